@@ -1,0 +1,1 @@
+"""Decisions, and nothing that reads a clock, a file, a socket or a random number."""

@@ -1,0 +1,277 @@
+"""The JSON documents that travel: round, contribution, vote and settlement record (PROTOCOL sections 2, 5 and 6).
+
+Canonical form: sorted keys, no white space, UTF-8, no floats: what is not an integer is a decimal string. The same
+document has the same bytes everywhere, so its digest can be signed. A reader gives bounded bytes to `parse` and gets a
+typed, frozen value or `Malformed`.
+"""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints, ValidationError
+
+from agent.errors import Malformed
+
+PROTOCOL = 1
+
+D = TypeVar("D", bound="Document")
+
+
+def _plain(value: Decimal) -> str:
+    return format(value.normalize(), "f")
+
+
+def _from_text(value: Any) -> Decimal:
+    if isinstance(value, float):
+        raise ValueError("a float is not exact: write a decimal string")
+    return Decimal(value)
+
+
+Number = Annotated[
+    Decimal, Field(allow_inf_nan=False, max_digits=24), PlainSerializer(_plain, return_type=str, when_used="json")
+]
+"""An exact decimal, written as a string."""
+
+AccountId = Annotated[str, StringConstraints(pattern=r"^G[A-Z2-7]{55}$")]
+AssetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,12}:G[A-Z2-7]{55}$")]
+CidText = Annotated[str, StringConstraints(pattern=r"^Qm[1-9A-HJ-NP-Za-km-z]{44}$")]
+Hex32 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Base64 = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]*={0,2}$", max_length=512)]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.+-]{0,63}$")]
+Amount = Annotated[int, Field(ge=0, le=2**63 - 1)]
+
+
+class Part(BaseModel):
+    """A piece of a document: frozen, no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+class Document(Part):
+    """A whole document with canonical bytes."""
+
+    max_bytes: ClassVar[int] = 256 * 1024
+
+    def to_bytes(self) -> bytes:
+        plain = self.model_dump(mode="json", exclude_none=True)
+        return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+    @classmethod
+    def parse(cls: type[D], data: bytes) -> D:
+        """Bounded bytes in, a typed document out. Raises Malformed; anything not in canonical form is refused."""
+        name = cls.__name__.lower()
+        if len(data) > cls.max_bytes:
+            raise Malformed(what=f"a {name}", why=f"{len(data)} bytes, at most {cls.max_bytes} are read")
+        try:
+            document = cls.model_validate(json.loads(data, parse_float=_refuse_float))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "the whole"
+            raise Malformed(what=f"a {name}", why=f"{where}: {first['msg']}") from None
+        except (ValueError, RecursionError) as error:
+            raise Malformed(what=f"a {name}", why=str(error)[:200]) from None
+        if document.to_bytes() != data:
+            raise Malformed(what=f"a {name}", why="the bytes are not in canonical form")
+        return document
+
+
+def _refuse_float(text: str) -> float:
+    raise ValueError(f"{text[:30]} is a float: write a decimal string")
+
+
+# --- the round ------------------------------------------------------------------------------------------------
+
+
+class Input(Part):
+    """What one sample looks like before it enters the network: uint8, `channels` x `height` x `width`."""
+
+    height: int = Field(ge=8, le=1024)
+    width: int = Field(ge=8, le=1024)
+    colour: Literal["yuv", "rgb", "grey"] = "yuv"
+    crop_top: Number = Field(default=Decimal(0), ge=0, lt=1)
+    """Share of the frame's height cut away at the top, before resizing."""
+
+    @property
+    def channels(self) -> int:
+        return 1 if self.colour == "grey" else 3
+
+
+class Task(Part):
+    """What is learnt. Steering: one output, degrees at the wheels' mean angle, positive left; figure RMSE in degrees.
+    Classification: one logit a class; figure accuracy."""
+
+    kind: Literal["steering", "classification"]
+    labels: Literal["drive", "folder", "teacher"] = "drive"
+    classes: tuple[str, ...] = Field(default=(), max_length=4096)
+    scale: Number = Decimal(25)
+    """Steering only: the network's output 1.0 in degrees."""
+    confidence: Number = Field(default=Decimal("0.8"), ge=0, le=1)
+    """Teacher labels below this are not used."""
+
+
+class Architecture(Part):
+    """A built-in network by name, or `onnx`: the round's own `model.onnx`."""
+
+    name: Literal["pilotnet", "smallres", "deepchain", "onnx"]
+    hyper: dict[Name, int] = Field(default_factory=dict, max_length=16)
+
+
+class Recipe(Part):
+    """How a vehicle trains: Adam, `steps` planned batches, and no contribution below `minimum_samples`."""
+
+    steps: int = Field(ge=1, le=1_000_000)
+    batch: int = Field(ge=1, le=4096)
+    learning_rate: Number = Field(gt=0, le=1)
+    minimum_samples: int = Field(ge=1)
+    pull: Number = Field(default=Decimal(0), ge=0)
+    """Strength of the pull towards the base weights (a proximal term, FedProx)."""
+    encoding: Name = "dense-fp32"
+    """How the update is written (`learn.update`)."""
+
+
+class StakeSchedule(Part):
+    """Stake due = base x growth^strikes, strikes counted within `window_ledgers` (PROTOCOL section 7)."""
+
+    base: Amount
+    growth: Number = Field(default=Decimal(2), ge=1, le=10)
+    window_ledgers: int = Field(default=120_960, ge=1)
+    fee: Amount = 0
+    """Kept from the stake of an entry that was not rejected."""
+
+
+class GlobalSet(Part):
+    """The encrypted global test set: its bundle, and its key sealed to each validator."""
+
+    cid: CidText
+    keys: dict[AccountId, Base64] = Field(max_length=20)
+
+
+class Lineage(Part):
+    """One contribution that went into this round, with its weight in the fusion and what settled it."""
+
+    cid: CidText
+    vehicle: AccountId
+    weight: Number
+    settlement: Hex32
+
+
+class Figure(Part):
+    """A measured figure on the global test set."""
+
+    name: Literal["rmse", "accuracy"]
+    unit: Literal["deg", "share"]
+    better: Literal["lower", "higher"]
+    value: Number
+    samples: int = Field(ge=1)
+
+
+class Round(Document):
+    """`round.json`: everything a vehicle and a validator must agree on."""
+
+    protocol: Literal[1] = 1
+    model: AssetName
+    number: int = Field(ge=0)
+    previous: CidText | None = None
+    task: Task
+    architecture: Architecture
+    input: Input
+    recipe: Recipe
+    stake: StakeSchedule
+    settlement: AccountId
+    committee: tuple[AccountId, ...] = Field(min_length=1, max_length=20)
+    reward: Amount
+    """XLM stroops that 1.0 VLM turns into."""
+    contributions: int = Field(ge=1, le=10_000)
+    """K: how many contributions the round plans for."""
+    review_window: int = Field(ge=60, description="seconds until an unjudged stake may be taken back")
+    length: int = Field(ge=1, description="seconds after which the round closes with what there is")
+    tolerance: Number = Field(default=Decimal("0.97"), gt=0, le=1)
+    """λ: a candidate is rejected when its loss exceeds loss(base) / λ."""
+    gain_reference: Number = Field(gt=0)
+    """The loss drop, at fusion weight, that earns full credit."""
+    fusion: Name = "weighted-mean"
+    privacy: Literal["open", "sealed"] = "open"
+    global_set: GlobalSet
+    lineage: tuple[Lineage, ...] = Field(default=(), max_length=10_000)
+    figure: Figure | None = None
+
+
+# --- the contribution -----------------------------------------------------------------------------------------
+
+
+class Contribution(Document):
+    """`contribution.json`: what a vehicle did, without a position, a time finer than a day, or a frame."""
+
+    protocol: Literal[1] = 1
+    model: AssetName
+    base: CidText
+    vehicle: AccountId
+    samples: int = Field(ge=1)
+    steps: int = Field(ge=1)
+    planned: int = Field(ge=1)
+    encoding: Name
+    encoding_error: Number = Field(ge=0)
+    """Relative L2 error of the encoded update against the trained one."""
+    keys: dict[AccountId, Base64] = Field(max_length=32)
+    """The bundle's key, sealed to each validator and the initiator."""
+    fingerprint: tuple[Hex32, ...] = Field(default=(), max_length=256)
+    held_back: Number | None = None
+    """The figure on the vehicle's own held-back frames."""
+    software: Name
+    profile: Name
+
+
+# --- review and settlement ------------------------------------------------------------------------------------
+
+Outcome = Literal["accepted", "idle", "rejected"]
+
+
+class Vote(Document):
+    """One validator's judgement of one entry, signed with the validator's Stellar key over `to_bytes()` less the
+    signature."""
+
+    protocol: Literal[1] = 1
+    round: CidText
+    entry: Hex32
+    """The claimable balance of the stake."""
+    contribution: CidText
+    validator: AccountId
+    outcome: Outcome
+    reason: str = Field(max_length=200)
+    credit: Amount
+    """VLM stroops."""
+    figure: Number | None = None
+    """Loss on the global set: every validator must get the same to 1e-4."""
+    signature: Base64 = ""
+
+
+class Settled(Part):
+    """One entry in a record, with the median of its votes."""
+
+    entry: Hex32
+    transaction: Hex32
+    vehicle: AccountId
+    contribution: CidText
+    outcome: Outcome
+    reason: str = Field(max_length=200)
+    credit: Amount
+    stake: Amount
+    fee: Amount
+
+
+class SettlementRecord(Document):
+    """A batch of 1 to 32 verdicts, hash-linked to the batch before and anchored by the transaction that settles it."""
+
+    max_bytes: ClassVar[int] = 1024 * 1024
+
+    protocol: Literal[1] = 1
+    index: int = Field(ge=0)
+    previous: CidText | None = None
+    round: CidText
+    entries: tuple[Settled, ...] = Field(min_length=1, max_length=32)
+    votes: tuple[Vote, ...] = Field(max_length=640)
+    strengths: dict[AccountId, Number]
+    speaker: AccountId

@@ -1,0 +1,251 @@
+"""The doors: how the world comes in. Each is a small Protocol whose docstring is a contract.
+
+Every door has a real and an embedded implementation, and one contract suite (tests/contract/) runs over both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from agent.core.cid import Cid
+    from agent.core.documents import Round
+
+# --- where the car is -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """WGS 84. Never leaves the car: not in the journal, the log or MQTT."""
+
+    latitude_deg: float
+    longitude_deg: float
+    accuracy_m: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the car says at one moment, named as in COVESA VSS 6. None: this source does not say.
+
+    `t` is in seconds on the same monotonic clock as `Frame.t`.
+    """
+
+    t: float
+    speed_kmh: float | None = None
+    travelled_m: float | None = None
+    """Vehicle.TraveledDistance: cumulative, may restart at 0 when the source restarts."""
+    steering_deg: float | None = None
+    """Vehicle.Chassis.SteeringWheel.Angle or road-wheel angle as the source has it; positive is left."""
+    ignition: bool | None = None
+    position: Position | None = None
+
+
+class Odometer(Protocol):
+    """Where the car is and how it moves. Reconnects by itself; a lost source is `trouble`, not an exception."""
+
+    @property
+    def trouble(self) -> str | None:
+        """A sentence while the source gives nothing usable, else None."""
+
+    def poll(self) -> Sequence[Reading]:
+        """The readings since the last call, oldest first, possibly none. Returns within 50 ms. Never raises."""
+
+    def close(self) -> None:
+        """Idempotent."""
+
+
+# --- what it sees ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One image, stamped at capture. `image`: uint8, (height, width, 3), BGR."""
+
+    t: float
+    image: npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledFrame:
+    """A frame with what is to be learnt from it: degrees of steering, or a class index; None = no label known."""
+
+    t: float
+    image: npt.NDArray[np.uint8]
+    label: float | None
+
+
+class Camera(Protocol):
+    """Frames in order of capture. Reconnects by itself with backoff; a lost camera is `trouble`."""
+
+    @property
+    def trouble(self) -> str | None:
+        """A sentence while there is no usable image (gone, frozen, black), else None."""
+
+    def read(self, timeout: float) -> Frame | None:
+        """The next frame, or None when none came within `timeout` seconds or the recording is over. Never raises."""
+
+    def close(self) -> None:
+        """Idempotent."""
+
+
+# --- learning -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingTask:
+    """One job's training. The folder holds everything, so that a task started again goes on where it was."""
+
+    folder: Path
+    """Scratch of this job: checkpoints are written here, atomically."""
+    base: Path
+    """The verified round bundle: round.json, weights.safetensors, optionally model.onnx."""
+    round: Round
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How training stands now."""
+
+    samples: int = 0
+    steps: int = 0
+    loss: float | None = None
+    device: str = "none"
+    unlabelled: int = 0
+    dropped: int = 0
+    trouble: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What training hands over. `samples` counts distinct frames seen."""
+
+    weights: Path
+    """safetensors with the same names and shapes as the base's weights."""
+    samples: int
+    steps: int
+    held_back: float | None
+    """The task's figure on frames kept from training."""
+    fingerprint: tuple[str, ...] = ()
+
+
+class Trainer(Protocol):
+    """Turns labelled frames into better weights, apart from the daemon. One task at a time."""
+
+    def start(self, task: TrainingTask) -> None:
+        """Begin, or go on from the last checkpoint in `task.folder`. Idempotent for the running task."""
+
+    def feed(self, frame: LabelledFrame) -> None:
+        """Offer a frame, from the capture thread. Never waits: when the ring is full the oldest frame is dropped."""
+
+    def hold(self, closed: bool) -> None:
+        """Pause between two batches within 1 s (True), or go on (False). Frames keep being taken."""
+
+    def progress(self) -> Progress:
+        """Returns at once."""
+
+    def finish(self) -> Trained:
+        """Stop, write the last checkpoint, hand over. Works without `feed`, and after a crash: what the last
+        checkpoint holds. Raises NothingLearnt (a MilepostError) when there is nothing worth a stake."""
+
+
+# --- content --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a reader is willing to take of a bundle, before anything is allocated."""
+
+    total_bytes: int = 1 << 30
+    files: int = 64
+    depth: int = 4
+
+
+class ContentStore(Protocol):
+    """Folders of files named by their CID. Every byte that comes back was checked against the CID asked for."""
+
+    def put(self, folder: Path) -> Cid:
+        """Store a folder as a UnixFS directory, pinned; returns its CIDv0. Idempotent; goes on where it stopped after
+        a crash. Raises Unavailable."""
+
+    def get(self, cid: Cid, into: Path, limits: Limits) -> None:
+        """Fetch a directory so that `into` holds it, whole or not at all; what came before a break is kept for the
+        next try. Idempotent. Raises Unavailable (wait), Refused or Malformed (never ask again)."""
+
+    def has(self, cid: Cid) -> bool:
+        """Whether the whole directory can be had here now. Raises Unavailable."""
+
+
+# --- the fleet ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One MQTT message. `payload` is bounded by the link (64 KiB by default) before anybody sees it."""
+
+    topic: str
+    payload: bytes
+    retain: bool = False
+
+
+class FleetLink(Protocol):
+    """MQTT. Offline is normal: nothing here raises because a broker is away."""
+
+    @property
+    def connected(self) -> bool: ...
+
+    def publish(self, message: Message, qos: int = 1) -> int | None:
+        """Hand over a message; returns its id, or None when it could not be taken now. Never waits."""
+
+    def acknowledged(self) -> Sequence[int]:
+        """Ids of QoS 1 messages that the broker confirmed since the last call."""
+
+    def receive(self) -> Sequence[Message]:
+        """Messages on subscribed topics since the last call. Never waits."""
+
+    def close(self) -> None:
+        """Says goodbye (no last will). Idempotent."""
+
+
+# --- this machine ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """How the machine is. None: it cannot be known here."""
+
+    temperature_c: float | None = None
+    battery_volts: float | None = None
+    ignition: bool | None = None
+    disk_free_bytes: int | None = None
+    cpu_load: float | None = None
+    """Share of all cores used by others, 0 to 1."""
+    metered: bool | None = None
+    held: bool = False
+    """An operator's hold."""
+
+
+class Host(Protocol):
+    """The machine under the agent."""
+
+    def conditions(self) -> Conditions:
+        """Returns within 100 ms. Never raises: what cannot be read is None."""
+
+
+class Clock(Protocol):
+    """Time. `now` for people and time stamps, `monotonic` for waiting."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+
+    def monotonic(self) -> float:
+        """Seconds, never backwards."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, or until the clock is told to stop."""

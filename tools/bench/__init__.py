@@ -1,0 +1,1 @@
+"""Speed, always as a ratio to the plain alternative measured in the same run."""

@@ -1,0 +1,40 @@
+"""`python -m tools.bench NAME`: each bench is a click command `main` in its own module."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+BENCHES = {
+    "ledger": "Transactions a second through localnet's engine and over HTTP.",
+    "content": "Content addressing against plain sha256; a bad link.",
+    "update": "Encoded updates against dense ones, on MNIST and a real drive.",
+    "learn": "The agent's trainer against a bare PyTorch loop.",
+    "fusion": "Fused vehicles against each alone and against central training.",
+    "deepchain": "The DeepChain paper's experiment on MNIST.",
+}
+
+
+class Benches(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(BENCHES)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in BENCHES:
+            return None
+        command: click.Command = importlib.import_module(f"tools.bench.{name}").main
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Benches"):
+            formatter.write_dl(list(BENCHES.items()))
+
+
+@click.group(cls=Benches)
+def bench() -> None:
+    """Measure Milepost against the plain alternative."""
+
+
+if __name__ == "__main__":
+    bench()

@@ -1,0 +1,81 @@
+"""Assets in writing: `native` or `CODE:ISSUER`, and the three fields that Horizon spreads them over."""
+
+from __future__ import annotations
+
+import re
+
+from starlette.requests import Request
+from stellar_sdk import xdr
+
+from tools.localnet.horizon.address import address, is_account
+from tools.localnet.horizon.problem import Problem, bad_field
+
+NATIVE = "native"
+_CODE = re.compile(r"[A-Za-z0-9]{1,12}\Z", re.ASCII)
+
+
+def asset_text(asset: xdr.Asset) -> str:
+    arm = asset.alpha_num4 or asset.alpha_num12
+    if arm is None:
+        return NATIVE
+    code = getattr(arm.asset_code, "asset_code4", None) or getattr(arm.asset_code, "asset_code12", b"")
+    return f"{code.rstrip(bytes(1)).decode('ascii', 'replace')}:{address(arm.issuer)}"
+
+
+def asset_type(text: str) -> str:
+    if text == NATIVE:
+        return NATIVE
+    return "credit_alphanum4" if text.index(":") <= 4 else "credit_alphanum12"
+
+
+def asset_fields(text: str, prefix: str = "") -> dict[str, str]:
+    """`{prefix}asset_type`, and for credit also `…_code` and `…_issuer`."""
+    fields = {f"{prefix}asset_type": asset_type(text)}
+    if text != NATIVE:
+        fields[f"{prefix}asset_code"], fields[f"{prefix}asset_issuer"] = text.split(":")
+    return fields
+
+
+def asset_order(text: str) -> tuple[int, str, str]:
+    """Stellar's order of assets: native, short codes, long codes; then code, then issuer."""
+    code, _, issuer = text.partition(":")
+    return (0, "", "") if text == NATIVE else (1 if len(code) <= 4 else 2, code, issuer)
+
+
+def parse_asset(text: str, field: str) -> str:
+    """A canonical asset from a request, or the 400 that names its field."""
+    if text == NATIVE:
+        return NATIVE
+    code, _, issuer = text.partition(":")
+    if not _CODE.match(code) or not is_account(issuer):
+        raise bad_field(field, 'an asset is "native" or CODE:ISSUER, the code 1 to 12 letters or digits')
+    return text
+
+
+def parse_assets(text: str, field: str) -> list[str]:
+    """A list with commas, as the path endpoints take it."""
+    return [parse_asset(one.strip(), field) for one in text.split(",") if one.strip()]
+
+
+def read_asset(request: Request, prefix: str) -> str | None:
+    """The asset of `{prefix}asset_type`, `…_code` and `…_issuer`; None when the request names none."""
+    query = request.query_params
+    kind = query.get(f"{prefix}asset_type")
+    if not kind:
+        return None
+    if kind == NATIVE:
+        return NATIVE
+    code, issuer = query.get(f"{prefix}asset_code", ""), query.get(f"{prefix}asset_issuer", "")
+    if kind not in ("credit_alphanum4", "credit_alphanum12"):
+        raise bad_field(f"{prefix}asset_type", "native, credit_alphanum4 or credit_alphanum12")
+    asset = parse_asset(f"{code}:{issuer}", f"{prefix}asset_code")
+    if asset_type(asset) != kind:
+        raise bad_field(f"{prefix}asset_code", f"this code is not of type {kind}")
+    return asset
+
+
+def require_asset(request: Request, prefix: str, kind: str = "bad_request") -> str:
+    asset = read_asset(request, prefix)
+    if asset is None:
+        raise Problem(kind, {"invalid_field": f"{prefix}asset_type", "reason": "missing"})
+    return asset
