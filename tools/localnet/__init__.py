@@ -1,0 +1,1 @@
+"""A development ledger: Stellar's classic operations behind Horizon's HTTP API, on one machine."""

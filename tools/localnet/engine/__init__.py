@@ -1,0 +1,98 @@
+"""The ledger engine of localnet: Stellar's classic operations, settled to the stroop.
+
+No clock, file, socket or random number decides anything here. Whoever serves HTTP or replays recordings does this:
+
+    from tools.localnet.engine import *
+
+    state = State(genesis(passphrase), store=SqliteStore(path))    # entries in memory, committed changes in SQLite
+    queue = Queue()
+    envelope = Envelope.decode(base64_text, network_id(passphrase))    # raises Undecodable
+    admission = admit(state, envelope, now, queue, rules)    # state and queue stay as they are
+    if admission.status == "PENDING":
+        queue.add(envelope, state)
+
+    batch = queue.nominate(state, close_time, rules)    # what is still valid, in an order that may be applied
+    closed = close(state, batch, close_time, rules)    # state stays as it is
+    state.commit(closed.changes)    # to the store, then to memory
+    queue.closed(batch)
+
+* `Envelope`: `.xdr` bytes, `.base64`, `.hash` bytes, `.source`, `.sequence`, `.fee_source`, `.fee_bid`,
+  `.transaction` (`.operations`, `.memo`, `.preconditions`, `.signatures`, `.hash`), `.fee_bump` or None.
+* `Admission`: `.status` "PENDING" | "ERROR" | "DUPLICATE" | "TRY_AGAIN_LATER", `.result` TransactionResult XDR bytes or None.
+* `Closed`: `.header` Header, `.transactions` tuple of Applied, `.changes` of the whole ledger (header included).
+* `Applied`: `.envelope`, `.result` TransactionResult XDR bytes, `.successful`, `.fee_charged`, `.fee_changes`,
+  `.sequence_changes` (sequence number and used-up signers), `.operations` tuple of AppliedOperation (empty where none ran).
+* `AppliedOperation`: `.result` OperationResult XDR bytes, `.changes` (empty where the transaction failed).
+* `Change`: `.key`, `.before`, `.after`; an entry or None. Keys are tuples: ("account", G), ("trustline", G, Asset),
+  ("offer", id), ("data", G, name), ("claimable_balance", hex), ("header",).
+* `State`: `.header`, `.account(G)`, `.trust_line(G, asset)`, `.offer(id)`, `.data(G, name)`, `.claimable_balance(hex)`,
+  `.owned_by(G)`, `.book(selling, buying)` best first, `.pairs()`, iteration over all entries, `.state_hash()`.
+* `Rules`: `PROTOCOL_19` (the recordings) or `TODAY`; what differs is in docs/localnet.md.
+
+Sponsorship, liquidity pools, inflation and smart contracts are refused with op_not_supported.
+"""
+
+from __future__ import annotations
+
+from tools.localnet.engine.admission import Admission, admit
+from tools.localnet.engine.assets import NATIVE, Asset
+from tools.localnet.engine.closing import Applied, AppliedOperation, Closed, close
+from tools.localnet.engine.entries import (
+    Account,
+    Change,
+    Changes,
+    ClaimableBalance,
+    Claimant,
+    DataEntry,
+    Entry,
+    Header,
+    Key,
+    Offer,
+    Predicate,
+    Signer,
+    TrustLine,
+)
+from tools.localnet.engine.envelope import Envelope, Operation, Transaction, Undecodable, network_id
+from tools.localnet.engine.genesis import genesis, root_keypair
+from tools.localnet.engine.queue import Queue
+from tools.localnet.engine.rules import PROTOCOL_19, TODAY, Rules
+from tools.localnet.engine.state import State, Store
+from tools.localnet.engine.storage import SqliteStore
+
+__all__ = [
+    "NATIVE",
+    "PROTOCOL_19",
+    "TODAY",
+    "Account",
+    "Admission",
+    "Applied",
+    "AppliedOperation",
+    "Asset",
+    "Change",
+    "Changes",
+    "ClaimableBalance",
+    "Claimant",
+    "Closed",
+    "DataEntry",
+    "Entry",
+    "Envelope",
+    "Header",
+    "Key",
+    "Offer",
+    "Operation",
+    "Predicate",
+    "Queue",
+    "Rules",
+    "Signer",
+    "SqliteStore",
+    "State",
+    "Store",
+    "Transaction",
+    "TrustLine",
+    "Undecodable",
+    "admit",
+    "close",
+    "genesis",
+    "network_id",
+    "root_keypair",
+]
