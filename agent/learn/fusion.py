@@ -1,0 +1,242 @@
+"""Fusing contributions into the next round's weights, by a named rule (PROTOCOL section 8).
+
+The same base, deltas and weights give the same bytes on every machine, so a round can be built again from
+its lineage. Therefore: float64 throughout, nothing but element-wise IEEE operations, sums in an order that is
+written here (`ordered_sum`) rather than left to a vector library, weights exact until the last moment.
+
+Rules come in two kinds. A *coordinate* rule looks at each number by itself. A *share* rule finds one
+coefficient per contribution and takes the weighted sum; what it needs to know of the contributions is all in
+the small matrix of their inner products.
+
+Robust rules: coordinate median and trimmed mean (Yin et al. 2018), geometric median (Pillutla et al. 2019),
+centred clipping (Karimireddy et al. 2021), multi-Krum (Blanchard et al. 2017).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.errors import Malformed, Refused
+
+Weights = Mapping[str, NDArray[np.float32]]
+"""One network's numbers by name."""
+Vector = NDArray[np.float64]
+Weight = Fraction | Decimal | int | float
+
+WEISZFELD_STEPS = 32
+CLIPPING_STEPS = 5
+TRIMMED_SHARE = 5
+"""A trimmed mean leaves out one in five at either end, and at least one."""
+
+
+class UnknownRule(Refused):
+    """The fusion rule {what} was refused: {why}. The rules are weighted-mean, coordinate-median,
+    trimmed-mean, geometric-median, centred-clipping and multi-krum."""
+
+
+def fuse(
+    rule: str, base: Weights, deltas: Sequence[Weights], weights: Sequence[Weight]
+) -> dict[str, NDArray[np.float32]]:
+    """The next round's weights, float32, with the base's names and shapes.
+
+    `deltas` are differences to `base`, `weights` their shares: not negative, not all nought, any sum. Raises
+    UnknownRule, or Malformed when names, shapes or values do not fit.
+    """
+    known(rule)
+    _check(base, deltas, weights)
+    total = sum((Fraction(weight) for weight in weights), Fraction(0))
+    shares = [Fraction(weight) / total for weight in weights]
+    if rule in SHARE_RULES:
+        coefficients = SHARE_RULES[rule](inner_products(deltas), shares)
+
+        def combine(name: str) -> Vector:
+            return _weighted_sum([_wide(delta[name]) for delta in deltas], coefficients)
+    else:
+
+        def combine(name: str) -> Vector:
+            return COORDINATE_RULES[rule](np.stack([_wide(delta[name]) for delta in deltas]), shares)
+
+    return {name: (_wide(array) + combine(name)).astype(np.float32) for name, array in base.items()}
+
+
+def known(rule: str) -> None:
+    """Raises UnknownRule unless `fuse` knows this name."""
+    if rule not in SHARE_RULES and rule not in COORDINATE_RULES:
+        raise UnknownRule(what=rule, why="this version of Milepost does not know it")
+
+
+# --- share rules: the inner products (n x n) and the shares in, one coefficient a contribution out ----------
+
+
+def _weighted_mean(products: Vector, shares: Sequence[Fraction]) -> list[float]:
+    return [float(share) for share in shares]
+
+
+def _geometric_median(products: Vector, shares: Sequence[Fraction]) -> list[float]:
+    """Weiszfeld's iteration, a fixed number of steps, smoothed so that it may land on a contribution."""
+    coefficients = [float(share) for share in shares]
+    floor = 1e-6 * math.sqrt(max(_diagonal(products))) or 1.0
+    for _ in range(WEISZFELD_STEPS):
+        pulls = [
+            float(share) / max(distance, floor)
+            for share, distance in zip(shares, _distances(products, coefficients), strict=True)
+        ]
+        whole = _in_order(pulls)
+        coefficients = [pull / whole for pull in pulls]
+    return coefficients
+
+
+def _centred_clipping(products: Vector, shares: Sequence[Fraction]) -> list[float]:
+    """From the base on: each contribution pulls as far as the median one does, and no further."""
+    radius = sorted(math.sqrt(square) for square in _diagonal(products))[len(shares) // 2]
+    coefficients = [0.0] * len(shares)
+    for _ in range(CLIPPING_STEPS):
+        distances = _distances(products, coefficients)
+        steps = [
+            float(share) * (1.0 if distance <= radius else radius / distance)
+            for share, distance in zip(shares, distances, strict=True)
+        ]
+        rest = 1.0 - _in_order(steps)
+        coefficients = [rest * old + step for old, step in zip(coefficients, steps, strict=True)]
+    return coefficients
+
+
+def _multi_krum(products: Vector, shares: Sequence[Fraction]) -> list[float]:
+    """The mean of the n - f contributions that lie closest to their neighbours, f = (n - 3) / 2."""
+    count = len(shares)
+    strangers = max(0, (count - 3) // 2)
+    scores: list[tuple[float, int]] = []
+    for i in range(count):
+        squares = sorted(
+            max(0.0, float(products[i, i] + products[j, j] - 2.0 * products[i, j]))
+            for j in range(count)
+            if j != i
+        )
+        scores.append((_in_order(squares[: max(1, count - strangers - 2)]), i))
+    chosen = {i for _, i in sorted(scores)[: count - strangers]}
+    whole = sum((shares[i] for i in chosen), Fraction(0))
+    if not whole:
+        return _weighted_mean(products, shares)
+    return [float(share / whole) if i in chosen else 0.0 for i, share in enumerate(shares)]
+
+
+SHARE_RULES: dict[str, Callable[[Vector, Sequence[Fraction]], list[float]]] = {
+    "weighted-mean": _weighted_mean,
+    "geometric-median": _geometric_median,
+    "centred-clipping": _centred_clipping,
+    "multi-krum": _multi_krum,
+}
+
+# --- coordinate rules: a stack (n, ...) and the shares in, one array (...) out ------------------------------
+
+
+def _coordinate_median(stack: Vector, shares: Sequence[Fraction]) -> Vector:
+    """The weighted median; halfway between two where the weights are split evenly."""
+    unit = np.array([round(share * 2**40) for share in shares], dtype=np.int64)
+    order = np.argsort(stack, axis=0, kind="stable")
+    ranked = np.take_along_axis(stack, order, axis=0)
+    below = np.cumsum(unit[order], axis=0)
+    total = int(unit.sum())
+    low = np.argmax(2 * below >= total, axis=0)[np.newaxis]
+    high = np.argmax(2 * below > total, axis=0)[np.newaxis]
+    lower, upper = np.take_along_axis(ranked, low, axis=0)[0], np.take_along_axis(ranked, high, axis=0)[0]
+    middle: Vector = 0.5 * (lower + upper)
+    return middle
+
+
+def _trimmed_mean(stack: Vector, shares: Sequence[Fraction]) -> Vector:
+    """The weighted mean without the extremes; with fewer than three contributions there are none."""
+    count = len(shares)
+    cut = max(1, count // TRIMMED_SHARE) if count >= 3 else 0
+    order = np.argsort(stack, axis=0, kind="stable")[cut : count - cut]
+    kept = np.take_along_axis(stack, order, axis=0)
+    share = np.array([float(share) for share in shares])[order]
+    numerator, denominator = np.zeros(stack.shape[1:]), np.zeros(stack.shape[1:])
+    for values, weights in zip(kept, share, strict=True):
+        numerator = numerator + values * weights
+        denominator = denominator + weights
+    return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)
+
+
+COORDINATE_RULES: dict[str, Callable[[Vector, Sequence[Fraction]], Vector]] = {
+    "coordinate-median": _coordinate_median,
+    "trimmed-mean": _trimmed_mean,
+}
+
+# --- arithmetic in a written order --------------------------------------------------------------------------
+
+
+def ordered_sum(values: Vector) -> float:
+    """The sum by halving: the upper half is added onto the lower until one number is left. Only element-wise
+    additions, so every IEEE machine gets the same bits, and the error grows with log n."""
+    rest = values.ravel()
+    while rest.size > 1:
+        half = (rest.size + 1) // 2
+        folded = rest[:half].copy()
+        folded[: rest.size - half] += rest[half:]
+        rest = folded
+    return float(rest[0]) if rest.size else 0.0
+
+
+def inner_products(deltas: Sequence[Weights]) -> Vector:
+    """The matrix of inner products of whole contributions, names in sorted order."""
+    count = len(deltas)
+    products = np.zeros((count, count))
+    for name in sorted(deltas[0]):
+        arrays = [_wide(delta[name]) for delta in deltas]
+        for i in range(count):
+            for j in range(i + 1):
+                products[i, j] += ordered_sum(arrays[i] * arrays[j])
+    for i in range(count):
+        products[: i + 1, i] = products[i, : i + 1]
+    return products
+
+
+def _distances(products: Vector, coefficients: Sequence[float]) -> list[float]:
+    """How far each contribution lies from the weighted sum of all, from inner products alone."""
+    count = len(coefficients)
+    towards = [_in_order(coefficients[j] * float(products[i, j]) for j in range(count)) for i in range(count)]
+    square = _in_order(coefficient * value for coefficient, value in zip(coefficients, towards, strict=True))
+    return [math.sqrt(max(0.0, float(products[i, i]) - 2.0 * towards[i] + square)) for i in range(count)]
+
+
+def _weighted_sum(arrays: Sequence[Vector], coefficients: Sequence[float]) -> Vector:
+    total = np.zeros(arrays[0].shape)
+    for array, coefficient in zip(arrays, coefficients, strict=True):
+        total = total + array * coefficient
+    return total
+
+
+def _in_order(values: Iterable[float]) -> float:
+    """Left to right; `sum` compensates on newer Pythons and would round differently."""
+    total = 0.0
+    for value in values:
+        total += value
+    return total
+
+
+def _diagonal(products: Vector) -> list[float]:
+    return [float(products[i, i]) for i in range(len(products))]
+
+
+def _wide(array: NDArray[np.float32]) -> Vector:
+    return array.astype(np.float64)
+
+
+def _check(base: Weights, deltas: Sequence[Weights], weights: Sequence[Weight]) -> None:
+    if not deltas or len(deltas) != len(weights):
+        raise Malformed(what="a fusion", why=f"{len(deltas)} contributions with {len(weights)} weights")
+    if any(not math.isfinite(weight) or weight < 0 for weight in weights) or not any(weights):
+        raise Malformed(what="a fusion", why="weights must be finite, not negative and not all nought")
+    for delta in deltas:
+        if delta.keys() != base.keys():
+            raise Malformed(what="a fusion", why="a contribution names other tensors than the base")
+        for name, array in delta.items():
+            if array.shape != base[name].shape or not np.isfinite(array).all():
+                raise Malformed(what="a fusion", why=f"{name} has another shape or is not finite")
