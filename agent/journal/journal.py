@@ -1,0 +1,115 @@
+"""The journal's one writer. The file's lock is taken before the file is opened and given back after it is
+closed."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from agent.journal.errors import mapped
+from agent.journal.event import JSON, Event, encoded
+from agent.journal.lock import StateLock
+from agent.journal.reader import BUSY_SECONDS, JournalReader
+from agent.journal.schema import migrate
+
+
+class Journal(JournalReader):
+    """Append and remember. What these return from is on the disk: WAL with synchronous=FULL syncs every
+    commit.
+
+    Raises AlreadyRunning when another process has the state directory, JournalFull when the disk is full
+    (nothing of the call was written then; the same call may be made again later). For one thread.
+    """
+
+    def __init__(self, path: Path) -> None:
+        from sqlite_utils import Database  # 0.1 s that `milepost status` does not need
+
+        self.path = path
+        self._lock = StateLock(path.parent)
+        try:
+            with mapped(path, BUSY_SECONDS):
+                self._connection = _connect(path)
+                migrate(Database(self._connection), path)
+        except BaseException:
+            self._lock.release()
+            raise
+        _sync_folder(path.parent)
+
+    @classmethod
+    def open_readonly(cls, path: Path) -> JournalReader:
+        """For everybody but the daemon: neither locks nor waits for the writer. Raises JournalMissing."""
+        return JournalReader(path)
+
+    def append(self, job: str, kind: str, data: Mapping[str, JSON], at: float) -> Event:
+        """Write one event down; durable when this returns. Raises Malformed for data that is not bounded
+        JSON."""
+        return self.append_all([(job, kind, data)], at)[0]
+
+    def append_all(self, events: Iterable[tuple[str, str, Mapping[str, JSON]]], at: float) -> list[Event]:
+        """Write several events down in one transaction: all of them or none."""
+        rows = [(job, kind, dict(data), encoded(job, kind, data)) for job, kind, data in events]
+        written = []
+        with self._transaction():
+            for job, kind, data, text in rows:
+                seq = self._connection.execute(
+                    "INSERT INTO events (job, kind, data, at) VALUES (?, ?, ?, ?)", [job, kind, text, at]
+                ).lastrowid
+                assert seq is not None  # noqa: S101  (an INSERT has one)
+                written.append(Event(seq, job, kind, data, at))
+        return written
+
+    def remember(self, name: str, text: str) -> None:
+        """Keep a text under a name, in place of what was there."""
+        with self._transaction():
+            self._connection.execute(
+                "INSERT INTO marks (name, value) VALUES (?, ?)"
+                " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                [name, text],
+            )
+
+    def advance(self, name: str, seq: int) -> None:
+        """Move the cursor `name` on to `seq`. It never goes back, so a repeated or late call does no harm."""
+        if seq > self.cursor(name):
+            self.remember(name, str(seq))
+
+    def close(self) -> None:
+        """Idempotent."""
+        super().close()
+        self._lock.release()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with mapped(self.path, BUSY_SECONDS):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+    try:
+        path.chmod(0o640)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA journal_size_limit = 4194304")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _sync_folder(folder: Path) -> None:
+    """A file's name is safe only once its folder is."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
