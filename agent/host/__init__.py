@@ -1,0 +1,1 @@
+"""This machine: its configuration, firmware profile, conditions, clock, log, metrics and doctor."""

@@ -1,0 +1,296 @@
+"""The configuration's sections. One class per table of milepost.toml, one field per key, safe defaults.
+
+The reference (docs/configuration.md) and the file that `milepost config init` writes are made from these
+classes: a class's docstring explains its table, and the string under a field its key.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from agent.core import money
+from agent.errors import MilepostError
+
+TESTNET = "https://horizon-testnet.stellar.org"
+TESTNET_PASSPHRASE = "Test SDF Network ; September 2015"  # noqa: S105 - Stellar's name for a network, no secret
+
+
+def _split(value: Any) -> Any:
+    """A list may come from one environment variable: its words are parted by commas."""
+    return (
+        tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+    )
+
+
+def _account(address: str) -> str:
+    """A Stellar account: version byte 6 << 3, 32 bytes of key, CRC-16/XMODEM (SEP-23)."""
+    try:
+        raw = base64.b32decode(address)
+    except binascii.Error:
+        raw = b""
+    checksum = binascii.crc_hqx(raw[:-2], 0).to_bytes(2, "little")
+    if len(raw) != 35 or raw[0] != 6 << 3 or raw[-2:] != checksum:
+        raise ValueError("a Stellar account is G and 55 more letters and digits, the last of them a checksum")
+    return address
+
+
+def _amount(text: str) -> str:
+    try:
+        money.stroops(text)
+    except MilepostError as error:
+        raise ValueError('an amount is a decimal in quotes with at most 7 places, like "12.5"') from error
+    return text
+
+
+def _loopback(listen: str) -> str:
+    host, _, port = listen.rpartition(":")
+    if listen and (host not in ("127.0.0.1", "localhost", "[::1]") or not port.isdecimal()):
+        raise ValueError("metrics are for this machine alone: use 127.0.0.1:PORT")
+    return listen
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
+Account = Annotated[str, AfterValidator(_account)]
+Accounts = Annotated[tuple[Account, ...], BeforeValidator(_split)]
+Amount = Annotated[str, AfterValidator(_amount)]
+Listen = Annotated[str, AfterValidator(_loopback)]
+Label = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+Seconds = Annotated[float, Field(gt=0)]
+Url = Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Agent(Section):
+    """Who this vehicle is and where it keeps its things."""
+
+    id: Label = "vehicle"
+    """Name of this vehicle: MQTT client id and the certificate's CN. The host name if not set."""
+    fleet: Label = "fleet"
+    """Name of the fleet, the second part of every MQTT topic."""
+    state_dir: Path = Path("/var/lib/milepost")
+    """Journal, checkpoints and the store's cache. systemd sets it through STATE_DIRECTORY."""
+    profile: str = "auto"
+    """Firmware profile by name, or auto: the one that fits this board."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least that is logged."""
+    key_file: Path = Path("/var/lib/milepost/stellar-key")
+    """The Stellar secret, mode 0600. Under systemd $CREDENTIALS_DIRECTORY/stellar-key, else state_dir/stellar-key."""
+
+
+class Ledger(Section):
+    """The Stellar network. The default is the test network, so that nobody pays by accident."""
+
+    horizon: Url = TESTNET
+    """Horizon's address."""
+    passphrase: str = TESTNET_PASSPHRASE
+    """The network's passphrase: signatures hold on this network alone."""
+    max_fee_stroops: Annotated[int, Field(ge=100, le=10_000_000)] = 10_000
+    """Highest fee offered per operation, in stroops."""
+    timeout_s: Seconds = 20
+    """How long one request to Horizon may take."""
+
+
+class Market(Section):
+    """Whom to train for, and how much to risk."""
+
+    initiators: Accounts = ()
+    """Initiators whose offers are considered."""
+    operator: Account | None = None
+    """The account that issues DLC. Without it the vehicle takes part in nothing."""
+    max_stake: Amount = "100"
+    """Most DLC to stake on one contribution."""
+    buy_stake_budget: Amount = "0"
+    """Most XLM to spend on missing DLC per contribution. 0: never buy."""
+    min_pay: Amount = "0"
+    """Least expected net pay in XLM for which a round is worth training."""
+    accept_probability: Share = 0.9
+    """Chance of being accepted that is assumed before the vehicle has a record of its own."""
+
+
+class Content(Section):
+    """Where bundles are fetched from and stored."""
+
+    stores: Words = ("http://127.0.0.1:5001",)
+    """Stores, first one preferred: a Kubo RPC address, or folder:/path."""
+    pinning: Words = ()
+    """IPFS pinning services that keep the vehicle's uploads while the car sleeps."""
+    token_file: Path | None = None
+    """File with the pinning services' access token, mode 0600."""
+    timeout_s: Seconds = 60
+    """How long one block may take."""
+
+
+class Odometer(Section):
+    """Where the distance comes from."""
+
+    source: str = "gpsd://127.0.0.1:2947"
+    """gpsd://HOST:PORT, can:INTERFACE, mqtt://HOST:PORT or replay:FOLDER."""
+    can_bitrate: Annotated[int, Field(ge=10_000, le=1_000_000)] = 500_000
+    """Bit rate of the CAN bus, in bit/s."""
+
+
+class Camera(Section):
+    """What the car sees."""
+
+    source: str = "v4l2:/dev/video0"
+    """v4l2:DEVICE, a GStreamer pipeline ending in appsink, rtsp://, http://, a video file, folder:PATH, synthetic:."""
+    width: Annotated[int, Field(ge=16, le=8192)] = 1280
+    """Width asked of the camera, in pixels."""
+    height: Annotated[int, Field(ge=16, le=8192)] = 720
+    """Height asked of the camera, in pixels."""
+    fps: Annotated[float, Field(gt=0, le=240)] = 10
+    """Frames per second to take."""
+
+
+class Geofence(Section):
+    """A circle in which a trip ends."""
+
+    name: Label
+    latitude_deg: float = Field(ge=-90, le=90)
+    longitude_deg: float = Field(ge=-180, le=180)
+    radius_m: float = Field(gt=0, le=100_000)
+
+
+class Trip(Section):
+    """When a trip begins and ends."""
+
+    trigger_m: Annotated[float, Field(gt=0)] = 1000
+    """Metres driven since the last trip's end that open a trip."""
+    standstill_s: Seconds = 180
+    """Standing this long is an arrival, where ignition is not known."""
+    geofences: tuple[Geofence, ...] = ()
+    """Places of arrival: tables with name, latitude_deg, longitude_deg, radius_m."""
+
+
+class Train(Section):
+    """How training uses this machine."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """auto takes CUDA where torch finds it."""
+    precision: Literal["fp32", "fp16", "bf16"] = "fp32"
+    """Arithmetic on CUDA. The CPU always uses fp32."""
+    batch: Annotated[int, Field(ge=1, le=4096)] = 64
+    """Frames per step, where the round's recipe leaves it open."""
+    threads: Annotated[int, Field(ge=1, le=256)] = 2
+    """CPU threads for training."""
+    memory_mb: Annotated[int, Field(ge=256)] = 2048
+    """Memory the training process may use before it is refused more."""
+    reservoir_mb: Annotated[int, Field(ge=16)] = 256
+    """Memory for the sample of the trip's frames."""
+    checkpoint_s: Seconds = 30
+    """Time between checkpoints: what a power cut may cost."""
+    providers: Words = ("CPUExecutionProvider",)
+    """onnxruntime's execution providers, first one preferred."""
+
+
+class Gates(Section):
+    """When training pauses and when it goes on. The band between the two values keeps it from flapping."""
+
+    pause_above_c: Annotated[float, Field(ge=0, le=150)] = 85
+    """Training pauses above this temperature."""
+    resume_below_c: Annotated[float, Field(ge=0, le=150)] = 75
+    """It goes on below this one."""
+    pause_below_volts: Annotated[float, Field(ge=0, le=60)] = 11.8
+    """Training pauses when the battery falls below this."""
+    resume_above_volts: Annotated[float, Field(ge=0, le=60)] = 12.4
+    """It goes on above this."""
+    disk_free_mb: Annotated[int, Field(ge=0)] = 1024
+    """Training pauses when less than this is free."""
+    pause_above_load: Share = 0.9
+    """Training pauses when others use more than this share of all cores."""
+    resume_below_load: Share = 0.7
+    """It goes on below this share."""
+    metered: Literal["wait", "use"] = "wait"
+    """What to do with bundles while the link is metered."""
+
+
+class Machine(Section):
+    """Where this board's own figures are read."""
+
+    thermal_zones: Words = ()
+    """Thermal zones that count, by their type. None: every zone."""
+    battery: str = "none"
+    """Where the battery's voltage is read: hwmon:CHIP/inN, power_supply:NAME, or none."""
+    battery_scale: Annotated[float, Field(gt=0)] = 1.0
+    """What the reading is multiplied with: a voltage divider's ratio."""
+
+
+class Tls(Section):
+    """TLS to the broker. A client certificate whose CN is the vehicle's id."""
+
+    ca: Path | None = None
+    """The authorities to trust. The system's if not set."""
+    cert: Path | None = None
+    """The vehicle's certificate."""
+    key: Path | None = None
+    """The certificate's key, mode 0600."""
+
+
+class Mqtt(Section):
+    """The link to the fleet. Being offline is normal: events wait in the journal."""
+
+    enabled: bool = True
+    """false: no fleet link at all."""
+    host: str = "127.0.0.1"
+    """The broker."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 1883
+    """8883 with TLS, by custom."""
+    tls: Tls | None = None
+    """Present: the link is encrypted."""
+    username: str | None = None
+    """Where the broker asks for one."""
+    password_file: Path | None = None
+    """File with the password, mode 0600."""
+    keepalive_s: Annotated[int, Field(ge=5, le=3600)] = 60
+    """Seconds between signs of life on an idle link."""
+
+
+class Validator(Section):
+    """The counterpart: reviews contributions and settles them. Vehicles leave this alone."""
+
+    initiators: Accounts = ()
+    """Initiators whose rounds are reviewed."""
+    settlement_accounts: Accounts = ()
+    """Settlement accounts to serve. None: all that name this validator as a signer."""
+    private_set: Path | None = None
+    """Folder with the validator's own test set, which nobody else sees."""
+    key_file: Path = Path("/var/lib/milepost/stellar-key")
+    """The validator's Stellar secret. agent.key_file if not set."""
+    turn_s: Seconds = 60
+    """A speaker who has not settled after this long passes its turn on."""
+    poll_s: Seconds = 5
+    """Time between looks at the ledger."""
+
+
+class Metrics(Section):
+    """Prometheus metrics, for this machine alone."""
+
+    listen: Listen = ""
+    """127.0.0.1:PORT, or nothing: off."""
+
+
+class Config(Section):
+    """milepost.toml, whole and checked."""
+
+    agent: Agent = Agent()
+    ledger: Ledger = Ledger()
+    market: Market = Market()
+    content: Content = Content()
+    odometer: Odometer = Odometer()
+    camera: Camera = Camera()
+    trip: Trip = Trip()
+    train: Train = Train()
+    gates: Gates = Gates()
+    machine: Machine = Machine()
+    mqtt: Mqtt = Mqtt()
+    validator: Validator = Validator()
+    metrics: Metrics = Metrics()
