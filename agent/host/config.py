@@ -1,7 +1,7 @@
 """The configuration as the agent uses it: flag > environment > file > firmware profile > default.
 
-The layers are laid over one another, checked once, and frozen. A mistake is shown where it was made: the file's
-line, the variable, the flag or the profile that it came from.
+The layers are laid over one another, checked once, and frozen. A mistake is shown where it was made: the
+file's line, the variable, the flag or the profile that it came from.
 """
 
 from __future__ import annotations

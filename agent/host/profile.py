@@ -1,8 +1,8 @@
 """Firmware profiles: what a board's defaults are, and how the board is known.
 
-A profile is a configuration file that may fill only the tables a board has a say in, headed by [profile]. Rules
-of detection: every condition must hold; the profile with the most conditions wins. A profile that is named in
-the configuration must fit the chip (machine, compatible, cuda); model and memory only help to choose.
+A profile is a configuration file that may fill only the tables a board has a say in, headed by [profile].
+Rules of detection: every condition must hold; the profile with the most conditions wins. A profile that is
+named in the configuration must fit the chip (machine, compatible, cuda); model and memory help to choose.
 """
 
 from __future__ import annotations

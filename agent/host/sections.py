@@ -83,7 +83,7 @@ class Agent(Section):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least that is logged."""
     key_file: Path = Path("/var/lib/milepost/stellar-key")
-    """The Stellar secret, mode 0600. Under systemd $CREDENTIALS_DIRECTORY/stellar-key, else state_dir/stellar-key."""
+    """The Stellar secret, mode 0600. By default stellar-key in $CREDENTIALS_DIRECTORY, or in state_dir."""
 
 
 class Ledger(Section):
@@ -142,7 +142,7 @@ class Camera(Section):
     """What the car sees."""
 
     source: str = "v4l2:/dev/video0"
-    """v4l2:DEVICE, a GStreamer pipeline ending in appsink, rtsp://, http://, a video file, folder:PATH, synthetic:."""
+    """v4l2:DEVICE, a GStreamer pipeline with appsink, rtsp://, http://, a file, folder:PATH, synthetic:."""
     width: Annotated[int, Field(ge=16, le=8192)] = 1280
     """Width asked of the camera, in pixels."""
     height: Annotated[int, Field(ge=16, le=8192)] = 720

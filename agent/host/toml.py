@@ -1,7 +1,7 @@
 """TOML that remembers its lines, so that a mistake can be shown where it was made.
 
-tomllib gives values without places. A second, much simpler pass finds them: it knows table headers and keys at
-the start of a line, which is how people write configuration. A key inside an inline table is shown at its
+tomllib gives values without places. A second, much simpler pass finds them: it knows table headers and keys
+at the start of a line, which is how people write configuration. A key inside an inline table is shown at its
 table's line.
 """
 

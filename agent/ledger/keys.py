@@ -1,0 +1,149 @@
+"""A party's Stellar key: one secret seed in a file that nobody else may read, and boxes sealed to an account.
+
+Theory: a Stellar key is an Ed25519 key. The same point, seen on the birationally equivalent Curve25519, is a
+Diffie-Hellman key, so anybody who knows an account can seal a box that only the account's holder opens
+(libsodium, crypto_sign_ed25519_pk_to_curve25519, crypto_box_seal). No second key is made or published.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent.errors import CredentialError, Malformed, Refused
+
+if TYPE_CHECKING:
+    from stellar_sdk import Keypair
+
+MAX_FILE_BYTES = 256
+
+
+class SealedToAnother(Refused):
+    """The sealed box cannot be opened: it was sealed to another account, or changed on the way."""
+
+
+def generate(path: Path) -> str:
+    """Make a key at `path`, mode 0600; returns its address. Never replaces a file. Raises CredentialError."""
+    from stellar_sdk import Keypair
+
+    keypair = Keypair.random()
+    # Written aside, then linked: the name appears whole or not at all, and linking refuses an existing name.
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(descriptor, f"{keypair.secret}\n".encode())
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.link(part, path)
+    except FileExistsError:
+        raise CredentialError(path=path, why="a key is there already, and it is never replaced") from None
+    except OSError as error:
+        raise CredentialError(path=path, why=f"it cannot be written: {error.strerror}") from error
+    finally:
+        part.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+    return keypair.public_key
+
+
+def load(path: Path) -> Keypair:
+    """The key in `path`. Raises CredentialError (77) when it is missing, open to others, or no key."""
+    from stellar_sdk import Keypair
+    from stellar_sdk.exceptions import Ed25519SecretSeedInvalidError
+
+    try:
+        return Keypair.from_secret(_read(path))
+    except (Ed25519SecretSeedInvalidError, ValueError):
+        # `from None`: the cause holds the text of the file, and a traceback must not.
+        raise CredentialError(
+            path=path, why="it does not hold a Stellar secret (S and 55 more signs)"
+        ) from None
+
+
+def address(path: Path) -> str:
+    """The account of the key in `path`. Raises CredentialError."""
+    return load(path).public_key
+
+
+def check_mode(path: Path) -> None:
+    """Raises CredentialError when the file is missing or others than its owner can use it."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        raise CredentialError(
+            path=path, why="it is missing. Make one with `milepost keys generate`"
+        ) from None
+    except OSError as error:
+        raise CredentialError(path=path, why=f"it cannot be read: {error.strerror}") from error
+    if not stat.S_ISREG(found.st_mode):
+        raise CredentialError(path=path, why="it is not a file")
+    # systemd gives the service's user access by an ACL, which shows as group-readable in its folder.
+    allowed = 0o640 if _is_systemd_credential(path) else 0o600
+    if mode := stat.S_IMODE(found.st_mode) & ~allowed & 0o077:
+        raise CredentialError(
+            path=path, why=f"others may use it (mode bits {mode:04o}). Run: chmod 600 {path}"
+        )
+
+
+def sealing_public(account: str) -> bytes:
+    """The Curve25519 public key (32 bytes) of a Stellar account. Raises Malformed when it is none."""
+    from nacl.bindings import crypto_sign_ed25519_pk_to_curve25519
+    from nacl.exceptions import CryptoError
+    from stellar_sdk import StrKey
+    from stellar_sdk.exceptions import Ed25519PublicKeyInvalidError
+
+    try:
+        return crypto_sign_ed25519_pk_to_curve25519(StrKey.decode_ed25519_public_key(account))
+    except (Ed25519PublicKeyInvalidError, CryptoError, ValueError) as error:
+        raise Malformed(
+            what=f"the account {account[:60]!r}", why="no point that could be sealed to"
+        ) from error
+
+
+def seal(account: str, data: bytes) -> bytes:
+    """A box (48 bytes longer than `data`) that only the account's key opens. Raises Malformed."""
+    from nacl.public import PublicKey, SealedBox
+
+    return bytes(SealedBox(PublicKey(sealing_public(account))).encrypt(data))
+
+
+def unseal(keypair: Keypair, sealed: bytes) -> bytes:
+    """Open a box that was sealed to this key's account. Raises SealedToAnother."""
+    from nacl.bindings import crypto_sign_ed25519_sk_to_curve25519
+    from nacl.exceptions import CryptoError
+    from nacl.public import PrivateKey, SealedBox
+
+    secret = crypto_sign_ed25519_sk_to_curve25519(keypair.raw_secret_key() + keypair.raw_public_key())
+    try:
+        return bytes(SealedBox(PrivateKey(secret)).decrypt(sealed))
+    except (CryptoError, ValueError) as error:
+        raise SealedToAnother() from error
+
+
+def _read(path: Path) -> str:
+    check_mode(path)
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_FILE_BYTES).decode("ascii").strip()
+    except UnicodeDecodeError:
+        return ""
+    except OSError as error:
+        raise CredentialError(path=path, why=f"it cannot be read: {error.strerror}") from error
+
+
+def _is_systemd_credential(path: Path) -> bool:
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    return bool(folder) and path.parent == Path(folder or "")
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name itself survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
