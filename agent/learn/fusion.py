@@ -15,7 +15,7 @@ centred clipping (Karimireddy et al. 2021), multi-Krum (Blanchard et al. 2017).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from fractions import Fraction
 
@@ -23,9 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.errors import Malformed, Refused
+from agent.learn.weights import Weights, same_shape
 
-Weights = Mapping[str, NDArray[np.float32]]
-"""One network's numbers by name."""
 Vector = NDArray[np.float64]
 Weight = Fraction | Decimal | int | float
 
@@ -235,8 +234,6 @@ def _check(base: Weights, deltas: Sequence[Weights], weights: Sequence[Weight]) 
     if any(not math.isfinite(weight) or weight < 0 for weight in weights) or not any(weights):
         raise Malformed(what="a fusion", why="weights must be finite, not negative and not all nought")
     for delta in deltas:
-        if delta.keys() != base.keys():
-            raise Malformed(what="a fusion", why="a contribution names other tensors than the base")
-        for name, array in delta.items():
-            if array.shape != base[name].shape or not np.isfinite(array).all():
-                raise Malformed(what="a fusion", why=f"{name} has another shape or is not finite")
+        same_shape(delta, base, "a fusion")
+        if not all(np.isfinite(array).all() for array in delta.values()):
+            raise Malformed(what="a fusion", why="a contribution holds a value that is not finite")

@@ -1,4 +1,5 @@
-"""Fusing contributions: what the rules mean, what they withstand, and that a rebuilt round has the same bytes."""
+"""Fusing contributions: what the rules mean, what they withstand, and that a rebuilt round has the same
+bytes."""
 
 from __future__ import annotations
 
