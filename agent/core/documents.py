@@ -9,25 +9,18 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints, ValidationError
 
+from agent.core.money import Asset
 from agent.errors import Malformed
-
-PROTOCOL = 1
 
 D = TypeVar("D", bound="Document")
 
 
 def _plain(value: Decimal) -> str:
     return format(value.normalize(), "f")
-
-
-def _from_text(value: Any) -> Decimal:
-    if isinstance(value, float):
-        raise ValueError("a float is not exact: write a decimal string")
-    return Decimal(value)
 
 
 Number = Annotated[
@@ -135,11 +128,13 @@ class Recipe(Part):
 class StakeSchedule(Part):
     """Stake due = base x growth^strikes, strikes counted within `window_ledgers` (PROTOCOL section 7)."""
 
+    asset: AssetName
+    """The operator's DLC."""
     base: Amount
     growth: Number = Field(default=Decimal(2), ge=1, le=10)
     window_ledgers: int = Field(default=120_960, ge=1)
-    fee: Amount = 0
-    """Kept from the stake of an entry that was not rejected."""
+    fee: Annotated[int, Field(ge=1, le=2**63 - 1)]
+    """DLC kept from the stake of an entry that was not rejected; also what the public bid offers for 1.0 VLM."""
 
 
 class GlobalSet(Part):
@@ -172,7 +167,7 @@ class Round(Document):
     """`round.json`: everything a vehicle and a validator must agree on."""
 
     protocol: Literal[1] = 1
-    model: AssetName
+    model: Annotated[str, StringConstraints(pattern=r"^DLM[A-Za-z0-9]{1,9}:G[A-Z2-7]{55}$")]
     number: int = Field(ge=0)
     previous: CidText | None = None
     task: Task
@@ -182,12 +177,16 @@ class Round(Document):
     stake: StakeSchedule
     settlement: AccountId
     committee: tuple[AccountId, ...] = Field(min_length=1, max_length=20)
-    reward: Amount
-    """XLM stroops that 1.0 VLM turns into."""
     contributions: int = Field(ge=1, le=10_000)
     """K: how many contributions the round plans for."""
-    review_window: int = Field(ge=60, description="seconds until an unjudged stake may be taken back")
-    length: int = Field(ge=1, description="seconds after which the round closes with what there is")
+    review_window: int = Field(ge=60)
+    """Seconds until an unjudged stake may be taken back."""
+    turn: int = Field(default=30, ge=1)
+    """Seconds of ledger time that a speaker has to settle before the next one takes over."""
+    staleness: int = Field(default=1, ge=0)
+    """How many rounds older than the newest an entry's base may be."""
+    length: int = Field(ge=1)
+    """Seconds after which the round closes with what there is."""
     tolerance: Number = Field(default=Decimal("0.97"), gt=0, le=1)
     """λ: a candidate is rejected when its loss exceeds loss(base) / λ."""
     gain_reference: Number = Field(gt=0)
@@ -197,6 +196,20 @@ class Round(Document):
     global_set: GlobalSet
     lineage: tuple[Lineage, ...] = Field(default=(), max_length=10_000)
     figure: Figure | None = None
+
+    @property
+    def initiator(self) -> str:
+        return self.model.partition(":")[2]
+
+    @property
+    def credit_asset(self) -> Asset:
+        """The model's VLM: same short name and issuer as its DLM."""
+        code, _, issuer = self.model.partition(":")
+        return Asset("VLM" + code.removeprefix("DLM"), issuer)
+
+    @property
+    def model_asset(self) -> Asset:
+        return Asset.parse(self.model)
 
 
 # --- the contribution -----------------------------------------------------------------------------------------
@@ -273,5 +286,6 @@ class SettlementRecord(Document):
     round: CidText
     entries: tuple[Settled, ...] = Field(min_length=1, max_length=32)
     votes: tuple[Vote, ...] = Field(max_length=640)
-    strengths: dict[AccountId, Number]
+    agreements: dict[AccountId, int] = Field(max_length=20)
+    """Votes of each validator, up to and with this record, that agreed with what was settled: D_i of the speaker rule."""
     speaker: AccountId

@@ -1,0 +1,94 @@
+"""What Milepost reads off the ledger, as typed facts. Amounts are stroops, times are ledger close times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from agent.core.money import XLM, Asset, Stroops
+
+BASE_RESERVE: Stroops = 5_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest closed ledger. Its close time, not the car's clock, decides what has expired."""
+
+    sequence: int
+    closed_at: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One balance of an account."""
+
+    balance: Stroops
+    selling: Stroops = 0
+    """Selling liabilities: promised to open offers."""
+    authorized: bool = True
+
+    @property
+    def free(self) -> Stroops:
+        return self.balance - self.selling
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    id: str
+    sequence: int
+    lines: Mapping[Asset, Line]
+    signers: Mapping[str, int]
+    threshold: int
+    """Medium threshold: what a payment needs."""
+    subentries: int = 0
+
+    def free(self, asset: Asset) -> Stroops:
+        """What can be spent of an asset now: above liabilities and, for XLM, above the reserve."""
+        line = self.lines.get(asset)
+        if line is None or not line.authorized:
+            return 0
+        reserve = (2 + self.subentries) * BASE_RESERVE if asset == XLM else 0
+        return max(0, line.free - reserve)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An open offer. `price` is buying per selling."""
+
+    id: int
+    seller: str
+    selling: Asset
+    buying: Asset
+    amount: Stroops
+    price: Fraction
+    last_modified: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """A transaction that is in a ledger."""
+
+    hash: str
+    ledger: int
+    closed_at: int
+    successful: bool
+    source: str
+    envelope: str
+    """Base64 XDR."""
+    result: str
+    """Base64 XDR."""
+    cursor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stake:
+    """A claimable balance, as long as it is unclaimed. `id` is 64 hex digits, without the XDR union's discriminant."""
+
+    id: str
+    asset: Asset
+    amount: Stroops
+    sponsor: str
+    claimants: tuple[str, ...]
+    last_modified: int

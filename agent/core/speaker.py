@@ -1,0 +1,40 @@
+"""Who proposes the next settlement (PROTOCOL section 6, after DeepChain's leader election by strength).
+
+Validator i speaks with strength 1/N + D_i/D, where D_i counts its votes so far that agreed with what was settled. The
+draw is seeded by the hash of the ledger that holds the oldest unsettled entry, so that anyone can recompute it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+
+
+def strengths(committee: Sequence[str], agreements: Mapping[str, int]) -> dict[str, Fraction]:
+    total = sum(agreements.get(v, 0) for v in committee)
+    return {
+        v: Fraction(1, len(committee)) + (Fraction(agreements.get(v, 0), total) if total else 0)
+        for v in sorted(committee)
+    }
+
+
+def order(committee: Sequence[str], agreements: Mapping[str, int], seed: str) -> list[str]:
+    """All validators, first speaker first: drawn by strength without replacement. `seed` is a ledger hash, hex."""
+    left = strengths(committee, agreements)
+    drawn: list[str] = []
+    while left:
+        digest = hashlib.sha256(f"{seed}/{len(drawn)}".encode()).digest()
+        point = Fraction(int.from_bytes(digest, "big"), 2**256) * sum(left.values())
+        for validator, strength in left.items():
+            point -= strength
+            if point < 0:
+                break
+        drawn.append(validator)
+        del left[validator]
+    return drawn
+
+
+def on_turn(speakers: Sequence[str], waited: int, turn: int) -> str:
+    """The speaker `waited` seconds of ledger time after the oldest entry came in."""
+    return speakers[max(0, waited) // turn % len(speakers)]

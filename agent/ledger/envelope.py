@@ -1,0 +1,191 @@
+"""Envelopes: built from operations, signed, and read back with nothing taken on trust.
+
+Every envelope has time bounds that end at a *ledger* time, so that the moment after which it can never apply is
+known, and a hash memo that anchors a document (the entry's bundle, a round, a record). The closing transaction names
+the same bundle again; a plain account set-up has no document and says so by passing `memo=None`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from agent.core.money import Asset, Stroops, text
+from agent.errors import Malformed
+
+if TYPE_CHECKING:
+    import stellar_sdk
+    from stellar_sdk import Keypair, TransactionEnvelope
+    from stellar_sdk.operation import Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A transaction that may leave the machine: everything needed to find it again."""
+
+    envelope: str
+    """Base64 XDR."""
+    hash: str
+    sequence: int
+    max_time: int
+
+
+def build(
+    source: str,
+    sequence: int,
+    operations: Sequence[Operation],
+    *,
+    passphrase: str,
+    fee: Stroops,
+    max_time: int,
+    memo: bytes | None,
+) -> TransactionEnvelope:
+    """An unsigned envelope under account sequence `sequence` + 1. `fee` is the bid per operation."""
+    from stellar_sdk import Account, TransactionBuilder
+
+    builder = TransactionBuilder(Account(source, sequence), passphrase, base_fee=fee).add_time_bounds(0, max_time)
+    if memo is not None:
+        builder.add_hash_memo(memo)
+    for operation in operations:
+        builder.append_operation(operation)
+    return builder.build()
+
+
+def signed(envelope: TransactionEnvelope, *keys: Keypair) -> Signed:
+    """Sign and freeze."""
+    for key in keys:
+        envelope.sign(key)
+    transaction = envelope.transaction
+    bounds = transaction.preconditions.time_bounds if transaction.preconditions else None
+    return Signed(envelope.to_xdr(), envelope.hash_hex(), transaction.sequence, bounds.max_time if bounds else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An envelope that was read: what its author put their name to."""
+
+    source: str
+    sequence: int
+    memo: bytes | None
+    """The hash memo, if it has one."""
+    max_time: int
+    operations: tuple[Any, ...]
+    signatures: tuple[tuple[bytes, bytes], ...]
+    """(hint, signature)"""
+    hash: bytes
+
+    def is_signed_by(self, account_id: str) -> bool:
+        """Whether the account's own key signed exactly this transaction, for this network."""
+        from stellar_sdk import Keypair
+        from stellar_sdk.exceptions import BadSignatureError
+
+        key = Keypair.from_public_key(account_id)
+        for hint, signature in self.signatures:
+            if hint == key.signature_hint():
+                try:
+                    key.verify(self.hash, signature)
+                except BadSignatureError:
+                    continue
+                return True
+        return False
+
+
+MAX_ENVELOPE = 256 * 1024
+
+
+def opened(envelope: str, passphrase: str) -> Opened:
+    """Read a base64 XDR envelope, a fee bump's inner one included. Raises Malformed."""
+    from stellar_sdk import FeeBumpTransactionEnvelope, HashMemo
+    from stellar_sdk.helpers import parse_transaction_envelope_from_xdr
+
+    if len(envelope) > MAX_ENVELOPE:
+        raise Malformed(what="an envelope", why=f"longer than {MAX_ENVELOPE} characters")
+    try:
+        parsed = parse_transaction_envelope_from_xdr(envelope, passphrase)
+        if isinstance(parsed, FeeBumpTransactionEnvelope):
+            parsed = parsed.transaction.inner_transaction_envelope
+        transaction = parsed.transaction
+        bounds = transaction.preconditions.time_bounds if transaction.preconditions else None
+        return Opened(
+            source=transaction.source.account_id,
+            sequence=transaction.sequence,
+            memo=transaction.memo.memo_hash if isinstance(transaction.memo, HashMemo) else None,
+            max_time=bounds.max_time if bounds else 0,
+            operations=tuple(transaction.operations),
+            signatures=tuple((s.signature_hint, s.signature) for s in parsed.signatures),
+            hash=parsed.hash(),
+        )
+    except Exception as error:  # noqa: BLE001 - the SDK's decoders raise whatever they trip over
+        raise Malformed(what="an envelope", why=f"{type(error).__name__}: {str(error)[:120]}") from None
+
+
+def with_signatures(envelope: str, passphrase: str, signatures: Sequence[tuple[bytes, bytes]]) -> Signed:
+    """The envelope with these (hint, signature) pairs in place of its own."""
+    from stellar_sdk import TransactionEnvelope
+    from stellar_sdk.decorated_signature import DecoratedSignature
+
+    parsed = TransactionEnvelope.from_xdr(envelope, passphrase)
+    parsed.signatures = [DecoratedSignature(hint, signature) for hint, signature in signatures]
+    return signed(parsed)
+
+
+def stake_id(envelope: str, passphrase: str, operation: int) -> str:
+    """The id (64 hex digits) of the claimable balance that an operation of this transaction makes (CAP-23)."""
+    from stellar_sdk import TransactionEnvelope
+
+    whole = TransactionEnvelope.from_xdr(envelope, passphrase).transaction.get_claimable_balance_id(operation)
+    return whole.removeprefix("00000000")
+
+
+def sdk_asset(asset: Asset) -> stellar_sdk.Asset:
+    import stellar_sdk
+
+    return stellar_sdk.Asset.native() if asset.is_native else stellar_sdk.Asset(asset.code, asset.issuer)
+
+
+def own_asset(asset: stellar_sdk.Asset) -> Asset:
+    from agent.core.money import XLM
+
+    return XLM if asset.is_native() else Asset(asset.code, asset.issuer or "")
+
+
+def sdk_price(price: Fraction) -> stellar_sdk.Price:
+    import stellar_sdk
+
+    return stellar_sdk.Price(price.numerator, price.denominator)
+
+
+def sdk_amount(amount: Stroops) -> str:
+    return text(amount)
+
+
+def result_codes(result: str) -> tuple[str, ...]:
+    """A transaction result's code and those of its failed operations, as XDR names them: ('TX_FAILED', 'PAYMENT_…')."""
+    from stellar_sdk import xdr
+
+    if not result:
+        return ("UNKNOWN",)
+    body = xdr.TransactionResult.from_xdr(result).result
+    if body.inner_result_pair is not None:
+        body = body.inner_result_pair.result.result
+    names = [_short(body.code.name)]
+    for operation in body.results or []:
+        if operation.tr is None:
+            names.append(_short(operation.code.name))
+            continue
+        inner = next(
+            value for name, value in vars(operation.tr).items() if name.endswith("_result") and value is not None
+        )
+        if not inner.code.name.endswith("_SUCCESS"):
+            names.append(inner.code.name)
+    return tuple(names)
+
+
+def result_code(result: str) -> str:
+    return ", ".join(result_codes(result))
+
+
+def _short(name: str) -> str:
+    return name.replace("tx", "TX_", 1) if name.startswith("tx") else name

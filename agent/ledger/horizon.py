@@ -1,0 +1,289 @@
+"""Horizon, through stellar_sdk: typed facts out, sentences for errors.
+
+The same code talks to the public network and to localnet; only URL and passphrase differ. Retries are off: a lost
+answer is "unknown" to the caller (`ledger.submission`), which asks again when it is ready to. Answers are bounded.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from agent.core.ledger import Account, Head, Line, Offer, Stake, Transaction
+from agent.core.money import XLM, Asset, stroops
+from agent.errors import BAD_CONFIG, MilepostError, Refused, Unavailable
+
+if TYPE_CHECKING:
+    from stellar_sdk import Server
+
+ANSWER_BYTES = 8 << 20
+PAGE = 200
+
+T = TypeVar("T")
+
+
+class LedgerUnavailable(Unavailable):
+    """Horizon at {url} {why}. Nothing is lost: the work waits. Check the network, or ledger.horizon."""
+
+
+class WrongNetwork(MilepostError):
+    """Horizon at {url} serves the network {theirs!r}, but ledger.passphrase is {ours!r}. Nothing was signed."""
+
+    exit_code = BAD_CONFIG
+
+
+class Horizon:
+    """One Horizon server. Safe for one thread at a time."""
+
+    def __init__(self, url: str, passphrase: str, timeout: float = 20) -> None:
+        self.url = url.rstrip("/")
+        self.passphrase = passphrase
+        self._timeout = timeout
+        self._server: Server | None = None
+
+    def __repr__(self) -> str:
+        return f"<Horizon {self.url}>"
+
+    def head(self) -> Head:
+        """The newest closed ledger."""
+        with self._mapped():
+            record = _records(self._sdk().ledgers().order(desc=True).limit(1).call())[0]
+            return _head(record)
+
+    def ledger(self, sequence: int) -> Head:
+        with self._mapped():
+            return _head(self._sdk().ledgers().ledger(sequence).call())
+
+    def account(self, account_id: str) -> Account | None:
+        record = self._one(lambda server: server.accounts().account_id(account_id).call())
+        with self._mapped():
+            return None if record is None else _account(record)
+
+    def offers(self, seller: str) -> list[Offer]:
+        """The seller's open offers, newest first."""
+        with self._mapped():
+            call = self._sdk().offers().for_account(seller).order(desc=True).limit(PAGE).call
+            return [_offer(record) for record in _records(call())]
+
+    def find(self, transaction_hash: str) -> Transaction | None:
+        """The transaction if a ledger holds it, failed or not; None if none does yet."""
+        record = self._one(lambda server: server.transactions().transaction(transaction_hash).call())
+        with self._mapped():
+            return None if record is None else _transaction(record)
+
+    def in_ledger(self, sequence: int) -> Iterator[Transaction]:
+        """The successful transactions of one ledger."""
+        return self._pages(lambda server: server.transactions().for_ledger(sequence))
+
+    def history(self, account_id: str, *, newest_first: bool = False, after: str | None = None) -> Iterator[Transaction]:
+        """The account's successful transactions, from a cursor on."""
+
+        def builder(server: Server) -> Any:
+            call = server.transactions().for_account(account_id).order(desc=newest_first)
+            return call.cursor(after) if after else call
+
+        return self._pages(builder)
+
+    def touching(self, stake_id: str) -> list[Transaction]:
+        """The transactions that made or claimed a claimable balance, oldest first. Works after it is gone."""
+        return list(self._pages(lambda server: server.transactions().for_claimable_balance("00000000" + stake_id)))
+
+    def stakes(self, claimant: str) -> Iterator[Stake]:
+        """The unclaimed balances that an account may claim, oldest change first."""
+        return self._pages(lambda server: server.claimable_balances().for_claimant(claimant), _stake)
+
+    def stake(self, stake_id: str) -> Stake | None:
+        """One claimable balance while it is unclaimed."""
+        record = self._one(lambda server: server.claimable_balances().claimable_balance("00000000" + stake_id).call())
+        with self._mapped():
+            return None if record is None else _stake(record)
+
+    def price(self, buy: Asset, pay: Asset) -> Fraction:
+        """Best price of one `buy` in `pay` on the book, or 0 when nobody sells."""
+        with self._mapped():
+            book = self._sdk().orderbook(_sdk_asset(buy), _sdk_asset(pay)).limit(1).call()
+            asks = book["asks"]
+            return Fraction(int(asks[0]["price_r"]["n"]), int(asks[0]["price_r"]["d"])) if asks else Fraction(0)
+
+    def hand_in(self, envelope: str) -> None:
+        """Give a signed envelope (base64 XDR) to the network and do not wait: whether it applies is `find`'s to say.
+
+        Idempotent by hash. An admission error is not an answer either (the same envelope may be queued elsewhere); it
+        is raised as Refused for the log, and the caller goes on asking until the envelope can no longer apply.
+        """
+        from stellar_sdk import TransactionEnvelope
+        from stellar_sdk.exceptions import BadRequestError, BadResponseError
+
+        with self._mapped():
+            parsed = TransactionEnvelope.from_xdr(envelope, self.passphrase)
+            try:
+                self._sdk().submit_transaction_async(parsed, skip_memo_required_check=True)
+            except (BadRequestError, BadResponseError) as error:
+                status = _status(error.message)
+                if status in ("DUPLICATE", "TRY_AGAIN_LATER"):
+                    return
+                if status == "ERROR":
+                    raise Refused(what="the transaction", why=_admission_code(error.message)) from None
+                raise
+
+    def check_network(self) -> None:
+        """Raises WrongNetwork when the server's passphrase is not ours."""
+        with self._mapped():
+            theirs = str(self._sdk().root().call()["network_passphrase"])
+        if theirs != self.passphrase:
+            raise WrongNetwork(url=self.url, theirs=theirs, ours=self.passphrase)
+
+    def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    def _sdk(self) -> Server:
+        if self._server is None:
+            from stellar_sdk import Server
+
+            from agent.ledger.transport import BoundedClient
+
+            self._server = Server(self.url, BoundedClient(self._timeout, ANSWER_BYTES))
+        return self._server
+
+    def _one(self, call: Callable[[Server], Mapping[str, Any]]) -> Mapping[str, Any] | None:
+        from stellar_sdk.exceptions import NotFoundError
+
+        with self._mapped():
+            try:
+                return call(self._sdk())
+            except NotFoundError:
+                return None
+
+    def _pages(
+        self, builder: Callable[[Server], Any], read: Callable[[Mapping[str, Any]], Any] | None = None
+    ) -> Iterator[Any]:
+        """Every record of a paged answer. Stops at an empty page; never follows a server's own links."""
+        read = read or _transaction
+        cursor: str | None = None
+        while True:
+            with self._mapped():
+                call = builder(self._sdk()).limit(PAGE)
+                records = _records((call.cursor(cursor) if cursor else call).call())
+                facts = [read(record) for record in records]
+            yield from facts
+            if len(records) < PAGE or records[-1]["paging_token"] == cursor:
+                return
+            cursor = records[-1]["paging_token"]
+
+    @contextmanager
+    def _mapped(self) -> Iterator[None]:
+        """Foreign errors become sentences. Anything that is not Horizon's form of an answer is unavailability."""
+        from stellar_sdk.exceptions import BaseHorizonError, BaseRequestError
+
+        try:
+            yield
+        except BaseHorizonError as error:
+            if 400 <= error.status < 500 and error.status != 429 and error.title:
+                raise Refused(what=f"a request to {self.url}", why=error.detail or error.title) from None
+            raise LedgerUnavailable(url=self.url, why=f"answered with status {error.status}") from None
+        except BaseRequestError as error:
+            raise LedgerUnavailable(url=self.url, why=f"cannot be reached ({type(error).__name__})") from None
+        except (KeyError, IndexError, TypeError, ValueError, json.JSONDecodeError) as error:
+            why = f"answered with something that is not Horizon's ({type(error).__name__})"
+            raise LedgerUnavailable(url=self.url, why=why) from None
+
+
+def _records(page: Mapping[str, Any]) -> list[dict[str, Any]]:
+    records: list[dict[str, Any]] = page["_embedded"]["records"]
+    return records
+
+
+def _epoch(moment: str) -> int:
+    return int(datetime.fromisoformat(moment.replace("Z", "+00:00")).timestamp())
+
+
+def _head(record: Mapping[str, Any]) -> Head:
+    return Head(int(record["sequence"]), _epoch(record["closed_at"]), str(record["hash"]))
+
+
+def _asset(record: Mapping[str, Any], prefix: str = "") -> Asset:
+    if record[prefix + "asset_type"] == "native":
+        return XLM
+    return Asset(str(record[prefix + "asset_code"]), str(record[prefix + "asset_issuer"]))
+
+
+def _account(record: Mapping[str, Any]) -> Account:
+    lines = {
+        _asset(line): Line(
+            stroops(line["balance"]), stroops(line.get("selling_liabilities", "0")), line.get("is_authorized", True)
+        )
+        for line in record["balances"]
+        if line["asset_type"] != "liquidity_pool_shares"
+    }
+    return Account(
+        id=str(record["account_id"]),
+        sequence=int(record["sequence"]),
+        lines=lines,
+        signers={str(s["key"]): int(s["weight"]) for s in record["signers"]},
+        threshold=int(record["thresholds"]["med_threshold"]),
+        subentries=int(record["subentry_count"])
+        + int(record.get("num_sponsoring", 0))
+        - int(record.get("num_sponsored", 0)),
+    )
+
+
+def _offer(record: Mapping[str, Any]) -> Offer:
+    return Offer(
+        id=int(record["id"]),
+        seller=str(record["seller"]),
+        selling=_asset(record["selling"]),
+        buying=_asset(record["buying"]),
+        amount=stroops(record["amount"]),
+        price=Fraction(int(record["price_r"]["n"]), int(record["price_r"]["d"])),
+        last_modified=int(record["last_modified_ledger"]),
+    )
+
+
+def _transaction(record: Mapping[str, Any]) -> Transaction:
+    return Transaction(
+        hash=str(record["hash"]),
+        ledger=int(record["ledger"]),
+        closed_at=_epoch(record["created_at"]),
+        successful=bool(record["successful"]),
+        source=str(record["source_account"]),
+        envelope=str(record["envelope_xdr"]),
+        result=str(record["result_xdr"]),
+        cursor=str(record["paging_token"]),
+    )
+
+
+def _stake(record: Mapping[str, Any]) -> Stake:
+    return Stake(
+        id=str(record["id"]).removeprefix("00000000"),
+        asset=Asset.parse(record["asset"]),
+        amount=stroops(record["amount"]),
+        sponsor=str(record.get("sponsor", "")),
+        claimants=tuple(str(c["destination"]) for c in record["claimants"]),
+        last_modified=int(record["last_modified_ledger"]),
+    )
+
+
+def _sdk_asset(asset: Asset) -> Any:
+    from agent.ledger.envelope import sdk_asset
+
+    return sdk_asset(asset)
+
+
+def _status(body: str) -> str:
+    try:
+        answer = json.loads(body)
+        return str(answer["tx_status"]) if isinstance(answer, dict) else ""
+    except (ValueError, KeyError):
+        return ""
+
+
+def _admission_code(body: str) -> str:
+    from agent.ledger.envelope import result_code
+
+    return result_code(json.loads(body).get("error_result_xdr", ""))

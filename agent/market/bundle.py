@@ -1,0 +1,121 @@
+"""Bundles on disk: what is behind a digest (PROTOCOL section 2).
+
+    round         round.json, weights.safetensors, optionally model.onnx
+    contribution  contribution.json, update.sealed
+    test set      set.sealed
+    record        record.json
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent.core.cid import Cid
+from agent.core.documents import Contribution, D, Round, SettlementRecord
+from agent.errors import Malformed
+from agent.market import sealed
+from agent.ports import ContentStore, Limits
+
+if TYPE_CHECKING:
+    from stellar_sdk import Keypair
+
+ROUND = "round.json"
+WEIGHTS = "weights.safetensors"
+GRAPH = "model.onnx"
+CONTRIBUTION = "contribution.json"
+UPDATE = "update.sealed"
+TEST_SET = "set.sealed"
+RECORD = "record.json"
+
+ROUND_LIMITS = Limits(total_bytes=1 << 30, files=4, depth=1)
+CONTRIBUTION_LIMITS = Limits(total_bytes=1 << 30, files=2, depth=1)
+SET_LIMITS = Limits(total_bytes=1 << 30, files=1, depth=1)
+RECORD_LIMITS = Limits(total_bytes=2 << 20, files=1, depth=1)
+
+
+class Shelf:
+    """The bundles this machine has fetched, by CID, whole and verified; `keep` newest are kept."""
+
+    def __init__(self, folder: Path, store: ContentStore, keep: int = 8) -> None:
+        self.folder = folder
+        self.store = store
+        self._keep = keep
+
+    def get(self, cid: str, limits: Limits) -> Path:
+        """The bundle's folder, fetched if it is not here. Raises Unavailable, Refused, Malformed."""
+        path = self.folder / cid
+        if not path.is_dir():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.store.get(Cid.parse(cid), path, limits)
+            self._tidy(path)
+        else:
+            os.utime(path)
+        return path
+
+    def round(self, cid: str) -> Round:
+        return _parse(Round, self.get(cid, ROUND_LIMITS) / ROUND)
+
+    def contribution(self, cid: str) -> Contribution:
+        return _parse(Contribution, self.get(cid, CONTRIBUTION_LIMITS) / CONTRIBUTION)
+
+    def record(self, cid: str) -> SettlementRecord:
+        return _parse(SettlementRecord, self.get(cid, RECORD_LIMITS) / RECORD)
+
+    def update(self, cid: str, reader: Keypair) -> bytes:
+        """A contribution's update, opened with one reader's key."""
+        contribution = self.contribution(cid)
+        ciphertext = _read(self.get(cid, CONTRIBUTION_LIMITS) / UPDATE, CONTRIBUTION_LIMITS.total_bytes)
+        purpose = update_purpose(contribution.base, contribution.vehicle)
+        return sealed.unseal(ciphertext, purpose, contribution.keys, reader)
+
+    def test_set(self, round_: Round, reader: Keypair) -> bytes:
+        """The round's global test set, opened with one validator's key."""
+        ciphertext = _read(self.get(round_.global_set.cid, SET_LIMITS) / TEST_SET, SET_LIMITS.total_bytes)
+        return sealed.unseal(ciphertext, test_set_purpose(round_.model), round_.global_set.keys, reader)
+
+    def _tidy(self, newest: Path) -> None:
+        bundles = sorted((p for p in self.folder.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime)
+        for old in bundles[: -self._keep]:
+            if old != newest:
+                shutil.rmtree(old, ignore_errors=True)
+
+
+def update_purpose(base: str, vehicle: str) -> str:
+    """An update is for one base round and one vehicle: another vehicle cannot hand in the same ciphertext."""
+    return f"milepost/update/{base}/{vehicle}"
+
+
+def test_set_purpose(model: str) -> str:
+    return f"milepost/test-set/{model}"
+
+
+def lay(folder: Path, files: dict[str, bytes | Path]) -> Path:
+    """Write a bundle's files into a fresh folder, synced, ready for `ContentStore.put`. Runs twice without harm."""
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    for name, content in files.items():
+        if isinstance(content, Path):
+            shutil.copyfile(content, part / name)
+        else:
+            (part / name).write_bytes(content)
+        with (part / name).open("rb") as file:
+            os.fsync(file.fileno())
+    shutil.rmtree(folder, ignore_errors=True)
+    part.rename(folder)
+    return folder
+
+
+def _read(path: Path, most: int) -> bytes:
+    if not path.is_file():
+        raise Malformed(what=f"the bundle {path.parent.name}", why=f"it has no {path.name}")
+    if path.stat().st_size > most:
+        raise Malformed(what=f"{path.name} of {path.parent.name}", why=f"larger than {most} bytes")
+    return path.read_bytes()
+
+
+def _parse(kind: type[D], path: Path) -> D:
+    return kind.parse(_read(path, kind.max_bytes))

@@ -1,0 +1,89 @@
+"""Finding the training offers of followed initiators and believing only what they signed (PROTOCOL section 4).
+
+An offer on the book says who sells how much XLM at which price. What it is *for* is in the memo of the transaction
+that set it: the digest of the round's bundle, under the initiator's signature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from stellar_sdk import ManageSellOffer
+
+from agent.core.cid import Cid
+from agent.core.ledger import Offer, Transaction
+from agent.core.money import XLM, Stroops, share
+from agent.errors import MilepostError, Refused
+from agent.ledger.envelope import Opened, opened
+from agent.ledger.horizon import Horizon
+from agent.ledger.receipt import offer_ids
+
+LOOK_BACK = 1000
+"""Transactions of the initiator that are searched for the one that set an offer."""
+
+
+class NotPublished(Refused):
+    """Offer {offer} of {initiator} is passed over: {why}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """An offer whose purpose its initiator signed."""
+
+    offer: Offer
+    cid: str
+    """Of the round's bundle."""
+
+    @property
+    def reward(self) -> Stroops:
+        """XLM for 1.0 VLM: VLM turns into DLM one to one, and DLM into XLM at the offer's price."""
+        from agent.core.money import UNIT
+
+        return share(UNIT, 1 / self.offer.price)
+
+
+def training_offers(horizon: Horizon, initiator: str) -> list[Offer]:
+    """The initiator's offers that sell XLM for one of its own DLM, newest first."""
+    return [
+        offer
+        for offer in horizon.offers(initiator)
+        if offer.selling == XLM and offer.buying.issuer == initiator and offer.buying.code.startswith("DLM")
+    ]
+
+
+def listing(horizon: Horizon, offer: Offer) -> Listing:
+    """The offer with the round it stands for. Raises NotPublished, Unavailable."""
+    try:
+        envelope = _setting(horizon, offer)
+    except MilepostError as error:
+        if isinstance(error, Refused):
+            raise NotPublished(offer=offer.id, initiator=offer.seller, why=str(error)) from None
+        raise
+    if envelope is None:
+        raise NotPublished(offer=offer.id, initiator=offer.seller, why="the transaction that set it was not found")
+    if not envelope.is_signed_by(offer.seller):
+        raise NotPublished(offer=offer.id, initiator=offer.seller, why="its transaction is not signed by the initiator")
+    if envelope.memo is None:
+        raise NotPublished(offer=offer.id, initiator=offer.seller, why="its transaction's memo is not a hash")
+    return Listing(offer, str(Cid.v0(envelope.memo)))
+
+
+def _setting(horizon: Horizon, offer: Offer) -> Opened | None:
+    """The transaction that set the offer. A partial fill also moves `last_modified`, so that ledger is only where the
+    search begins."""
+    near = (t for t in horizon.in_ledger(offer.last_modified) if t.source == offer.seller)
+    far = islice(horizon.history(offer.seller, newest_first=True), LOOK_BACK)
+    for transaction in _newest_first(near, far):
+        envelope = opened(transaction.envelope, horizon.passphrase)
+        made = offer_ids(transaction.result)
+        for index, operation in enumerate(envelope.operations):
+            if isinstance(operation, ManageSellOffer) and offer.id in (operation.offer_id, made.get(index)):
+                return envelope
+    return None
+
+
+def _newest_first(near: Iterable[Transaction], far: Iterable[Transaction]) -> Iterator[Transaction]:
+    yield from reversed(list(near))
+    yield from far

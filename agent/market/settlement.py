@@ -1,0 +1,86 @@
+"""The transaction that settles a record, built by the speaker, rebuilt by each validator, and read back by vehicles.
+
+PROTOCOL section 6. Per entry: the stake is claimed; accepted and idle entries get it back less the fee; accepted ones
+are paid their credit in VLM. Once: the standing offer of DLM for VLM at 1:1 is topped up to all unredeemed credit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from stellar_sdk import ClaimClaimableBalance, ManageSellOffer, Payment
+from stellar_sdk.operation import Operation
+
+from agent.core.documents import Outcome, Round, SettlementRecord
+from agent.core.ledger import Account, Offer
+from agent.core.money import Asset, Stroops, stroops, text
+from agent.ledger.envelope import Opened, own_asset, sdk_asset, sdk_price
+
+MAX_ENTRIES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The settlement account's standing offer, and what it has to cover."""
+
+    offer_id: int
+    """0: there is none yet."""
+    unredeemed: Stroops
+    """VLM that is out: issued to the settlement account once, less what it holds now."""
+
+
+def standing(round_: Round, settlement: Account, offers: list[Offer], issued: Stroops) -> Standing:
+    mine = [o for o in offers if o.selling == round_.model_asset and o.buying == round_.credit_asset]
+    line = settlement.lines.get(round_.credit_asset)
+    return Standing(mine[0].id if mine else 0, max(0, issued - (line.balance if line else 0)))
+
+
+def operations(record: SettlementRecord, round_: Round, now: Standing) -> list[Operation]:
+    """The record's operations, in its order."""
+    dlc, vlm, dlm = (sdk_asset(a) for a in (Asset.parse(round_.stake.asset), round_.credit_asset, round_.model_asset))
+    made: list[Operation] = []
+    credit = 0
+    for entry in record.entries:
+        made.append(ClaimClaimableBalance("00000000" + entry.entry))
+        if entry.outcome != "rejected" and entry.stake > entry.fee:
+            made.append(Payment(entry.vehicle, dlc, text(entry.stake - entry.fee)))
+        if entry.outcome == "accepted":
+            made.append(Payment(entry.vehicle, vlm, text(entry.credit)))
+            credit += entry.credit
+    if credit:
+        amount = text(now.unredeemed + credit)
+        made.append(ManageSellOffer(dlm, vlm, amount, sdk_price(Fraction(1)), offer_id=now.offer_id))
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a settlement did about one stake."""
+
+    outcome: Outcome
+    credit: Stroops
+    returned: Stroops
+
+
+def read(envelope: Opened, settlement: str) -> Mapping[str, Settled]:
+    """Stake id → what became of it. The payments that follow a claim, up to the next claim, belong to it."""
+    done: dict[str, Settled] = {}
+    stake = ""
+    for operation in envelope.operations:
+        if (operation.source.account_id if operation.source else envelope.source) != settlement:
+            continue
+        if isinstance(operation, ClaimClaimableBalance):
+            stake = operation.balance_id.removeprefix("00000000")
+            done[stake] = Settled("rejected", 0, 0)
+        elif isinstance(operation, Payment) and stake:
+            amount = stroops(operation.amount)
+            if own_asset(operation.asset).code.startswith("VLM"):
+                done[stake] = Settled("accepted", amount, done[stake].returned)
+            else:
+                outcome: Outcome = "accepted" if done[stake].outcome == "accepted" else "idle"
+                done[stake] = Settled(outcome, done[stake].credit, amount)
+        else:
+            stake = ""
+    return done
