@@ -24,7 +24,7 @@ class Layer:
         if self.document:
             return f"{self.document.path}, line {self.document.line(key)}"
         if self.name == "environment":
-            return f"environment variable {PREFIX}{'__'.join(key).upper()}"
+            return f"environment variable {variable(key)}"
         return f"{self.name} {'.'.join(key)}"
 
     def has(self, key: Key) -> bool:
@@ -41,6 +41,11 @@ def from_environment(environ: Mapping[str, str]) -> Layer:
     names = [name for name in environ if name.startswith(PREFIX) and "__" in name]
     dotted = {name[len(PREFIX) :].lower().replace("__", "."): environ[name] for name in names}
     return Layer("environment", nest(dotted))
+
+
+def variable(key: Key) -> str:
+    """The environment variable of a key."""
+    return f"{PREFIX}{'__'.join(key).upper()}"
 
 
 def nest(dotted: Mapping[str, object]) -> dict[str, Any]:

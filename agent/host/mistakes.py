@@ -48,7 +48,7 @@ def keys_of(model: type[BaseModel], tables: Sequence[str]) -> Iterator[str]:
     for part in tables:
         field = model.model_fields.get(part)
         nested = [
-            kind for kind in _classes(field.annotation if field else None) if issubclass(kind, BaseModel)
+            kind for kind in classes(field.annotation if field else None) if issubclass(kind, BaseModel)
         ]
         if not nested:
             return
@@ -56,9 +56,9 @@ def keys_of(model: type[BaseModel], tables: Sequence[str]) -> Iterator[str]:
     yield from model.model_fields
 
 
-def _classes(annotation: Any) -> Iterator[type]:
+def classes(annotation: Any) -> Iterator[type]:
     """The classes in an annotation such as `Tls | None` or `tuple[Geofence, ...]`."""
     if isinstance(annotation, type):
         yield annotation
     for inner in getattr(annotation, "__args__", ()):
-        yield from _classes(inner)
+        yield from classes(inner)

@@ -155,9 +155,13 @@ class Geofence(Section):
     """A circle in which a trip ends."""
 
     name: Label
-    latitude_deg: float = Field(ge=-90, le=90)
-    longitude_deg: float = Field(ge=-180, le=180)
-    radius_m: float = Field(gt=0, le=100_000)
+    """A word for it. The place itself never leaves the car."""
+    latitude_deg: Annotated[float, Field(ge=-90, le=90)]
+    """WGS 84."""
+    longitude_deg: Annotated[float, Field(ge=-180, le=180)]
+    """WGS 84."""
+    radius_m: Annotated[float, Field(gt=0, le=100_000)]
+    """Metres around it."""
 
 
 class Trip(Section):
@@ -166,7 +170,13 @@ class Trip(Section):
     trigger_m: Annotated[float, Field(gt=0)] = 1000
     """Metres driven since the last trip's end that open a trip."""
     standstill_s: Seconds = 180
-    """Standing this long is an arrival, where ignition is not known."""
+    """Standing this long is an arrival. Longer than a traffic light."""
+    ignition_off_s: Seconds = 5
+    """The ignition must be off this long to be an arrival. Longer than cranking the engine."""
+    silence_s: Seconds = 1800
+    """A source that is silent this long ends the trip. Longer than any tunnel."""
+    top_kmh: Annotated[float, Field(gt=0, le=1000)] = 250
+    """Faster than this did not happen: a jump of the source, not distance."""
     geofences: tuple[Geofence, ...] = ()
     """Places of arrival: tables with name, latitude_deg, longitude_deg, radius_m."""
 

@@ -1,0 +1,83 @@
+"""`milepost config`: check, show, init."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from agent.errors import ConfigError
+
+
+class ConfigThere(ConfigError):
+    """{path} is there already and was left as it is. Move it away to get a fresh one."""
+
+
+@click.group()
+def config() -> None:
+    """Check, show or create the configuration."""
+
+
+@config.command()
+@click.argument("path", required=False, type=click.Path())
+@click.pass_obj
+def check(config_path: str | None, path: str | None) -> None:
+    """Check a file (or the one in use) and name the line of the first mistake (exit 78)."""
+    from agent.host.config import trace
+
+    loaded = trace(path or config_path)
+    document = next((layer.document for layer in reversed(loaded.layers) if layer.document), None)
+    read = document.path if document else "built-in defaults"
+    click.echo(f"The configuration is good: {read}, profile {loaded.board.name}.")
+
+
+@config.command()
+@click.option("--json", "as_json", is_flag=True, help="As JSON: key, value and origin.")
+@click.pass_obj
+def show(config_path: str | None, as_json: bool) -> None:
+    """Print every value in use and where it comes from. Secrets and places are hidden."""
+    from agent.host import redact, reference
+    from agent.host.config import trace
+
+    loaded = trace(config_path)
+    values = loaded.config.model_dump(mode="json")
+    if as_json:
+        click.echo(json.dumps(redact.tree(values), indent=2))
+        return
+    for table in reference.tables():
+        if table.repeated or _find(values, table.name) is None:
+            continue
+        click.echo(f"\n[{'.'.join(table.name)}]")
+        for entry in table.entries:
+            value = redact.tree({entry.key[-1]: _find(values, entry.key)})[entry.key[-1]]
+            text = "# not set" if value is None else reference.toml_value(value)
+            click.echo(f"{f'{entry.key[-1]} = {text}':<58} # {loaded.origin(entry.key)}")
+
+
+@config.command()
+@click.argument("path", default="/etc/milepost/milepost.toml", type=click.Path(path_type=Path))
+def init(path: Path) -> None:
+    """Write a commented file in which nothing is set. Never replaces one; '-' prints it."""
+    from agent.host import reference
+
+    if str(path) == "-":
+        click.echo(reference.commented_file(), nl=False)
+        return
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(reference.commented_file())
+    except FileExistsError:
+        raise ConfigThere(path=path) from None
+    except OSError as error:
+        raise ConfigError(path=path, line=1, why=f"the file cannot be written: {error.strerror}") from error
+    click.echo(
+        f"Written to {path}. Set market.initiators and market.operator, then run `milepost config check`."
+    )
+
+
+def _find(values: Any, key: tuple[str, ...]) -> Any:
+    for part in key:
+        values = values.get(part) if isinstance(values, dict) else None
+    return values
