@@ -1,9 +1,8 @@
 """When a trip begins and when it is over.
 
 Rules. Metres are counted from the end of the last trip (agent.core.mileage). Once they reach the trigger
-distance a trip opens; it closes on arrival: ignition off, a standstill, a geofence entered, or a source that
-has gone silent. Every metre belongs to exactly one trip, and the trigger distance between two trips keeps them
-from flickering.
+distance a trip opens; it closes on arrival: ignition off, a standstill, a geofence entered, or a source gone
+silent. Every metre belongs to exactly one trip, and the trigger distance keeps trips from flickering.
 
 Pure: `advance` takes what was seen and gives the next state and what happened. The state has two parts.
 `Mileage` are plain numbers that the daemon stores, so that metres driven outlive a restart; `Recent` holds
