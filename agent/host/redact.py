@@ -8,10 +8,10 @@ from typing import Any
 
 HIDDEN = "[hidden]"
 
-PRIVATE_NAMES = frozenset(
-    ("latitude", "longitude", "latitude_deg", "longitude_deg", "lat", "lon", "position", "place", "geofences")
-    + ("secret", "seed", "password", "token", "private_key")
-)
+_PLACES = ("latitude", "longitude", "latitude_deg", "longitude_deg", "lat", "lon", "position", "geofences")
+_SECRETS = ("secret", "seed", "password", "token", "private_key")
+
+PRIVATE_NAMES = frozenset([*_PLACES, *_SECRETS])
 """Facts whose value never leaves this machine, whatever it is."""
 
 _PATTERNS = (

@@ -1,0 +1,211 @@
+"""Prometheus metrics on loopback, off by default. Each says what to do when it moves.
+
+Text format 0.0.4. Nothing here knows a position, a secret or a frame.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Literal
+
+from agent.errors import Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """What a figure is, and what to do when it moves."""
+
+    kind: Literal["gauge", "counter"]
+    meaning: str
+    advice: str
+    labels: tuple[str, ...] = ()
+
+
+METRICS: dict[str, Metric] = {
+    "loop_turns_total": Metric(
+        "counter",
+        "Turns of the daemon's loop.",
+        "If it stands still, the loop hangs: systemd restarts the agent after its watchdog's limit.",
+    ),
+    "link_connected": Metric(
+        "gauge",
+        "1 while the broker is reached.",
+        "If it is 0 for an hour while the car is online, run `milepost doctor` and look at the broker check.",
+    ),
+    "outbox_waiting": Metric(
+        "gauge",
+        "Events that the broker has not confirmed.",
+        "If it grows while link_connected is 1, the broker takes no messages: check its ACL for this vehicle.",
+    ),
+    "odometer_age_seconds": Metric(
+        "gauge",
+        "Age of the last usable reading.",
+        "If it passes 60 while the car drives, check the antenna or the CAN interface.",
+    ),
+    "travelled_metres_total": Metric(
+        "counter",
+        "Metres counted since the agent was installed.",
+        "If it stands still while the car drives, the odometer's source is wrong: see odometer.source.",
+    ),
+    "doubts_total": Metric(
+        "counter",
+        "Readings that were not believed.",
+        "If it grows by the minute, the source jumps: check the antenna, or the DBC against the bus.",
+    ),
+    "frame_age_seconds": Metric(
+        "gauge",
+        "Age of the last image.",
+        "If it passes 10 during a trip, the camera is gone, frozen or black: check cable and camera.source.",
+    ),
+    "frames_dropped_total": Metric(
+        "counter",
+        "Frames for which training had no time.",
+        "If it grows as fast as frames come, lower camera.fps: the frames are wasted anyway.",
+    ),
+    "training_steps_total": Metric(
+        "counter",
+        "Steps trained.",
+        "If it stands still during a trip, look at gate_closed.",
+    ),
+    "gate_closed": Metric(
+        "gauge",
+        "1 while a gate holds training.",
+        "If heat holds it often, improve the cooling; if the battery does, check the wiring to the ignition.",
+        ("gate",),
+    ),
+    "temperature_celsius": Metric(
+        "gauge",
+        "The hottest thermal zone.",
+        "If it stays near gates.pause_above_c, the board throttles: improve the cooling or lower train.batch.",
+    ),
+    "disk_free_bytes": Metric(
+        "gauge",
+        "Space left for the state directory.",
+        "If it falls under gates.disk_free_mb, training waits: make room, nothing is lost meanwhile.",
+    ),
+    "ledger_unanswered_seconds": Metric(
+        "gauge",
+        "Time since Horizon last answered.",
+        "If it grows while the car is online, check ledger.horizon; entries wait and are not sent twice.",
+    ),
+    "job_state": Metric(
+        "gauge",
+        "1 for the state the current job is in.",
+        "If it stays in `entered` beyond the review window, the validators are silent: the stake comes back.",
+        ("state",),
+    ),
+    "entries_total": Metric(
+        "counter",
+        "Entries by what became of them.",
+        "If `rejected` grows, each one cost a stake: check camera and labels before the next trip.",
+        ("outcome",),
+    ),
+    "paid_stroops_total": Metric(
+        "counter",
+        "XLM earned, in stroops.",
+        "If entries are accepted and it stands still, redeeming fails: see `milepost jobs ls`.",
+    ),
+    "balance_stroops": Metric(
+        "gauge",
+        "The account's balances.",
+        "If DLC falls under the stake due, the vehicle can enter no round: buy DLC or set buy_stake_budget.",
+        ("asset",),
+    ),
+    "refused_total": Metric(
+        "counter",
+        "Input from outside that was refused: bundles, messages, commands.",
+        "If it grows by the minute, somebody sends rubbish: the log names the source.",
+        ("source",),
+    ),
+}
+"""Name without the prefix `milepost_`, and what it means."""
+
+Labels = tuple[tuple[str, str], ...]
+
+
+class Metrics:
+    """The figures now. Any thread may set them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._values: dict[tuple[str, Labels], float] = {}
+
+    def set(self, name: str, value: float, **labels: str) -> None:
+        """Raises KeyError for a metric that METRICS does not explain."""
+        key = _key(name, labels)
+        with self._lock:
+            self._values[key] = value
+
+    def add(self, name: str, amount: float = 1, **labels: str) -> None:
+        """Count up."""
+        key = _key(name, labels)
+        with self._lock:
+            self._values[key] = self._values.get(key, 0) + amount
+
+    def only(self, name: str, **labels: str) -> None:
+        """Set this combination of labels to 1 and the metric's others to 0: for states."""
+        key = _key(name, labels)
+        with self._lock:
+            for other in self._values:
+                if other[0] == name:
+                    self._values[other] = 0
+            self._values[key] = 1
+
+    def text(self) -> str:
+        """The exposition, metrics in the order of METRICS."""
+        with self._lock:
+            values = dict(self._values)
+        lines = []
+        for name, metric in METRICS.items():
+            samples = [(labels, value) for (found, labels), value in values.items() if found == name]
+            if samples:
+                lines += [f"# HELP milepost_{name} {metric.meaning} {metric.advice}"]
+                lines += [f"# TYPE milepost_{name} {metric.kind}"]
+                lines += [f"milepost_{name}{_braces(labels)} {value:g}" for labels, value in sorted(samples)]
+        return "\n".join([*lines, ""])
+
+
+def serve(metrics: Metrics, listen: str) -> ThreadingHTTPServer:
+    """Answer GET /metrics on 127.0.0.1:PORT in a thread of its own, until `shutdown`. Raises Unavailable."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = metrics.text().encode()
+            found = self.path == "/metrics"
+            self.send_response(200 if found else 404)
+            self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+            self.send_header("Content-Length", str(len(body) if found else 0))
+            self.end_headers()
+            if found:
+                self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Scrapes are no news."""
+
+    host, _, port = listen.rpartition(":")
+    try:
+        server = ThreadingHTTPServer((host.strip("[]"), int(port)), Answer)
+    except OSError as error:
+        raise Unavailable(what=f"metrics.listen = {listen} ({error.strerror})") from error
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+    return server
+
+
+def _key(name: str, labels: Mapping[str, str]) -> tuple[str, Labels]:
+    metric = METRICS[name]
+    if set(labels) != set(metric.labels):
+        raise KeyError(f"{name} takes the labels {metric.labels}, not {tuple(labels)}")
+    return name, tuple(sorted(labels.items()))
+
+
+def _braces(labels: Labels) -> str:
+    if not labels:
+        return ""
+    escaped = (
+        (name, value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")) for name, value in labels
+    )
+    return "{" + ",".join(f'{name}="{value}"' for name, value in escaped) + "}"
