@@ -141,8 +141,8 @@ def count(memory: Memory, seen: Moment, bounds: Bounds) -> tuple[Memory, Counted
     memory = replace(before, t=seen.t, ignition=before.ignition if seen.ignition is None else seen.ignition)
 
     memory, by_position = _by_position(memory, seen, bounds)
-    memory, by_speed = _by_speed(memory, seen, bounds)
     memory, by_odometer = _by_odometer(memory, seen, bounds)
+    memory, by_speed = _by_speed(memory, seen, bounds)
     if by_odometer.moving is not None or seen.t - memory.travelled_t <= bounds.gap_s:
         best = by_odometer
     elif by_speed.moving is None and seen.t - memory.speed_t <= bounds.gap_s:
@@ -181,7 +181,9 @@ def _by_odometer(memory: Memory, seen: Moment, bounds: Bounds) -> tuple[Memory, 
     step_m = now - before
     if step_m > _reach(since_s, bounds):
         return memory, Counted(moving=False, doubts=(Doubt("an odometer that jumped", step_m),))
-    return memory, Counted(max(0.0, step_m - bridged_m), moving=step_m > since_s * CREEP_KMH / 3.6)
+    moving = step_m > since_s * CREEP_KMH / 3.6
+    memory = replace(memory, same_s=0.0 if moving else memory.same_s)
+    return memory, Counted(max(0.0, step_m - bridged_m), moving)
 
 
 def _by_speed(memory: Memory, seen: Moment, bounds: Bounds) -> tuple[Memory, Counted]:
