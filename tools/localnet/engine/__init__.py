@@ -9,7 +9,7 @@ No clock, file, socket or random number decides anything here. Whoever serves HT
     envelope = Envelope.decode(base64_text, network_id(passphrase))    # raises Undecodable
     admission = admit(state, envelope, now, queue, rules)    # state and queue stay as they are
     if admission.status == "PENDING":
-        queue.add(envelope, state)
+        queue.add(envelope)
 
     batch = queue.nominate(state, close_time, rules)    # what is still valid, in an order that may be applied
     closed = close(state, batch, close_time, rules)    # state stays as it is

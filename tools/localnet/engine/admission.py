@@ -5,12 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from stellar_sdk.xdr import TransactionResultCode
+
+from tools.localnet.engine.entries import MAX
 from tools.localnet.engine.envelope import Envelope
+from tools.localnet.engine.holdings import available_lumens
 from tools.localnet.engine.queue import Queue
+from tools.localnet.engine.results import outer_result
 from tools.localnet.engine.rules import TODAY, Rules
 from tools.localnet.engine.state import State
+from tools.localnet.engine.validation import error_of
+from tools.localnet.engine.validity import Moment, min_fee
 
+Code = TransactionResultCode
 Status = Literal["PENDING", "ERROR", "DUPLICATE", "TRY_AGAIN_LATER"]
+
+EXPECTED_LEDGER_SECONDS = 5
+"""How often the real network closes; a node refuses early what would expire within two ledgers."""
+REPLACEMENT_FACTOR = 10
+"""How much more per operation a fee bump must bid to take a waiting transaction's place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,4 +36,57 @@ class Admission:
 
 def admit(state: State, envelope: Envelope, now: int, queue: Queue, rules: Rules = TODAY) -> Admission:
     """Judge an envelope against the last closed ledger and what waits in the queue. `now` is in Unix seconds."""
-    raise NotImplementedError
+    if queue.is_banned(envelope.hash):
+        return Admission("TRY_AGAIN_LATER")
+    waiting = queue.of(envelope.source)
+    same = next((one for one in waiting if one.sequence == envelope.sequence), None)
+    if same is not None and _is_same(same, envelope):
+        return Admission("DUPLICATE")
+    replaced = same if envelope.fee_bump is not None else None
+    if waiting and replaced is None and rules.one_pending_per_account:
+        return Admission("TRY_AGAIN_LATER")
+    if replaced is not None:
+        needed = replacement_fee(replaced, envelope)
+        if envelope.fee_bid < needed:
+            return Admission("ERROR", outer_result(needed, Code.txINSUFFICIENT_FEE))
+    refused = error_of(state, envelope, _moment(state, now), rules, _sequence(envelope, waiting, replaced))
+    if refused is not None:
+        return Admission("ERROR", refused)
+    if not _affordable(state, envelope, queue, replaced):
+        fee = min_fee(state.header, envelope.operations_charged)
+        return Admission("ERROR", outer_result(fee, Code.txINSUFFICIENT_BALANCE))
+    return Admission("PENDING")
+
+
+def _moment(state: State, now: int) -> Moment:
+    header = state.header
+    latest = max(now, header.close_time) + 2 * EXPECTED_LEDGER_SECONDS
+    return Moment(header.ledger_seq + 1, header.close_time, latest)
+
+
+def _is_same(waiting: Envelope, envelope: Envelope) -> bool:
+    """Whether the very same envelope waits, or a fee bump of it."""
+    if waiting.fee_bump is not None and envelope.fee_bump is None:
+        return waiting.fee_bump.inner_xdr == envelope.xdr
+    return waiting.xdr == envelope.xdr
+
+
+def _sequence(envelope: Envelope, waiting: list[Envelope], replaced: Envelope | None) -> int | None:
+    """The number that an envelope goes on from, where its source's account does not say."""
+    if replaced is not None:
+        return envelope.sequence - 1
+    return waiting[-1].sequence if waiting else None
+
+
+def replacement_fee(waiting: Envelope, envelope: Envelope) -> int:
+    """The least that `envelope` must bid to take `waiting`'s place."""
+    due = REPLACEMENT_FACTOR * waiting.fee_bid * envelope.operations_charged
+    return min(MAX, -(-due // waiting.operations_charged))
+
+
+def _affordable(state: State, envelope: Envelope, queue: Queue, replaced: Envelope | None) -> bool:
+    payer = state.account(envelope.fee_source)
+    bid, queued = envelope.fee_bid, queue.bids(envelope.fee_source)
+    if replaced is not None and replaced.fee_source == envelope.fee_source:
+        queued -= replaced.fee_bid
+    return payer is not None and available_lumens(state.header, payer) - bid >= queued

@@ -6,10 +6,14 @@ Both directions are cached, since a ledger sees few accounts many times.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import NamedTuple
 
 from stellar_sdk import StrKey, xdr
+
+
+_CODE = re.compile("[A-Za-z0-9]{1,12}")
 
 
 class Asset(NamedTuple):
@@ -19,7 +23,12 @@ class Asset(NamedTuple):
     issuer: str
 
     def __str__(self) -> str:
-        return "native" if self is NATIVE or not self.issuer else f"{self.code}:{self.issuer}"
+        return f"{self.code}:{self.issuer}" if self.issuer else "native"
+
+    @property
+    def valid(self) -> bool:
+        """Whether the code is one that a ledger accepts: 1 to 12 letters and digits."""
+        return not self.issuer or _CODE.fullmatch(self.code) is not None
 
     @classmethod
     def parse(cls, text: str) -> Asset:
@@ -57,21 +66,25 @@ def muxed_from_xdr(account: xdr.MuxedAccount) -> str:
     return account_id(key.uint256)
 
 
-def code_from_bytes(padded: bytes) -> str:
-    """An asset code as it came over the wire, its padding stripped.
-
-    Bytes are kept one to one (latin-1), so that an odd code survives until validation refuses it.
-    """
-    return padded.rstrip(b"\0").decode("latin-1")
-
-
-def asset_from_xdr(asset: xdr.Asset) -> Asset:
+def asset_from_xdr(asset: xdr.Asset | xdr.ChangeTrustAsset) -> Asset:
     if asset.alpha_num4 is not None:
-        return _credit(asset.alpha_num4.asset_code.asset_code4, asset.alpha_num4.issuer)
+        return credit_asset(
+            asset.alpha_num4.asset_code.asset_code4, account_from_xdr(asset.alpha_num4.issuer)
+        )
     if asset.alpha_num12 is not None:
-        return _credit(asset.alpha_num12.asset_code.asset_code12, asset.alpha_num12.issuer)
+        return credit_asset(
+            asset.alpha_num12.asset_code.asset_code12, account_from_xdr(asset.alpha_num12.issuer)
+        )
     return NATIVE
 
 
-def _credit(code: bytes, issuer: xdr.AccountID) -> Asset:
-    return Asset(code_from_bytes(code), account_from_xdr(issuer))
+def credit_asset(padded: bytes, issuer: str) -> Asset:
+    """An asset from its code as it came over the wire, 4 or 12 bytes.
+
+    Bytes are kept one to one (latin-1), so that an odd code survives until validation refuses it; so is the padding
+    of a code which is too short for its twelve bytes.
+    """
+    code = padded.rstrip(b"\0")
+    if len(padded) == 12 and len(code) < 5:
+        code = padded
+    return Asset(code.decode("latin-1"), issuer)

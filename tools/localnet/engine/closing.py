@@ -1,14 +1,36 @@
-"""Closing a ledger: fees of all transactions first, then each transaction in turn (RULES 11)."""
+"""Closing a ledger: fees of all transactions first, then each transaction in turn (RULES 11).
+
+`close` computes; it leaves the state as it found it and returns what to commit. Inside, every transaction and every
+operation runs after a savepoint of its own, so that each either happens whole or not at all.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from tools.localnet.engine.entries import Changes, Header
-from tools.localnet.engine.envelope import Envelope
+from stellar_sdk.xdr import OperationResultCode, TransactionResultCode
+
+from tools.localnet.engine.entries import NO_CHANGES, Changes, Header
+from tools.localnet.engine.envelope import Envelope, Transaction
+from tools.localnet.engine.operations import kind_of
+from tools.localnet.engine.refusal import OperationRefused, Refused
+from tools.localnet.engine.results import (
+    operation_result,
+    refused_result,
+    transaction_result,
+    unjudged_result,
+)
+from tools.localnet.engine.rows import row_of
 from tools.localnet.engine.rules import TODAY, Rules
+from tools.localnet.engine.signatures import SignatureCheck
+from tools.localnet.engine.signers import Type, signer_parts
 from tools.localnet.engine.state import State
+from tools.localnet.engine.step import Step
+from tools.localnet.engine.validity import Moment, Reached, check_signature, judge, min_fee
+
+Code = TransactionResultCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +38,7 @@ class AppliedOperation:
     """`result` is the OperationResult's XDR; a failed transaction's operations have no changes."""
 
     result: bytes
-    changes: Changes
+    changes: Changes = NO_CHANGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +63,194 @@ class Closed:
     changes: Changes
 
 
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    code: Code
+    sequence_changes: Changes
+    operations: tuple[AppliedOperation, ...] = ()
+
+
 def close(state: State, envelopes: Sequence[Envelope], close_time: int, rules: Rules = TODAY) -> Closed:
     """Apply envelopes in the order given on top of the state, which stays as it is."""
-    raise NotImplementedError
+    start = state.savepoint()
+    try:
+        last = state.header
+        opened = replace(
+            last, ledger_seq=last.ledger_seq + 1, close_time=close_time, previous_hash=last.hash, hash=b""
+        )
+        state.put(opened)
+        fees = [_charge(state, envelope) for envelope in envelopes]
+        state.put(replace(opened, fee_pool=opened.fee_pool + sum(fee for fee, _ in fees)))
+        last_sequences: dict[str, int] = {}
+        for one in envelopes:
+            last_sequences[one.source] = max(one.sequence, last_sequences.get(one.source, 0))
+        applied = tuple(
+            _apply(state, envelope, fee, fee_changes, last_sequences, rules)
+            for envelope, (fee, fee_changes) in zip(envelopes, fees, strict=True)
+        )
+        header = replace(state.header, hash=_hash(state.header, applied))
+        state.put(header)
+        return Closed(header, applied, state.changes_since(start))
+    finally:
+        state.rollback(start)
+
+
+def _hash(header: Header, applied: Sequence[Applied]) -> bytes:
+    """A name for this ledger, bound to its predecessor and to all it did. (Not stellar-core's, which has buckets.)"""
+    digest = hashlib.sha256(row_of(header).encode())
+    for one in applied:
+        digest.update(one.envelope.hash + one.result)
+    return digest.digest()
+
+
+def _charge(state: State, envelope: Envelope) -> tuple[int, Changes]:
+    """Take the fee. Without congestion a bid pays the base fee; an account that has less pays what it has."""
+    payer = state.account(envelope.fee_source)
+    if payer is None:
+        return 0, NO_CHANGES
+    before = state.savepoint()
+    fee = min(envelope.fee_bid, min_fee(state.header, envelope.operations_charged), payer.balance)
+    state.put(replace(payer, balance=payer.balance - fee))
+    return fee, state.changes_since(before)
+
+
+def _apply(
+    state: State,
+    envelope: Envelope,
+    fee: int,
+    fee_changes: Changes,
+    last_sequences: Mapping[str, int],
+    rules: Rules,
+) -> Applied:
+    outcome = _run(state, envelope, last_sequences, rules)
+    header = state.header
+    inner_fee = min(envelope.transaction.fee, min_fee(header, len(envelope.transaction.operations)))
+    results = [one.result for one in outcome.operations]
+    return Applied(
+        envelope=envelope,
+        result=transaction_result(envelope, rules, fee, outcome.code, results, inner_fee),
+        successful=outcome.code is Code.txSUCCESS,
+        fee_charged=fee,
+        fee_changes=fee_changes,
+        sequence_changes=outcome.sequence_changes,
+        operations=outcome.operations,
+    )
+
+
+def _run(state: State, envelope: Envelope, last_sequences: Mapping[str, int], rules: Rules) -> _Outcome:
+    """One transaction after its fee was taken."""
+    transaction, header = envelope.transaction, state.header
+    before = state.savepoint()
+    if envelope.fee_bump is not None:
+        _use_up_signers(state, envelope.fee_bump.hash, {envelope.fee_bump.source})
+    signatures = SignatureCheck(transaction)
+    pays = envelope.fee_bump is None
+    verdict = judge(
+        state,
+        transaction,
+        signatures,
+        Moment(header.ledger_seq, header.close_time, header.close_time),
+        rules,
+        fee_to_pay=0 if pays else None,
+        fee_bid=transaction.fee if pays else None,
+    )
+    if verdict.reached >= Reached.SEQUENCE:
+        _use_sequence(state, transaction)
+    code, results = verdict.code, []
+    if verdict.reached is Reached.OPERATIONS:
+        results = _check_signatures(state, transaction, signatures)
+        if any(result is not None for result in results):
+            code = Code.txFAILED
+        elif not signatures.all_used():
+            code = Code.txBAD_AUTH_EXTRA
+    if verdict.reached >= Reached.SIGNATURES:
+        sources = {transaction.source, *(operation.source for operation in transaction.operations)}
+        _use_up_signers(state, transaction.hash, sources)
+    changes = state.changes_since(before)
+    if code is Code.txFAILED:
+        judged = zip(transaction.operations, results, strict=True)
+        operations = (AppliedOperation(result or unjudged_result(one)) for one, result in judged)
+        return _Outcome(code, changes, tuple(operations))
+    if code is not Code.txSUCCESS:
+        return _Outcome(code, changes)
+    return _run_operations(state, transaction, changes, last_sequences)
+
+
+def _use_sequence(state: State, transaction: Transaction) -> None:
+    account = state.account(transaction.source)
+    if account is not None:
+        header = state.header
+        state.put(
+            replace(
+                account,
+                sequence=transaction.sequence,
+                sequence_ledger=header.ledger_seq,
+                sequence_time=header.close_time,
+            )
+        )
+
+
+def _check_signatures(
+    state: State, transaction: Transaction, signatures: SignatureCheck
+) -> list[bytes | None]:
+    """The result of each operation that is refused for want of signatures, None for the others."""
+    results: list[bytes | None] = []
+    for operation in transaction.operations:
+        try:
+            check_signature(state, operation, signatures)
+        except OperationRefused as refusal:
+            results.append(refused_result(operation, refusal))
+        else:
+            results.append(None)
+    return results
+
+
+def _use_up_signers(state: State, transaction_hash: bytes, accounts: set[str]) -> None:
+    """A pre-authorised transaction's signer serves once, whatever becomes of the transaction."""
+    for name in sorted(accounts):
+        account = state.account(name)
+        if account is None or not account.signers:
+            continue
+        kept = tuple(
+            one
+            for one in account.signers
+            if signer_parts(one.key)[:2] != (Type.SIGNER_KEY_TYPE_PRE_AUTH_TX, transaction_hash)
+        )
+        gone = len(account.signers) - len(kept)
+        if gone:
+            state.put(replace(account, signers=kept, subentries=account.subentries - gone))
+
+
+def _run_operations(
+    state: State, transaction: Transaction, sequence_changes: Changes, last_sequences: Mapping[str, int]
+) -> _Outcome:
+    """All operations run, also after one has failed; then they stay together or go together."""
+    before = state.savepoint()
+    operations: list[AppliedOperation] = []
+    successful = True
+    for index, operation in enumerate(transaction.operations):
+        step = Step(state, transaction, operation, index, last_sequences)
+        here = state.savepoint()
+        try:
+            result = _run_operation(step)
+        except (Refused, OperationRefused) as refusal:
+            state.rollback(here)
+            successful = False
+            result = refused_result(operation, refusal)
+        operations.append(AppliedOperation(result, state.changes_since(here)))
+    if successful:
+        return _Outcome(Code.txSUCCESS, sequence_changes, tuple(operations))
+    state.rollback(before)
+    undone = tuple(AppliedOperation(one.result) for one in operations)
+    return _Outcome(Code.txFAILED, sequence_changes, undone)
+
+
+def _run_operation(step: Step) -> bytes:
+    operation = step.operation
+    kind = kind_of(operation)
+    if kind is None:
+        raise OperationRefused(OperationResultCode.opNOT_SUPPORTED)
+    if step.state.account(operation.source) is None:
+        raise OperationRefused(OperationResultCode.opNO_ACCOUNT)
+    kind.check(operation)
+    return operation_result(operation, 0, kind.apply(step))

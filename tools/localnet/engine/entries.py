@@ -176,3 +176,5 @@ class Change:
 
 
 Changes: TypeAlias = tuple[Change, ...]
+
+NO_CHANGES: Changes = ()

@@ -75,6 +75,8 @@ class FeeBump:
     source: str
     fee: int
     signatures: tuple[Signature, ...]
+    inner_xdr: bytes
+    """The envelope that is bumped, as it could have been sent by itself."""
     verified: dict[Any, bool] = field(default_factory=dict, compare=False, repr=False)
 
 
@@ -158,6 +160,7 @@ def _fee_bump(raw: bytes, envelope: xdr.FeeBumpTransactionEnvelope, network: byt
         muxed_from_xdr(outer.fee_source),
         outer.fee.int64,
         _signatures(envelope.signatures),
+        inner.to_xdr_bytes(),
     )
     return Envelope(raw, _transaction(inner, network), bump)
 

@@ -1,0 +1,40 @@
+"""AccountMerge: the source ends and all its lumens go to the destination."""
+
+from __future__ import annotations
+
+from stellar_sdk.xdr import AccountMergeResultCode as Code
+
+from tools.localnet.engine.assets import muxed_from_xdr
+from tools.localnet.engine.entries import AUTH_IMMUTABLE
+from tools.localnet.engine.envelope import Operation
+from tools.localnet.engine.holdings import move_lumens
+from tools.localnet.engine.operations.create_account import starting_sequence
+from tools.localnet.engine.refusal import Refused
+from tools.localnet.engine.step import Step
+from tools.localnet.engine.wire import INT64
+
+
+def check(operation: Operation) -> None:
+    if muxed_from_xdr(operation.body) == operation.source:
+        raise Refused(Code.ACCOUNT_MERGE_MALFORMED)
+
+
+def apply(step: Step) -> bytes:
+    state, account = step.state, step.source_account()
+    destination = state.account(muxed_from_xdr(step.body))
+    if destination is None:
+        raise Refused(Code.ACCOUNT_MERGE_NO_ACCOUNT)
+    if account.flags & AUTH_IMMUTABLE:
+        raise Refused(Code.ACCOUNT_MERGE_IMMUTABLE_SET)
+    if account.subentries != len(account.signers):
+        raise Refused(Code.ACCOUNT_MERGE_HAS_SUB_ENTRIES)
+    # An account made again in this ledger must not live through its own sequence numbers a second time.
+    last = max(account.sequence, step.last_sequences.get(account.account, 0))
+    if last >= starting_sequence(step.header.ledger_seq):
+        raise Refused(Code.ACCOUNT_MERGE_SEQNUM_TOO_FAR)
+    if account.num_sponsoring:
+        raise Refused(Code.ACCOUNT_MERGE_IS_SPONSOR)
+    if not move_lumens(state, destination, account.balance):
+        raise Refused(Code.ACCOUNT_MERGE_DEST_FULL)
+    state.remove(account)
+    return INT64(account.balance)

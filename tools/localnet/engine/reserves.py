@@ -1,0 +1,37 @@
+"""The reserve that an account keeps for what the ledger stores for it (RULES 1)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from enum import IntEnum
+
+from stellar_sdk import xdr
+
+from tools.localnet.engine.entries import Account
+from tools.localnet.engine.holdings import available_lumens
+from tools.localnet.engine.refusal import OperationRefused, Refused
+from tools.localnet.engine.state import State
+
+MAX_SUBENTRIES = 1000
+
+
+def claim_subentry(state: State, account: str, low_reserve: IntEnum) -> None:
+    """Count one more sub-entry; refused with `low_reserve` where the account cannot keep its reserve."""
+    held = owner(state, account)
+    if held.subentries >= MAX_SUBENTRIES:
+        raise OperationRefused(xdr.OperationResultCode.opTOO_MANY_SUBENTRIES)
+    if available_lumens(state.header, held) < state.header.base_reserve:
+        raise Refused(low_reserve)
+    state.put(replace(held, subentries=held.subentries + 1))
+
+
+def release_subentry(state: State, account: str) -> None:
+    held = owner(state, account)
+    state.put(replace(held, subentries=held.subentries - 1))
+
+
+def owner(state: State, account: str) -> Account:
+    held = state.account(account)
+    if held is None:
+        raise LookupError(f"{account} is not in the ledger although an operation of it is applied.")
+    return held

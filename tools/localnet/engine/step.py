@@ -1,0 +1,40 @@
+"""What an operation sees while it is applied."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tools.localnet.engine.entries import Account, Header
+from tools.localnet.engine.envelope import Operation, Transaction
+from tools.localnet.engine.reserves import owner
+from tools.localnet.engine.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One operation of one transaction, about to change the state."""
+
+    state: State
+    transaction: Transaction
+    operation: Operation
+    index: int
+    last_sequences: Mapping[str, int]
+    """The highest sequence number that each source account uses in this ledger."""
+
+    @property
+    def source(self) -> str:
+        return self.operation.source
+
+    @property
+    def body(self) -> Any:
+        return self.operation.body
+
+    @property
+    def header(self) -> Header:
+        return self.state.header
+
+    def source_account(self) -> Account:
+        """The operation's source as it is now; the engine has made sure that it exists."""
+        return owner(self.state, self.operation.source)
