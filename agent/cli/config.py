@@ -28,9 +28,8 @@ def check(config_path: str | None, path: str | None) -> None:
     from agent.host.config import trace
 
     loaded = trace(path or config_path)
-    document = next((layer.document for layer in reversed(loaded.layers) if layer.document), None)
-    read = document.path if document else "built-in defaults"
-    click.echo(f"The configuration is good: {read}, profile {loaded.board.name}.")
+    file = next(layer.document for layer in loaded.layers if layer.name == "file")
+    click.echo(f"The configuration is good: {file.path if file else 'no file'}, profile {loaded.board.name}.")
 
 
 @config.command()

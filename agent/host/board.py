@@ -23,7 +23,7 @@ class Board:
     l4t: str = ""
     """NVIDIA's Linux for Tegra, such as 36.4.3."""
     cuda: bool = False
-    """A CUDA driver is loaded: nvidia's on a PC, nvgpu or nvidia's on a Jetson."""
+    """NVIDIA's driver is loaded; on a Jetson that takes NVIDIA's own kernel, L4T."""
     memory_mb: int = 0
 
 
@@ -32,13 +32,13 @@ def inspect(root: Path = Path("/"), machine: str | None = None) -> Board:
     tree = root / "proc/device-tree"
     l4t = _L4T.search(_text(root / "etc/nv_tegra_release"))
     memory = re.search(r"MemTotal:\s+(\d+) kB", _text(root / "proc/meminfo"))
-    drivers = (root / "proc/driver/nvidia/version", root / "dev/nvhost-gpu", root / "dev/nvidiactl")
+    card = (root / "proc/driver/nvidia/version").exists() or (root / "dev/nvidiactl").exists()
     return Board(
         machine=machine or platform.machine(),
         model=_text(tree / "model").rstrip("\0"),
         compatible=tuple(filter(None, _text(tree / "compatible").split("\0"))),
         l4t=f"{l4t[1]}.{l4t[2]}" if l4t else "",
-        cuda=any(driver.exists() for driver in drivers),
+        cuda=card or l4t is not None,
         memory_mb=int(memory[1]) // 1024 if memory else 0,
     )
 

@@ -1,8 +1,8 @@
 """The doctor: independent checks, all at once, each with its own limit, ten seconds in all.
 
-Rules. A check returns the sentence that says what is well, or raises: Unavailable is `offline` (the network is
-away, and that is normal for a car), Skipped is `skipped` (not set up here), any other MilepostError is `wrong`.
-A check that does not answer in time is `wrong` as well, and nobody waits for it.
+Rules. A check returns the sentence that says what is well, or raises: Unavailable is `offline` (the network
+is away, and that is normal for a car), Skipped is `skipped` (not set up here), any other MilepostError is
+`wrong`. A check that does not answer in time is `wrong` as well, and nobody waits for it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class State(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing the agent needs. `look` returns a sentence or raises; it may block, and may be left behind."""
+    """One thing the agent needs. `look` returns a sentence or raises; it may block and be left behind."""
 
     name: str
     look: Callable[[], str]

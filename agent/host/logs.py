@@ -1,7 +1,7 @@
 """The log: what happened, in the past tense, one line each: `trip.opened metres=1002`.
 
-Facts are words and numbers. Anything else (a frame, a position, bytes) is written as its type alone, and private
-names lose their value, so that no secret and no place can reach the log by an oversight.
+Facts are words and numbers. Anything else (a frame, a position, bytes) is written as its type alone, and
+private names lose their value, so that no secret and no place can reach the log by an oversight.
 """
 
 from __future__ import annotations

@@ -5,8 +5,12 @@ from __future__ import annotations
 import subprocess
 import time
 
-_ASK = "busctl --system --timeout=5 get-property org.freedesktop.NetworkManager".split()
-_ASK += ["/org/freedesktop/NetworkManager", "org.freedesktop.NetworkManager", "Metered"]
+_PROPERTY = (
+    "org.freedesktop.NetworkManager",
+    "/org/freedesktop/NetworkManager",
+    "org.freedesktop.NetworkManager",
+)
+_ASK = ["busctl", "--system", "--timeout=5", "get-property", *_PROPERTY, "Metered"]
 
 _ANSWERS = {"u 1": True, "u 2": False, "u 3": True, "u 4": False}
 """NMMetered: 1 yes, 2 no, 3 guessed yes, 4 guessed no, 0 unknown."""

@@ -38,7 +38,7 @@ METRICS: dict[str, Metric] = {
     "outbox_waiting": Metric(
         "gauge",
         "Events that the broker has not confirmed.",
-        "If it grows while link_connected is 1, the broker takes no messages: check its ACL for this vehicle.",
+        "If it grows while link_connected is 1, the broker refuses: check its ACL for this vehicle.",
     ),
     "odometer_age_seconds": Metric(
         "gauge",
@@ -79,7 +79,7 @@ METRICS: dict[str, Metric] = {
     "temperature_celsius": Metric(
         "gauge",
         "The hottest thermal zone.",
-        "If it stays near gates.pause_above_c, the board throttles: improve the cooling or lower train.batch.",
+        "If it stays near gates.pause_above_c, improve the cooling or lower train.batch.",
     ),
     "disk_free_bytes": Metric(
         "gauge",

@@ -1,8 +1,8 @@
 """Firmware profiles: what a board's defaults are, and how the board is known.
 
 A profile is a configuration file that may fill only the tables a board has a say in, headed by [profile].
-Rules of detection: every condition must hold; the profile with the most conditions wins. A profile that is
-named in the configuration must fit the chip (machine, compatible, cuda); model and memory help to choose.
+Rules of detection: every condition of [profile.detect] must hold; of the profiles that fit, the one with the
+most conditions wins. A profile that the configuration names must fit as well: another board's is refused.
 """
 
 from __future__ import annotations
@@ -31,9 +31,7 @@ class Detect(Section):
 
     machine: str
     compatible: tuple[str, ...] = ()
-    model: str = ""
-    cuda: bool | None = None
-    memory_mb: tuple[int, int] | None = None
+    cuda: bool = False
 
 
 class Head(Section):
@@ -101,7 +99,7 @@ def named(name: str) -> Profile:
 
 
 def choose(name: str) -> Profile:
-    """The profile of that name if it fits the chip; 'auto': the one that fits best. Raises WrongProfile."""
+    """The profile of that name if it fits the board; 'auto': the one that fits best. Raises WrongProfile."""
     board = inspect()
     if name == "auto":
         return detect(board)
@@ -113,14 +111,12 @@ def choose(name: str) -> Profile:
 
 def detect(board: Board) -> Profile:
     """The profile that says most about this board; NONE where nothing fits."""
-    fitting = [
-        profile for profile in every() if not unfit(profile.detect, board) and _likely(profile.detect, board)
-    ]
+    fitting = [profile for profile in every() if not unfit(profile.detect, board)]
     return max(fitting, key=lambda profile: len(profile.detect.model_fields_set), default=NONE)
 
 
 def unfit(want: Detect, board: Board) -> str | None:
-    """Why a profile cannot run on this board's chip, or None when it can."""
+    """Why a profile is not for this board, or None when it is."""
     if want.machine != board.machine:
         return f"it is for {want.machine}, and this machine is {board.machine}"
     if want.compatible and not set(want.compatible) & set(board.compatible):
@@ -130,8 +126,3 @@ def unfit(want: Detect, board: Board) -> str | None:
     if want.cuda and not board.cuda:
         return "it needs a CUDA driver, and none is loaded"
     return None
-
-
-def _likely(want: Detect, board: Board) -> bool:
-    low, high = want.memory_mb or (0, 1 << 30)
-    return want.model.lower() in board.model.lower() and low <= board.memory_mb <= high
