@@ -1,0 +1,119 @@
+"""Weights and checkpoints on disk: safetensors, whole or not at all, never a pickle.
+
+A checkpoint is one file: the weights, both of Adam's moments, and the trainer's state as JSON in the header. One file,
+because two could be from different moments after a power cut.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from agent.errors import Malformed
+from agent.learn.weights import MAX_BYTES, Weights, dump, tensors_and_metadata
+from agent.learn.weights import load as load_weights
+
+Array = npt.NDArray[np.float32]
+
+NAME = "checkpoint.safetensors"
+WEIGHT, MOMENT = "weight/", "moment/"
+
+
+@dataclass(slots=True)
+class State:
+    """Where one job's training stands, but for the tensors."""
+
+    steps: int = 0
+    samples: int = 0
+    """Distinct frames taken for training."""
+    undone: int = 0
+    """Steps that gave NaN or infinity and were not taken."""
+    learning_rate: float = 0.0
+    loss: float | None = None
+    began_t: float | None = None
+    """The first frame's time: the held-back blocks are counted from it."""
+    ring: str = ""
+    seen: int = 0
+    """The last frame taken from the ring of this name."""
+    held_back: float | None = None
+    held_back_samples: int = 0
+    held_back_base: float | None = None
+    """The base's figure on the same frames, measured at the end."""
+    fingerprint: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Before the first one is written there is a state and nothing else."""
+
+    state: State = field(default_factory=State)
+    weights: dict[str, Array] = field(default_factory=dict)
+    moments: dict[str, Array] = field(default_factory=dict)
+
+
+def save(folder: Path, state: State, weights: Weights, moments: Weights) -> None:
+    """Replace the folder's checkpoint. After a power cut it is the old one or the new one."""
+    from safetensors.numpy import save as to_bytes
+
+    tensors = {f"{WEIGHT}{name}": value for name, value in weights.items()}
+    tensors |= {f"{MOMENT}{name}": value for name, value in moments.items()}
+    _write(folder / NAME, to_bytes(tensors, {"state": json.dumps(asdict(state))}))
+
+
+def load(folder: Path) -> Checkpoint | None:
+    """The folder's checkpoint, or None when there is none. Raises Malformed."""
+    path = folder / NAME
+    if not path.exists():
+        return None
+    tensors, header = tensors_and_metadata(_bytes(path, 3 * MAX_BYTES), NAME, 3 * MAX_BYTES)
+    try:
+        state = State(**json.loads(header["state"]))
+        state.fingerprint = tuple(state.fingerprint)
+    except (KeyError, ValueError, TypeError):
+        raise Malformed(what=NAME, why="it holds no state of a trainer") from None
+    return Checkpoint(state, _part(tensors, WEIGHT), _part(tensors, MOMENT))
+
+
+def _part(tensors: dict[str, npt.NDArray[np.generic]], prefix: str) -> dict[str, Array]:
+    chosen = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+    return {name: value.astype(np.float32, copy=False) for name, value in chosen.items()}
+
+
+def write_weights(path: Path, weights: Weights) -> None:
+    """Weights alone, whole or not at all."""
+    _write(path, dump(weights))
+
+
+def read_weights(path: Path) -> dict[str, Array]:
+    """Weights from a verified bundle: bounded, float32 and finite. Raises Malformed."""
+    return load_weights(_bytes(path, MAX_BYTES))
+
+
+def _bytes(path: Path, most: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(most + 1)
+    except OSError as error:
+        raise Malformed(what=path.name, why=str(error)) from None
+    if len(data) > most:
+        raise Malformed(what=path.name, why=f"more than {most} bytes")
+    return data
+
+
+def _write(path: Path, data: bytes) -> None:
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

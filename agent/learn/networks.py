@@ -1,0 +1,160 @@
+"""Built-in networks by name, with checked hyper-parameters; or the round's own ONNX graph.
+
+Every network takes uint8 samples, (n, channels, height, width), and scales them to [-1, 1] itself, so that there is
+one place where pixels become numbers. Steering has one output: 1.0 is `task.scale` degrees. Classification has one
+logit a class.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from agent.core.documents import Round
+from agent.errors import Malformed
+
+HYPER: dict[str, dict[str, tuple[int, int, int]]] = {
+    # network: {hyper-parameter: (default, least, most)}
+    "pilotnet": {"width_percent": (100, 25, 400)},
+    "smallres": {"filters": (16, 4, 128), "blocks": (2, 1, 8)},
+    "deepchain": {"filters": (10, 1, 256), "hidden": (128, 1, 4096)},
+}
+MOST_PARAMETERS = 50_000_000
+
+
+def build(round: Round, bundle: Path | None = None, seed: int = 0) -> nn.Module:
+    """The round's network with initial weights that follow from `seed` alone. `bundle` holds `model.onnx` where the
+    architecture is the round's own graph. Raises Malformed."""
+    if round.architecture.name == "onnx":
+        if bundle is None:
+            raise Malformed(what="the round", why="its network is model.onnx, and no bundle was given")
+        from agent.learn import graph
+
+        module: nn.Module = graph.module(bundle / "model.onnx")
+        return module
+    hyper = checked(round.architecture.name, dict(round.architecture.hyper))
+    sample = (round.input.channels, round.input.height, round.input.width)
+    with torch.device("meta"):
+        network = BUILTIN[round.architecture.name](sample, outputs(round), **hyper)
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    if parameters > MOST_PARAMETERS:
+        raise Malformed(what="the round", why=f"{parameters} parameters, at most {MOST_PARAMETERS} are built")
+    return _initialised(network.to_empty(device="cpu"), seed)
+
+
+def outputs(round: Round) -> int:
+    """How many numbers the network gives for one sample."""
+    if round.task.kind == "steering":
+        return 1
+    if len(round.task.classes) < 2:
+        raise Malformed(what="the round", why="classification needs at least two classes")
+    return len(round.task.classes)
+
+
+def checked(name: str, given: dict[str, int]) -> dict[str, int]:
+    """Hyper-parameters with their defaults filled in. Raises Malformed for an unknown name or a value out of range."""
+    known = HYPER[name]
+    for key in given:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f"; did it mean {near[0]}?" if near else f"; it knows {', '.join(known)}"
+            raise Malformed(what="the round", why=f"{name} has no hyper-parameter {key}{hint}")
+    values = {key: given.get(key, default) for key, (default, _, _) in known.items()}
+    for key, (_, least, most) in known.items():
+        if not least <= values[key] <= most:
+            raise Malformed(what="the round", why=f"{name}'s {key} is {values[key]}, not {least} to {most}")
+    return values
+
+
+def _initialised(network: nn.Module, seed: int) -> nn.Module:
+    """He initialisation (He et al. 2015), drawn in the order of the layers from one seed."""
+    generator = torch.Generator().manual_seed(seed)
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
+            nn.init.zeros_(layer.bias)
+        if isinstance(layer, Residual):
+            # Each block starts as the identity, which is what makes depth trainable without batch statistics.
+            nn.init.zeros_(layer.second.weight)
+    return network
+
+
+class Pixels(nn.Module):  # type: ignore[misc]
+    """uint8 to [-1, 1]."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.to(torch.float32) / 127.5 - 1.0
+
+
+class Residual(nn.Module):  # type: ignore[misc]
+    """x + conv(relu(conv(relu(x)))). No batch norm: running statistics of different roads do not average well."""
+
+    def __init__(self, filters: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(filters, filters, 3, padding=1)
+        self.second = nn.Conv2d(filters, filters, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.second(torch.relu(self.first(torch.relu(x))))
+
+
+def _flat(sample: tuple[int, int, int], *layers: nn.Module) -> int:
+    """How many numbers come out of `layers` for one sample."""
+    try:
+        with torch.no_grad():
+            return math.prod(nn.Sequential(*layers)(torch.empty(1, *sample, device="meta")).shape)
+    except RuntimeError:
+        raise Malformed(what="the round", why=f"samples of {sample} are too small for its network") from None
+
+
+def pilotnet(sample: tuple[int, int, int], out: int, width_percent: int) -> nn.Module:
+    """Bojarski et al. 2016, figure 4; made for 66 x 200 YUV."""
+    c = [max(1, n * width_percent // 100) for n in (24, 36, 48, 64, 64, 100, 50, 10)]
+    see = [
+        *(nn.Conv2d(sample[0], c[0], 5, 2), nn.ReLU()),
+        *(nn.Conv2d(c[0], c[1], 5, 2), nn.ReLU()),
+        *(nn.Conv2d(c[1], c[2], 5, 2), nn.ReLU()),
+        *(nn.Conv2d(c[2], c[3], 3), nn.ReLU()),
+        *(nn.Conv2d(c[3], c[4], 3), nn.ReLU()),
+    ]
+    steer = [
+        *(nn.Linear(_flat(sample, *see), c[5]), nn.ReLU()),
+        *(nn.Linear(c[5], c[6]), nn.ReLU()),
+        *(nn.Linear(c[6], c[7]), nn.ReLU()),
+        nn.Linear(c[7], out),
+    ]
+    return nn.Sequential(Pixels(), *see, nn.Flatten(), *steer)
+
+
+def smallres(sample: tuple[int, int, int], out: int, filters: int, blocks: int) -> nn.Module:
+    """Three stages of residual blocks, each at half the size and twice the filters of the one before."""
+    stages: list[nn.Module] = []
+    before = sample[0]
+    for width in (filters, 2 * filters, 4 * filters):
+        stages += [nn.Conv2d(before, width, 3, 2, padding=1), *(Residual(width) for _ in range(blocks))]
+        before = width
+    return nn.Sequential(
+        Pixels(), *stages, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before, out)
+    )
+
+
+def deepchain(sample: tuple[int, int, int], out: int, filters: int, hidden: int) -> nn.Module:
+    """The MNIST network of Weng et al. (DeepChain), section 5: at 28 x 28, 10 filters, 1960 to 128 to 10."""
+    see = [nn.Conv2d(sample[0], filters, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+    return nn.Sequential(
+        Pixels(),
+        *see,
+        nn.Flatten(),
+        nn.Linear(_flat(sample, *see), hidden),
+        nn.ReLU(),
+        nn.Linear(hidden, out),
+    )
+
+
+BUILTIN: dict[str, Callable[..., Any]] = {"pilotnet": pilotnet, "smallres": smallres, "deepchain": deepchain}

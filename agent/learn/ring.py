@@ -1,0 +1,123 @@
+"""A bounded ring of prepared samples in shared memory: the capture thread writes, the training child reads.
+
+The writer never waits and takes the oldest place when the ring is full; the reader sees from the numbers that it was
+overtaken, and counts what it lost. The memory is an anonymous file that both processes hold open: it has no name to
+leak, and is gone when both are. A record's CRC is what tells a whole record from one that is being written: no
+assumption about the order in which another core sees our stores.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import select
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from agent.core.documents import Input
+from agent.learn.samples import Image
+
+HEAD = struct.Struct("@QQQ")
+"""Records written; records read; records lost. Native words: each is one load and one store, never half of one."""
+WORD = struct.calcsize("@Q")
+RECORD = struct.Struct("@QddL")
+"""Number, counted from 1; time; label; CRC of the image and the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    number: int
+    t: float
+    label: float
+    image: Image
+
+
+class Ring:
+    """`ends` are two file descriptors that a child may inherit: the memory, and an eventfd that wakes the reader."""
+
+    def __init__(self, spec: Input, slots: int, ends: tuple[int, int] | None = None) -> None:
+        self.shape = (spec.height, spec.width, spec.channels)
+        self.slots = slots
+        self.stride = RECORD.size + spec.height * spec.width * spec.channels
+        if ends is None:
+            ends = os.memfd_create("milepost-ring"), os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+            os.ftruncate(ends[0], HEAD.size + slots * self.stride)
+        self.ends = ends
+        self.memory = mmap.mmap(ends[0], HEAD.size + slots * self.stride)
+
+    @classmethod
+    def sized(cls, spec: Input, megabytes: float) -> Ring:
+        return cls(spec, max(16, int(megabytes * 1e6) // (spec.height * spec.width * spec.channels)))
+
+    def __repr__(self) -> str:
+        written, read, lost = self._head()
+        return f"<Ring {written - read} waiting in {self.slots} slots, {lost} lost>"
+
+    def _head(self) -> tuple[int, int, int]:
+        return HEAD.unpack_from(self.memory)
+
+    @property
+    def written(self) -> int:
+        return self._head()[0]
+
+    @property
+    def lost(self) -> int:
+        return self._head()[2]
+
+    def put(self, t: float, label: float, image: Image) -> None:
+        """Write one record and wake the reader. Never waits."""
+        number = self.written + 1
+        at = HEAD.size + (number % self.slots) * self.stride
+        pixels = image.tobytes()
+        RECORD.pack_into(self.memory, at, number, t, label, _check(number, t, label, pixels))
+        self.memory[at + RECORD.size : at + self.stride] = pixels
+        struct.pack_into("@Q", self.memory, 0, number)
+        os.eventfd_write(self.ends[1], 1)
+
+    def wait(self, seconds: float | None, *others: int) -> None:
+        """Until a record was put, something can be read from `others`, or the time is over."""
+        ready, _, _ = select.select([self.ends[1], *others], [], [], seconds)
+        if self.ends[1] in ready:
+            os.eventfd_read(self.ends[1])
+
+    def take(self) -> Iterator[Record]:
+        """Every record since the last take, oldest first. One writer is lapping us: what it overwrote is counted."""
+        while True:
+            written, read, lost = self._head()
+            if read == written:
+                return
+            number = max(read + 1, written - self.slots + 2)
+            record = self._record(number)
+            lost += number - read - 1 + (record is None)
+            # The writer owns the first number of the head, we own the others.
+            struct.pack_into("@QQ", self.memory, WORD, number, lost)
+            if record is not None:
+                yield record
+
+    def again(self) -> None:
+        """Start from the oldest record that is still there: a new reader has nothing yet."""
+        written, read, _ = self._head()
+        struct.pack_into("@Q", self.memory, WORD, min(read, max(0, written - self.slots + 1)))
+
+    def _record(self, number: int) -> Record | None:
+        at = HEAD.size + (number % self.slots) * self.stride
+        found, t, label, check = RECORD.unpack_from(self.memory, at)
+        pixels = self.memory[at + RECORD.size : at + self.stride]
+        if found != number or check != _check(found, t, label, pixels):
+            return None
+        return Record(number, t, label, np.frombuffer(pixels, np.uint8).reshape(self.shape))
+
+    def close(self) -> None:
+        """Idempotent. The memory is given back once the other side has closed too."""
+        if not self.memory.closed:
+            self.memory.close()
+            for end in self.ends:
+                os.close(end)
+
+
+def _check(number: int, t: float, label: float, pixels: bytes) -> int:
+    return zlib.crc32(pixels, zlib.crc32(struct.pack("@Qdd", number, t, label)))

@@ -1,0 +1,136 @@
+"""From frames to batches: one preparation for car and validator, a bounded reservoir, and blocks held back.
+
+Images are kept as uint8, (height, width, channels): a quarter of the memory of floats, and a transposed view of them is
+already in the channels-last layout that convolutions want.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from agent.core.documents import Input
+
+Image = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.float32]
+
+BLOCK_S = 2.0
+EVERY = 10
+FIRST = 3
+GUARD_S = 0.25
+
+
+def prepare(image: Image, spec: Input) -> Image:
+    """A BGR frame, (h, w, 3), as one sample: cropped, resized, in the round's colours. uint8, (height, width,
+    channels)."""
+    import cv2
+
+    top = int(image.shape[0] * float(spec.crop_top))
+    small = cv2.resize(image[top:], (spec.width, spec.height), interpolation=cv2.INTER_AREA)
+    if spec.colour == "grey":
+        grey: Image = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)[:, :, None]
+        return grey
+    code = cv2.COLOR_BGR2YUV if spec.colour == "yuv" else cv2.COLOR_BGR2RGB
+    coloured: Image = cv2.cvtColor(small, code)
+    return coloured
+
+
+def planes(images: Image) -> Image:
+    """(n, height, width, channels) as the network takes it: (n, channels, height, width), without a copy."""
+    return images.transpose(0, 3, 1, 2)
+
+
+Use = Literal["train", "held", "skip"]
+
+
+def use(seconds: float) -> Use:
+    """What a frame is for, from its time since the trip's first: every tenth block of two seconds is held back.
+
+    Whole blocks, because neighbouring frames are nearly the same picture; the quarter second at a block's edges is used
+    for neither side.
+    """
+    if math.floor(seconds / BLOCK_S) % EVERY != FIRST:
+        return "train"
+    inside = seconds % BLOCK_S
+    return "held" if GUARD_S <= inside < BLOCK_S - GUARD_S else "skip"
+
+
+@dataclass(slots=True)
+class Reservoir:
+    """A uniform random choice of everything ever added, in a fixed number of slots (Vitter 1985, algorithm R).
+
+    Memory is taken as samples come, never more than `slots` images.
+    """
+
+    images: Image
+    labels: Labels
+    seed: int
+    added: int = 0
+
+    @classmethod
+    def sized(cls, spec: Input, megabytes: float, seed: int) -> Reservoir:
+        each = spec.height * spec.width * spec.channels
+        slots = max(64, int(megabytes * 1e6) // each)
+        # np.empty of this size is address space; the system gives pages when they are first written.
+        images = np.empty((slots, spec.height, spec.width, spec.channels), np.uint8)
+        return cls(images, np.empty(slots, np.float32), seed)
+
+    def __len__(self) -> int:
+        return min(self.added, len(self.labels))
+
+    def add(self, image: Image, label: float) -> None:
+        slot = self.added
+        if slot >= len(self.labels):
+            slot = int(np.random.default_rng((self.seed, self.added)).integers(self.added + 1))
+        self.added += 1
+        if slot < len(self.labels):
+            self.images[slot] = image
+            self.labels[slot] = label
+
+
+class Samples:
+    """What a trip has shown so far: a reservoir to train on, a smaller one held back, and the past, if it is kept."""
+
+    def __init__(self, spec: Input, megabytes: float, seed: int, past: Reservoir | None = None) -> None:
+        self.seed = seed
+        self.trip = Reservoir.sized(spec, megabytes * 0.95, seed)
+        self.held = Reservoir.sized(
+            spec, min(megabytes * 0.05, 256 * spec.height * spec.width * spec.channels / 1e6), seed + 1
+        )
+        self.past = past
+        self.over = False
+        """The trip has ended: nothing more comes."""
+
+    def __repr__(self) -> str:
+        return f"<Samples {len(self.trip)} of {self.trip.added}, held back {len(self.held)}>"
+
+    def add(self, image: Image, label: float, seconds: float) -> Use:
+        """Take a sample, `seconds` after the trip's first; says what it is used for."""
+        used = use(seconds)
+        if used == "train":
+            self.trip.add(image, label)
+        elif used == "held":
+            self.held.add(image, label)
+        return used
+
+    def draw(self, step: int, count: int, mirror: bool) -> tuple[Image, Labels]:
+        """The batch of this step: which samples follows from seed, step and what there is. Half of it comes from the
+        past where there is one. `mirror` turns every other image left to right, and its label's sign."""
+        random = np.random.default_rng((self.seed, step))
+        old = count // 2 if self.past is not None and len(self.past) else 0
+        images = np.empty((count, *self.trip.images.shape[1:]), np.uint8)
+        labels = np.empty(count, np.float32)
+        for source, part in ((self.trip, slice(0, count - old)), (self.past, slice(count - old, count))):
+            if source is not None and part.stop > part.start:
+                chosen = random.integers(len(source), size=part.stop - part.start)
+                np.take(source.images, chosen, axis=0, out=images[part], mode="clip")
+                labels[part] = source.labels[chosen]
+        if mirror:
+            turned = random.random(count) < 0.5
+            images[turned] = images[turned, :, ::-1]
+            labels[turned] *= -1
+        return images, labels
