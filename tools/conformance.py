@@ -76,7 +76,9 @@ class Report:
         if self.skipped:
             return f"{self.name}: skipped, {self.skipped}"
         if self.mismatches:
-            return f"{self.name}: {self.mismatches} mismatches in {self.transactions} transactions; {self.first}"
+            return (
+                f"{self.name}: {self.mismatches} mismatches in {self.transactions} transactions; {self.first}"
+            )
         return f"{self.name}: ok, {self.transactions} transactions"
 
 
