@@ -74,4 +74,4 @@ def _word(fact: str, value: object) -> str:
         return f"<{type(value).__name__}>"
     word = redact.text(str(value))
     plain = word.isascii() and word.isprintable() and not set(word) & set(' "=') and word
-    return word if plain else json.dumps(word, ensure_ascii=False)
+    return word if plain else json.dumps(word, ensure_ascii=not word.isprintable())

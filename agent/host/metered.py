@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 import time
 
 _PROPERTY = (
@@ -10,7 +11,7 @@ _PROPERTY = (
     "/org/freedesktop/NetworkManager",
     "org.freedesktop.NetworkManager",
 )
-_ASK = ["busctl", "--system", "--timeout=5", "get-property", *_PROPERTY, "Metered"]
+_ASK = ("busctl", "--system", "--timeout=5", "get-property", *_PROPERTY, "Metered")
 
 _ANSWERS = {"u 1": True, "u 2": False, "u 3": True, "u 4": False}
 """NMMetered: 1 yes, 2 no, 3 guessed yes, 4 guessed no, 0 unknown."""
@@ -19,26 +20,26 @@ _ANSWERS = {"u 1": True, "u 2": False, "u 3": True, "u 4": False}
 class Metered:
     """The last answer. `every_s`: how old it may grow before NetworkManager is asked again."""
 
-    def __init__(self, ask: list[str] = _ASK, every_s: float = 30.0) -> None:
+    def __init__(self, ask: tuple[str, ...] = _ASK, every_s: float = 30.0) -> None:
         self._ask = ask
         self._every_s = every_s
         self._asked = -every_s
-        self._pending: subprocess.Popen[str] | None = None
+        self._asking: threading.Thread | None = None
         self._answer: bool | None = None
 
     def poll(self) -> bool | None:
         """Returns at once. None: unknown, or no NetworkManager here."""
-        if self._pending and self._pending.poll() is not None:
-            self._answer = _ANSWERS.get(self._pending.communicate()[0].strip())
-            self._pending = None
-        elif not self._pending and time.monotonic() - self._asked >= self._every_s:
+        due = time.monotonic() - self._asked >= self._every_s
+        if due and not (self._asking and self._asking.is_alive()):
             self._asked = time.monotonic()
-            self._pending = self._start()
+            self._asking = threading.Thread(target=self.refresh, name="metered", daemon=True)
+            self._asking.start()
         return self._answer
 
-    def _start(self) -> subprocess.Popen[str] | None:
+    def refresh(self) -> None:
+        """Ask now, and wait for the answer."""
         try:
-            return subprocess.Popen(self._ask, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        except OSError:
-            self._every_s = float("inf")  # no busctl, no NetworkManager: do not ask again
-            return None
+            told = subprocess.run(self._ask, capture_output=True, text=True, timeout=10, check=False).stdout
+        except (OSError, subprocess.TimeoutExpired):
+            told = ""
+        self._answer = _ANSWERS.get(told.strip())

@@ -171,3 +171,7 @@ def _meanings() -> dict[str, str]:
             if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and is_text:
                 found[f"{node.name}.{field.target.id}"] = str(under.value.value)  # type: ignore[attr-defined]
     return found
+
+
+if __name__ == "__main__":
+    print(markdown(), end="")
