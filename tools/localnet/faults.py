@@ -15,7 +15,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from agent.errors import MilepostError
+from agent.errors import USAGE, MilepostError
 from tools.localnet.horizon.problem import Problem
 
 DROP = "localnet.drop"
@@ -25,7 +25,9 @@ KINDS = ("lose-request", "lose-answer", "429", "504")
 
 
 class FaultError(MilepostError):
-    """The fault "{text}" is not known. Write {kinds} as NAME=PROBABILITY, delay=SECONDSs and seed=N, with commas."""
+    """The fault "{text}" is not known. Write {kinds} as NAME=PROBABILITY, delay=2s, seed=7, with commas."""
+
+    exit_code = USAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,9 @@ def read_faults(text: str) -> Faults:
         chances = {kind: float(chance) for kind, chance in words.items()}
     except ValueError:
         raise FaultError(text=text, kinds=", ".join(KINDS)) from None
-    in_range = all(0 <= chance <= 1 for chance in chances.values()) and sum(chances.values()) <= 1 and delay >= 0
+    in_range = (
+        all(0 <= chance <= 1 for chance in chances.values()) and sum(chances.values()) <= 1 and delay >= 0
+    )
     if not in_range or not chances.keys() <= set(KINDS):
         raise FaultError(text=text, kinds=", ".join(KINDS))
     return Faults(chances, delay, seed)

@@ -7,7 +7,8 @@ import re
 from starlette.requests import Request
 from stellar_sdk import xdr
 
-from tools.localnet.horizon.address import address, is_account
+from tools.localnet.engine.assets import asset_from_xdr
+from tools.localnet.horizon.address import is_account
 from tools.localnet.horizon.problem import Problem, bad_field
 
 NATIVE = "native"
@@ -15,24 +16,21 @@ _CODE = re.compile(r"[A-Za-z0-9]{1,12}\Z", re.ASCII)
 
 
 def asset_text(asset: xdr.Asset) -> str:
-    arm = asset.alpha_num4 or asset.alpha_num12
-    if arm is None:
-        return NATIVE
-    code = getattr(arm.asset_code, "asset_code4", None) or getattr(arm.asset_code, "asset_code12", b"")
-    return f"{code.rstrip(bytes(1)).decode('ascii', 'replace')}:{address(arm.issuer)}"
+    return str(asset_from_xdr(asset))
 
 
 def asset_type(text: str) -> str:
     if text == NATIVE:
         return NATIVE
-    return "credit_alphanum4" if text.index(":") <= 4 else "credit_alphanum12"
+    # from the right: a refused transaction may carry a code with any byte in it
+    return "credit_alphanum4" if text.rindex(":") <= 4 else "credit_alphanum12"
 
 
 def asset_fields(text: str, prefix: str = "") -> dict[str, str]:
     """`{prefix}asset_type`, and for credit also `…_code` and `…_issuer`."""
     fields = {f"{prefix}asset_type": asset_type(text)}
     if text != NATIVE:
-        fields[f"{prefix}asset_code"], fields[f"{prefix}asset_issuer"] = text.split(":")
+        fields[f"{prefix}asset_code"], _, fields[f"{prefix}asset_issuer"] = text.rpartition(":")
     return fields
 
 

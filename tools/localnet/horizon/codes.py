@@ -13,7 +13,10 @@ from stellar_sdk import xdr
 OP_SUCCESS = "op_success"
 
 # Members of the transaction's and the operation's own enums whose word is not their lower-cased name.
-_TRANSACTION = {"txNO_ACCOUNT": "tx_no_source_account", "txBAD_MIN_SEQ_AGE_OR_GAP": "tx_bad_minseq_age_or_gap"}
+_TRANSACTION = {
+    "txNO_ACCOUNT": "tx_no_source_account",
+    "txBAD_MIN_SEQ_AGE_OR_GAP": "tx_bad_minseq_age_or_gap",
+}
 _OPERATION = {"opNO_ACCOUNT": "op_no_source_account"}
 
 # Inner codes: by enum type, the members (without their prefix) that break the rule.
@@ -42,7 +45,10 @@ _INNER = {
     "MANAGE_BUY_OFFER": _OFFER,
     "MANAGE_SELL_OFFER": _OFFER,
     "MANAGE_DATA": {"INVALID_NAME": "op_data_invalid_name", "NAME_NOT_FOUND": "op_data_name_not_found"},
-    "PATH_PAYMENT_STRICT_RECEIVE": {"OFFER_CROSS_SELF": "op_cross_self", "OVER_SENDMAX": "op_over_source_max"},
+    "PATH_PAYMENT_STRICT_RECEIVE": {
+        "OFFER_CROSS_SELF": "op_cross_self",
+        "OVER_SENDMAX": "op_over_source_max",
+    },
     "PATH_PAYMENT_STRICT_SEND": {"OFFER_CROSS_SELF": "op_cross_self", "UNDER_DESTMIN": "op_under_dest_min"},
     "RESTORE_FOOTPRINT": {
         "INSUFFICIENT_REFUNDABLE_FEE": "insufficient_refundable_fee",
@@ -50,6 +56,10 @@ _INNER = {
     },
     "SET_TRUST_LINE_FLAGS": {"NO_TRUST_LINE": "op_no_trust"},
 }
+
+
+# The one arm of the result union that is not named after its operation.
+_ARMS = {"BUMP_SEQUENCE": "bump_seq_result"}
 
 
 def transaction_word(code: xdr.TransactionResultCode) -> str:
@@ -70,15 +80,13 @@ def inner_word(kind: str, member: str) -> str:
 
 def inner_result(result: xdr.OperationResult) -> Any:
     """The arm of the union that holds this operation's own result, such as a `PaymentResult`."""
-    assert result.tr is not None
-    return getattr(result.tr, result.tr.type.name.lower() + "_result")
+    return getattr(result.tr, _ARMS.get(result.tr.type.name) or result.tr.type.name.lower() + "_result")
 
 
 def result_word(result: xdr.OperationResult) -> str:
     """The word for one operation's result, whichever level of the union it stopped at."""
     if result.code != xdr.OperationResultCode.opINNER:
         return operation_word(result.code)
-    assert result.tr is not None
     return inner_word(result.tr.type.name, inner_result(result).code.name)
 
 

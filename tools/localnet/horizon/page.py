@@ -15,13 +15,11 @@ from starlette.requests import Request
 
 from tools.localnet.horizon.answer import origin
 from tools.localnet.horizon.problem import bad_field
-from tools.localnet.horizon.toid import after_ledger
 
 MAX_LIMIT = 200
 DEFAULT_LIMIT = 10
 _INT64 = 2**63 - 1
 
-Row = Any
 Token = tuple[Any, ...]
 
 
@@ -39,13 +37,10 @@ class Key:
     """How a collection is ordered.
 
     columns: SQL columns, unique together. read: cursor text -> their values (ValueError when it is none).
-    write: row -> paging token. now: latest ledger -> the token behind all history.
     """
 
     columns: tuple[str, ...]
     read: Callable[[str], Token]
-    write: Callable[[Row], str]
-    now: Callable[[int], str]
 
 
 def read_page(request: Request, default_limit: int = DEFAULT_LIMIT) -> Page:
@@ -60,7 +55,7 @@ def read_limit(request: Request, default: int) -> int:
     text = request.query_params.get("limit")
     if not text:
         return default
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= MAX_LIMIT):
+    if not (text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= MAX_LIMIT):
         raise bad_field("limit", f"limit must be a whole number from 1 to {MAX_LIMIT}")
     return int(text)
 
@@ -74,12 +69,11 @@ def whole(text: str) -> int:
 
 def number_key(column: str) -> Key:
     """Keys that are one number: ledgers, transactions, operations, offers."""
-    return Key(
-        (column,),
-        lambda text: (whole(text),),
-        lambda row: str(row["token"]),
-        lambda ledger: str(after_ledger(ledger)),
-    )
+    return Key((column,), lambda text: (whole(text),))
+
+
+def text_key(column: str) -> Key:
+    return Key((column,), lambda text: (text,))
 
 
 def pair_key(first: str, second: str) -> Key:
@@ -89,10 +83,10 @@ def pair_key(first: str, second: str) -> Key:
         head, _, tail = text.partition("-")
         return whole(head), whole(tail) if tail else _INT64
 
-    return Key((first, second), read, lambda row: row["token"], lambda ledger: f"{after_ledger(ledger)}-{_INT64}")
+    return Key((first, second), read)
 
 
-def position(key: Key, page: Page, latest: int) -> tuple[str, Sequence[Any]]:
+def position(key: Key, page: Page) -> tuple[str, Sequence[Any]]:
     """The condition and order of one page in SQL, with the values it binds.
 
     Column names come from the tables of this package alone, never from a request.
@@ -103,7 +97,7 @@ def position(key: Key, page: Page, latest: int) -> tuple[str, Sequence[Any]]:
     if page.cursor is None:
         return f"1 {order}", [page.limit]
     try:
-        token = key.read(key.now(latest) if page.cursor == "now" else page.cursor)
+        token = key.read(page.cursor)
     except ValueError:
         raise bad_field("cursor", "cursor is no paging token of this resource") from None
     marks = ", ".join("?" for _ in token)
@@ -113,12 +107,12 @@ def position(key: Key, page: Page, latest: int) -> tuple[str, Sequence[Any]]:
 
 def page_document(request: Request, page: Page, records: list[dict[str, Any]]) -> dict[str, Any]:
     """The page with its three links. The client follows `next` and `prev` as they stand."""
-    first, last = (records[0]["paging_token"], records[-1]["paging_token"]) if records else (page.cursor, page.cursor)
+    tokens = [record["paging_token"] for record in records] or [page.cursor]
     return {
         "_links": {
             "self": {"href": _href(request, page.cursor, page.descending, page.limit)},
-            "next": {"href": _href(request, last, page.descending, page.limit)},
-            "prev": {"href": _href(request, first, not page.descending, page.limit)},
+            "next": {"href": _href(request, tokens[-1], page.descending, page.limit)},
+            "prev": {"href": _href(request, tokens[0], not page.descending, page.limit)},
         },
         "_embedded": {"records": records},
     }

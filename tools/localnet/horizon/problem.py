@@ -15,7 +15,11 @@ _TYPES = "https://stellar.org/horizon-errors/"
 _KINDS = {
     "bad_request": (400, "Bad Request", "The request you sent was invalid in some way."),
     "invalid_accounts_params": (400, "Invalid Accounts Parameters", "Exactly one filter is required."),
-    "invalid_order_book": (400, "Invalid Order Book Parameters", "The assets of the order book are missing or wrong."),
+    "invalid_order_book": (
+        400,
+        "Invalid Order Book Parameters",
+        "The pair of assets is missing or wrong.",
+    ),
     "transaction_failed": (
         400,
         "Transaction Failed",
@@ -24,18 +28,26 @@ _KINDS = {
     "transaction_malformed": (
         400,
         "Transaction Malformed",
-        "The field `tx` is not a TransactionEnvelope in base64 XDR. `extras.envelope_xdr` repeats what came in.",
+        "The field `tx` is no TransactionEnvelope in base64 XDR. `extras.envelope_xdr` repeats what came in.",
     ),
     "not_found": (404, "Resource Missing", "Nothing is stored under this address with these parameters."),
     "method_not_allowed": (405, "Method Not Allowed", "This resource does not take this method."),
     "not_acceptable": (406, "Not Acceptable", "This resource cannot be streamed."),
-    "request_entity_too_large": (413, "Request Too Large", "The body of the request is larger than a form may be."),
+    "request_entity_too_large": (
+        413,
+        "Request Too Large",
+        "The body of the request is larger than a form may be.",
+    ),
     "unsupported_media_type": (
         415,
         "Unsupported Media Type",
         "Send the form as application/x-www-form-urlencoded or multipart/form-data.",
     ),
-    "rate_limit_exceeded": (429, "Rate Limit Exceeded", "Too many requests. Wait as long as Retry-After says."),
+    "rate_limit_exceeded": (
+        429,
+        "Rate Limit Exceeded",
+        "Too many requests. Wait as long as Retry-After says.",
+    ),
     "server_error": (500, "Internal Server Error", "Localnet failed to answer. Its log holds the reason."),
     "server_over_capacity": (503, "Server Over Capacity", "Too many streams are open on this ledger."),
     "timeout": (504, "Timeout", "The answer took too long."),
@@ -58,7 +70,12 @@ class Problem(Exception):
 
     def document(self) -> dict[str, Any]:
         status, title, detail = _KINDS[self.kind]
-        document: dict[str, Any] = {"type": _TYPES + self.kind, "title": title, "status": status, "detail": detail}
+        document: dict[str, Any] = {
+            "type": _TYPES + self.kind,
+            "title": title,
+            "status": status,
+            "detail": detail,
+        }
         return {**document, "extras": self.extras} if self.extras else document
 
     def response(self) -> Response:

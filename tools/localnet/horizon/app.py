@@ -1,0 +1,119 @@
+"""The addresses of the API and what answers them."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from tools.localnet.faults import Faults, FaultyServer
+from tools.localnet.horizon import (
+    accounts,
+    assets,
+    claimable_balances,
+    control,
+    effects,
+    fee_stats,
+    friendbot,
+    ledgers,
+    offers,
+    operations,
+    order_book,
+    paths,
+    root,
+    submit,
+    trade_aggregations,
+    trades,
+    transactions,
+)
+from tools.localnet.horizon.problem import Problem
+from tools.localnet.horizon.quota import Quota
+from tools.localnet.node import Node
+
+GET = {
+    "/": root.root,
+    "/health": root.health,
+    "/fee_stats": fee_stats.fee_stats,
+    "/friendbot": friendbot.friendbot,
+    "/accounts": accounts.accounts,
+    "/accounts/{account}": accounts.account,
+    "/accounts/{account}/offers": offers.account_offers,
+    "/accounts/{account}/transactions": transactions.account_transactions,
+    "/accounts/{account}/operations": operations.account_operations,
+    "/accounts/{account}/payments": operations.account_payments,
+    "/accounts/{account}/effects": effects.account_effects,
+    "/accounts/{account}/trades": trades.account_trades,
+    "/accounts/{account}/data/{name:path}": accounts.account_data,
+    "/offers": offers.offers,
+    "/offers/{offer}": offers.offer,
+    "/offers/{offer}/trades": trades.offer_trades,
+    "/order_book": order_book.order_book,
+    "/ledgers": ledgers.ledgers,
+    "/ledgers/{ledger}": ledgers.ledger,
+    "/ledgers/{ledger}/transactions": transactions.ledger_transactions,
+    "/ledgers/{ledger}/operations": operations.ledger_operations,
+    "/ledgers/{ledger}/payments": operations.ledger_payments,
+    "/ledgers/{ledger}/effects": effects.ledger_effects,
+    "/transactions": transactions.transactions,
+    "/transactions/{hash}": transactions.transaction,
+    "/transactions/{hash}/operations": operations.transaction_operations,
+    "/transactions/{hash}/payments": operations.transaction_payments,
+    "/transactions/{hash}/effects": effects.transaction_effects,
+    "/operations": operations.operations,
+    "/operations/{operation}": operations.operation,
+    "/operations/{operation}/effects": effects.operation_effects,
+    "/payments": operations.payments,
+    "/effects": effects.effects,
+    "/trades": trades.trades,
+    "/trade_aggregations": trade_aggregations.trade_aggregations,
+    "/assets": assets.assets,
+    "/claimable_balances": claimable_balances.claimable_balances,
+    "/claimable_balances/{balance}": claimable_balances.claimable_balance,
+    "/claimable_balances/{balance}/transactions": transactions.balance_transactions,
+    "/claimable_balances/{balance}/operations": operations.balance_operations,
+    "/paths": paths.strict_receive_paths,
+    "/paths/strict-receive": paths.strict_receive_paths,
+    "/paths/strict-send": paths.strict_send_paths,
+    "/liquidity_pools": root.liquidity_pools,
+    "/liquidity_pools/{pool:path}": root.not_found,
+}
+POST = {
+    "/transactions": submit.post_transaction,
+    "/transactions_async": submit.post_transaction_async,
+    "/friendbot": friendbot.friendbot,
+    "/localnet/close": control.close_ledger,
+}
+
+
+def application(
+    node: Node, faults: Faults, manual: bool, submit_seconds: float, requests_per_hour: int
+) -> ASGIApp:
+    """The whole server. `manual`: ledgers close on demand alone."""
+    routes = [Route(path, endpoint, methods=["POST"]) for path, endpoint in POST.items()]
+    routes += [Route(path, endpoint, methods=["GET"]) for path, endpoint in GET.items()]
+    app = Starlette(
+        routes=routes,
+        exception_handlers={Problem: _problem, HTTPException: _http_exception, Exception: _failure},
+    )
+    app.router.redirect_slashes = False
+    app.state.node = node
+    app.state.streams = set()
+    app.state.submit_seconds = submit_seconds
+    app.state.friendbot = friendbot.Friendbot(node, manual, submit_seconds)
+    return FaultyServer(Quota(app, node, requests_per_hour), faults)
+
+
+async def _problem(_request: Request, problem: Exception) -> Response:
+    return problem.response() if isinstance(problem, Problem) else Problem("server_error").response()
+
+
+async def _http_exception(_request: Request, found: Exception) -> Response:
+    status = getattr(found, "status_code", 404)
+    return Problem("method_not_allowed" if status == 405 else "not_found").response()
+
+
+async def _failure(_request: Request, _error: Exception) -> Response:
+    return Problem("server_error").response()

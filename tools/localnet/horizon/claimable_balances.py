@@ -1,0 +1,81 @@
+"""Claimable balances that wait for a claimant."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tools.localnet.engine import ClaimableBalance
+from tools.localnet.horizon.amount import coins
+from tools.localnet.horizon.answer import answer, link, origin
+from tools.localnet.horizon.asset import parse_asset
+from tools.localnet.horizon.collection import Collection, Condition, node_of
+from tools.localnet.horizon.ledgers import closed_at
+from tools.localnet.horizon.page import Key, whole
+from tools.localnet.horizon.party import account_param, balance_in_address
+from tools.localnet.horizon.predicate import entry_predicate
+from tools.localnet.horizon.problem import Problem
+from tools.localnet.node import Node
+
+_TYPE = "00000000"
+
+
+def balance_record(node: Node, balance: ClaimableBalance, base: str) -> dict[str, Any]:
+    name = _TYPE + balance.id
+    path = f"/claimable_balances/{name}"
+    return {
+        "_links": {
+            "self": link(base, path),
+            "transactions": link(base, f"{path}/transactions", True),
+            "operations": link(base, f"{path}/operations", True),
+        },
+        "id": name,
+        "asset": str(balance.asset),
+        "amount": coins(balance.amount),
+        "sponsor": balance.sponsor,
+        "last_modified_ledger": balance.last_modified,
+        "last_modified_time": closed_at(node, balance.last_modified),
+        "claimants": [
+            {"destination": one.destination, "predicate": entry_predicate(one.predicate)}
+            for one in balance.claimants
+        ],
+        "flags": {"clawback_enabled": balance.clawback_enabled},
+        "paging_token": f"{balance.last_modified}-{name}",
+    }
+
+
+def _row_record(node: Node, row: Any, base: str) -> dict[str, Any]:
+    return balance_record(node, node.state.claimable_balance(row["id"]), base)
+
+
+def _read_token(text: str) -> tuple[int, str]:
+    ledger, dash, name = text.partition("-")
+    if not dash or not name.startswith(_TYPE):
+        raise ValueError(text)
+    return whole(ledger), name.removeprefix(_TYPE)
+
+
+_BALANCES = Collection(
+    "SELECT id FROM balance", Key(("modified", "id"), _read_token), _row_record, streams=False
+)
+
+
+async def claimable_balances(request: Request) -> Response:
+    where: list[Condition] = []
+    if asset := request.query_params.get("asset"):
+        where.append(("asset = ?", [parse_asset(asset, "asset")]))
+    if sponsor := account_param(request, "sponsor"):
+        where.append(("sponsor = ?", [sponsor]))
+    if claimant := account_param(request, "claimant"):
+        where.append(("id IN (SELECT balance FROM claimant WHERE claimant = ?)", [claimant]))
+    return await _BALANCES.respond(request, *where)
+
+
+async def claimable_balance(request: Request) -> Response:
+    node = node_of(request)
+    found = node.state.claimable_balance(balance_in_address(request))
+    if found is None:
+        raise Problem("not_found")
+    return answer(balance_record(node, found, origin(request)))

@@ -1,0 +1,45 @@
+"""What the last ledgers charged and what was bid."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tools.localnet.horizon.answer import answer
+from tools.localnet.horizon.collection import node_of
+
+_LEDGERS = 5
+_PERCENTILES = (10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99)
+
+
+async def fee_stats(request: Request) -> Response:
+    node = node_of(request)
+    header = node.header
+    since = header.ledger_seq - _LEDGERS
+    rows = node.db.execute(
+        "SELECT fee_charged / max(operations, 1) AS charged, fee_bid / max(operations, 1) AS bid "
+        "FROM history WHERE ledger > ?",
+        [since],
+    ).fetchall()
+    (used,) = node.db.execute("SELECT sum(set_operations) FROM ledger WHERE sequence > ?", [since]).fetchone()
+    room = header.max_tx_set_size * min(_LEDGERS, header.ledger_seq)
+    return answer(
+        {
+            "last_ledger": str(header.ledger_seq),
+            "last_ledger_base_fee": str(header.base_fee),
+            "ledger_capacity_usage": f"{used / room:.2f}",
+            "fee_charged": _spread([row["charged"] for row in rows] or [header.base_fee]),
+            "max_fee": _spread([row["bid"] for row in rows] or [header.base_fee]),
+        }
+    )
+
+
+def _spread(fees: list[int]) -> dict[str, Any]:
+    """Stroops for an operation, as text, over transactions."""
+    ordered = sorted(fees)
+    named = {f"p{one}": ordered[(len(ordered) - 1) * one // 100] for one in _PERCENTILES}
+    ends = {"max": ordered[-1], "min": ordered[0], "mode": Counter(ordered).most_common(1)[0][0]}
+    return {name: str(fee) for name, fee in (ends | named).items()}

@@ -1,0 +1,85 @@
+"""Closed ledgers."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tools.localnet.horizon.amount import coins
+from tools.localnet.horizon.answer import answer, link, origin
+from tools.localnet.horizon.collection import Collection, node_of
+from tools.localnet.horizon.moment import moment
+from tools.localnet.horizon.page import Key, whole
+from tools.localnet.horizon.problem import Problem, bad_field
+from tools.localnet.horizon.toid import ledger_of, toid
+from tools.localnet.node import Node
+
+_BITS = 32
+
+
+def ledger_record(_node: Node, row: Any, base: str) -> dict[str, Any]:
+    path = f"/ledgers/{row['sequence']}"
+    return {
+        "_links": {
+            "self": link(base, path),
+            **{noun: link(base, f"{path}/{noun}", True) for noun in _NOUNS},
+        },
+        "id": row["hash"],
+        "paging_token": str(toid(row["sequence"])),
+        "hash": row["hash"],
+        "prev_hash": row["previous_hash"],
+        "sequence": row["sequence"],
+        "successful_transaction_count": row["successful"],
+        "failed_transaction_count": row["failed"],
+        "operation_count": row["operations"],
+        "tx_set_operation_count": row["set_operations"],
+        "closed_at": moment(row["closed_at"]),
+        "total_coins": coins(row["total_coins"]),
+        "fee_pool": coins(row["fee_pool"]),
+        "base_fee_in_stroops": row["base_fee"],
+        "base_reserve_in_stroops": row["base_reserve"],
+        "max_tx_set_size": row["max_tx_set_size"],
+        "protocol_version": row["protocol"],
+        "header_xdr": base64.b64encode(row["header"]).decode(),
+    }
+
+
+_NOUNS = ("transactions", "operations", "payments", "effects")
+_LEDGERS = Collection(
+    "SELECT * FROM ledger", Key(("sequence",), lambda text: (ledger_of(whole(text)),)), ledger_record
+)
+
+
+def closed_at(node: Node, sequence: int) -> str:
+    """When a ledger closed, in writing."""
+    row = node.db.execute("SELECT closed_at FROM ledger WHERE sequence = ?", [sequence]).fetchone()
+    return moment(row["closed_at"])
+
+
+async def ledgers(request: Request) -> Response:
+    return await _LEDGERS.respond(request)
+
+
+async def ledger(request: Request) -> Response:
+    node = node_of(request)
+    row = node.db.execute("SELECT * FROM ledger WHERE sequence = ?", [known_ledger(request)]).fetchone()
+    return answer(ledger_record(node, row, origin(request)))
+
+
+def known_ledger(request: Request) -> int:
+    """The sequence in the address, of a ledger that has closed."""
+    try:
+        sequence = whole(request.path_params["ledger"])
+    except ValueError:
+        raise bad_field("ledger_id", "a ledger is named by its sequence number") from None
+    if not 1 <= sequence <= node_of(request).header.ledger_seq:
+        raise Problem("not_found")
+    return sequence
+
+
+def ledger_range(sequence: int) -> tuple[int, int]:
+    """The first and the last id of a ledger's transactions, operations or effects."""
+    return sequence << _BITS, (sequence + 1 << _BITS) - 1

@@ -1,0 +1,83 @@
+"""Open offers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tools.localnet.engine import Offer
+from tools.localnet.horizon.amount import coins, price_fields
+from tools.localnet.horizon.answer import answer, link, origin
+from tools.localnet.horizon.asset import asset_fields, parse_asset, read_asset
+from tools.localnet.horizon.collection import Collection, Condition, node_of
+from tools.localnet.horizon.ledgers import closed_at
+from tools.localnet.horizon.page import number_key, whole
+from tools.localnet.horizon.party import account_in_address, account_param
+from tools.localnet.horizon.problem import Problem, bad_field
+from tools.localnet.node import Node
+
+
+def offer_record(node: Node, offer: Offer, base: str) -> dict[str, Any]:
+    return {
+        "_links": {
+            "self": link(base, f"/offers/{offer.id}"),
+            "offer_maker": link(base, f"/accounts/{offer.seller}"),
+        },
+        "id": str(offer.id),
+        "paging_token": str(offer.id),
+        "seller": offer.seller,
+        "selling": asset_fields(str(offer.selling)),
+        "buying": asset_fields(str(offer.buying)),
+        "amount": coins(offer.amount),
+        **price_fields(offer.n, offer.d),
+        "last_modified_ledger": offer.last_modified,
+        "last_modified_time": closed_at(node, offer.last_modified),
+    }
+
+
+def _row_record(node: Node, row: Any, base: str) -> dict[str, Any]:
+    return offer_record(node, node.state.offer(row["id"]), base)
+
+
+_SELECT = "SELECT id FROM offer"
+_OFFERS = Collection(_SELECT, number_key("id"), _row_record, streams=False)
+_ACCOUNT_OFFERS = Collection(_SELECT, number_key("id"), _row_record)
+
+
+async def offers(request: Request) -> Response:
+    where: list[Condition] = []
+    if seller := account_param(request, "seller"):
+        where.append(("seller = ?", [seller]))
+    if account_param(request, "sponsor"):
+        where.append(("0", ()))  # no offer on this ledger is sponsored
+    for side in ("selling", "buying"):
+        if asset := _asset(request, side):
+            where.append((f"{side} = ?", [asset]))
+    return await _OFFERS.respond(request, *where)
+
+
+def _asset(request: Request, side: str) -> str | None:
+    """`selling=CODE:ISSUER`, or the three fields `selling_asset_…`."""
+    text = request.query_params.get(side)
+    return parse_asset(text, side) if text else read_asset(request, f"{side}_")
+
+
+async def account_offers(request: Request) -> Response:
+    return await _ACCOUNT_OFFERS.respond(request, ("seller = ?", [account_in_address(request)]))
+
+
+async def offer(request: Request) -> Response:
+    node = node_of(request)
+    found = node.state.offer(offer_in_address(request))
+    if found is None:
+        raise Problem("not_found")
+    return answer(offer_record(node, found, origin(request)))
+
+
+def offer_in_address(request: Request) -> int:
+    try:
+        return whole(request.path_params["offer"])
+    except ValueError:
+        raise bad_field("offer_id", "an offer is named by its number") from None

@@ -1,0 +1,107 @@
+"""Trades: who gave what to whom, and at which resting offer's price."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tools.localnet.horizon.amount import coins
+from tools.localnet.horizon.answer import link
+from tools.localnet.horizon.asset import asset_fields, asset_order, read_asset
+from tools.localnet.horizon.collection import Collection, Condition
+from tools.localnet.horizon.moment import moment
+from tools.localnet.horizon.offers import offer_in_address
+from tools.localnet.horizon.page import pair_key
+from tools.localnet.horizon.party import known_account
+from tools.localnet.horizon.problem import bad_field
+from tools.localnet.node import Node
+
+_TYPES = ("all", "orderbook", "liquidity_pool")
+_OFFER = "(base_offer = ? OR counter_offer = ?)"
+_ACCOUNT = "(base_account = ? OR counter_account = ?)"
+
+
+def trade_record(_node: Node, row: Any, base: str) -> dict[str, Any]:
+    return _record(row, base, "base", "counter", row["price_n"], row["price_d"])
+
+
+def _flipped_record(_node: Node, row: Any, base: str) -> dict[str, Any]:
+    return _record(row, base, "counter", "base", row["price_d"], row["price_n"])
+
+
+def _record(row: Any, base: str, first: str, second: str, n: int, d: int) -> dict[str, Any]:
+    """`first` and `second` say which columns the reader calls base and counter."""
+    token = f"{row['id']}-{row['number']}"
+    seller = "base" if row["base_is_seller"] else "counter"
+    return {
+        "_links": {
+            "self": link(base, ""),
+            "base": link(base, f"/accounts/{row[f'{first}_account']}"),
+            "counter": link(base, f"/accounts/{row[f'{second}_account']}"),
+            "operation": link(base, f"/operations/{row['id']}"),
+        },
+        "id": token,
+        "paging_token": token,
+        "ledger_close_time": moment(row["closed_at"]),
+        "trade_type": "orderbook",
+        **_side(row, first, "base"),
+        **_side(row, second, "counter"),
+        "base_is_seller": seller == first,
+        "price": {"n": str(n), "d": str(d)},
+    }
+
+
+def _side(row: Any, column: str, name: str) -> dict[str, str]:
+    return {
+        f"{name}_offer_id": str(row[f"{column}_offer"]),
+        f"{name}_account": row[f"{column}_account"],
+        f"{name}_amount": coins(row[f"{column}_amount"]),
+        **asset_fields(row[f"{column}_asset"], f"{name}_"),
+    }
+
+
+_KEY = pair_key("id", "number")
+_TRADES = Collection("SELECT * FROM trade", _KEY, trade_record)
+_FLIPPED = Collection("SELECT * FROM trade", _KEY, _flipped_record)
+
+
+async def trades(request: Request) -> Response:
+    where: list[Condition] = list(_of_type(request))
+    if offer := request.query_params.get("offer_id"):
+        if not (offer.isascii() and offer.isdigit() and len(offer) < 19):
+            raise bad_field("offer_id", "an offer is named by its number")
+        where.append((_OFFER, [int(offer)] * 2))
+    pair = read_pair(request)
+    if pair is None:
+        return await _TRADES.respond(request, *where)
+    base, counter = sorted(pair, key=asset_order)
+    where.append(("base_asset = ? AND counter_asset = ?", [base, counter]))
+    return await (_TRADES if pair == (base, counter) else _FLIPPED).respond(request, *where)
+
+
+async def account_trades(request: Request) -> Response:
+    mine = (_ACCOUNT, [known_account(request)] * 2)
+    return await _TRADES.respond(request, mine, *_of_type(request))
+
+
+async def offer_trades(request: Request) -> Response:
+    return await _TRADES.respond(request, (_OFFER, [offer_in_address(request)] * 2), *_of_type(request))
+
+
+def read_pair(request: Request) -> tuple[str, str] | None:
+    """The base and counter assets of the request; one needs the other."""
+    base, counter = read_asset(request, "base_"), read_asset(request, "counter_")
+    if (base is None) != (counter is None):
+        missing = "base_asset_type" if base is None else "counter_asset_type"
+        raise bad_field(missing, "a pair needs both a base and a counter asset")
+    return (base, counter) if base and counter else None
+
+
+def _of_type(request: Request) -> list[Condition]:
+    """All trades here are of the order book: there are no pools."""
+    kind = request.query_params.get("trade_type") or "all"
+    if kind not in _TYPES:
+        raise bad_field("trade_type", f"one of {', '.join(_TYPES)}")
+    return [("0", ())] if kind == "liquidity_pool" else []

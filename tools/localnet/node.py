@@ -1,0 +1,137 @@
+"""The one writer: takes transactions in, closes ledgers, and wakes whoever waits for the next close."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from tools.localnet.catalogue import CataloguedStore
+from tools.localnet.engine import (
+    TODAY,
+    Admission,
+    Change,
+    Envelope,
+    Header,
+    Queue,
+    Rules,
+    SqliteStore,
+    State,
+    admit,
+    close,
+    genesis,
+    network_id,
+)
+from tools.localnet.record import record, record_ledger
+
+
+class Node:
+    """A ledger with its queue, history and clock. For one thread, that of the event loop.
+
+    The ledger's clock is the machine's plus what tests have advanced it by; it survives a restart. A close
+    time is later than the one before by at least a second, as on every Stellar network.
+    """
+
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        passphrase: str,
+        rules: Rules = TODAY,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.db = db
+        self.passphrase = passphrase
+        self.network_id = network_id(passphrase)
+        self.rules = rules
+        self.clock = clock
+        self.queue = Queue()
+        self.state = State(store=CataloguedStore(SqliteStore(db), db))
+        self.stopping = False
+        self._closed = asyncio.Event()
+        self._ahead_seconds = self._setting("ahead_seconds")
+        if not len(self.state):
+            self._begin()
+
+    def __repr__(self) -> str:
+        return f"<Node ledger={self.header.ledger_seq} waiting={len(self.queue)}>"
+
+    @property
+    def header(self) -> Header:
+        return self.state.header
+
+    def now(self) -> int:
+        """Unix seconds on the ledger's clock."""
+        return int(self.clock()) + self._ahead_seconds
+
+    def advance(self, seconds: int) -> None:
+        """Set the ledger's clock forward, for good."""
+        self._ahead_seconds += seconds
+        self.db.execute(
+            "INSERT OR REPLACE INTO setting VALUES ('ahead_seconds', ?)", [str(self._ahead_seconds)]
+        )
+
+    def submit(self, envelope: Envelope) -> Admission:
+        """Judge an envelope and, when it may wait for the next ledger, queue it."""
+        admission = admit(self.state, envelope, self.now(), self.queue, self.rules)
+        if admission.status == "PENDING":
+            self.queue.add(envelope)
+        return admission
+
+    def close(self) -> Header:
+        """Close a ledger with what is queued. On return it is in SQLite, entries and history as one."""
+        close_time = max(self.header.close_time + 1, self.now())
+        batch = self.queue.nominate(self.state, close_time, self.rules)
+        closed = close(self.state, batch, close_time, self.rules)
+        with transaction(self.db):
+            record(self.db, closed)
+            self.state.commit(closed.changes)
+        self.queue.closed(batch)
+        self._wake()
+        return closed.header
+
+    async def keep_closing(self, seconds: float) -> None:
+        """Close a ledger every so many seconds, empty ones too: the ledger's time must move."""
+        while True:
+            await asyncio.sleep(seconds)
+            self.close()
+
+    async def next_close(self, seconds: float) -> bool:
+        """Wait for a ledger to close; False when none did in time or the server stops."""
+        try:
+            await asyncio.wait_for(self._closed.wait(), seconds)
+        except asyncio.TimeoutError:
+            return False
+        return not self.stopping
+
+    def stop(self) -> None:
+        """Let go of everyone who waits: the server is about to leave."""
+        self.stopping = True
+        self._wake()
+
+    def _begin(self) -> None:
+        entries = genesis(self.passphrase, close_time=self.now(), rules=self.rules)
+        with transaction(self.db):
+            self.state.commit(tuple(Change(entry.key, None, entry) for entry in entries))
+            record_ledger(self.db, self.header, successful=0, failed=0, operations=0, set_operations=0)
+
+    def _setting(self, name: str) -> int:
+        row = self.db.execute("SELECT value FROM setting WHERE name = ?", [name]).fetchone()
+        return int(row["value"]) if row else 0
+
+    def _wake(self) -> None:
+        sleepers, self._closed = self._closed, asyncio.Event()
+        sleepers.set()
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing, for a connection in autocommit mode."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")

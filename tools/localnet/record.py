@@ -1,0 +1,170 @@
+"""What a closed ledger leaves in history: transactions, operations, effects and trades."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from typing import Any
+
+from stellar_sdk import xdr
+
+from tools.localnet.engine import Applied, AppliedOperation, Changes, Closed, Header
+from tools.localnet.engine.assets import account_from_xdr, muxed_from_xdr
+from tools.localnet.header import header_xdr
+from tools.localnet.horizon.address import muxed_fields
+from tools.localnet.horizon.asset import asset_order, asset_text
+from tools.localnet.horizon.codes import inner_result
+from tools.localnet.horizon.details import details
+from tools.localnet.horizon.effect import TYPES, claimed_offers, effects
+from tools.localnet.horizon.toid import synthetic_offer, toid
+
+Rows = dict[str, list[tuple[Any, ...]]]
+
+_COLUMNS = {
+    "history": 10,
+    "history_account": 2,
+    "operation": 4,
+    "operation_account": 2,
+    "operation_balance": 2,
+    "effect": 5,
+    "trade": 14,
+}
+# what names a party of an operation in its details, beside its source
+_PARTIES = ("account", "into", "to", "from", "trustor", "funder", "claimant")
+
+
+def record(db: sqlite3.Connection, closed: Closed) -> None:
+    """Write a closed ledger's history, inside the caller's SQL transaction."""
+    done = closed.transactions
+    record_ledger(
+        db,
+        closed.header,
+        successful=sum(one.successful for one in done),
+        failed=sum(not one.successful for one in done),
+        operations=sum(len(one.envelope.transaction.operations) for one in done if one.successful),
+        set_operations=sum(len(one.envelope.transaction.operations) for one in done),
+    )
+    rows: Rows = {table: [] for table in _COLUMNS}
+    for index, applied in enumerate(done, 1):
+        _transaction(rows, applied, toid(closed.header.ledger_seq, index), closed.header)
+    for table, found in rows.items():
+        if found:
+            marks = ", ".join("?" * _COLUMNS[table])
+            db.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", found)  # noqa: S608  own names
+
+
+def record_ledger(
+    db: sqlite3.Connection, header: Header, successful: int, failed: int, operations: int, set_operations: int
+) -> None:
+    row = (
+        header.ledger_seq,
+        header.hash.hex(),
+        header.previous_hash.hex(),
+        header.close_time,
+        successful,
+        failed,
+        operations,
+        set_operations,
+        header.total_coins,
+        header.fee_pool,
+        header.base_fee,
+        header.base_reserve,
+        header.max_tx_set_size,
+        header.protocol,
+        header_xdr(header),
+    )
+    db.execute(f"INSERT INTO ledger VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608  marks alone
+
+
+def _transaction(rows: Rows, applied: Applied, number: int, header: Header) -> None:
+    envelope, tx = applied.envelope, applied.envelope.transaction
+    rows["history"].append(
+        (
+            number,
+            envelope.hash.hex(),
+            tx.hash.hex() if envelope.fee_bump else None,
+            header.ledger_seq,
+            applied.successful,
+            applied.fee_charged,
+            envelope.fee_bid,
+            len(tx.operations),
+            envelope.xdr,
+            applied.result,
+        )
+    )
+    parties = {envelope.source, envelope.fee_source}
+    source, operations = _xdr_operations(envelope.xdr)
+    for index, op in enumerate(operations):
+        outcome = applied.operations[index] if index < len(applied.operations) else None
+        parties |= _operation(
+            rows, op, op.source_account or source, outcome, applied.successful, number + index + 1, header
+        )
+    rows["history_account"] += [(account, number) for account in sorted(parties)]
+
+
+def _xdr_operations(envelope: bytes) -> tuple[xdr.MuxedAccount, list[xdr.Operation]]:
+    """The transaction's source as it was written, perhaps muxed, and its operations."""
+    decoded = xdr.TransactionEnvelope.from_xdr_bytes(envelope)
+    if decoded.v0:
+        key = decoded.v0.tx.source_account_ed25519
+        return xdr.MuxedAccount(xdr.CryptoKeyType.KEY_TYPE_ED25519, ed25519=key), decoded.v0.tx.operations
+    v1 = decoded.fee_bump.tx.inner_tx.v1 if decoded.fee_bump else decoded.v1
+    return v1.tx.source_account, v1.tx.operations
+
+
+def _operation(
+    rows: Rows,
+    op: xdr.Operation,
+    source: xdr.MuxedAccount,
+    outcome: AppliedOperation | None,
+    successful: bool,
+    number: int,
+    header: Header,
+) -> set[str]:
+    """Add the rows of one operation; returns the accounts that took part in it."""
+    result = xdr.OperationResult.from_xdr_bytes(outcome.result) if outcome else None
+    fields = muxed_fields("source_account", source) | details(op, result, source)
+    rows["operation"].append((number, op.body.type.value, successful, json.dumps(fields)))
+    parties = {fields["source_account"]} | {fields[name] for name in _PARTIES if name in fields}
+    parties |= {one["destination"] for one in fields.get("claimants", ())}
+    if outcome and result and successful:
+        account = muxed_from_xdr(source)
+        made = effects(op, result, account, outcome.changes)
+        parties |= {effect.account for effect in made}
+        rows["effect"] += [
+            (number, n, effect.account, TYPES[effect.name], json.dumps(effect.fields))
+            for n, effect in enumerate(made, 1)
+        ]
+        rows["trade"] += _trades(inner_result(result), account, outcome.changes, number, header.close_time)
+        rows["operation_balance"] += [(key[1], number) for key in _keys(outcome.changes, "claimable_balance")]
+    rows["operation_account"] += [(account, number) for account in parties]
+    return parties
+
+
+def _keys(changes: Changes, kind: str) -> Iterator[Any]:
+    return (change.key for change in changes if change.key[0] == kind)
+
+
+def _trades(arm: Any, taker: str, changes: Changes, number: int, closed_at: int) -> Iterator[tuple[Any, ...]]:
+    """A row for each claimed offer, base and counter in the order of their assets.
+
+    The price is that of the resting offer, as counter for one base.
+    """
+    resting = {change.key[1]: change.before or change.after for change in changes if change.key[0] == "offer"}
+    left = getattr(getattr(getattr(arm, "success", None), "offer", None), "offer", None)
+    taker_offer = left.offer_id.int64 if left else synthetic_offer(number)
+    for n, atom in enumerate(claimed_offers(arm)):
+        offer_id = atom.offer_id.int64
+        maker = (
+            account_from_xdr(atom.seller_id),
+            offer_id,
+            asset_text(atom.asset_sold),
+            atom.amount_sold.int64,
+        )
+        other = (taker, taker_offer, asset_text(atom.asset_bought), atom.amount_bought.int64)
+        offer: Any = resting[offer_id]
+        if asset_order(maker[2]) < asset_order(other[2]):
+            yield (number, n, closed_at, *maker, *other, True, offer.n, offer.d)
+        else:
+            yield (number, n, closed_at, *other, *maker, False, offer.d, offer.n)

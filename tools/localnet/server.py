@@ -1,0 +1,138 @@
+"""A localnet for tests and demos: the real server in its own process, on a free loopback port."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from urllib.parse import urlencode
+
+from agent.errors import UNAVAILABLE, MilepostError
+
+_STOP_SECONDS = 10
+_HTTP_SECONDS = 60
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+class LocalnetFailed(MilepostError):
+    """Localnet did not start: it ended with exit code {code}. Its own words are above."""
+
+    exit_code = UNAVAILABLE
+
+
+class Localnet:
+    """`with Localnet() as net:` a ledger that closes on demand, at `net.url`.
+
+    state: a directory if the ledger is to outlive its process. close_every, fault, timeout: as on the command
+    line. After `kill()` or `stop()`, `start()` serves the same ledger at the same address again.
+    """
+
+    def __init__(
+        self,
+        state: Path | None = None,
+        passphrase: str = "Milepost Test ; 2026",  # noqa: S107  the name of a network, no secret
+        close_every: str = "manual",
+        fault: str = "",
+        timeout: str = "30s",
+        options: Sequence[str] = (),
+    ) -> None:
+        self.passphrase = passphrase
+        self.url = ""
+        self.root_seed = ""
+        self._options = [
+            *(
+                "--passphrase",
+                passphrase,
+                "--close-every",
+                close_every,
+                "--fault",
+                fault,
+                "--timeout",
+                timeout,
+            ),
+            *(("--state", str(state)) if state else ()),
+            *options,
+        ]
+        self._port = 0
+        self._process: subprocess.Popen[str] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Localnet {self.url or 'stopped'}>"
+
+    def __enter__(self) -> Localnet:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Returns once requests are taken. Raises LocalnetFailed."""
+        command = [
+            sys.executable,
+            "-m",
+            "tools.localnet",
+            "--json",
+            "--port",
+            str(self._port),
+            *self._options,
+        ]
+        self._process = subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True)
+        line = self._process.stdout.readline() if self._process.stdout else ""
+        if not line:
+            raise LocalnetFailed(code=self._process.wait())
+        facts = json.loads(line)
+        self.url, self.root_seed = facts["url"], facts["root_seed"]
+        self._port = int(self.url.rpartition(":")[2])
+
+    def stop(self) -> int:
+        """End it as Ctrl-C does; returns its exit code. Idempotent."""
+        return self._end(signal.SIGINT)
+
+    def kill(self) -> None:
+        """End it as a power cut of the process does, without notice."""
+        self._end(signal.SIGKILL)
+
+    def close_ledger(self, advance: int | None = None, close_time: int | None = None) -> dict[str, Any]:
+        """Close a ledger, after setting its clock `advance` seconds on, or to a Unix time.
+
+        Returns `{"ledger", "close_time", "waiting"}`.
+        """
+        asked = {"advance": advance, "close_time": close_time}
+        query = urlencode({name: value for name, value in asked.items() if value is not None})
+        return self._request("POST", f"/localnet/close?{query}")
+
+    def fund(self, *accounts: str) -> None:
+        """10,000 XLM from friendbot for each account that does not exist yet."""
+        for account in accounts:
+            self._request("GET", f"/friendbot?addr={account}")
+
+    def get(self, path: str) -> dict[str, Any]:
+        return self._request("GET", path)
+
+    def _request(self, method: str, path: str) -> dict[str, Any]:
+        request = urllib.request.Request(self.url + path, method=method)  # noqa: S310  our own loopback URL
+        with urllib.request.urlopen(request, timeout=_HTTP_SECONDS) as answer:  # noqa: S310
+            return json.load(answer)
+
+    def _end(self, how: signal.Signals) -> int:
+        if self._process is None:
+            return 0
+        process, self._process = self._process, None
+        process.send_signal(how)
+        try:
+            code = process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            code = process.wait()
+        if process.stdout:
+            process.stdout.close()
+        return code
