@@ -26,6 +26,8 @@ Image = npt.NDArray[np.uint8]
 LONGEST_STEP_S = 1.0
 """A step in `t` above this is a gap: nobody knows what the car did meanwhile."""
 
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+
 COLUMNS = ("speed_mps", "lat", "lon", "distance_m")
 
 
@@ -108,6 +110,27 @@ def load_drive(folder: Path, steering: str = "steering_deg") -> Drive:
     return drive
 
 
+def load_film(path: Path, fps: float) -> Drive:
+    """A video file or a folder of images (in the order of their names) as a drive that knows nothing but
+    images.
+
+    `fps`: how fast to show it; 0 means as recorded, or 10 for a folder. Raises DriveUnusable.
+    """
+    images: VideoImages | FolderImages
+    if path.is_dir():
+        images = FolderImages(
+            tuple(sorted(one for one in path.iterdir() if one.suffix.lower() in IMAGE_SUFFIXES))
+        )
+        fps = fps or 10.0
+    else:
+        images = VideoImages(path)
+        fps = fps or images.fps()
+    if (frames := images.count()) < 2:
+        raise DriveUnusable(folder=path, why=f"it holds {frames} images")
+    unknown = np.full(frames, math.nan)
+    return Drive(path.name, np.arange(frames) / fps, unknown, unknown, unknown, unknown, unknown, images)
+
+
 def _columns(folder: Path, path: Path, names: tuple[str, ...]) -> dict[str, Column]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
@@ -164,13 +187,20 @@ class VideoImages:
 
     def count(self) -> int:
         """Raises DriveUnusable for a file that OpenCV cannot open."""
+        return int(self._property("CAP_PROP_FRAME_COUNT"))
+
+    def fps(self) -> float:
+        """As the file says, 25 when it does not. Raises DriveUnusable."""
+        return self._property("CAP_PROP_FPS") or 25.0
+
+    def _property(self, name: str) -> float:
         import cv2
 
         video = cv2.VideoCapture(str(self.path))
         try:
             if not video.isOpened():
-                raise DriveUnusable(folder=self.path.parent, why="video.mp4 cannot be decoded")
-            return int(video.get(cv2.CAP_PROP_FRAME_COUNT))
+                raise DriveUnusable(folder=self.path.parent, why=f"{self.path.name} cannot be decoded")
+            return float(video.get(getattr(cv2, name)))
         finally:
             video.release()
 
@@ -194,3 +224,34 @@ class _VideoFilm:
 
     def close(self) -> None:
         self._video.release()
+
+
+@dataclass(frozen=True, slots=True)
+class FolderImages:
+    """One image file per frame."""
+
+    paths: tuple[Path, ...]
+
+    def count(self) -> int:
+        return len(self.paths)
+
+    def film(self, first: int) -> Film:
+        return _FolderFilm(self.paths[first:])
+
+
+class _FolderFilm:
+    def __init__(self, paths: tuple[Path, ...]) -> None:
+        self._paths = iter(paths)
+
+    def read(self) -> Image | None:
+        import cv2
+
+        path = next(self._paths, None)
+        image = cv2.imread(str(path)) if path else None
+        return None if image is None else np.asarray(image, dtype=np.uint8)
+
+    def skip(self) -> None:
+        next(self._paths, None)
+
+    def close(self) -> None:
+        """Nothing is held."""

@@ -1,0 +1,133 @@
+"""A live camera through OpenCV: V4L2, a GStreamer pipeline (CSI on a Jetson), RTSP, MJPEG over HTTP."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from agent.ports import Frame
+from agent.sense.patience import Patience
+from agent.sense.sight import Sight
+
+if TYPE_CHECKING:
+    import cv2
+
+PATIENCE_MS = 5_000
+"""How long opening a network camera, or its next image, may take."""
+
+SILENCE_S = 5.0
+KEPT = 4
+"""Frames held for a reader; a late reader gets recent ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What OpenCV opens. `backend` is the name of its constant: CAP_V4L2, CAP_GSTREAMER, CAP_FFMPEG."""
+
+    source: str
+    backend: str
+    settings: Mapping[str, int] = MappingProxyType({})
+    """By the name of OpenCV's property: CAP_PROP_FRAME_WIDTH and the like."""
+
+    @property
+    def name(self) -> str:
+        """For messages: without the password that a URL may hold."""
+        return re.sub(r"//[^/@]*@", "//", self.source)[:120]
+
+    def open(self) -> cv2.VideoCapture:
+        """Raises OSError when there is no such camera or it is in use."""
+        import cv2
+
+        settings = [number for name, value in self.settings.items() for number in (getattr(cv2, name), value)]
+        capture = cv2.VideoCapture(self.source, getattr(cv2, self.backend), settings)
+        if not capture.isOpened():
+            capture.release()
+            raise OSError("it cannot be opened")
+        return capture
+
+
+class LiveCamera:
+    """Frames of a device, stamped as they are taken. A thread takes them and opens the device again when it
+    is lost.
+
+    At most `fps` a second are kept, when given: decoding what nobody learns from costs heat.
+    """
+
+    def __init__(
+        self, device: Device, fps: float | None = None, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._device, self._now = device, now
+        self._apart_s = 0.9 / fps if fps else 0.0  # a tenth early, so that 30 halves to 15 and not to 10
+        self._frames: deque[Frame] = deque(maxlen=KEPT)
+        self._arrived = threading.Condition()
+        self._closing = threading.Event()
+        self._lost: str | None = "it was not opened yet"
+        self._unusable: str | None = None
+        self._seen_at = now()
+        self.opened = 0
+        """How often the device was opened: more than once, it was lost in between."""
+        self._thread = threading.Thread(target=self._watch, name="camera", daemon=True)
+        self._thread.start()
+
+    def __repr__(self) -> str:
+        return f"<LiveCamera {self._device.name} opened={self.opened} trouble={self.trouble!r}>"
+
+    @property
+    def trouble(self) -> str | None:
+        name = self._device.name
+        if self._lost is not None:
+            return f"The camera {name} is not there ({self._lost}). It is tried again. Is it plugged in?"
+        if self._now() - self._seen_at > SILENCE_S:
+            return f"The camera {name} opens but gives no image. Check its cable, format and frame rate."
+        return self._unusable
+
+    def read(self, timeout: float) -> Frame | None:
+        with self._arrived:
+            self._arrived.wait_for(lambda: self._frames or self._closing.is_set(), timeout)
+            return self._frames.popleft() if self._frames else None
+
+    def close(self) -> None:
+        self._closing.set()
+        with self._arrived:
+            self._arrived.notify_all()
+        # A driver may sit in a call for as long as it likes; the thread ends once it comes back.
+        self._thread.join(timeout=2.0)
+
+    def _watch(self) -> None:
+        patience = Patience()
+        while not self._closing.is_set():
+            try:
+                capture = self._device.open()
+            except OSError as error:
+                self._lost = str(error)
+            else:
+                self.opened += 1
+                self._lost, self._seen_at = None, self._now()
+                self._take(capture, patience)
+                capture.release()
+                self._lost = "it stopped giving images"
+            self._closing.wait(patience.pause())
+
+    def _take(self, capture: cv2.VideoCapture, patience: Patience) -> None:
+        """Take frames until the device gives no more."""
+        sight, taken_at = Sight(f"the camera {self._device.name}"), -self._apart_s
+        while not self._closing.is_set() and capture.grab():
+            t = self._now()
+            if t - taken_at < self._apart_s:
+                continue
+            good, image = capture.retrieve()
+            if not good:
+                return
+            taken_at = self._seen_at = t
+            patience.reward()
+            self._unusable = sight.look(t, image)
+            if self._unusable is None:
+                with self._arrived:
+                    self._frames.append(Frame(t, image))
+                    self._arrived.notify()

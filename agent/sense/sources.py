@@ -1,0 +1,242 @@
+"""Cameras and odometers by what the configuration calls them.
+
+    replay:/data/drive?start=0&end=60&speed=4&route=/data/route&nominal_mps=10&steering=steering_smooth_deg
+    road:?seconds=120&fps=20&seed=7&start=0&end=60&speed=4
+    gpsd://127.0.0.1:2947
+    can:can0?dbc=/etc/milepost/car.dbc&map=/etc/milepost/car.toml&interface=socketcan
+    mqtt:vss
+    v4l2:/dev/video0?width=1280&height=720&rate=30&fps=10
+    gst:nvarguscamerasrc ! … ! appsink drop=true
+    rtsp://10.0.0.5/front#fps=10    http://10.0.0.5/mjpeg#fps=10
+    file:/data/video.mp4            folder:/data/images?fps=10
+
+Camera and odometer of the same replay or road share one clock, so both are opened from one `Sources`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
+
+from agent.errors import BAD_CONFIG, MilepostError
+from agent.ports import Camera, Odometer
+from agent.sense.camera import PATIENCE_MS, Device, LiveCamera
+from agent.sense.canbus import CanOdometer, Decoder, load_database, load_map
+from agent.sense.composed import ComposedOdometer
+from agent.sense.drive import Drive, load_drive, load_film
+from agent.sense.gpsd import GpsdOdometer
+from agent.sense.mqtt import MqttOdometer, Subscription
+from agent.sense.playback import Playback, ReplayCamera, ReplayOdometer
+from agent.sense.road import synthetic_drive
+
+if TYPE_CHECKING:
+    import can
+
+GPSD_PORT = 2947
+
+
+class SourceUnusable(MilepostError):
+    """The source {source} cannot be used: {why}."""
+
+    exit_code = BAD_CONFIG
+
+
+class Settings:
+    """The `name=value&…` part of a source. One that the source does not know is a mistake."""
+
+    def __init__(self, source: str, text: str, known: tuple[str, ...]) -> None:
+        self._source = source
+        self._values = dict(parse_qsl(text, keep_blank_values=True))
+        for name in self._values:
+            if name not in known:
+                close = difflib.get_close_matches(name, known, n=1)
+                hint = f"did you mean {close[0]}?" if close else f"it takes {', '.join(known)}"
+                raise SourceUnusable(source=source, why=f"it has no setting {name}; {hint}")
+
+    def text(self, name: str, default: str) -> str:
+        return self._values.get(name, default)
+
+    def number(self, name: str, default: float) -> float:
+        """A finite number, not below 0."""
+        if name not in self._values:
+            return default
+        try:
+            number = float(self._values[name])
+        except ValueError:
+            number = math.nan
+        if not 0 <= number < math.inf:
+            why = f"{name} = {self._values[name]!r} is no number from 0 on"
+            raise SourceUnusable(source=self._source, why=why)
+        return number
+
+    def path(self, name: str) -> Path:
+        if not self._values.get(name):
+            raise SourceUnusable(source=self._source, why=f"it needs {name}=/path")
+        return Path(self._values[name])
+
+    def has(self, name: str) -> bool:
+        return name in self._values
+
+
+STRETCH = ("start", "end", "speed")
+REPLAY = (*STRETCH, "steering", "route", "nominal_mps")
+ROAD = (*STRETCH, "seconds", "fps", "seed")
+"""Camera and odometer take the same settings, so that both can be given the same text."""
+
+
+class Sources:
+    """Opens cameras and odometers. `link`: where MQTT signals arrive, if anywhere."""
+
+    def __init__(self, link: Subscription | None = None) -> None:
+        self._link = link
+        self._playbacks: dict[str, Playback] = {}
+
+    def odometer(self, *sources: str) -> Odometer:
+        """One source, or several in order of trust.
+
+        What cannot work raises SourceUnusable, DriveUnusable, MappingUnusable or DatabaseUnusable; what is
+        merely away is `trouble`.
+        """
+        if len(sources) != 1:
+            return ComposedOdometer([self.odometer(source) for source in sources])
+        (source,) = sources
+        kind, rest, text = _parts(source)
+        if kind == "replay":
+            settings = Settings(source, text, REPLAY)
+            route = load_drive(settings.path("route")) if settings.has("route") else None
+            nominal_mps = settings.number("nominal_mps", 0) if settings.has("nominal_mps") else None
+            return ReplayOdometer(self._replay(source, rest, settings), route, nominal_mps)
+        if kind == "road":
+            return ReplayOdometer(self._road(source, text))
+        if kind == "gpsd":
+            Settings(source, text, ())
+            host, port = _host(source)
+            return GpsdOdometer(host, port)
+        if kind == "can":
+            return _can(source, rest, Settings(source, text, ("dbc", "map", "interface")))
+        if kind == "mqtt":
+            if self._link is None:
+                raise SourceUnusable(source=source, why="no MQTT broker is configured")
+            Settings(source, text, ())
+            return MqttOdometer(self._link, rest or "vss")
+        raise _unknown(source, ("replay", "road", "gpsd", "can", "mqtt"))
+
+    def camera(self, source: str) -> Camera:
+        """What cannot work raises SourceUnusable or DriveUnusable; what is merely away is `trouble`."""
+        kind, rest, text = _parts(source)
+        if kind == "replay":
+            return ReplayCamera(self._replay(source, rest, Settings(source, text, REPLAY)))
+        if kind == "road":
+            return ReplayCamera(self._road(source, text))
+        if kind in ("file", "folder"):
+            return ReplayCamera(
+                Playback(load_film(Path(rest), Settings(source, text, ("fps",)).number("fps", 0)))
+            )
+        if kind in ("v4l2", "gst", "rtsp", "http", "https"):
+            device, fps = _device(source, kind, rest, text)
+            _able(source, device)
+            return LiveCamera(device, fps)
+        raise _unknown(source, ("replay", "road", "v4l2", "gst", "rtsp", "http", "file", "folder"))
+
+    def _replay(self, source: str, folder: str, settings: Settings) -> Playback:
+        steering = settings.text("steering", "steering_deg")
+        key = f"{folder} {steering} {[settings.text(name, '') for name in STRETCH]}"
+        if key not in self._playbacks:
+            self._playbacks[key] = _playback(load_drive(Path(folder), steering), settings)
+        return self._playbacks[key]
+
+    def _road(self, source: str, text: str) -> Playback:
+        if text not in self._playbacks:
+            settings = Settings(source, text, ROAD)
+            seconds, fps = settings.number("seconds", 120), settings.number("fps", 20)
+            drive = synthetic_drive(seconds, fps, int(settings.number("seed", 0)))
+            self._playbacks[text] = _playback(drive, settings)
+        return self._playbacks[text]
+
+
+def open_odometer(*sources: str) -> Odometer:
+    """An odometer that shares nothing with a camera. Raises as `Sources.odometer`."""
+    return Sources().odometer(*sources)
+
+
+def open_camera(source: str) -> Camera:
+    """A camera that shares nothing with an odometer. Raises as `Sources.camera`."""
+    return Sources().camera(source)
+
+
+def _parts(source: str) -> tuple[str, str, str]:
+    """Kind, place, settings. In URLs the settings are the fragment, for the query is the server's."""
+    kind, _, rest = source.partition(":")
+    if kind == "gst":
+        return kind, rest, ""
+    place, _, text = rest.partition("#" if kind in ("rtsp", "http", "https") else "?")
+    return kind, place, text
+
+
+def _unknown(source: str, kinds: tuple[str, ...]) -> SourceUnusable:
+    kind = source.partition(":")[0]
+    close = difflib.get_close_matches(kind, kinds, n=1)
+    hint = f"did you mean {close[0]}:?" if close else f"it begins with one of {': '.join(kinds)}:"
+    return SourceUnusable(source=source[:80], why=hint)
+
+
+def _playback(drive: Drive, settings: Settings) -> Playback:
+    return Playback(
+        drive,
+        start_s=settings.number("start", 0.0),
+        end_s=settings.number("end", math.inf),
+        speed=settings.number("speed", 1.0),
+    )
+
+
+def _host(source: str) -> tuple[str, int]:
+    try:
+        url = urlsplit(source)
+        return url.hostname or "127.0.0.1", url.port or GPSD_PORT
+    except ValueError as error:
+        raise SourceUnusable(source=source, why=str(error)) from None
+
+
+def _can(source: str, channel: str, settings: Settings) -> Odometer:
+    dbc, path = settings.path("dbc"), settings.path("map")
+    try:
+        decoder = Decoder.of(load_database(dbc), load_map(path), path)
+    except ModuleNotFoundError:
+        raise SourceUnusable(source=source, why="install milepost[can] for it") from None
+    interface = settings.text("interface", "socketcan")
+
+    def connect() -> can.BusABC:
+        import can
+
+        return can.Bus(channel=channel, interface=interface)
+
+    return CanOdometer(connect, decoder, channel)
+
+
+def _device(source: str, kind: str, rest: str, text: str) -> tuple[Device, float | None]:
+    if kind == "gst":
+        return Device(rest, "CAP_GSTREAMER"), None
+    known = ("width", "height", "rate", "fps") if kind == "v4l2" else ("fps",)
+    settings = Settings(source, text, known)
+    fps = settings.number("fps", 0) or None
+    if kind != "v4l2":
+        patience = {"CAP_PROP_OPEN_TIMEOUT_MSEC": PATIENCE_MS, "CAP_PROP_READ_TIMEOUT_MSEC": PATIENCE_MS}
+        return Device(f"{kind}:{rest}", "CAP_FFMPEG", patience), fps
+    asked = {"width": "CAP_PROP_FRAME_WIDTH", "height": "CAP_PROP_FRAME_HEIGHT", "rate": "CAP_PROP_FPS"}
+    return Device(
+        rest, "CAP_V4L2", {asked[name]: int(settings.number(name, 0)) for name in asked if settings.has(name)}
+    ), fps
+
+
+def _able(source: str, device: Device) -> None:
+    """Whether this OpenCV has the backend at all: without it no cable and no patience help."""
+    try:
+        import cv2
+    except ModuleNotFoundError:
+        raise SourceUnusable(source=device.name, why="install milepost[train] for OpenCV") from None
+    if getattr(cv2, device.backend) not in cv2.videoio_registry.getBackends():
+        why = f"this OpenCV is built without {device.backend[4:]}; use the system's python3-opencv"
+        raise SourceUnusable(source=device.name, why=why)
