@@ -42,6 +42,13 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def listening(port: int) -> bool:
+    with contextlib.suppress(OSError):
+        socket.create_connection(("127.0.0.1", port)).close()
+        return True
+    return False
+
+
 class Wire:
     """A TCP connection that can be cut: a port that passes everything on to another one."""
 
@@ -134,7 +141,8 @@ class Process:
     def __init__(self, folder: Path) -> None:
         self.folder, self.port = folder, free_port()
         self._links: list[PahoLink] = []
-        self._wires: dict[int, Wire] = {}
+        self._wires: list[Wire] = []
+        self._between: dict[int, Wire] = {}
         self.process = self.start()
 
     def start(self) -> subprocess.Popen[bytes]:
@@ -143,18 +151,23 @@ class Process:
     def link(
         self, name: str, subscriptions: Sequence[str] = (), will: Message | None = None, **options: Any
     ) -> PahoLink:
-        wire = Wire(self.port)
+        wire = self.wire()
         options.setdefault("will_delay", 0)
         link = PahoLink(Broker("127.0.0.1", wire.port), name, subscriptions, will=will, **options)
         self._links.append(link)
-        self._wires[id(link)] = wire
+        self._between[id(link)] = wire
         return link
 
+    def wire(self) -> Wire:
+        """A way to this broker that can be cut."""
+        self._wires.append(Wire(self.port))
+        return self._wires[-1]
+
     def part(self, link: FleetLink) -> None:
-        self._wires[id(link)].cut()
+        self._between[id(link)].cut()
 
     def join(self, link: FleetLink) -> None:
-        self._wires[id(link)].mend()
+        self._between[id(link)].mend()
 
     def kill(self) -> None:
         self.process.kill()
@@ -169,15 +182,9 @@ class Process:
     def close(self) -> None:
         for link in self._links:
             link.close()
-        for wire in self._wires.values():
+        for wire in self._wires:
             wire.close()
         self.kill()
-
-    def _listening(self) -> bool:
-        with contextlib.suppress(OSError):
-            socket.create_connection(("127.0.0.1", self.port)).close()
-            return True
-        return False
 
 
 class Amqtt(Process):
@@ -206,7 +213,7 @@ class Mosquitto(Process):
         process = subprocess.Popen(
             [mosquitto(), "-c", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        until(self._listening)
+        until(lambda: listening(self.port))
         return process
 
 

@@ -1,0 +1,153 @@
+"""Commands from the workshop: bounded, idempotent by id, and each one answered.
+
+`milepost/v1/{fleet}/{vehicle}/cmd/{verb}` carries {"id": "…", "args": {…}}; the answer on `reply/{verb}` is
+{"id", "ok", "result"} or {"id", "ok": false, "error": "a sentence"}. Who may send commands is the broker's
+affair (its ACL); here it is only made sure that one never does harm by coming twice, late, malformed or by
+the thousand.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from agent.errors import Malformed, MilepostError, Refused
+from agent.fleet.telegram import redacted
+from agent.fleet.topics import VehicleTopics, address
+from agent.ports import Clock, FleetLink, Message
+
+VERBS = ("pause", "resume", "hold", "release", "resend", "doctor")
+NOTE = "commands"
+REMEMBERED = 100
+"""Commands whose answers are kept: a repeat within these gets the same answer and does nothing."""
+BURST, PER_SECOND = 20, 1.0
+"""How many commands are heard at once and over time. The rest of a flood is counted and not answered."""
+MAX_COMMAND, MAX_ANSWER = 4096, 8192
+"""Bytes."""
+
+Handler = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
+
+
+class Memory(Protocol):
+    """What commands need of a journal."""
+
+    def note(self, name: str) -> str | None: ...
+    def remember(self, name: str, text: str) -> None: ...
+
+
+class Order(BaseModel):
+    """A command's payload."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
+    args: dict[str, Any] = Field(default_factory=dict, max_length=16)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of one command. `line` is the reply's payload, kept as it was sent."""
+
+    id: str
+    verb: str
+    line: str
+
+
+class Commands:
+    """Call `obey` once per turn with what the link received. `handlers` do the work, per verb; they may be
+    called twice for one command when the agent dies in between, so each must be harmless when repeated. A
+    handler answers with facts or raises a MilepostError, whose sentence becomes the answer."""
+
+    def __init__(
+        self,
+        link: FleetLink,
+        topics: VehicleTopics,
+        memory: Memory,
+        clock: Clock,
+        handlers: Mapping[str, Handler],
+    ) -> None:
+        self.refused = 0
+        """Commands of a flood, or too malformed to answer."""
+        self._link, self._topics, self._memory, self._clock = link, topics, memory, clock
+        self._handlers = handlers
+        self._budget, self._filled_at = float(BURST), clock.monotonic()
+        kept = json.loads(memory.note(NOTE) or "[]")
+        self._answers = {id: Answer(id, verb, line) for id, verb, line in kept}
+
+    def obey(self, messages: Sequence[Message]) -> None:
+        """Do and answer the commands among these messages; others are left alone."""
+        for message in messages:
+            place = address(message.topic)
+            if place is None or message.topic != self._topics.command(place.name):
+                continue
+            if not self._affordable():
+                self.refused += 1
+                continue
+            self._one(place.name, message)
+
+    def _one(self, verb: str, message: Message) -> None:
+        try:
+            order = _parsed(message)
+        except Refused:
+            self.refused += 1
+            return
+        known = self._answers.get(order.id)
+        if known is None:
+            known = Answer(order.id, verb, self._done(verb, order, message.retain))
+            self._keep(known)
+        elif known.verb != verb:
+            known = Answer(
+                order.id, verb, _line(order.id, error=f"The id was used for {known.verb}: choose another.")
+            )
+        self._link.publish(Message(self._topics.reply(verb), known.line.encode()))
+
+    def _done(self, verb: str, order: Order, retained: bool) -> str:
+        if retained:
+            return _line(
+                order.id, error="A retained command comes again and again: send it without the retain flag."
+            )
+        handler = self._handlers.get(verb)
+        if handler is None:
+            return _line(
+                order.id, error=f"There is no command {verb}. There are: {', '.join(sorted(self._handlers))}."
+            )
+        try:
+            return _line(order.id, result=redacted(handler(order.args) or {}))
+        except MilepostError as error:
+            return _line(order.id, error=str(error))
+
+    def _keep(self, answer: Answer) -> None:
+        self._answers[answer.id] = answer
+        for oldest in list(self._answers)[:-REMEMBERED]:
+            del self._answers[oldest]
+        self._memory.remember(NOTE, json.dumps([[a.id, a.verb, a.line] for a in self._answers.values()]))
+
+    def _affordable(self) -> bool:
+        now = self._clock.monotonic()
+        self._budget = min(float(BURST), self._budget + (now - self._filled_at) * PER_SECOND)
+        self._filled_at = now
+        if self._budget < 1:
+            return False
+        self._budget -= 1
+        return True
+
+
+def _parsed(message: Message) -> Order:
+    if len(message.payload) > MAX_COMMAND:
+        raise Malformed(what="a command", why=f"more than {MAX_COMMAND} bytes")
+    try:
+        return Order.model_validate_json(message.payload)
+    except ValidationError as error:
+        raise Malformed(what="a command", why=str(error.errors()[0]["msg"])) from None
+
+
+def _line(id: str, result: Any = None, error: str | None = None) -> str:
+    outcome = {"ok": True, "result": result} if error is None else {"ok": False, "error": error}
+    line = json.dumps({"id": id, **outcome}, sort_keys=True, separators=(",", ":"))
+    if len(line) > MAX_ANSWER:
+        return _line(id, error="The answer is too large for a message: look at the vehicle itself.")
+    return line

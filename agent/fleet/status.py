@@ -1,0 +1,64 @@
+"""Three different words. Online: the broker has the vehicle's word that it runs, and no last will. Healthy:
+it says
+itself that nothing is wrong. Fresh: what it says is not older than it promised to say it again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from agent.fleet.telegram import redacted
+from agent.fleet.topics import VehicleTopics
+from agent.ports import Clock, FleetLink, Message
+
+ONLINE, STOPPED, OFFLINE = "online", "stopped", "offline"
+EVERY = 60.0
+"""Seconds after which the state is said again, changed or not."""
+SOONEST = 1.0
+"""Seconds between two states, however much changes."""
+
+
+def last_will(topics: VehicleTopics, session: str) -> Message:
+    """What the broker says for a vehicle that went without a goodbye. `session` tells an old will from a
+    new life.
+    """
+    return _retained(topics.status, {"status": OFFLINE, "session": session})
+
+
+class Presence:
+    """Keeps the vehicle's two retained topics, `status` and `state`, true."""
+
+    def __init__(self, link: FleetLink, topics: VehicleTopics, session: str, clock: Clock) -> None:
+        self._link, self._topics, self._session, self._clock = link, topics, session, clock
+        self._said: Mapping[str, Any] | None = None
+        self._said_at = 0.0
+
+    def online(self) -> None:
+        """Say so once, after the link is made; the link says it again after every reconnection."""
+        self._say(ONLINE)
+
+    def stopped(self) -> None:
+        """Going on purpose: nobody need worry. Before `link.close()`."""
+        self._say(STOPPED)
+
+    def state(self, healthy: bool, troubles: list[str], facts: Mapping[str, Any]) -> None:
+        """Say how the vehicle stands, when it changed or it is time; cheap to call every turn. `troubles` are
+        sentences, `facts` what else the page shows: job, state, round, samples, loss, held, software,
+        profile."""
+        now = self._clock.monotonic()
+        state = {"healthy": healthy, "troubles": troubles[:10], **redacted(facts)}
+        age = now - self._said_at
+        if self._said is not None and (age < SOONEST or (state == self._said and age < EVERY)):
+            return
+        body = {**state, "session": self._session, "at": round(self._clock.now(), 3), "every": EVERY}
+        if self._link.publish(_retained(self._topics.state, body)) is not None:
+            self._said, self._said_at = state, now
+
+    def _say(self, status: str) -> None:
+        body = {"status": status, "session": self._session, "at": round(self._clock.now(), 3)}
+        self._link.publish(_retained(self._topics.status, body))
+
+
+def _retained(topic: str, body: Mapping[str, Any]) -> Message:
+    return Message(topic, json.dumps(body, sort_keys=True, separators=(",", ":")).encode(), retain=True)

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.fleet.intake import Intake
+
+
+def test_a_repeat_is_dropped_and_a_jump_is_a_gap() -> None:
+    intake = Intake()
+    assert intake.take("j", 3, 0)
+    assert intake.take("j", 5, 3)
+    assert not intake.take("j", 5, 3)
+    assert not intake.take("j", 1, 0)
+    assert intake.take("j", 9, 7)
+    assert intake.gaps == [(5, 7)]
+    assert intake.take("j", 7, 5)
+    assert intake.gaps == []
+    assert not intake.take("j", 7, 5)
+
+
+def test_a_new_journal_starts_over_instead_of_being_taken_for_repeats() -> None:
+    intake = Intake()
+    intake.take("old", 500, 499)
+    assert intake.take("new", 1, 0)
+    assert not intake.take("new", 1, 0)
+
+
+@given(st.sets(st.integers(1, 40), min_size=2, max_size=20), st.randoms(use_true_random=False))
+def test_whatever_was_lost_repeated_and_sent_again_each_event_counts_once(
+    published: set[int], luck: random.Random
+) -> None:
+    seqs = sorted(published)
+    wire = [(seq, after) for after, seq in zip([0, *seqs], seqs, strict=False)]
+    arriving = [wire[0]] + [pair for pair in wire[1:] if luck.random() < 0.6 or pair == wire[-1]]
+    noisy = arriving + luck.choices(arriving, k=5)
+    intake, counted = Intake(), []
+    for seq, after in arriving[:1] + sorted(noisy):
+        counted += [seq] if intake.take("j", seq, after) else []
+    while intake.gaps:
+        after, until = intake.gaps[0]
+        before = after
+        for seq in [seq for seq in seqs if after < seq <= until]:
+            counted += [seq] if intake.take("j", seq, before) else []
+            before = seq
+    assert sorted(counted) == seqs
