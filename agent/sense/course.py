@@ -96,11 +96,11 @@ def ride(seconds: float, fps: float, seed: int) -> Ride:
     for row in range(rows):
         table[row] = s, x, y, heading, speed, math.degrees(steering), distance
         steering += (_aim(course, s, x, y, heading, speed) - steering) * min(1.0, dt / REACTION_S)
-        speed += (_pace(course, s) - speed) * min(1.0, dt / 2.0)
         heading += speed / WHEELBASE_M * math.tan(steering) * dt + gusts[row] * math.sqrt(dt)
         x, y = x + speed * math.cos(heading) * dt, y + speed * math.sin(heading) * dt
         distance += speed * dt
         s = _nearest(course, s + speed * dt, x, y)
+        speed += (_pace(course, s) - speed) * min(1.0, dt / 2.0)
     return Ride(course, np.arange(rows) / fps, *np.ascontiguousarray(table.T))
 
 
