@@ -51,6 +51,13 @@ class BlockFolder:
                 return None
         return data if hashlib.sha256(data).digest() == cid.digest else None
 
+    def drop_older(self, seconds: float) -> None:
+        """Forget what has lain here for so long."""
+        with disk.room_for(self.folder):
+            for file in self.folder.iterdir():
+                if time.time() - file.stat().st_mtime > seconds:
+                    file.unlink(missing_ok=True)
+
     def drop(self, cid: Cid) -> None:
         """Forget a block. Idempotent."""
         self._path(cid).unlink(missing_ok=True)

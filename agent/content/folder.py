@@ -6,12 +6,10 @@ from pathlib import Path
 
 from agent.content import exporter, importer
 from agent.content.blockfolder import BlockFolder
-from agent.content.walker import File, walk
+from agent.content.source import BlockMissing
+from agent.content.walker import EVERYTHING, drain, walk
 from agent.core.cid import Cid
-from agent.errors import Unavailable
 from agent.ports import Limits
-
-_EVERYTHING = Limits(total_bytes=1 << 50, files=1 << 20, depth=64)
 
 
 class FolderStore:
@@ -36,10 +34,7 @@ class FolderStore:
 
     def has(self, cid: Cid) -> bool:
         try:
-            for step in walk(cid, self.fetch, _EVERYTHING):
-                if isinstance(step, File):
-                    for _ in step.chunks:
-                        pass
+            drain(walk(cid, self.fetch, EVERYTHING))
         except BlockMissing:
             return False
         return True
@@ -50,7 +45,3 @@ class FolderStore:
         if data is None:
             raise BlockMissing(what=f"The block {cid}")
         return data
-
-
-class BlockMissing(Unavailable):
-    """{what} is not there yet, or has rotted. Nothing is lost: the work waits and goes on when it is back."""

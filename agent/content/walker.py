@@ -7,7 +7,7 @@ against what came. So a hostile bundle costs at most what the limits allow.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -28,6 +28,9 @@ _MAX_VISITS = 1 << 17
 _MAX_NAME_BYTES = 255
 _LEAF_FRAME_BYTES = 40
 """A dag-pb leaf is less than this larger than its data; a node with a link is more."""
+
+EVERYTHING = Limits(total_bytes=1 << 50, files=1 << 20, depth=64)
+"""For what one's own store holds."""
 
 Fetch = Callable[[Cid], bytes]
 """Gives a block's bytes, checked against the CID and at most MAX_BLOCK_BYTES. Raises Unavailable."""
@@ -59,6 +62,24 @@ Step = Folder | File
 def walk(root: Cid, fetch: Fetch, limits: Limits) -> Iterator[Step]:
     """A bundle's folders and files in order. Raises Malformed, Refused (TooMuch), and what `fetch` raises."""
     return _Walk(root, fetch, limits).steps()
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """What a walk came to: files and their bytes."""
+
+    files: int
+    size: int
+
+
+def drain(steps: Iterable[Step]) -> Sum:
+    """Walk to the end, so that every block was looked at, and keep nothing."""
+    files, size = 0, 0
+    for step in steps:
+        if isinstance(step, File):
+            files += 1
+            size += sum(map(len, step.chunks))
+    return Sum(files, size)
 
 
 class _Walk:

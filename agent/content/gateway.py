@@ -1,0 +1,73 @@
+"""A trustless gateway: single blocks (`?format=raw`) or a whole tree in one answer (`?format=car`).
+
+Source: the IPFS trustless gateway specification. Nothing here trusts one: blocks are hashed, and a gateway
+that does not know a format and answers with the plain file is told by its Content-Type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import requests
+
+from agent.content import car, wire
+from agent.content.importer import Block
+from agent.content.source import BlockMissing, checked
+from agent.content.walker import MAX_BLOCK_BYTES
+from agent.core.cid import Cid
+from agent.errors import Unavailable
+
+_RAW, _CAR = "application/vnd.ipld.raw", "application/vnd.ipld.car"
+
+
+class Gateway:
+    """One gateway. Every call is one attempt."""
+
+    def __init__(self, url: str, token: str | None = None, ca_bundle: Path | None = None) -> None:
+        """`url`: http(s)://host[:port][/base path]; `/ipfs/<CID>` is added."""
+        self.url = url.rstrip("/").removesuffix("/ipfs")
+        self._session = wire.session(token, ca_bundle)
+
+    def __repr__(self) -> str:
+        return f"Gateway({self.url!r})"
+
+    def __str__(self) -> str:
+        return f"the gateway {self.url}"
+
+    def close(self) -> None:
+        self._session.close()
+
+    def get(self, cid: Cid) -> bytes:
+        """As `Source.get`."""
+        with self._ask(cid, "raw", _RAW) as answer:
+            return checked(self, cid, wire.body(self, answer, MAX_BLOCK_BYTES))
+
+    def tree(self, root: Cid, limit: int) -> Iterator[Block]:
+        """Blocks below `root` as the gateway sends them, each checked, at most `limit` bytes in all.
+
+        Raises Malformed, WrongBytes, BlockMissing or Unavailable, perhaps after some blocks.
+        """
+        with self._ask(root, "car", _CAR) as answer:
+            kind = answer.headers.get("Content-Type", "nothing")
+            if not kind.startswith(_CAR):
+                raise wire.BrokenOff(what=self, why=f"a CAR was asked for, {kind[:60]} came")
+            yield from car.read(self, wire.pieces(self, answer, limit))
+
+    def _ask(self, cid: Cid, form: str, accept: str) -> requests.Response:
+        try:
+            answer = self._session.get(
+                f"{self.url}/ipfs/{cid}",
+                params={"format": form},
+                headers={"Accept": accept},
+                timeout=(wire.CONNECT_SECONDS, wire.READ_SECONDS),
+                stream=True,
+            )
+        except (requests.RequestException, OSError) as error:
+            raise Unavailable(what=f"{self} ({type(error).__name__})") from error
+        if answer.status_code == 200:
+            return answer
+        answer.close()
+        if answer.status_code in (404, 410):
+            raise BlockMissing(what=f"The block {cid}")
+        raise Unavailable(what=f"{self} (it answered {answer.status_code})")

@@ -1,0 +1,196 @@
+"""A node with the `/api/v0` RPC (Kubo, js-ipfs, a cluster proxy), spoken to through `ipfshttpclient`.
+
+The client is unmaintained: `connect()` refuses any daemon since 0.8, its answers are not bounded, and it
+knows no bearer token, CA bundle or trailer. So `Client` is constructed directly and given a session that
+does; everything that depends on the client stands in this file (docs/decisions/ipfshttpclient.md).
+"""
+
+from __future__ import annotations
+
+import io
+import ipaddress
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+
+from agent.content import wire
+from agent.content.importer import Block
+from agent.content.source import BlockMissing, checked
+from agent.content.walker import MAX_BLOCK_BYTES
+from agent.core.cid import CODECS, DAG_PB, Cid
+from agent.errors import NO_PERMISSION, Malformed, Unavailable
+
+# The client's own changes to `requests` use an argument that urllib3 has withdrawn; nothing here needs them.
+os.environ.setdefault("PY_IPFS_HTTP_CLIENT_PATCH_REQUESTS", "no")
+
+import ipfshttpclient
+from ipfshttpclient import multipart
+
+_JSON_BYTES = 64 * 1024
+_LOCAL_SECONDS = 3
+"""How long it may look for a block that it has or has not."""
+_PIN_SECONDS = 60
+
+
+class NodeError(Unavailable):
+    """{what} answered {status}: {why}. The work waits and goes on when it can."""
+
+
+class NotLetIn(Unavailable):
+    """{what} does not let us in ({status}). The work waits: check the token in the credentials."""
+
+    exit_code = NO_PERMISSION
+
+
+class Kubo:
+    """One RPC endpoint. Every call is one attempt and may be repeated without harm."""
+
+    def __init__(
+        self, url: str, token: str | None = None, ca_bundle: Path | None = None, look_seconds: int = 30
+    ) -> None:
+        """`url`: http(s)://host[:port][/base path], with or without `/api/v0`. `look_seconds`: how long the
+        node may look for a block on its network."""
+        self.url = url
+        self._look_seconds = look_seconds
+        address, base = _address(url)
+        self._client = ipfshttpclient.Client(address, base, timeout=(wire.CONNECT_SECONDS, wire.READ_SECONDS))
+        session = wire.session(token, ca_bundle)
+        session.hooks["response"].append(self._refuse)
+        self._client._client._session = session
+
+    def __repr__(self) -> str:
+        return f"Kubo({self.url!r})"
+
+    def __str__(self) -> str:
+        return f"the node {self.url}"
+
+    def close(self) -> None:
+        self._client.close()
+
+    def get(self, cid: Cid) -> bytes:
+        """As `Source.get`."""
+        try:
+            data = self._call("block/get", {"timeout": f"{self._look_seconds}s"}, cid, limit=MAX_BLOCK_BYTES)
+        except NodeError as error:
+            raise BlockMissing(what=f"The block {cid} ({error.facts['why']})") from error
+        return checked(self, cid, data)
+
+    def has(self, cid: Cid) -> bool:
+        """Whether the node itself holds the block, by its own word."""
+        try:
+            options = {"offline": "true", "timeout": f"{_LOCAL_SECONDS}s"}
+            return bool(self._ask("block/stat", options, cid).get("Key"))
+        except NodeError:
+            return False
+
+    def put(self, block: Block) -> None:
+        """Give it a block. Raises BrokenOff when it calls the block by another name."""
+        codec = CODECS[block.cid.codec]
+        options = {"cid-codec": codec, "mhtype": "sha2-256"}
+        if block.cid.codec != DAG_PB:
+            # Nodes older than `cid-codec` go by `format`; newer ones take both for any codec but dag-pb.
+            options |= {"format": codec, "version": "1"}
+        body, headers = multipart.stream_files(io.BytesIO(block.to_bytes()))
+        key = self._ask("block/put", options, data=body, headers=headers).get("Key")
+        if not _same(key, block.cid):
+            raise wire.BrokenOff(what=self, why=f"it calls {block.cid} {str(key)[:80]}")
+
+    def pin(self, cid: Cid) -> None:
+        """Keep everything below `cid`. Raises NodeError when it does not have it all."""
+        options = {"recursive": "true", "offline": "true", "timeout": f"{_PIN_SECONDS}s"}
+        if not self._ask("pin/add", options, cid).get("Pins"):
+            raise NodeError(what=self, status=200, why=f"it does not say that it pinned {cid}")
+
+    def pinned(self, cid: Cid) -> bool:
+        """Whether the node keeps everything below `cid`, by its own word."""
+        try:
+            return bool(self._ask("pin/ls", {"type": "recursive"}, cid).get("Keys"))
+        except NodeError:
+            return False
+
+    def addresses(self) -> list[str]:
+        """The multiaddresses at which other nodes reach this one; a pinning service asks for them."""
+        found = self._ask("id", {}).get("Addresses") or []
+        return [address for address in found if isinstance(address, str)][:20]
+
+    def _ask(
+        self, path: str, options: Mapping[str, str], cid: Cid | None = None, **send: Any
+    ) -> dict[str, Any]:
+        answer = self._call(path, options, cid, limit=_JSON_BYTES, **send)
+        try:
+            found = json.loads(answer)
+        except ValueError as error:
+            raise wire.BrokenOff(what=self, why=f"not JSON: {answer[:60]!r}") from error
+        if not isinstance(found, dict):
+            raise wire.BrokenOff(what=self, why=f"not an object: {answer[:60]!r}")
+        return found
+
+    def _call(
+        self,
+        path: str,
+        options: Mapping[str, str],
+        cid: Cid | None,
+        limit: int,
+        data: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> bytes:
+        """One request. The client's public methods read an answer whole, whatever its length; `_request`
+        does not."""
+        params = [*options.items(), *([("arg", str(cid))] if cid else [])]
+        try:
+            closables, _ = self._client._client._request(
+                "POST", path, params, auth=None, data=data, headers=headers, timeout=None, chunk_size=1
+            )
+        except (ipfshttpclient.exceptions.Error, requests.RequestException, OSError) as error:
+            raise Unavailable(what=f"{self} ({type(error).__name__})") from error
+        try:
+            return wire.body(self, closables[0], limit)
+        finally:
+            closables[0].close()
+
+    def _refuse(self, answer: requests.Response, **_: Any) -> None:
+        """Runs before the client sees an answer: it would read an error of any length."""
+        if answer.status_code in (401, 403):
+            raise NotLetIn(what=self, status=answer.status_code)
+        if answer.status_code != 200:
+            try:
+                text = wire.body(self, answer, _JSON_BYTES).decode(errors="replace")
+            finally:
+                answer.close()
+            raise NodeError(what=self, status=answer.status_code, why=_message(text))
+
+
+def _same(key: object, cid: Cid) -> bool:
+    try:
+        return Cid.parse(str(key)).names_same_block(cid)
+    except Malformed:
+        return False
+
+
+def _message(text: str) -> str:
+    try:
+        return str(json.loads(text)["Message"])[:200]
+    except (ValueError, KeyError, TypeError):
+        return text[:200]
+
+
+def _address(url: str) -> tuple[str, str]:
+    """The multiaddress and the base path of a URL, as the client wants them. Raises Malformed."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 5001)
+    except ValueError as error:
+        raise Malformed(what=f"the node {url!r}", why=str(error)) from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise Malformed(what=f"the node {url!r}", why="write http://host:5001 or https://host")
+    try:
+        kind = f"ip{ipaddress.ip_address(parts.hostname).version}"
+    except ValueError:
+        kind = "dns"
+    base = parts.path.strip("/").removesuffix("api/v0").strip("/")
+    return f"/{kind}/{parts.hostname}/tcp/{port}/{parts.scheme}", f"{base}/api/v0".lstrip("/")

@@ -1,0 +1,37 @@
+"""Where blocks come from: RPC nodes and gateways. None of them is believed: every block is hashed on
+arrival."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Protocol
+
+from agent.core.cid import Cid
+from agent.errors import Unavailable
+
+
+class BlockMissing(Unavailable):
+    """{what} is not to be had now. Nothing is lost: the work waits and goes on when it is back."""
+
+
+class WrongBytes(Unavailable):
+    """{source} gave {size} bytes for {cid} that are not that block. They are dropped; another source is
+    asked."""
+
+
+class Source(Protocol):
+    """Gives blocks, one by one."""
+
+    def get(self, cid: Cid) -> bytes:
+        """A block, checked, at most MAX_BLOCK_BYTES. One attempt, bounded in time.
+
+        Raises BlockMissing (it answered, and has it not), WrongBytes, or Unavailable (no answer, or half of
+        one).
+        """
+
+
+def checked(source: object, cid: Cid, data: bytes) -> bytes:
+    """The bytes, if they are the block. Raises WrongBytes."""
+    if hashlib.sha256(data).digest() != cid.digest:
+        raise WrongBytes(source=source, size=len(data), cid=cid)
+    return data
