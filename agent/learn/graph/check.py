@@ -1,0 +1,314 @@
+"""Reading a stranger's graph: bounded bytes in, a plain description out, or a refusal that says why.
+
+Needs no torch, so that a vehicle passes an offer over before it trains and a validator before it scores. What
+comes out holds only operators of the table, every value defined before it is used, every shape known for one
+sample.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.core.documents import Round
+from agent.errors import Malformed, Refused
+from agent.learn.graph import wire
+from agent.learn.graph.shapes import Shapes, infer
+from agent.learn.graph.table import OPERATORS, OPSETS
+
+WHAT = "model.onnx"
+MANY_SAMPLES = 64
+Attribute = int | float | str | tuple[int, ...] | tuple[float, ...] | NDArray[Any]
+
+
+class UnknownOperator(Refused):
+    """The operator {what} was refused: {why}. The offer is passed over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a machine is willing to take on. Activations and multiplications are for one sample."""
+
+    file_bytes: int = 256 << 20
+    structure_bytes: int = 8 << 20
+    """All but the weights."""
+    nodes: int = 4096
+    parameters: int = 50_000_000
+    activation_bytes: int = 256 << 20
+    multiply_adds: int = 20_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    operator: str
+    inputs: tuple[str, ...]
+    """An empty name: an optional input that is not given."""
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Attribute]
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A checked graph with one image in and one row of numbers out."""
+
+    proto: Any
+    """The ModelProto, normalised: what `weights.put` writes into."""
+    nodes: tuple[Node, ...]
+    constants: Mapping[str, NDArray[Any]]
+    weights: Mapping[str, NDArray[np.float32]]
+    """What training changes: float32 arrays, normalisation statistics among them."""
+    input: str
+    takes_bytes: bool
+    """Its input is uint8; otherwise it is float32 and gets pixels scaled to [-1, 1]."""
+    sample: tuple[int, int, int]
+    """Channels, height, width."""
+    output: str
+    outputs: int
+    sizes: Mapping[str, int]
+    """How many numbers each value has for one sample."""
+    activation_bytes: int
+    multiply_adds: int
+
+
+def check(source: bytes | Path, limits: Limits = Limits()) -> Graph:
+    """Raises UnknownOperator or Malformed; what comes back is safe to build, to train and to run."""
+    proto = _parsed(source, limits)
+    _structure(proto, limits)
+    _untie(proto.graph)
+    arrays = {tensor.name: _array(tensor) for tensor in proto.graph.initializer}
+    nodes = tuple(_node(node) for node in proto.graph.node)
+    _order(proto.graph, nodes, arrays)
+    image, takes_bytes, sample = _input(proto.graph, arrays)
+    shapes = infer(proto, image)
+    _grows_evenly(shapes, infer(proto, image, MANY_SAMPLES))
+    output = proto.graph.output[0].name
+    outputs = _outputs(shapes[output])
+    weights = _weights(nodes, arrays)
+    costs = sum(4 * math.prod(shapes[name]) for node in nodes for name in node.outputs if name)
+    work = sum(_multiply_adds(node, shapes) for node in nodes)
+    _afford(sum(array.size for array in weights.values()), costs, work, limits)
+    return Graph(
+        proto=proto,
+        nodes=nodes,
+        constants={name: array for name, array in arrays.items() if name not in weights},
+        weights=weights,
+        input=image,
+        takes_bytes=takes_bytes,
+        sample=sample,
+        output=output,
+        outputs=outputs,
+        sizes={name: math.prod(shape) for name, shape in shapes.items()},
+        activation_bytes=costs,
+        multiply_adds=work,
+    )
+
+
+def fits(graph: Graph, round: Round) -> None:
+    """Raises Malformed unless the graph takes the round's samples and gives what its task needs."""
+    sample = (round.input.channels, round.input.height, round.input.width)
+    if graph.sample != sample:
+        raise Malformed(what=WHAT, why=f"it takes samples of {graph.sample}, the round's are {sample}")
+    wanted = 1 if round.task.kind == "steering" else len(round.task.classes)
+    if graph.outputs != wanted:
+        raise Malformed(what=WHAT, why=f"it gives {graph.outputs} numbers, the round's task needs {wanted}")
+
+
+def _parsed(source: bytes | Path, limits: Limits) -> Any:
+    import onnx
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
+    size = len(source) if isinstance(source, bytes) else source.stat().st_size
+    if size > limits.file_bytes:
+        raise Malformed(what=WHAT, why=f"{size} bytes, at most {limits.file_bytes} are read")
+    data = source if isinstance(source, bytes) else source.read_bytes()
+    structure = len(data) - wire.numbers(data)
+    if structure > limits.structure_bytes:
+        raise Malformed(what=WHAT, why=f"{structure} bytes besides its weights, over the limit")
+    proto = onnx.ModelProto()
+    try:
+        proto.ParseFromString(data)
+    except DecodeError:
+        raise Malformed(what=WHAT, why="it is not an ONNX file") from None
+    return proto
+
+
+def _structure(proto: Any, limits: Limits) -> None:
+    graph = proto.graph
+    versions = {opset.domain: opset.version for opset in proto.opset_import}
+    version = versions.get("", versions.get("ai.onnx"))
+    if version not in OPSETS:
+        raise Malformed(what=WHAT, why=f"operator set {version}, {OPSETS[0]} to {OPSETS[-1]} are read")
+    if proto.functions or proto.training_info or graph.sparse_initializer or graph.quantization_annotation:
+        raise Malformed(what=WHAT, why="functions, training graphs and sparse weights are not read")
+    if not 0 < len(graph.node) <= limits.nodes or len(graph.initializer) > limits.nodes:
+        raise Malformed(what=WHAT, why=f"{len(graph.node)} nodes, 1 to {limits.nodes} are read")
+    if len(graph.output) != 1:
+        raise Malformed(what=WHAT, why=f"{len(graph.output)} outputs instead of one")
+
+
+def _untie(graph: Any) -> None:
+    """Give every Identity of a weight its own copy. The TorchScript exporter merges weights that happen to be
+    equal, as all fresh scales and offsets are; training must be able to part them again."""
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    for node in list(graph.node):
+        if (
+            node.op_type == "Identity"
+            and len(node.input) == len(node.output) == 1
+            and node.input[0] in tensors
+        ):
+            copy = graph.initializer.add()
+            copy.CopyFrom(tensors[node.input[0]])
+            copy.name = node.output[0]
+            tensors[copy.name] = copy
+            graph.node.remove(node)
+
+
+def _array(tensor: Any) -> NDArray[Any]:
+    from onnx import TensorProto, numpy_helper
+
+    if tensor.data_location != TensorProto.DEFAULT or tensor.external_data:
+        raise Malformed(what=WHAT, why=f"{tensor.name[:80]} lies in another file")
+    readable = {
+        TensorProto.FLOAT: 4,
+        TensorProto.DOUBLE: 8,
+        TensorProto.INT64: 8,
+        TensorProto.INT32: 4,
+        TensorProto.BOOL: 1,
+    }
+    if tensor.data_type not in readable:
+        raise Malformed(what=WHAT, why=f"{tensor.name[:80]} has numbers of a kind that is not read")
+    count = math.prod(tensor.dims)
+    given = len(tensor.raw_data) // readable[tensor.data_type] or sum(
+        len(part) for part in (tensor.float_data, tensor.int32_data, tensor.int64_data, tensor.double_data)
+    )
+    if min(tensor.dims, default=0) < 0 or count != given:
+        raise Malformed(what=WHAT, why=f"{tensor.name[:80]} has {given} numbers for its shape")
+    array: NDArray[Any] = numpy_helper.to_array(tensor)
+    if array.dtype.kind == "f" and not np.isfinite(array).all() and array.size > 1:
+        raise Malformed(what=WHAT, why=f"{tensor.name[:80]} holds a value that is not finite")
+    return array
+
+
+def _node(node: Any) -> Node:
+    if node.domain not in ("", "ai.onnx") or node.op_type not in OPERATORS:
+        name = f"{node.domain}.{node.op_type}" if node.domain not in ("", "ai.onnx") else node.op_type
+        raise UnknownOperator(what=name[:80], why="this version of Milepost does not know it")
+    operator = OPERATORS[node.op_type]
+    if not operator.least <= len(node.input) <= operator.most or not node.output:
+        raise Malformed(what=WHAT, why=f"a {node.op_type} with {len(node.input)} inputs")
+    attributes = {attribute.name: _attribute(attribute) for attribute in node.attribute}
+    for name, value in attributes.items():
+        if name not in operator.attributes:
+            raise UnknownOperator(what=node.op_type, why=f"its attribute {name[:80]} is not known")
+        choice = operator.attributes[name]
+        if choice is not None and value not in choice:
+            raise UnknownOperator(what=node.op_type, why=f"{name}={str(value)[:80]} is not known")
+    return Node(node.op_type, tuple(node.input), tuple(node.output), attributes)
+
+
+def _attribute(attribute: Any) -> Attribute:
+    from onnx import AttributeProto
+
+    match attribute.type:
+        case AttributeProto.INT:
+            return int(attribute.i)
+        case AttributeProto.FLOAT:
+            return float(attribute.f)
+        case AttributeProto.STRING:
+            return str(attribute.s.decode(errors="replace"))
+        case AttributeProto.INTS:
+            return tuple(int(value) for value in attribute.ints)
+        case AttributeProto.FLOATS:
+            return tuple(float(value) for value in attribute.floats)
+        case AttributeProto.TENSOR:
+            return _array(attribute.t)
+    raise Malformed(what=WHAT, why=f"the attribute {attribute.name[:80]} is a graph, or of a kind not read")
+
+
+def _order(graph: Any, nodes: tuple[Node, ...], arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Every value has one origin and is defined before it is used, so there is no loop."""
+    inputs = {value.name for value in graph.input}
+    known = inputs | arrays.keys()
+    if len(arrays) != len(graph.initializer) or "" in known:
+        raise Malformed(what=WHAT, why="two weights of one name, or one without a name")
+    for node in nodes:
+        for name in node.inputs:
+            if name and name not in known:
+                raise Malformed(what=WHAT, why=f"{name[:80]} is used before it is defined")
+        for name in filter(None, node.outputs):
+            if name in known:
+                raise Malformed(what=WHAT, why=f"{name[:80]} is defined twice")
+            known.add(name)
+    if graph.output[0].name not in known - inputs - arrays.keys():
+        raise Malformed(what=WHAT, why="its output is not computed")
+
+
+def _input(graph: Any, arrays: Mapping[str, NDArray[Any]]) -> tuple[str, bool, tuple[int, int, int]]:
+    from onnx import TensorProto
+
+    inputs = [value for value in graph.input if value.name not in arrays]
+    if len(inputs) != 1:
+        raise Malformed(what=WHAT, why=f"{len(inputs)} inputs instead of one")
+    kind = inputs[0].type.tensor_type
+    dims = [dim.dim_value if dim.HasField("dim_value") else None for dim in kind.shape.dim]
+    if len(dims) != 4 or dims[0] is not None or not all(dim and 0 < dim <= 4096 for dim in dims[1:]):
+        raise Malformed(what=WHAT, why="its input is not (any number of samples, channels, height, width)")
+    if kind.elem_type not in (TensorProto.UINT8, TensorProto.FLOAT):
+        raise Malformed(what=WHAT, why="its input is neither uint8 nor float32")
+    channels, height, width = (int(dim or 0) for dim in dims[1:])
+    return inputs[0].name, kind.elem_type == TensorProto.UINT8, (channels, height, width)
+
+
+def _grows_evenly(one: Shapes, many: Shapes) -> None:
+    """A graph can calculate with the number of samples: nothing may grow faster than it."""
+    for name, shape in many.items():
+        if math.prod(shape) > MANY_SAMPLES * math.prod(one.get(name, ())):
+            raise Malformed(what=WHAT, why=f"{name[:80]} grows faster than the number of samples")
+
+
+def _outputs(shape: tuple[int, ...]) -> int:
+    if len(shape) != 2 or shape[0] != 1:
+        raise Malformed(what=WHAT, why=f"its output for one sample is {shape}, not one row of numbers")
+    return shape[1]
+
+
+def _weights(nodes: tuple[Node, ...], arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
+    """float32 arrays that enter the calculation as more than a setting. Single numbers without a dimension
+    are constants: exporters write factors such as 1/sqrt(d) so."""
+    used = {
+        name
+        for node in nodes
+        for position, name in enumerate(node.inputs)
+        if position not in OPERATORS[node.operator].settings
+    }
+    return {n: a for n, a in arrays.items() if n in used and a.dtype == np.float32 and a.ndim > 0}
+
+
+def _multiply_adds(node: Node, shapes: Shapes) -> int:
+    """Of the layers that dominate: output numbers times what each of them sums over."""
+    out = math.prod(shapes[node.outputs[0]])
+    match node.operator:
+        case "Conv":
+            return out * math.prod(shapes[node.inputs[1]][1:])
+        case "ConvTranspose":
+            return math.prod(shapes[node.inputs[0]]) * math.prod(shapes[node.inputs[1]][1:])
+        case "Gemm" | "MatMul":
+            first = shapes[node.inputs[0]]
+            return out * first[0 if node.attributes.get("transA") else -1]
+    return out
+
+
+def _afford(parameters: int, activation_bytes: int, multiply_adds: int, limits: Limits) -> None:
+    for what, cost, most in (
+        ("weights", parameters, limits.parameters),
+        ("bytes of activations a sample", activation_bytes, limits.activation_bytes),
+        ("multiplications a sample", multiply_adds, limits.multiply_adds),
+    ):
+        if cost > most:
+            raise Malformed(what=WHAT, why=f"{cost} {what}, at most {most} are taken on")

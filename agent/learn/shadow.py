@@ -1,0 +1,65 @@
+"""The newest round in shadow: what it would have done on this car's roads, beside the round before.
+
+Nothing steers by it. A round that is surely worse here than the last one is marked, so that its owner hears
+of it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from agent.core.documents import Task
+from agent.learn.runner import Labels, Runner, Samples
+from agent.learn.score import Losses, score
+
+SURE = 3.0
+"""Standard errors by which the loss must be higher. Frames of one trip are not independent, hence not two."""
+FEWEST = 64
+"""Samples before anything is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Two rounds on the same samples."""
+
+    newest: float
+    """The task's figure: RMSE in degrees, or the share that was right."""
+    last: float
+    samples: int
+    worse: bool
+
+
+class Shadow:
+    """Takes the trip's labelled samples as they come and keeps nothing of them but losses."""
+
+    def __init__(self, newest: Runner, last: Runner, task: Task) -> None:
+        self._runners, self._task = (newest, last), task
+        self._losses: list[tuple[Losses, Losses]] = []
+        self._squares = np.zeros(2)
+        self._samples = 0
+
+    def __repr__(self) -> str:
+        return f"<Shadow {self._samples} samples>"
+
+    def see(self, samples: Samples, labels: Labels) -> None:
+        """(n, channels, height, width) uint8 and what the driver did. Raises Malformed."""
+        newest, last = (score(runner.run(samples), labels, self._task) for runner in self._runners)
+        self._losses.append((newest.losses, last.losses))
+        # Both figures are means over samples: of squares under a root, or of hits.
+        power = 2 if self._task.kind == "steering" else 1
+        self._squares += np.array([newest.figure, last.figure]) ** power * len(labels)
+        self._samples += len(labels)
+
+    def verdict(self) -> Verdict | None:
+        """None before enough samples were seen."""
+        if self._samples < FEWEST:
+            return None
+        power = 2 if self._task.kind == "steering" else 1
+        newest, last = (self._squares / self._samples) ** (1.0 / power)
+        difference = np.concatenate([new - old for new, old in self._losses])
+        margin = SURE * float(difference.std()) / math.sqrt(len(difference))
+        worse = not float(difference.mean()) <= margin
+        return Verdict(newest=float(newest), last=float(last), samples=self._samples, worse=worse)
