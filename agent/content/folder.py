@@ -21,6 +21,9 @@ class FolderStore:
     def __repr__(self) -> str:
         return f"FolderStore({str(self._blocks.folder)!r})"
 
+    def close(self) -> None:
+        """Nothing is held open."""
+
     def put(self, folder: Path) -> Cid:
         """Twice is harmless: blocks are named by what they hold."""
         for block in importer.bundle_blocks(folder):

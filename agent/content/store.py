@@ -5,10 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agent.content.folder import FolderStore
 from agent.errors import USAGE, Refused
-from agent.ports import ContentStore
+
+if TYPE_CHECKING:
+    from agent.content.nodes import NodeStore
 
 _FOLDER, _GATEWAY, _PINNING = "folder:", "gateway:", "pinning:"
 
@@ -27,7 +30,7 @@ def open_store(
     ca_bundle: Path | None = None,
     good_link: Callable[[], bool] = lambda: False,
     sleep: Callable[[float], None] = time.sleep,
-) -> ContentStore:
+) -> FolderStore | NodeStore:
     """A store over `urls`, the first preferred.
 
     `folder:/path` (alone), `http(s)://node` (RPC, base path allowed), `gateway:https://…` to read from,
