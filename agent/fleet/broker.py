@@ -11,32 +11,38 @@ from agent.errors import CredentialError
 
 @dataclass(frozen=True, slots=True)
 class Certificates:
-    """TLS with client certificates. The client id is the certificate's common name: brokers hold it against
-    the topics."""
+    """TLS, with a client certificate where there is one. The client id is the certificate's common name:
+    brokers hold it against the topics. Without `authority` the system's authorities are trusted."""
 
-    authority: Path
-    certificate: Path
-    key: Path
+    authority: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
 
     def context(self) -> ssl.SSLContext:
         """Raises CredentialError naming the file that cannot be used."""
         for path in (self.authority, self.certificate, self.key):
-            try:
-                path.open("rb").close()
-            except OSError as error:
-                raise CredentialError(path=path, why=error.strerror) from None
+            _readable(path)
         try:
-            context = ssl.create_default_context(cafile=str(self.authority))
+            context = ssl.create_default_context(cafile=self.authority)
         except ssl.SSLError as error:
             raise CredentialError(path=self.authority, why=f"no certificate authority: {error}") from None
-        try:
-            context.load_cert_chain(self.certificate, self.key)
-        except ssl.SSLError as error:
-            raise CredentialError(
-                path=self.certificate, why=f"it does not go with {self.key}: {error}"
-            ) from None
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if self.certificate is not None:
+            try:
+                context.load_cert_chain(self.certificate, self.key)
+            except ssl.SSLError as error:
+                why = f"it does not go with {self.key or 'a key in the same file'}: {error}"
+                raise CredentialError(path=self.certificate, why=why) from None
         return context
+
+
+def _readable(path: Path | None) -> None:
+    if path is None:
+        return
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise CredentialError(path=path, why=error.strerror) from None
 
 
 @dataclass(frozen=True, slots=True)
