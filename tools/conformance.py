@@ -2,10 +2,11 @@
 
     python tools/conformance.py PATH...        PATH is a recording (*.json.gz) or a folder of them
 
-For every ledger of a recording: each submitted envelope must get the recorded status and error; the transactions
-that the queue nominates must be the recorded ones; each result, byte for byte, each fee, and then the whole state
-must agree. After a difference the recorded state is taken, so one mistake is not counted again in every ledger.
-Recordings that use what localnet does not claim are skipped, judged by what is in them and not by their names.
+For every ledger of a recording: each submitted envelope must get the recorded status and error; the
+transactions that the queue nominates must be the recorded ones; each result, byte for byte, each fee, and
+then the whole state must agree. After a difference the recorded state is taken, so one mistake is not counted
+again in every ledger. Recordings that use what localnet does not claim are skipped, judged by what is in them
+and not by their names.
 """
 
 from __future__ import annotations
@@ -163,7 +164,8 @@ def _submit(run: Replay, envelope: str) -> tuple[str, str | None]:
     admission = admit(run.state, decoded, run.state.header.close_time, run.queue, PROTOCOL_19)
     if admission.status == "PENDING":
         run.queue.add(decoded)
-    return admission.status, admission.result and base64.b64encode(admission.result).decode()
+    result = admission.result
+    return admission.status, None if result is None else base64.b64encode(result).decode()
 
 
 def _replay_close(run: Replay, ledger: Recording) -> None:
@@ -174,19 +176,12 @@ def _replay_close(run: Replay, ledger: Recording) -> None:
         report.differs(f"ledger {seq}, nominated transactions", sorted(recorded), sorted(nominated))
     batch = [Envelope.decode(one["envelope"], run.network) for one in ledger["applied"]]
     closed = close(run.state, batch, close_time, PROTOCOL_19)
-    run.queue = _without(run.queue, batch)
+    run.queue.closed(batch)
     report.transactions += len(batch)
     for expected, got in zip(ledger["applied"], closed.transactions, strict=True):
         _compare_applied(report, seq, expected, got)
     run.state.commit(closed.changes)
     _compare_states(report, ledger, closed, run.state)
-
-
-def _without(queue: Queue, batch: list[Envelope]) -> Queue:
-    """The queue after the close. Envelopes were decoded twice here, so they are told apart by their hashes."""
-    hashes = {one.hash for one in batch}
-    queue.closed([one for one in queue if one.hash in hashes])
-    return queue
 
 
 # -- comparing

@@ -1,4 +1,4 @@
-"""How fast localnet's ledger engine is: payments, crossings, start-up, a replay of recordings. One core, no HTTP."""
+"""How fast localnet's ledger engine is on one core: payments, crossings, start-up, a replay of recordings."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from stellar_sdk import Account as SdkAccount
 from stellar_sdk import Asset as SdkAsset
 from stellar_sdk import Keypair, Network, Price, TransactionBuilder
-from stellar_sdk import Account as SdkAccount
 
 from tools.localnet.engine import (
     NATIVE,
@@ -90,7 +90,7 @@ def payments() -> float:
 
 
 def admitted_payments() -> float:
-    """The whole way of a submission but HTTP: decoded, admitted to the queue, nominated, applied, committed."""
+    """The whole way of a submission but HTTP: decoded, admitted, queued, nominated, applied, committed."""
     keys = [Keypair.random() for _ in range(BATCH)]
     state = State((*_genesis(), *(Account(one.public_key, RICH, 0) for one in keys)))
     envelopes = _payments(keys)

@@ -1,10 +1,13 @@
 """The ledger engine of localnet: Stellar's classic operations, settled to the stroop.
 
-No clock, file, socket or random number decides anything here. Whoever serves HTTP or replays recordings does this:
+No clock, file, socket or random number decides anything here. Whoever serves HTTP or replays recordings does
+this:
 
     from tools.localnet.engine import *
 
-    state = State(genesis(passphrase), store=SqliteStore(path))    # entries in memory, committed changes in SQLite
+    state = State(store=SqliteStore(path))    # in memory; every commit goes to the store as well
+    if not len(state):
+        state.commit(tuple(Change(entry.key, None, entry) for entry in genesis(passphrase)))
     queue = Queue()
     envelope = Envelope.decode(base64_text, network_id(passphrase))    # raises Undecodable
     admission = admit(state, envelope, now, queue, rules)    # state and queue stay as they are
@@ -18,16 +21,22 @@ No clock, file, socket or random number decides anything here. Whoever serves HT
 
 * `Envelope`: `.xdr` bytes, `.base64`, `.hash` bytes, `.source`, `.sequence`, `.fee_source`, `.fee_bid`,
   `.transaction` (`.operations`, `.memo`, `.preconditions`, `.signatures`, `.hash`), `.fee_bump` or None.
-* `Admission`: `.status` "PENDING" | "ERROR" | "DUPLICATE" | "TRY_AGAIN_LATER", `.result` TransactionResult XDR bytes or None.
-* `Closed`: `.header` Header, `.transactions` tuple of Applied, `.changes` of the whole ledger (header included).
-* `Applied`: `.envelope`, `.result` TransactionResult XDR bytes, `.successful`, `.fee_charged`, `.fee_changes`,
-  `.sequence_changes` (sequence number and used-up signers), `.operations` tuple of AppliedOperation (empty where none ran).
+* `Admission`: `.status` "PENDING" | "ERROR" | "DUPLICATE" | "TRY_AGAIN_LATER", `.result` TransactionResult
+  XDR bytes or None.
+* `Closed`: `.header` Header, `.transactions` tuple of Applied, `.changes` of the whole ledger (header
+  included).
+* `Applied`: `.envelope`, `.result` TransactionResult XDR bytes, `.successful`, `.fee_charged`,
+  `.fee_changes`, `.sequence_changes` (sequence number and used-up signers), `.operations` tuple of
+  AppliedOperation (empty where none ran).
 * `AppliedOperation`: `.result` OperationResult XDR bytes, `.changes` (empty where the transaction failed).
-* `Change`: `.key`, `.before`, `.after`; an entry or None. Keys are tuples: ("account", G), ("trustline", G, Asset),
-  ("offer", id), ("data", G, name), ("claimable_balance", hex), ("header",).
-* `State`: `.header`, `.account(G)`, `.trust_line(G, asset)`, `.offer(id)`, `.data(G, name)`, `.claimable_balance(hex)`,
-  `.owned_by(G)`, `.book(selling, buying)` best first, `.pairs()`, iteration over all entries, `.state_hash()`.
+* `Change`: `.key`, `.before`, `.after`; an entry or None. Keys are tuples: ("account", G), ("trustline", G,
+  Asset), ("offer", id), ("data", G, name), ("claimable_balance", hex), ("header",).
+* `State`: `.header`, `.account(G)`, `.trust_line(G, asset)`, `.offer(id)`, `.data(G, name)`,
+  `.claimable_balance(hex)`, `.owned_by(G)`, `.book(selling, buying)` best first, `.pairs()`, iteration over
+  all entries, `.state_hash()`.
 * `Rules`: `PROTOCOL_19` (the recordings) or `TODAY`; what differs is in docs/localnet.md.
+
+"RULES 3" in this package is section 3 of the rules that come with the recordings (RULES.md beside them).
 
 Sponsorship, liquidity pools, inflation and smart contracts are refused with op_not_supported.
 """

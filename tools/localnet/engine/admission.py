@@ -34,28 +34,76 @@ class Admission:
     result: bytes | None = None
 
 
+TRY_AGAIN_LATER = Admission("TRY_AGAIN_LATER")
+
+
 def admit(state: State, envelope: Envelope, now: int, queue: Queue, rules: Rules = TODAY) -> Admission:
-    """Judge an envelope against the last closed ledger and what waits in the queue. `now` is in Unix seconds."""
-    if queue.is_banned(envelope.hash):
-        return Admission("TRY_AGAIN_LATER")
+    """Judge an envelope against the last closed ledger and what waits. `now` is in Unix seconds."""
+    if queue.is_banned(envelope):
+        return TRY_AGAIN_LATER
     waiting = queue.of(envelope.source)
     same = next((one for one in waiting if one.sequence == envelope.sequence), None)
-    if same is not None and _is_same(same, envelope):
-        return Admission("DUPLICATE")
+    if waiting:
+        answer = (_behind_one if rules.one_pending_per_account else _in_chain)(waiting, same, envelope)
+        if answer is not None:
+            return answer
     replaced = same if envelope.fee_bump is not None else None
-    if waiting and replaced is None and rules.one_pending_per_account:
-        return Admission("TRY_AGAIN_LATER")
-    if replaced is not None:
-        needed = replacement_fee(replaced, envelope)
-        if envelope.fee_bid < needed:
-            return Admission("ERROR", outer_result(needed, Code.txINSUFFICIENT_FEE))
-    refused = error_of(state, envelope, _moment(state, now), rules, _sequence(envelope, waiting, replaced))
+    sequence = _sequence_before(waiting, replaced)
+    refused = error_of(state, envelope, _moment(state, now), rules, sequence)
     if refused is not None:
         return Admission("ERROR", refused)
     if not _affordable(state, envelope, queue, replaced):
         fee = min_fee(state.header, envelope.operations_charged)
         return Admission("ERROR", outer_result(fee, Code.txINSUFFICIENT_BALANCE))
     return Admission("PENDING")
+
+
+def _behind_one(waiting: list[Envelope], same: Envelope | None, envelope: Envelope) -> Admission | None:
+    """Today's rule: while one transaction of an account waits, only a fee bump of it is looked at."""
+    if same is not None and _is_same(same, envelope):
+        return Admission("DUPLICATE")
+    if envelope.sequence < waiting[0].sequence:
+        return Admission("ERROR", outer_result(0, Code.txBAD_SEQ))
+    if same is None or envelope.fee_bump is None:
+        return TRY_AGAIN_LATER
+    return _replacement(same, envelope)
+
+
+def _in_chain(waiting: list[Envelope], same: Envelope | None, envelope: Envelope) -> Admission | None:
+    """Protocol 19's rule: an account's transactions may wait in a row, and a fee bump may replace any."""
+    if same is not None and _is_same(same, envelope):
+        return Admission("DUPLICATE")
+    if envelope.fee_bump is not None:
+        if same is None and not _extends(waiting[-1], envelope):
+            return Admission("ERROR", outer_result(0, Code.txBAD_SEQ))
+        refused = None if same is None else _replacement(same, envelope)
+        if refused is not None:
+            return refused
+    bounds = envelope.transaction.preconditions
+    first = same is waiting[0] and envelope.fee_bump is not None
+    if not first and (bounds.min_sequence_age or bounds.min_sequence_gap):
+        return TRY_AGAIN_LATER
+    return None
+
+
+def _extends(last: Envelope, envelope: Envelope) -> bool:
+    least = envelope.transaction.preconditions.min_sequence
+    if envelope.sequence < last.sequence:
+        return False
+    return envelope.sequence == last.sequence + 1 if least is None else least <= last.sequence
+
+
+def _replacement(replaced: Envelope, envelope: Envelope) -> Admission | None:
+    needed = replacement_fee(replaced, envelope)
+    if envelope.fee_bid < needed:
+        return Admission("ERROR", outer_result(needed, Code.txINSUFFICIENT_FEE))
+    return None
+
+
+def _sequence_before(waiting: list[Envelope], replaced: Envelope | None) -> int | None:
+    """The number that an envelope goes on from; None where its source's account says it."""
+    before = waiting if replaced is None else waiting[: waiting.index(replaced)]
+    return before[-1].sequence if before else None
 
 
 def _moment(state: State, now: int) -> Moment:
@@ -69,13 +117,6 @@ def _is_same(waiting: Envelope, envelope: Envelope) -> bool:
     if waiting.fee_bump is not None and envelope.fee_bump is None:
         return waiting.fee_bump.inner_xdr == envelope.xdr
     return waiting.xdr == envelope.xdr
-
-
-def _sequence(envelope: Envelope, waiting: list[Envelope], replaced: Envelope | None) -> int | None:
-    """The number that an envelope goes on from, where its source's account does not say."""
-    if replaced is not None:
-        return envelope.sequence - 1
-    return waiting[-1].sequence if waiting else None
 
 
 def replacement_fee(waiting: Envelope, envelope: Envelope) -> int:

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from stellar_sdk import StrKey, xdr
 
-
 _CODE = re.compile("[A-Za-z0-9]{1,12}")
 
 
@@ -57,12 +56,17 @@ def public_key(account: str) -> bytes:
 
 
 def account_from_xdr(account: xdr.AccountID) -> str:
-    return account_id(account.account_id.ed25519.uint256)
+    return _account(account.account_id.ed25519)
 
 
 def muxed_from_xdr(account: xdr.MuxedAccount) -> str:
     """The account behind a possibly muxed address: the ledger knows no sub-accounts."""
-    key = account.ed25519 if account.med25519 is None else account.med25519.ed25519
+    return _account(account.ed25519 if account.med25519 is None else account.med25519.ed25519)
+
+
+def _account(key: xdr.Uint256 | None) -> str:
+    if key is None:
+        raise ValueError("An account in XDR without a key: ed25519 is the only kind there is.")
     return account_id(key.uint256)
 
 
@@ -81,8 +85,8 @@ def asset_from_xdr(asset: xdr.Asset | xdr.ChangeTrustAsset) -> Asset:
 def credit_asset(padded: bytes, issuer: str) -> Asset:
     """An asset from its code as it came over the wire, 4 or 12 bytes.
 
-    Bytes are kept one to one (latin-1), so that an odd code survives until validation refuses it; so is the padding
-    of a code which is too short for its twelve bytes.
+    Bytes are kept one to one (latin-1), so that an odd code survives until validation refuses it; so is the
+    padding of a code which is too short for its twelve bytes.
     """
     code = padded.rstrip(b"\0")
     if len(padded) == 12 and len(code) < 5:

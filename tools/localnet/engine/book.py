@@ -1,7 +1,8 @@
 """Order books: for every pair of assets the ids of its offers, best price first.
 
-RULES 4: offers rank by price as an IEEE double, then by id. Python's `n / d` is that same double. Ranks are kept
-negated, so that the best offer stands last in its list and taking it costs nothing however long the list is.
+RULES 4: offers rank by price as an IEEE double, then by id. Python's `n / d` is that same double. Ranks are
+kept negated, so that the best offer stands last in its list and taking it costs nothing however long the list
+is.
 """
 
 from __future__ import annotations

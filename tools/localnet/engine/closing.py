@@ -1,7 +1,7 @@
 """Closing a ledger: fees of all transactions first, then each transaction in turn (RULES 11).
 
-`close` computes; it leaves the state as it found it and returns what to commit. Inside, every transaction and every
-operation runs after a savepoint of its own, so that each either happens whole or not at all.
+`close` computes; it leaves the state as it found it and returns what to commit. Inside, every transaction and
+every operation runs after a savepoint of its own, so that each either happens whole or not at all.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def close(state: State, envelopes: Sequence[Envelope], close_time: int, rules: R
 
 
 def _hash(header: Header, applied: Sequence[Applied]) -> bytes:
-    """A name for this ledger, bound to its predecessor and to all it did. (Not stellar-core's, which has buckets.)"""
+    """A name for this ledger, bound to its predecessor and to all it did. Not the hash stellar-core gives."""
     digest = hashlib.sha256(row_of(header).encode())
     for one in applied:
         digest.update(one.envelope.hash + one.result)

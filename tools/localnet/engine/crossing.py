@@ -66,7 +66,7 @@ def cross(
     stop: Filter,
     max_offers: int = MAX_OFFERS_CROSSED,
 ) -> Walk:
-    """Cross offers that sell `wheat` for `sheep` within the taker's limits; the taker's own balances stay as they are."""
+    """Cross offers that sell `wheat` for `sheep` within the taker's limits; its own balances stay."""
     walk = Walk(End.OK)
     while max_sheep_send > 0 and max_wheat_receive > 0:
         offer = state.best_offer(selling=wheat, buying=sheep)
@@ -93,7 +93,7 @@ def cross(
 def cross_one(
     state: State, offer: Offer, max_wheat_receive: int, max_sheep_send: int, rounding: Rounding
 ) -> Trade:
-    """Cross one offer: the maker's balances, its liabilities and the offer itself change; the taker's do not."""
+    """Cross one offer: the maker's balances and liabilities and the offer change, the taker's do not."""
     n, d, seller = offer.n, offer.d, offer.seller
     liabilities.release(state, offer)
     deliverable = can_sell(state, seller, offer.selling)

@@ -1,7 +1,7 @@
 """What a ledger holds. Every entry is a frozen value: a change is a replacement.
 
-Amounts are integer stroops, times are Unix seconds, accounts are G-strings.
-`key` of an entry is a plain tuple whose first part says its kind, so it serves as dictionary key and as SQLite key.
+Amounts are integer stroops, times are Unix seconds, accounts are G-strings. `key` of an entry is a plain
+tuple whose first part says its kind, so it serves as dictionary key and as SQLite key.
 """
 
 from __future__ import annotations

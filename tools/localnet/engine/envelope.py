@@ -7,7 +7,7 @@ import binascii
 import hashlib
 from dataclasses import dataclass, field
 from struct import pack
-from typing import Any
+from typing import Any, cast
 
 from stellar_sdk import xdr
 
@@ -153,8 +153,7 @@ def _bytes(envelope: str | bytes) -> bytes:
 
 def _fee_bump(raw: bytes, envelope: xdr.FeeBumpTransactionEnvelope, network: bytes) -> Envelope:
     outer = envelope.tx
-    assert outer.inner_tx.v1 is not None  # the only arm there is
-    inner = xdr.TransactionEnvelope(xdr.EnvelopeType.ENVELOPE_TYPE_TX, v1=outer.inner_tx.v1)
+    inner = xdr.TransactionEnvelope(outer.inner_tx.type, v1=outer.inner_tx.v1)
     bump = FeeBump(
         _hash(network, xdr.EnvelopeType.ENVELOPE_TYPE_TX_FEE_BUMP, outer.to_xdr_bytes()),
         muxed_from_xdr(outer.fee_source),
@@ -175,8 +174,8 @@ def _transaction(envelope: xdr.TransactionEnvelope, network: bytes) -> Transacti
         body = pack(">i", xdr.CryptoKeyType.KEY_TYPE_ED25519) + tx.to_xdr_bytes()
         preconditions = _time_bounds(tx.time_bounds)
     else:
-        assert envelope.v1 is not None
-        tx, signatures = envelope.v1.tx, envelope.v1.signatures
+        v1 = cast("xdr.TransactionV1Envelope", envelope.v1)
+        tx, signatures = v1.tx, v1.signatures
         source = muxed_from_xdr(tx.source_account)
         body = tx.to_xdr_bytes()
         preconditions = _preconditions(tx.cond)

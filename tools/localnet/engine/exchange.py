@@ -1,8 +1,8 @@
 """What changes hands when a taker meets one resting offer (RULES 3).
 
 The resting offer sells *wheat* for *sheep* at n/d sheep for each wheat. Four limits bound the trade: what the
-maker can deliver (max_wheat_send) and take (max_sheep_receive), what the taker wants (max_wheat_receive) and can
-pay (max_sheep_send). Python's integers have no upper end, so products are simply written down.
+maker can deliver (max_wheat_send) and take (max_sheep_receive), what the taker wants (max_wheat_receive) and
+can pay (max_sheep_send). Python's integers have no upper end, so products are simply written down.
 
 Rounding always favours the side that remains: the resting offer if it stays, otherwise the taker.
 """

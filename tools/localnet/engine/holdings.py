@@ -66,7 +66,7 @@ def can_buy(state: State, account: str, asset: Asset) -> int:
 
 
 def move(state: State, account: str, asset: Asset, delta: int) -> bool:
-    """Credit (delta > 0) or debit the account; False, and nothing done, where limits or liabilities forbid it."""
+    """Credit (delta > 0) or debit the account; False, and nothing done, where limits forbid it."""
     if delta == 0 or asset.issuer == account:
         return True
     if asset == NATIVE:

@@ -1,4 +1,4 @@
-"""What open offers have promised (RULES 2): the seller's balance must cover it, and its limits leave room for it."""
+"""What open offers have promised (RULES 2): the seller's balance covers it, its limits leave room for it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Liabilities(NamedTuple):
 
 
 def liabilities_of(n: int, d: int, amount: int, max_receive: int = MAX) -> Liabilities:
-    """Of an offer over `amount` at n/d; `max_receive` bounds it from the other side, as a buy offer's amount does."""
+    """Of an offer over `amount` at n/d; `max_receive` bounds the other side, as a buy offer's amount does."""
     trade = exchange_unbounded(n, d, amount, MAX, MAX, max_receive, Rounding.NORMAL)
     return Liabilities(trade.wheat, trade.sheep)
 

@@ -49,4 +49,4 @@ def holds(predicate: Predicate, now: int) -> bool:
         return any(holds(child, now) for child in arguments)
     if kind == "not":
         return not holds(arguments[0], now)
-    return kind == "unconditional" or now < arguments[0]
+    return kind == "unconditional" or bool(now < arguments[0])

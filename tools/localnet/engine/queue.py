@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tools.localnet.engine.envelope import Envelope
 from tools.localnet.engine.rules import TODAY, Rules
 from tools.localnet.engine.state import State
-from tools.localnet.engine.validity import Moment
 from tools.localnet.engine.validation import error_of
+from tools.localnet.engine.validity import Moment
 
 BAN_LEDGERS = 10
-"""For how long a transaction that became invalid while it waited is answered with TRY_AGAIN_LATER."""
+"""For how long an envelope that was applied, or became invalid while it waited, is not looked at again."""
 
 
 class Queue:
@@ -37,11 +37,11 @@ class Queue:
         """The sum of what this account has offered to pay for waiting transactions."""
         return self._bids[fee_source]
 
-    def is_banned(self, transaction_hash: bytes) -> bool:
-        return any(transaction_hash in hashes for hashes in self._banned)
+    def is_banned(self, envelope: Envelope) -> bool:
+        return any(envelope.xdr in banned for banned in self._banned)
 
     def add(self, envelope: Envelope) -> None:
-        """Take what `admit` called PENDING; a fee bump takes the place of the transaction that it replaces."""
+        """Take what `admit` called PENDING; a fee bump takes the place of what it replaces."""
         key = envelope.source, envelope.sequence
         replaced = self._waiting.get(key)
         if replaced is not None:
@@ -77,16 +77,25 @@ class Queue:
             batch.append(envelope)
         return batch
 
-    def closed(self, batch: list[Envelope]) -> None:
-        """A ledger closed with this batch: forget it, and whatever its nomination left out as invalid."""
-        for envelope in (*batch, *self._dropped):
-            key = envelope.source, envelope.sequence
-            if self._waiting.get(key) is not envelope:
-                continue
-            del self._waiting[key]
-            self._sequences[envelope.source].remove(envelope.sequence)
-            if not self._sequences[envelope.source]:
-                del self._sequences[envelope.source]
-            self._bids[envelope.fee_source] -= envelope.fee_bid
-        self._banned.append(frozenset(envelope.hash for envelope in self._dropped))
+    def closed(self, batch: Sequence[Envelope]) -> None:
+        """A ledger closed with this batch: forget it, what can no longer follow it, and what was left out."""
+        reached: dict[str, int] = {}
+        for envelope in batch:
+            reached[envelope.source] = max(envelope.sequence, reached.get(envelope.source, 0))
+        for source, highest in reached.items():
+            for sequence in list(self._sequences.get(source, ())):
+                if sequence <= highest:
+                    self._forget(self._waiting[source, sequence])
+        for envelope in self._dropped:
+            self._forget(envelope)
+        self._banned.append(frozenset(envelope.xdr for envelope in (*batch, *self._dropped)))
         self._dropped = []
+
+    def _forget(self, envelope: Envelope) -> None:
+        source, sequence = envelope.source, envelope.sequence
+        if self._waiting.pop((source, sequence), None) is None:
+            return
+        self._bids[envelope.fee_source] -= envelope.fee_bid
+        self._sequences[source].remove(sequence)
+        if not self._sequences[source]:
+            del self._sequences[source]

@@ -7,7 +7,7 @@ from enum import IntEnum
 from stellar_sdk import xdr
 
 
-class Refused(Exception):  # noqa: N818
+class Refused(Exception):
     """The operation's own result code, as `xdr.PaymentResultCode.PAYMENT_NO_TRUST`."""
 
     def __init__(self, code: IntEnum) -> None:
@@ -15,7 +15,7 @@ class Refused(Exception):  # noqa: N818
         self.code = code
 
 
-class OperationRefused(Exception):  # noqa: N818
+class OperationRefused(Exception):
     """A code which any operation may get, as `xdr.OperationResultCode.opNO_ACCOUNT`."""
 
     def __init__(self, code: xdr.OperationResultCode) -> None:

@@ -37,8 +37,8 @@ def row_of(entry: Entry) -> str:
 
 def entry_of(row: str) -> Entry:
     kind, *values = json.loads(row)
-    made = _KINDS[kind](*map(_frozen, values))
-    return _RESTORE.get(kind, lambda entry: entry)(made)
+    entry: Entry = _RESTORE[kind](_KINDS[kind](*map(_frozen, values)))
+    return entry
 
 
 def _values(value: Any) -> list[Any]:

@@ -18,7 +18,7 @@ MAX_WEIGHT = 255
 
 
 class SignatureCheck:
-    """The signatures of one transaction. Each may serve several accounts; in the end each must have served one."""
+    """The signatures of one transaction. Each may serve several accounts and must serve one."""
 
     def __init__(self, signed: Transaction | FeeBump) -> None:
         self._hash = signed.hash

@@ -1,8 +1,9 @@
 """The state of a ledger: entries by key, with savepoints, and the two indexes that operations need.
 
-Entries are frozen, so undoing is putting back: a log of (key, entry before) since the first savepoint is all that
-all-or-nothing takes. `close` works inside a savepoint and leaves the state as it found it; `commit` makes its
-changes last. State is for one thread; who reads it from others takes a lock around `close` and `commit`.
+Entries are frozen, so undoing is putting back: a log of (key, entry before) since the first savepoint is all
+that all-or-nothing takes. `close` works inside a savepoint and leaves the state as it found it; `commit`
+makes its changes last. State is for one thread; who reads it from others takes a lock around `close` and
+`commit`.
 """
 
 from __future__ import annotations
@@ -105,8 +106,8 @@ class State:
     def state_hash(self) -> str:
         """64 hex digits over the committed entries: equal states have equal hashes, whatever way led to them.
 
-        The sum of the entries' SHA-256 modulo 2^256, so a close costs its changes, not its ledger. The header's own
-        hashes are left out of it.
+        The sum of the entries' SHA-256 modulo 2^256, so a close costs its changes, not its ledger. The
+        header's own hashes are left out of it.
         """
         return f"{self._digest:064x}"
 

@@ -1,14 +1,13 @@
 """A state that lasts: one SQLite table of rows, written with every close.
 
-The whole ledger lives in memory; SQLite holds it over a restart. WAL with `synchronous=NORMAL` may lose the last
-closes in a power cut but never tears one: this is a development ledger.
+The whole ledger lives in memory; SQLite holds it over a restart. WAL with `synchronous=NORMAL` may lose the
+last closes in a power cut but never tears one: this is a development ledger.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
 from pathlib import Path
 
 from tools.localnet.engine.entries import Changes, Entry, Key
@@ -16,7 +15,7 @@ from tools.localnet.engine.rows import entry_of, row_of
 
 
 class SqliteStore:
-    """The `Store` behind a `State`. Pass an open connection to write the ledger and your own tables as one."""
+    """The `Store` behind a `State`. Give it a connection to write the ledger and other tables as one."""
 
     def __init__(self, database: Path | str | sqlite3.Connection) -> None:
         self.connection = database if isinstance(database, sqlite3.Connection) else sqlite3.connect(database)
@@ -26,9 +25,8 @@ class SqliteStore:
             "CREATE TABLE IF NOT EXISTS entry (key TEXT PRIMARY KEY, row TEXT NOT NULL) WITHOUT ROWID"
         )
 
-    def load(self) -> Iterable[Entry]:
-        for (row,) in self.connection.execute("SELECT row FROM entry"):
-            yield entry_of(row)
+    def load(self) -> list[Entry]:
+        return [entry_of(row) for (row,) in self.connection.execute("SELECT row FROM entry")]
 
     def write(self, changes: Changes) -> None:
         """One SQL transaction; where the caller has one open, part of it."""

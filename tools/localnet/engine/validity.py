@@ -41,7 +41,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """The ledger that a transaction is judged for. At admission its close time is known only within bounds."""
+    """The ledger that a transaction is judged for. At admission its close time is a guess within bounds."""
 
     ledger_seq: int
     earliest: int
@@ -65,9 +65,9 @@ def judge(
 ) -> Verdict:
     """Everything up to the operations.
 
-    `fee_bid` None where somebody else pays (the inside of a fee bump): then neither bid nor balance are looked at.
-    `fee_to_pay` is what must be available: the bid at admission, 0 once it is taken. `sequence` is the number to
-    go on from where transactions of the account wait already.
+    `fee_bid` None where somebody else pays (the inside of a fee bump): then neither bid nor balance are
+    looked at. `fee_to_pay` is what must be available: the bid at admission, 0 once it is taken. `sequence` is
+    the number to go on from where transactions of the account wait already.
     """
     code = _before_sequence(state, transaction, moment, rules, fee_bid)
     if code is not None:

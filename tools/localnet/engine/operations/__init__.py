@@ -1,7 +1,7 @@
-"""Every operation that localnet knows: the signatures it needs, what makes it malformed, what it does (RULES 7, 8).
+"""Every operation that localnet knows: what it must be signed by, when it is malformed, what it does (RULES 7).
 
-`check` judges an operation by itself and `apply` does it on the state; both say no by raising `Refused`. `apply`
-returns what its successful result carries beyond the code, as XDR.
+`check` judges an operation by itself and `apply` does it on the state; both say no by raising `Refused`.
+`apply` returns what its successful result carries beyond the code, as XDR.
 """
 
 from __future__ import annotations

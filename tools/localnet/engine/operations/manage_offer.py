@@ -1,7 +1,8 @@
-"""ManageSellOffer, ManageBuyOffer and CreatePassiveSellOffer (RULES 5), which differ only in how they state a wish.
+"""ManageSellOffer, ManageBuyOffer and CreatePassiveSellOffer (RULES 5), which differ in how they put a wish.
 
-A buy offer is stored as the sell offer it amounts to: its price turned over. Here the taker sells *sheep* and buys
-*wheat*, as in exchange.py, and (n, d) is always the price of the offer that may be stored: wheat for each sheep.
+A buy offer is stored as the sell offer it amounts to: its price turned over. Here the taker sells *sheep* and
+buys *wheat*, as in exchange.py, and (n, d) is always the price of the offer that may be stored: wheat for
+each sheep.
 """
 
 from __future__ import annotations
@@ -164,7 +165,7 @@ def _check_lines(step: Step, wish: Wish, codes: Codes) -> None:
 
 
 def _take_off_the_book(step: Step, wish: Wish, codes: Codes) -> Offer | None:
-    """The offer that is to be changed, off the book but for its sub-entry; a new one's sub-entry is reserved."""
+    """The offer to be changed, off the book but for its sub-entry; a new one's sub-entry is reserved."""
     if wish.offer_id == 0:
         claim_subentry(step.state, step.source, codes.low_reserve)
         return None

@@ -1,7 +1,7 @@
 """Payment, PathPaymentStrictReceive and PathPaymentStrictSend (RULES 6).
 
-A payment is a strict-receive path payment without a path. Strict receive credits the destination first and walks
-the path backwards; strict send debits the source first and walks it forwards.
+A payment is a strict-receive path payment without a path. Strict receive credits the destination first and
+walks the path backwards; strict send debits the source first and walks it forwards.
 """
 
 from __future__ import annotations
