@@ -183,8 +183,8 @@ def _total(block: bytes, read: Node) -> int:
 
 
 def _safe(name: str) -> str:
-    """A name that stays inside its folder and prints as it is. Raises Malformed."""
-    if name in ("", ".", "..") or "/" in name or "\\" in name or not name.isprintable():
+    """A name that stays inside its folder and breaks no terminal. Raises Malformed."""
+    if name in ("", ".", "..") or any(sign in "/\\\x7f" or sign < " " for sign in name):
         raise Malformed(what="a folder", why=f"the name {name[:80]!r} is not a plain file name")
     if len(name.encode()) > _MAX_NAME_BYTES:
         raise Malformed(what="a folder", why=f"a name in it has more than {_MAX_NAME_BYTES} bytes")
