@@ -72,7 +72,7 @@ make_release() {
     if [ ${#flags[@]} -gt 0 ] && system_numpy_1 "$python"; then constraints=("numpy<2"); fi
     run "$python" -m venv ${flags[@]+"${flags[@]}"} "$release"
     run "$release/bin/python" -m pip install --quiet --disable-pip-version-check \
-        "$SOURCE[can,web]" ${wanted[@]+"${wanted[@]}"} ${constraints[@]+"${constraints[@]}"}
+        "${SOURCE}[can,web]" ${wanted[@]+"${wanted[@]}"} ${constraints[@]+"${constraints[@]}"}
 }
 
 install_release() {

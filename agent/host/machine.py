@@ -13,9 +13,6 @@ from agent.host.nvml import Nvml
 from agent.host.sections import Machine as Settings
 from agent.ports import Conditions
 
-HOLD_FILE = "hold"
-"""While a file of this name is in the state directory an operator holds the agent. It outlives a restart."""
-
 
 class Machine:
     """`agent.ports.Host` over sysfs, NVML and NetworkManager. What cannot be read is None."""
@@ -35,7 +32,6 @@ class Machine:
             disk_free_bytes=self._disk_free_bytes(),
             cpu_load=self._load.of_others(),
             metered=self._metered.poll(),
-            held=(self._state_dir / HOLD_FILE).exists(),
         )
 
     def _temperatures_c(self) -> Iterator[float]:

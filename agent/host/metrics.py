@@ -63,7 +63,7 @@ METRICS: dict[str, Metric] = {
     "frames_dropped_total": Metric(
         "counter",
         "Frames for which training had no time.",
-        "If it grows as fast as frames come, lower camera.fps: the frames are wasted anyway.",
+        "If it grows as fast as frames come, ask the camera for fewer: they are wasted anyway.",
     ),
     "training_steps_total": Metric(
         "counter",
@@ -79,7 +79,7 @@ METRICS: dict[str, Metric] = {
     "temperature_celsius": Metric(
         "gauge",
         "The hottest thermal zone.",
-        "If it stays near gates.pause_above_c, improve the cooling or lower train.batch.",
+        "If it stays near gates.pause_above_c, improve the cooling or lower train.threads.",
     ),
     "disk_free_bytes": Metric(
         "gauge",

@@ -19,7 +19,7 @@ from agent.host import toml
 from agent.host.board import Board, inspect
 from agent.host.layers import Layer
 from agent.host.mistakes import explain
-from agent.host.sections import Camera, Gates, Machine, Odometer, Section, Train
+from agent.host.sections import Camera, Gates, Inference, Machine, Odometer, Section, Train
 
 
 class WrongProfile(ConfigError):
@@ -47,6 +47,7 @@ class ProfileFile(Section):
     camera: Camera = Camera()
     odometer: Odometer = Odometer()
     train: Train = Train()
+    inference: Inference = Inference()
     gates: Gates = Gates()
     machine: Machine = Machine()
 

@@ -120,35 +120,27 @@ class Content(Section):
     """Where bundles are fetched from and stored."""
 
     stores: Words = ("http://127.0.0.1:5001",)
-    """Stores, first one preferred: a Kubo RPC address, or folder:/path."""
+    """Stores, first one preferred: http://KUBO:5001, gateway:https://…; or one folder:/path."""
     pinning: Words = ()
     """IPFS pinning services that keep the vehicle's uploads while the car sleeps."""
     token_file: Path | None = None
     """File with the pinning services' access token, mode 0600."""
-    timeout_s: Seconds = 60
-    """How long one block may take."""
 
 
 class Odometer(Section):
     """Where the distance comes from."""
 
     source: str = "gpsd://127.0.0.1:2947"
-    """gpsd://HOST:PORT, can:INTERFACE, mqtt://HOST:PORT or replay:FOLDER."""
+    """gpsd://HOST:PORT, can:INTERFACE?dbc=FILE&map=FILE, mqtt:TOPIC, replay:DRIVE or road:."""
     can_bitrate: Annotated[int, Field(ge=10_000, le=1_000_000)] = 500_000
-    """Bit rate of the CAN bus, in bit/s."""
+    """Bit rate of the CAN bus, in bit/s. The installer sets up the interface with it."""
 
 
 class Camera(Section):
     """What the car sees."""
 
-    source: str = "v4l2:/dev/video0"
-    """v4l2:DEVICE, a GStreamer pipeline with appsink, rtsp://, http://, a file, folder:PATH, synthetic:."""
-    width: Annotated[int, Field(ge=16, le=8192)] = 1280
-    """Width asked of the camera, in pixels."""
-    height: Annotated[int, Field(ge=16, le=8192)] = 720
-    """Height asked of the camera, in pixels."""
-    fps: Annotated[float, Field(gt=0, le=240)] = 10
-    """Frames per second to take."""
+    source: str = "v4l2:/dev/video0?width=1280&height=720&fps=10"
+    """v4l2:DEVICE, gst:PIPELINE, rtsp://…, http://…, file:VIDEO, folder:IMAGES, replay:DRIVE or road:."""
 
 
 class Geofence(Section):
@@ -182,24 +174,29 @@ class Trip(Section):
 
 
 class Train(Section):
-    """How training uses this machine."""
+    """What of this machine training may use. Nothing here changes what is learnt from a frame."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto takes CUDA where torch finds it."""
-    precision: Literal["fp32", "fp16", "bf16"] = "fp32"
-    """Arithmetic on CUDA. The CPU always uses fp32."""
-    batch: Annotated[int, Field(ge=1, le=4096)] = 64
-    """Frames per step, where the round's recipe leaves it open."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Arithmetic on CUDA; auto takes bf16 where the board has it, else fp16. The CPU always uses fp32."""
     threads: Annotated[int, Field(ge=1, le=256)] = 2
-    """CPU threads for training."""
+    """CPU threads."""
     memory_mb: Annotated[int, Field(ge=256)] = 2048
-    """Memory the training process may use before it is refused more."""
-    reservoir_mb: Annotated[int, Field(ge=16)] = 256
-    """Memory for the sample of the trip's frames."""
+    """What the training process may hold before it is refused more."""
+    reservoir_mb: Annotated[float, Field(ge=16)] = 256
+    """Memory for the samples of a trip."""
     checkpoint_s: Seconds = 30
     """Time between checkpoints: what a power cut may cost."""
-    providers: Words = ("CPUExecutionProvider",)
-    """onnxruntime's execution providers, first one preferred."""
+
+
+class Inference(Section):
+    """How onnxruntime runs a model: a validator's scores, a teacher's labels, the car's shadow."""
+
+    provider: Literal["cpu", "cuda", "tensorrt"] = "cpu"
+    """What to run on. One that is not installed falls back to the next simpler."""
+    threads: Annotated[int, Field(ge=1, le=256)] = 1
+    """CPU threads."""
 
 
 class Gates(Section):
@@ -260,8 +257,6 @@ class Mqtt(Section):
     """Where the broker asks for one."""
     password_file: Path | None = None
     """File with the password, mode 0600."""
-    keepalive_s: Annotated[int, Field(ge=5, le=3600)] = 60
-    """Seconds between signs of life on an idle link."""
 
 
 class Validator(Section):
@@ -269,14 +264,10 @@ class Validator(Section):
 
     initiators: Accounts = ()
     """Initiators whose rounds are reviewed."""
-    settlement_accounts: Accounts = ()
-    """Settlement accounts to serve. None: all that name this validator as a signer."""
     private_set: Path | None = None
-    """Folder with the validator's own test set, which nobody else sees."""
+    """The validator's own test set, which nobody else sees."""
     key_file: Path = Path("/var/lib/milepost/stellar-key")
     """The validator's Stellar secret. agent.key_file if not set."""
-    turn_s: Seconds = 60
-    """A speaker who has not settled after this long passes its turn on."""
     poll_s: Seconds = 5
     """Time between looks at the ledger."""
 
@@ -299,6 +290,7 @@ class Config(Section):
     camera: Camera = Camera()
     trip: Trip = Trip()
     train: Train = Train()
+    inference: Inference = Inference()
     gates: Gates = Gates()
     machine: Machine = Machine()
     mqtt: Mqtt = Mqtt()

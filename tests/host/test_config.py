@@ -34,8 +34,8 @@ def test_a_flag_goes_before_the_environment_before_the_file_before_the_profile(t
     config = trace(path, {"mqtt.host": "flag"}, environ).config
     assert (config.mqtt.host, config.mqtt.port) == ("flag", 2)
     assert config.agent.log_level == "debug"
-    assert config.train.batch == 32, "from the profile"
-    assert config.mqtt.keepalive_s == 60, "the default"
+    assert config.train.memory_mb == 1536, "from the profile"
+    assert config.ledger.timeout_s == 20, "the default"
 
 
 def test_every_value_says_where_it_comes_from(tmp_path: Path) -> None:
@@ -44,12 +44,12 @@ def test_every_value_says_where_it_comes_from(tmp_path: Path) -> None:
     assert loaded.origin(("mqtt", "port")) == f"{path}, line 3"
     assert loaded.origin(("mqtt", "host")) == "environment variable MILEPOST_MQTT__HOST"
     assert loaded.origin(("agent", "fleet")) == "flag agent.fleet"
-    assert loaded.origin(("mqtt", "keepalive_s")) == "default"
-    assert "firmware_profiles" in loaded.origin(("train", "batch"))
+    assert loaded.origin(("ledger", "timeout_s")) == "default"
+    assert "firmware_profiles" in loaded.origin(("train", "memory_mb"))
 
 
 def test_the_file_may_change_what_the_profile_says(tmp_path: Path) -> None:
-    assert trace(written(tmp_path, "[train]\nbatch = 7\n"), environ={}).config.train.batch == 7
+    assert trace(written(tmp_path, "[train]\nthreads = 7\n"), environ={}).config.train.threads == 7
 
 
 @pytest.mark.parametrize(

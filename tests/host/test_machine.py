@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from agent.host.clock import ManualClock, SystemClock
-from agent.host.machine import HOLD_FILE, Load, Machine
+from agent.host.machine import Load, Machine
 from agent.host.metered import Metered
 from agent.host.nvml import Nvml
 from agent.host.scripted import ScriptedHost
@@ -66,11 +66,6 @@ def test_what_cannot_be_read_is_not_known_and_nothing_raises(tmp_path: Path) -> 
     assert found.disk_free_bytes is None
     assert found.battery_volts is None
     assert found.held is False
-
-
-def test_an_operators_hold_outlives_a_restart(tmp_path: Path) -> None:
-    (tmp_path / HOLD_FILE).touch()
-    assert Machine(Settings(), tmp_path).conditions().held
 
 
 def test_conditions_come_within_a_tenth_of_a_second(tmp_path: Path) -> None:

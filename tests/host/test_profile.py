@@ -89,7 +89,7 @@ def test_every_profile_is_named_like_its_file_and_explains_itself() -> None:
         assert found.document.path.stem == found.name
         text = found.document.path.read_text(encoding="utf-8")
         assert "Source: " in text
-        assert set(found.settings) == {"camera", "odometer", "train", "gates", "machine"}
+        assert set(found.settings) == {"camera", "odometer", "train", "inference", "gates", "machine"}
         gates = found.settings["gates"]
         assert gates["resume_below_c"] < gates["pause_above_c"]
         assert gates["pause_below_volts"] < gates["resume_above_volts"]
@@ -98,7 +98,7 @@ def test_every_profile_is_named_like_its_file_and_explains_itself() -> None:
 @pytest.mark.parametrize(
     ("table", "sentence"),
     [
-        ("[train]\nbacth = 3\n", "line 6: unknown key 'bacth' in [train]. Did you mean 'batch'?"),
+        ("[train]\ntreads = 3\n", "line 6: unknown key 'treads' in [train]. Did you mean 'threads'?"),
         ("[market]\nmax_stake = '1'\n", "line 5: unknown section [market]"),
         ("[train]\nprecision = 'int8'\n", "line 6: train.precision cannot be used"),
         ("[gates]\npause_above_c = 'hot'\n", "line 6: gates.pause_above_c cannot be used"),
@@ -115,7 +115,7 @@ def test_a_mistake_in_a_profile_is_shown_with_its_line(tmp_path: Path, table: st
 
 def test_a_profile_without_a_head_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
-    path.write_text("[train]\nbatch = 3\n")
+    path.write_text("[train]\nthreads = 3\n")
     with pytest.raises(ConfigError, match="profile cannot be used: field required"):
         profile.read(path)
 
