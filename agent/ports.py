@@ -150,9 +150,12 @@ class Trainer(Protocol):
     def progress(self) -> Progress:
         """Returns at once."""
 
-    def finish(self) -> Trained:
-        """Stop, write the last checkpoint, hand over. Works without `feed`, and after a crash: what the last
-        checkpoint holds. Raises NothingLearnt (a MilepostError) when there is nothing worth a stake."""
+    def finish(self, task: TrainingTask) -> Trained:
+        """Stop, write the last checkpoint, hand over. Idempotent, and works after a restart without `start`: then it
+        is what the last checkpoint holds. Raises NothingLearnt when there is nothing worth a stake."""
+
+    def close(self) -> None:
+        """Stop at once; the last checkpoint stays. Idempotent."""
 
 
 # --- content --------------------------------------------------------------------------------------------------

@@ -42,7 +42,9 @@ class Verbs(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs"):
-            formatter.write_dl([(verb, line) for verb, (_, line) in VERBS.items()] + [("version", "Print the version.")])
+            formatter.write_dl(
+                [(verb, line) for verb, (_, line) in VERBS.items()] + [("version", "Print the version.")]
+            )
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})

@@ -117,7 +117,7 @@ def opened(envelope: str, passphrase: str) -> Opened:
             signatures=tuple((s.signature_hint, s.signature) for s in parsed.signatures),
             hash=parsed.hash(),
         )
-    except Exception as error:  # noqa: BLE001 - the SDK's decoders raise whatever they trip over
+    except Exception as error:
         raise Malformed(what="an envelope", why=f"{type(error).__name__}: {str(error)[:120]}") from None
 
 
@@ -167,9 +167,8 @@ def result_codes(result: str) -> tuple[str, ...]:
 
     if not result:
         return ("UNKNOWN",)
-    body = xdr.TransactionResult.from_xdr(result).result
-    if body.inner_result_pair is not None:
-        body = body.inner_result_pair.result.result
+    outer = xdr.TransactionResult.from_xdr(result).result
+    body = outer if outer.inner_result_pair is None else outer.inner_result_pair.result.result
     names = [_short(body.code.name)]
     for operation in body.results or []:
         if operation.tr is None:

@@ -79,7 +79,9 @@ class Horizon:
         """The successful transactions of one ledger."""
         return self._pages(lambda server: server.transactions().for_ledger(sequence))
 
-    def history(self, account_id: str, *, newest_first: bool = False, after: str | None = None) -> Iterator[Transaction]:
+    def history(
+        self, account_id: str, *, newest_first: bool = False, after: str | None = None
+    ) -> Iterator[Transaction]:
         """The account's successful transactions, from a cursor on."""
 
         def builder(server: Server) -> Any:

@@ -7,6 +7,7 @@ Diffie-Hellman key, so anybody who knows an account can seal a box that only the
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import stat
@@ -59,9 +60,7 @@ def load(path: Path) -> Keypair:
         return Keypair.from_secret(_read(path))
     except (Ed25519SecretSeedInvalidError, ValueError):
         # `from None`: the cause holds the text of the file, and a traceback must not.
-        raise CredentialError(
-            path=path, why="it does not hold a Stellar secret (S and 55 more signs)"
-        ) from None
+        raise CredentialError(path=path, why="it does not hold a Stellar secret (S and 55 more signs)") from None
 
 
 def address(path: Path) -> str:
@@ -74,9 +73,7 @@ def check_mode(path: Path) -> None:
     try:
         found = path.stat()
     except FileNotFoundError:
-        raise CredentialError(
-            path=path, why="it is missing. Make one with `milepost keys generate`"
-        ) from None
+        raise CredentialError(path=path, why="it is missing. Make one with `milepost keys generate`") from None
     except OSError as error:
         raise CredentialError(path=path, why=f"it cannot be read: {error.strerror}") from error
     if not stat.S_ISREG(found.st_mode):
@@ -84,9 +81,7 @@ def check_mode(path: Path) -> None:
     # systemd gives the service's user access by an ACL, which shows as group-readable in its folder.
     allowed = 0o640 if _is_systemd_credential(path) else 0o600
     if mode := stat.S_IMODE(found.st_mode) & ~allowed & 0o077:
-        raise CredentialError(
-            path=path, why=f"others may use it (mode bits {mode:04o}). Run: chmod 600 {path}"
-        )
+        raise CredentialError(path=path, why=f"others may use it (mode bits {mode:04o}). Run: chmod 600 {path}")
 
 
 def sealing_public(account: str) -> bytes:
@@ -99,9 +94,7 @@ def sealing_public(account: str) -> bytes:
     try:
         return crypto_sign_ed25519_pk_to_curve25519(StrKey.decode_ed25519_public_key(account))
     except (Ed25519PublicKeyInvalidError, CryptoError, ValueError) as error:
-        raise Malformed(
-            what=f"the account {account[:60]!r}", why="no point that could be sealed to"
-        ) from error
+        raise Malformed(what=f"the account {account[:60]!r}", why="no point that could be sealed to") from error
 
 
 def seal(account: str, data: bytes) -> bytes:
@@ -122,6 +115,11 @@ def unseal(keypair: Keypair, sealed: bytes) -> bytes:
         return bytes(SealedBox(PrivateKey(secret)).decrypt(sealed))
     except (CryptoError, ValueError) as error:
         raise SealedToAnother() from error
+
+
+def derived(keypair: Keypair, purpose: str) -> bytes:
+    """A 32-byte symmetric key for one purpose on this machine (BLAKE2b keyed with the secret)."""
+    return hashlib.blake2b(purpose.encode(), key=keypair.raw_secret_key(), digest_size=32).digest()
 
 
 def _read(path: Path) -> str:

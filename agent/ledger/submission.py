@@ -35,6 +35,8 @@ class Network(Protocol):
 class Entered:
     ledger: int
     closed_at: int
+    result: str
+    """Base64 XDR."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +57,16 @@ def look(network: Network, signed: Signed) -> Entered | Refusal | Lapsed | None:
     head = network.head()
     found = network.find(signed.hash)
     if found is not None:
-        return Entered(found.ledger, found.closed_at) if found.successful else Refusal(result_code(found.result))
+        return (
+            Entered(found.ledger, found.closed_at, found.result)
+            if found.successful
+            else Refusal(result_code(found.result))
+        )
     if head.closed_at > signed.max_time:
         return Lapsed(f"ledger {head.sequence} closed after the transaction's last valid second")
     try:
         network.hand_in(signed.envelope)
-    except Refused as error:
+    except Refused:
         if head.closed_at + 15 > signed.max_time:  # core turns away what is about to expire; so it will
             return None
         raise

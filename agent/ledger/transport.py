@@ -13,7 +13,5 @@ class BoundedClient(RequestsClient):
         super().__init__(num_retries=0, request_timeout=timeout, post_timeout=timeout)  # type: ignore[arg-type]
         self._answer_bytes = answer_bytes
 
-    def get(
-        self, url: str, params: dict[str, str] | None = None, max_content_size: int | None = None
-    ) -> Response:
+    def get(self, url: str, params: dict[str, str] | None = None, max_content_size: int | None = None) -> Response:
         return super().get(url, params, max_content_size or self._answer_bytes)

@@ -1,9 +1,9 @@
 """Bundles on disk: what is behind a digest (PROTOCOL section 2).
 
-    round         round.json, weights.safetensors, optionally model.onnx
-    contribution  contribution.json, update.sealed
-    test set      set.sealed
-    record        record.json
+round         round.json, weights.safetensors, optionally model.onnx
+contribution  contribution.json, update.sealed
+test set      set.sealed
+record        record.json
 """
 
 from __future__ import annotations

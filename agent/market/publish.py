@@ -50,9 +50,7 @@ def operator_account(dlc: Asset, amount: Stroops, price: Fraction, home_domain: 
 
 def authorise(dlc: Asset, holders: Sequence[str]) -> list[Operation]:
     """The compliance desk lets these accounts hold DLC."""
-    return [
-        SetTrustLineFlags(holder, sdk_asset(dlc), set_flags=TrustLineFlags.AUTHORIZED_FLAG) for holder in holders
-    ]
+    return [SetTrustLineFlags(holder, sdk_asset(dlc), set_flags=TrustLineFlags.AUTHORIZED_FLAG) for holder in holders]
 
 
 def settlement_account(initiator: str, settlement: str, starting_xlm: Stroops) -> list[Operation]:

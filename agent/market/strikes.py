@@ -10,29 +10,31 @@ from stellar_sdk import CreateClaimableBalance
 
 from agent.core.documents import Round
 from agent.core.ledger import Transaction
-from agent.core.stake import stake_due
 from agent.core.money import Stroops
+from agent.core.stake import stake_due
 from agent.ledger.envelope import opened, stake_id
 from agent.ledger.horizon import Horizon
 from agent.market import settlement
 
+
 def strikes(horizon: Horizon, vehicle: str, settled_by: str, since: int, until: int) -> int:
-    """Strikes of a vehicle whose stakes were made in ledgers `since` <= ledger < `until`."""
+    """Stakes that the vehicle made since ledger `since` and that were forfeited before ledger `until`."""
     count = 0
     for transaction in horizon.history(vehicle, newest_first=True):
         if transaction.ledger < since:
             break
-        if transaction.ledger >= until or transaction.source != vehicle:
+        if transaction.source != vehicle:
             continue
         for stake in _stakes(transaction, horizon.passphrase, settled_by):
             count += _was_forfeited(horizon, stake, settled_by, until)
     return count
 
 
-def due(horizon: Horizon, round_: Round, vehicle: str, ledger: int) -> Stroops:
-    """The stake a vehicle must put down for an entry in `ledger`."""
+def due(horizon: Horizon, round_: Round, vehicle: str, ledger: int, grace: int = 0) -> Stroops:
+    """The stake a vehicle must put down for an entry in `ledger`. Validators give `grace` ledgers: a strike that was
+    settled while the entry was on its way is not held against it."""
     since = ledger - round_.stake.window_ledgers
-    return stake_due(round_.stake, strikes(horizon, vehicle, round_.settlement, since, ledger))
+    return stake_due(round_.stake, strikes(horizon, vehicle, round_.settlement, since, ledger - grace))
 
 
 def _stakes(transaction: Transaction, passphrase: str, settled_by: str) -> list[str]:

@@ -1,0 +1,101 @@
+"""`milepost initiator`: publish a model, close a round, see how it stands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.group()
+def initiator() -> None:
+    """Publish a model, pay for what makes it better, fuse it into the next round.
+
+    Every verb may be called again after a crash or a lost link: it goes on where it stopped.
+    """
+
+
+_file = click.Path(exists=True, dir_okay=False, path_type=Path)
+_plan = click.option(
+    "--plan", type=_file, required=True, help="plan.toml: what is learnt, who checks it, what is paid."
+)
+_tests = click.option(
+    "--test-set", type=_file, required=True, help="The global test set (safetensors: images, labels)."
+)
+_json = click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
+
+
+@initiator.command()
+@_plan
+@_tests
+@click.option("--weights", type=_file, required=True, help="Round 0's weights (safetensors).")
+@click.option("--graph", type=_file, required=True, help="The network (ONNX) that the weights fill.")
+@_json
+@click.pass_obj
+def publish(config_path: str | None, plan: Path, test_set: Path, weights: Path, graph: Path, as_json: bool) -> None:
+    """Make the settlement account if there is none, store round 0, and offer XLM for it."""
+    from agent.host.config import load
+    from agent.initiator.compose import press
+
+    with press(load(config_path), plan, test_set, _say(as_json)) as made:
+        settlement = made.set_up()
+        job = made.first(weights, graph)
+    _print({"settlement": settlement, **_round(job)}, as_json)
+
+
+@initiator.command()
+@_plan
+@_tests
+@_json
+@click.pass_obj
+def close(config_path: str | None, plan: Path, test_set: Path, as_json: bool) -> None:
+    """Fuse what was accepted and publish the next round, if it is better on the global test set. Exit 75: nothing yet."""
+    from agent.host.config import load
+    from agent.initiator import fusing
+    from agent.initiator.compose import press
+
+    with press(load(config_path), plan, test_set, _say(as_json)) as made:
+        fused = fusing.close(made)
+    facts = {
+        "round": fused.number,
+        "before": str(fused.before.value),
+        "after": str(fused.after.value),
+        "figure": fused.before.name,
+        "unit": fused.before.unit,
+        "fused": [part.cid for part in fused.contributions],
+        "next": _round(fused.published) if fused.published else None,
+    }
+    _print(facts, as_json)
+
+
+@initiator.command()
+@_json
+@click.pass_obj
+def status(config_path: str | None, as_json: bool) -> None:
+    """The rounds, from the journal."""
+    from agent.host.config import load
+    from agent.initiator.compose import JOURNAL
+    from agent.initiator.register import every_round
+    from agent.journal import JournalReader
+
+    rounds = every_round(JournalReader(load(config_path).agent.state_dir / JOURNAL)).values()
+    if as_json:
+        click.echo(json.dumps([_round(job) for job in rounds]))
+        return
+    for job in rounds:
+        click.echo("  ".join(f"{k} {v}" for k, v in _round(job).items() if v not in (None, "", [])))
+
+
+def _round(job: Any) -> dict[str, Any]:
+    names = ("cid", "figure", "fused", "offer", "ledger", "settlement", "hash")
+    return {"job": job.id, "state": job.state.value, **{name: job.facts.get(name) for name in names}}
+
+
+def _say(as_json: bool) -> Any:
+    return lambda line: click.echo(line, err=as_json)
+
+
+def _print(facts: dict[str, Any], as_json: bool) -> None:
+    click.echo(json.dumps(facts) if as_json else "\n".join(f"{k}: {v}" for k, v in facts.items()))

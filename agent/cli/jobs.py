@@ -1,0 +1,91 @@
+"""`milepost jobs`: every trip's job and what became of it, from the journal."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import click
+
+from agent.errors import USAGE, MilepostError
+
+
+class NoSuchJob(MilepostError):
+    """There is no job {job!r}. `milepost jobs ls` shows all of them."""
+
+    exit_code = USAGE
+
+
+@click.group()
+def jobs() -> None:
+    """Every job and what became of it."""
+
+
+_json = click.option("--json", "as_json", is_flag=True, help="As JSON.")
+
+
+@jobs.command()
+@_json
+@click.pass_obj
+def ls(config_path: str | None, as_json: bool) -> None:
+    """A line for each job, oldest first."""
+    from agent.core.job import owed
+    from agent.vehicle.logbook import every_job
+
+    rows = []
+    for job in every_job(_journal(config_path)).values():
+        step = owed(job)
+        facts = {name: job.facts.get(name) for name in ("round", "stake", "credit", "paid", "reason")}
+        rows.append(
+            {"job": job.id, "state": job.state.value, "outcome": job.outcome, **facts, "owed": step and step.value}
+        )
+    if as_json:
+        click.echo(json.dumps(rows))
+        return
+    for row in rows:
+        click.echo(" ".join(_words(row)))
+
+
+@jobs.command()
+@click.argument("job_id")
+@_json
+@click.pass_obj
+def show(config_path: str | None, job_id: str, as_json: bool) -> None:
+    """Every event of one job."""
+    events = list(_journal(config_path).events(job_id))
+    if not events:
+        raise NoSuchJob(job=job_id)
+    if as_json:
+        click.echo(json.dumps([{"seq": e.seq, "kind": e.kind, "at": e.at, "data": e.data} for e in events]))
+        return
+    for event in events:
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(event.at))
+        facts = " ".join(
+            f"{k}={v}" for k, v in event.data.items() if k not in ("envelope", "offers") and v not in ("", None)
+        )
+        click.echo(f"{event.seq:6d}  {when}  {event.kind:<9} {facts}")
+
+
+def _journal(config_path: str | None) -> Any:
+    from agent.host.config import load
+    from agent.journal import JournalReader
+
+    return JournalReader(load(config_path).agent.state_dir / "journal.sqlite")
+
+
+def _words(row: dict[str, Any]) -> list[str]:
+    from agent.core.money import text
+
+    words = [row["job"], f"{row['outcome'] or row['state']:<9}"]
+    if row["stake"]:
+        words.append(f"stake {text(row['stake'])} DLC")
+    if row["credit"]:
+        words.append(f"credit {text(row['credit'])} VLM")
+    if row["paid"]:
+        words.append(f"paid {text(row['paid'])} XLM")
+    if row["owed"]:
+        words.append(f"next: {row['owed']}")
+    if row["reason"]:
+        words.append(f"({row['reason']})")
+    return words

@@ -1,0 +1,40 @@
+"""`milepost offers`: what `choose` would see now, with every number and every reason."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.pass_obj
+def offers(config_path: str | None, as_json: bool) -> None:
+    """Look at the followed initiators' offers on the ledger: the best first, and why the others lose."""
+    from dataclasses import asdict
+
+    from agent.core.money import text
+    from agent.host.config import load
+    from agent.vehicle.compose import survey
+
+    market = survey(load(config_path))
+    if as_json:
+        rows = [
+            {**asdict(r.candidate), "stake_price": str(r.candidate.stake_price), "net": r.net, "lost": r.lost}
+            for r in market.ranked
+        ]
+        click.echo(json.dumps({"offers": rows, "passed_over": market.passed_over}))
+        return
+    for ranked in market.ranked:
+        c = ranked.candidate
+        click.echo(f"{'* ' if not ranked.lost else '  '}{c.model[:20]} round {c.round}, offer {c.offer}")
+        click.echo(
+            f"    reward {text(c.reward)} XLM, stake {text(c.stake)} DLC, expected net {text(ranked.net)} XLM,"
+            f" {text(c.budget)} XLM left"
+        )
+        click.echo(f"    {'chosen' if not ranked.lost else ranked.lost}")
+    for reason in market.passed_over:
+        click.echo(f"  {reason}")
+    if not market.ranked and not market.passed_over:
+        click.echo("No followed initiator offers anything. market.initiators says whom to follow.")

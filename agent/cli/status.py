@@ -1,0 +1,77 @@
+"""`milepost status`: how the daemon and its job stand, from what it wrote last. Light: no ledger, no torch."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from agent.errors import NO_DAEMON, OK, STALE, MilepostError
+
+FRESH_S = 15.0
+
+
+class NoDaemon(MilepostError):
+    """No daemon runs with the state directory {path}. Start one with `milepost run`, or see `systemctl status milepost`."""
+
+    exit_code = NO_DAEMON
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
+@click.option("--watch", is_flag=True, help="Again every second, until Ctrl-C.")
+@click.pass_obj
+def status(config_path: str | None, as_json: bool, watch: bool) -> int:
+    """How the daemon and its job stand. Exit 3: none runs; 4: it has not spoken for a while."""
+    from agent.host.config import load
+
+    folder = load(config_path).agent.state_dir
+    while True:
+        code, standing = look(folder)
+        if watch:
+            click.clear()
+        click.echo(json.dumps(standing) if as_json else "\n".join(lines(standing)))
+        if not watch:
+            return code
+        time.sleep(1)
+
+
+def look(folder: Path) -> tuple[int, dict[str, Any]]:
+    """(exit code, what the daemon said last). Raises NoDaemon."""
+    try:
+        standing: dict[str, Any] = json.loads((folder / "status.json").read_bytes())
+        os.kill(standing["pid"], 0)
+    except PermissionError:
+        pass  # it runs, as another user
+    except (OSError, ValueError, KeyError):
+        raise NoDaemon(path=folder) from None
+    if standing["status"] != "online":
+        raise NoDaemon(path=folder)
+    standing["age_s"] = round(time.time() - standing["at"], 1)
+    return (STALE if standing["age_s"] > FRESH_S else OK), standing
+
+
+def lines(standing: dict[str, Any]) -> list[str]:
+    """For people."""
+    trip = standing["trip"]
+    text = [
+        f"{standing['vehicle']}  {standing['status']}, {standing['age_s']:.0f} s ago, pid {standing['pid']}",
+        f"account   {standing['account']}",
+        f"trip      {trip['phase']}, {trip['metres']} m since the last one ended, {trip['total']} m in all",
+    ]
+    for job in standing["jobs"]:
+        text.append(f"{job['job']}  {job['state']}, next: {job['owed'] or 'nothing'}")
+    training = standing["training"]
+    if training:
+        loss = "-" if training["loss"] is None else f"{training['loss']:.4f}"
+        text.append(
+            f"training  {training['steps']} steps, {training['samples']} samples, loss {loss}, on {training['device']}"
+        )
+        if training["trouble"]:
+            text.append(f"          {training['trouble']}")
+    text += [f"!         {trouble}" for trouble in standing["troubles"]]
+    return text

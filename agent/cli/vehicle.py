@@ -1,0 +1,17 @@
+"""`milepost run`: the vehicle daemon."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.pass_obj
+def run(config_path: str | None) -> None:
+    """Drive, train, be paid. Runs until SIGTERM or Ctrl-C; started again, it goes on where it was."""
+    from agent.cli.daemon import run_until_told
+    from agent.host.config import load
+    from agent.vehicle.compose import vehicle
+
+    config = load(config_path)
+    run_until_told(lambda clock: vehicle(config, clock))

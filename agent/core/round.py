@@ -1,0 +1,55 @@
+"""An initiator's round, folded from its events like a vehicle's job (`core.job`).
+
+Rules
+  1. A round is published by one transaction that is written down, signed, before it leaves.
+  2. A round that is closed is fused from what the ledger says was accepted, and from nothing else.
+  3. Setting up the settlement account is the job before round 0, and uses the same table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Any
+
+from agent.core.job import NotInTable
+
+
+class State(str, Enum):
+    NONE = "none"
+    PLANNED = "planned"
+    STORED = "stored"
+    SIGNED = "signed"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+S = State
+
+TABLE: Mapping[tuple[State, str], State] = {
+    (S.NONE, "planned"): S.PLANNED,
+    (S.PLANNED, "stored"): S.STORED,
+    (S.STORED, "signed"): S.SIGNED,
+    (S.SIGNED, "lapsed"): S.STORED,
+    (S.SIGNED, "refused"): S.STORED,
+    (S.SIGNED, "published"): S.OPEN,
+    (S.OPEN, "closed"): S.CLOSED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RoundJob:
+    """One round. `facts` is the union of its events' data."""
+
+    id: str
+    state: State = State.NONE
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def advance(job: RoundJob, kind: str, data: Mapping[str, Any]) -> RoundJob:
+    """The round after one event. Raises NotInTable."""
+    after = TABLE.get((job.state, kind))
+    if after is None:
+        raise NotInTable(kind=kind, state=job.state.value, job=job.id)
+    return replace(job, state=after, facts={**job.facts, **data})

@@ -1,0 +1,99 @@
+"""The initiator's plan: one TOML file that says what is to be learnt, by whom it is checked, and what is paid."""
+
+from __future__ import annotations
+
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from agent.core import money
+from agent.core.documents import AccountId, Architecture, AssetName, Input, Name, Number, Recipe, Task
+from agent.core.money import Asset, Stroops
+from agent.errors import ConfigError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+AmountText = Annotated[str, StringConstraints(pattern=r"^\d{1,12}(\.\d{1,7})?$")]
+
+
+class PlanError(ConfigError):
+    """The plan {path}: {why}"""
+
+
+class Stake(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    asset: AssetName
+    """The operator's DLC, as CODE:ISSUER."""
+    base: AmountText
+    """DLC at stake without strikes."""
+    fee: AmountText
+    """DLC kept of a stake that is not forfeited."""
+    growth: Number = Decimal(2)
+    window_ledgers: int = 120_960
+    """A week of ledgers."""
+
+
+class Plan(BaseModel):
+    """plan.toml."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,9}$")]
+    """The model's short name: its assets are DLM{name} and VLM{name}."""
+    committee: tuple[AccountId, ...] = Field(min_length=1, max_length=20)
+    """The validators' accounts."""
+    reward: AmountText
+    """XLM for one contribution with full credit."""
+    budget: AmountText
+    """XLM on offer for a round."""
+    contributions: int = Field(ge=1)
+    """K: contributions a round plans for."""
+    review_window: int = 3600
+    turn: int = 30
+    length: int = 86_400
+    staleness: int = 1
+    tolerance: Number = Decimal("0.97")
+    gain_share: Number = Decimal("0.05")
+    """The share of the base's loss that one contribution must take away, at fusion weight, to earn full credit."""
+    fusion: Name = "weighted-mean"
+    privacy: Literal["open", "sealed"] = "open"
+    stake: Stake
+    task: Task
+    architecture: Architecture
+    input: Input
+    recipe: Recipe
+
+    def dlm(self, initiator: str) -> Asset:
+        return Asset(f"DLM{self.name}", initiator)
+
+    def vlm(self, initiator: str) -> Asset:
+        return Asset(f"VLM{self.name}", initiator)
+
+    @property
+    def reward_stroops(self) -> Stroops:
+        return money.stroops(self.reward)
+
+    @property
+    def budget_stroops(self) -> Stroops:
+        return money.stroops(self.budget)
+
+
+def read(path: Path) -> Plan:
+    """Raises PlanError (exit 78)."""
+    try:
+        values: dict[str, Any] = tomllib.loads(path.read_text())
+        return Plan.model_validate(values)
+    except OSError as error:
+        raise PlanError(path=path, line=0, why=error.strerror) from None
+    except tomllib.TOMLDecodeError as error:
+        raise PlanError(path=path, line=0, why=str(error)) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise PlanError(path=path, line=0, why=f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None

@@ -1,0 +1,1 @@
+"""The validator: the counterpart that checks contributions on test data and settles them with its committee."""

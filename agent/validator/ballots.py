@@ -1,0 +1,72 @@
+"""Votes: made, signed, checked, held. The broker that carries them is not trusted."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from agent.core.documents import Vote
+from agent.core.review import Review
+from agent.errors import Malformed
+
+if TYPE_CHECKING:
+    from stellar_sdk import Keypair
+
+
+def vote(review: Review, keypair: Keypair) -> Vote:
+    """Our vote on a judged review. The same review gives the same vote: Ed25519 signatures are deterministic."""
+    facts = review.facts
+    unsigned = Vote(
+        round=facts["round"],
+        entry=review.id,
+        contribution=facts["contribution"],
+        validator=keypair.public_key,
+        outcome=facts["outcome"],
+        reason=facts["reason"],
+        credit=facts["credit"],
+        figure=facts["figure"],
+    )
+    signature = base64.b64encode(keypair.sign(unsigned.to_bytes())).decode()
+    return unsigned.model_copy(update={"signature": signature})
+
+
+def check(cast: Vote, committee: Sequence[str]) -> None:
+    """Raises Malformed unless a member of the committee signed exactly this."""
+    from stellar_sdk import Keypair
+    from stellar_sdk.exceptions import BadSignatureError
+
+    if cast.validator not in committee:
+        raise Malformed(what="a vote", why="it is not of this round's committee")
+    try:
+        signature = base64.b64decode(cast.signature, validate=True)
+        unsigned = cast.model_copy(update={"signature": ""}).to_bytes()
+        Keypair.from_public_key(cast.validator).verify(unsigned, signature)
+    except (BadSignatureError, binascii.Error, ValueError):
+        raise Malformed(what="a vote", why=f"it is not signed by {cast.validator}") from None
+    if (cast.outcome == "accepted") != (cast.credit > 0):
+        raise Malformed(what="a vote", why=f"{cast.outcome} with a credit of {cast.credit}")
+
+
+class Ballots:
+    """Checked votes by entry and validator. Who votes twice differently is held to the first vote heard."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, dict[str, Vote]] = {}
+
+    def take(self, cast: Vote, committee: Sequence[str]) -> None:
+        """Raises Malformed."""
+        check(cast, committee)
+        self._held.setdefault(cast.entry, {}).setdefault(cast.validator, cast)
+
+    def of(self, entry: str) -> tuple[Vote, ...]:
+        """In the order of the validators' accounts."""
+        return tuple(vote for _, vote in sorted(self._held.get(entry, {}).items()))
+
+    def forget(self, entry: str) -> None:
+        self._held.pop(entry, None)
+
+    @property
+    def entries(self) -> tuple[str, ...]:
+        return tuple(self._held)

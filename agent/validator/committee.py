@@ -1,0 +1,112 @@
+"""What validators of one settlement account say to each other: votes, proposals, signatures.
+
+Topics, under milepost/v1/market/{settlement}/: `vote/{validator}`, `proposal/{validator}`, `signature/{validator}`.
+Every message is repeated until it has had its effect, so a lost one costs time and nothing else. Every message is
+checked by what it contains; which topic it came on is worth nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from agent.core.documents import SettlementRecord, Vote
+from agent.errors import Malformed
+from agent.ports import FleetLink, Message
+
+ROOT = "milepost/v1/market"
+EVERYTHING = f"{ROOT}/+/+/+"
+"""What a validator listens to. Settlement accounts that it does not serve are passed over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What the speaker wants signed."""
+
+    record: SettlementRecord
+    envelope: str
+    """Unsigned, base64 XDR."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cosignature:
+    """A validator's signature of a proposed transaction."""
+
+    validator: str
+    transaction: str
+    """Hash, hex."""
+    signature: bytes
+
+
+class Committee:
+    """Speaks and listens for one validator."""
+
+    def __init__(self, link: FleetLink, validator: str) -> None:
+        self._link, self._validator = link, validator
+
+    def say_vote(self, settlement: str, vote: Vote) -> None:
+        self._say(settlement, "vote", vote.to_bytes())
+
+    def say_proposal(self, settlement: str, proposal: Proposal) -> None:
+        record = base64.b64encode(proposal.record.to_bytes()).decode()
+        self._say(settlement, "proposal", _json({"record": record, "envelope": proposal.envelope}))
+
+    def say_signature(self, settlement: str, signed: Cosignature) -> None:
+        signature = base64.b64encode(signed.signature).decode()
+        words = {"validator": signed.validator, "transaction": signed.transaction, "signature": signature}
+        self._say(settlement, "signature", _json(words))
+
+    def hear(self) -> list[tuple[str, Vote | Proposal | Cosignature]]:
+        """(settlement account, what was said), typed; what is malformed is dropped. Payloads are bounded by the link."""
+        heard: list[tuple[str, Vote | Proposal | Cosignature]] = []
+        for message in self._link.receive():
+            levels = message.topic.split("/")
+            if len(levels) != 6 or levels[5] == self._validator:
+                continue
+            try:
+                heard.append((levels[3], _READERS[levels[4]](message.payload)))
+            except (KeyError, Malformed):
+                continue
+        return heard
+
+    def _say(self, settlement: str, kind: str, payload: bytes) -> None:
+        self._link.publish(Message(f"{ROOT}/{settlement}/{kind}/{self._validator}", payload))
+
+
+def _json(words: dict[str, str]) -> bytes:
+    return json.dumps(words, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _words(payload: bytes, *names: str) -> list[str]:
+    try:
+        words = json.loads(payload)
+        return [str(words[name]) for name in names]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise Malformed(what="a message", why=f"expected {', '.join(names)}") from None
+
+
+def _base64(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise Malformed(what="a message", why="not base64") from None
+
+
+def _read_proposal(payload: bytes) -> Proposal:
+    record, envelope = _words(payload, "record", "envelope")
+    return Proposal(SettlementRecord.parse(_base64(record)), envelope)
+
+
+def _read_signature(payload: bytes) -> Cosignature:
+    validator, transaction, signature = _words(payload, "validator", "transaction", "signature")
+    return Cosignature(validator, transaction, _base64(signature))
+
+
+_READERS: dict[str, Callable[[bytes], Vote | Proposal | Cosignature]] = {
+    "vote": Vote.parse,
+    "proposal": _read_proposal,
+    "signature": _read_signature,
+}

@@ -1,0 +1,63 @@
+"""The validator put together from its configuration."""
+
+from __future__ import annotations
+
+import secrets
+
+from agent.errors import BAD_CONFIG, MilepostError
+from agent.fleet.link import PahoLink
+from agent.host.clock import SystemClock
+from agent.host.logs import Log
+from agent.host.sections import Config
+from agent.journal import Journal
+from agent.ledger import keys
+from agent.market.bundle import Shelf
+from agent.market.wiring import broker, horizon, store
+from agent.validator.committee import EVERYTHING, Committee
+from agent.validator.daemon import Parts, Validator
+from agent.validator.docket import Docket
+from agent.validator.judge import Judge
+from agent.validator.rounds import Rounds
+from agent.validator.settling import Settling
+
+JOURNAL = "reviews.sqlite"
+
+
+class NoTestSet(MilepostError):
+    """validator.private_set ({path}) is not a file. A validator judges on a test set of its own: make one with
+    `milepost validator set`."""
+
+    exit_code = BAD_CONFIG
+
+
+def validator(config: Config, clock: SystemClock) -> Validator:
+    """Everything is opened here; what cannot work at all raises now, with its exit code."""
+    mine = config.validator
+    log = Log(config.agent.log_level)
+    keypair = keys.load(mine.key_file)
+    if mine.private_set is None or not mine.private_set.is_file():
+        raise NoTestSet(path=mine.private_set)
+    state = config.agent.state_dir
+    state.mkdir(parents=True, exist_ok=True)
+    docket = Docket(Journal(state / JOURNAL))
+    ledger = horizon(config)
+    shelf = Shelf(state / "bundles", store(config), keep=64)
+    rounds = Rounds(ledger, shelf, mine.initiators, keypair.public_key)
+    client = f"{config.agent.id}-{secrets.token_hex(4)}" if config.mqtt.tls is None else config.agent.id
+    link = PahoLink(broker(config.mqtt), client, (EVERYTHING,), session_seconds=0)
+    committee = Committee(link, keypair.public_key)
+    return Validator(
+        Parts(
+            horizon=ledger,
+            docket=docket,
+            rounds=rounds,
+            judge=Judge(ledger, shelf, keypair, mine.private_set, state / "updates"),
+            settling=Settling(ledger, shelf, keypair, committee, docket, rounds, log),
+            link=link,
+            clock=clock,
+            log=log,
+            account=keypair.public_key,
+            state_dir=state,
+            poll_s=mine.poll_s,
+        )
+    )

@@ -1,0 +1,186 @@
+"""The validator's daemon: look at the ledger, judge what is new, vote, settle. One thread; offline is normal."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from agent.core.review import Review, State
+from agent.errors import MilepostError, Unavailable
+from agent.host.clock import SystemClock
+from agent.host.logs import Log
+from agent.host.systemd import Notifier
+from agent.ledger.envelope import opened
+from agent.ledger.horizon import Horizon
+from agent.market import settlement
+from agent.ports import FleetLink
+from agent.validator.docket import Docket
+from agent.validator.entries import Entry, entry
+from agent.validator.judge import Judge, brief
+from agent.validator.rounds import Rounds
+from agent.validator.settling import Settling
+
+STATUS = "status.json"
+
+
+@dataclass
+class Parts:
+    """What a validator is made of."""
+
+    horizon: Horizon
+    docket: Docket
+    rounds: Rounds
+    judge: Judge
+    settling: Settling
+    link: FleetLink
+    clock: SystemClock
+    log: Log
+    account: str
+    state_dir: Path
+    poll_s: float
+    notifier: Notifier = field(default_factory=Notifier)
+
+
+class Validator:
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self._entries: dict[str, Entry] = {}
+        self._trouble = ""
+
+    def run(self) -> None:
+        """Until the clock is told to stop."""
+        parts = self.parts
+        parts.log.event("validator.started", account=parts.account, open=len(parts.docket.open))
+        parts.notifier.ready("looking for entries")
+        try:
+            while not parts.clock.stopped:
+                self.turn()
+                parts.clock.sleep(parts.poll_s)
+        finally:
+            parts.notifier.stopping()
+            self._write_status("stopped")
+            parts.link.close()
+            parts.docket.journal.close()
+            parts.log.event("validator.stopped")
+
+    def turn(self) -> None:
+        """Once around; what the network does not give now is asked for on the next turn."""
+        try:
+            head = self.parts.horizon.head()
+            self.parts.rounds.look()
+            for account in sorted(self.parts.rounds.settlements):
+                self._look(account)
+            self._judge_next()
+            self.parts.settling.hear()
+            self.parts.settling.speak(head)
+            self._trouble = ""
+        except MilepostError as error:
+            if str(error) != self._trouble:
+                self._trouble = str(error)
+                if isinstance(error, Unavailable):
+                    self.parts.log.warning("validator.waiting", why=str(error))
+                else:
+                    self.parts.log.error("validator.failed", error)
+        self._write_status("online")
+        self.parts.notifier.watchdog()
+
+    def _look(self, account: str) -> None:
+        """New stakes become reviews; stakes that are gone were settled or taken back."""
+        parts = self.parts
+        there = {stake.id: stake for stake in parts.horizon.stakes(account)}
+        for stake in there.values():
+            if stake.id in parts.docket.seen:
+                continue
+            found = entry(parts.horizon, stake)
+            if found is not None:
+                self._entries[stake.id] = found
+                self._record(stake.id, "found", {"settlement": account, **found.facts()})
+        for review in list(parts.docket.open.values()):
+            if review.facts["settlement"] == account and review.id not in there:
+                self._ended(review, account)
+
+    def _ended(self, review: Review, account: str) -> None:
+        for transaction in self.parts.horizon.touching(review.id):
+            if transaction.source == account:
+                envelope = opened(transaction.envelope, self.parts.horizon.passphrase)
+                done = settlement.read(envelope, account).get(review.id)
+                if done is not None:
+                    facts = {**asdict(done), "settlement_transaction": transaction.hash}
+                    self._record(review.id, "settled", facts)
+                    break
+        else:
+            self._record(review.id, "gone", {"outcome": "gone"})
+        self._entries.pop(review.id, None)
+        self.parts.settling.forget(review.id)
+
+    def _judge_next(self) -> None:
+        """One entry a turn, the oldest first: votes and settlements of others do not wait for a long queue."""
+        waiting = [r for r in self.parts.docket.open.values() if r.state is State.FOUND]
+        for review in sorted(waiting, key=lambda r: (r.facts["ledger"], r.id)):
+            found = self._entries.get(review.id) or self._again(review)
+            if found is None:
+                continue
+            judgement = self.parts.judge.judge(found, self.parts.rounds.served)
+            cid = self._round_of(found)
+            if cid is None:
+                continue
+            self._record(review.id, "judged", {"round": cid, **brief(judgement)})
+            return
+
+    def _again(self, review: Review) -> Entry | None:
+        """After a restart: the entry as the ledger has it."""
+        stake = self.parts.horizon.stake(review.id)
+        found = entry(self.parts.horizon, stake) if stake else None
+        if found is not None:
+            self._entries[review.id] = found
+        return found
+
+    def _round_of(self, found: Entry) -> str | None:
+        """The round under which an entry is settled: its base if that is served, else the newest one of its settlement
+        account, so that rubbish is settled too."""
+        rounds = self.parts.rounds
+        base = self.parts.judge.base_of(found)
+        if base in rounds.served:
+            return base
+        served = [s for a in found.stake.claimants for s in rounds.of(a)]
+        return served[-1].cid if served else None
+
+    def _record(self, entry_id: str, kind: str, facts: dict[str, Any]) -> None:
+        self.parts.docket.record(entry_id, kind, facts, self.parts.clock.now())
+        shown = {k: facts[k] for k in ("vehicle", "outcome", "credit", "reason", "figure") if k in facts}
+        self.parts.log.event(f"entry.{kind}", entry=entry_id[:16], **shown)
+
+    def status(self, word: str) -> dict[str, Any]:
+        parts = self.parts
+        return {
+            "status": word,
+            "at": parts.clock.now(),
+            "pid": os.getpid(),
+            "account": parts.account,
+            "rounds": [
+                {"cid": s.cid, "model": s.round.model, "number": s.round.number} for s in parts.rounds.served.values()
+            ],
+            "reviews": [
+                {
+                    "entry": r.id,
+                    "state": r.state.value,
+                    "vehicle": r.facts["vehicle"],
+                    "outcome": r.facts.get("outcome"),
+                }
+                for r in parts.docket.open.values()
+            ],
+            "ended": dict(parts.docket.ended),
+            "troubles": [t for t in (self._trouble, *parts.rounds.troubles) if t],
+        }
+
+    def _write_status(self, word: str) -> None:
+        path = self.parts.state_dir / STATUS
+        part = path.with_suffix(".part")
+        try:
+            part.write_text(json.dumps(self.status(word)))
+            part.replace(path)
+        except OSError as error:
+            self.parts.log.warning("status.unwritten", why=error.strerror)

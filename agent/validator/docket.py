@@ -1,0 +1,50 @@
+"""The validator's open reviews, folded from its journal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from agent.core.review import Review, State, advance
+from agent.journal import Journal, JournalReader
+
+
+class Docket:
+    """Open reviews in full; of closed ones only that they were seen, and how they ended."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        self.open: dict[str, Review] = {}
+        self.seen: set[str] = set()
+        self.ended: Counter[str] = Counter()
+        for event in journal.events():
+            self._take(event.job, event.kind, event.data)
+
+    def record(self, entry: str, kind: str, data: Mapping[str, Any], at: float) -> Review:
+        """Write one event down. Raises NotInTable, JournalFull: then nothing has changed."""
+        advance(self.open.get(entry, Review(entry)), kind, data)
+        self.journal.append(entry, kind, data, at)
+        return self._take(entry, kind, data)
+
+    def judged(self, round_cid: str) -> list[Review]:
+        """Reviews of one round that have a verdict of ours, oldest entry first."""
+        reviews = (r for r in self.open.values() if r.state is State.JUDGED and r.facts["round"] == round_cid)
+        return sorted(reviews, key=lambda r: (r.facts["ledger"], r.id))
+
+    def _take(self, entry: str, kind: str, data: Mapping[str, Any]) -> Review:
+        review = advance(self.open.get(entry, Review(entry)), kind, data)
+        self.seen.add(entry)
+        self.open[entry] = review
+        if review.is_over:
+            del self.open[entry]
+            self.ended[review.facts.get("outcome", review.state.value)] += 1
+        return review
+
+
+def every_review(journal: JournalReader) -> dict[str, Review]:
+    """All reviews, closed ones too, for people to look at."""
+    reviews: dict[str, Review] = {}
+    for event in journal.events():
+        reviews[event.job] = advance(reviews.get(event.job, Review(event.job)), event.kind, event.data)
+    return reviews

@@ -1,0 +1,161 @@
+"""The settlement record and its transaction: made by one function, so that a validator signs only what it would have
+built itself (PROTOCOL section 6)."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stellar_sdk import ManageSellOffer
+
+from agent.content.importer import root
+from agent.core.cid import Cid
+from agent.core.documents import Round, Settled, SettlementRecord, Vote
+from agent.core.ledger import Account, Offer
+from agent.core.money import Stroops, stroops
+from agent.core.review import Review
+from agent.core.verdict import merge, same_figure, threshold
+from agent.ledger.envelope import build, opened
+from agent.ledger.horizon import Horizon
+from agent.market import bundle, settlement
+from agent.market.publish import ISSUED
+
+FEE: Stroops = 1000
+"""Bid per operation of a settlement: the same for every validator, so that all build the same transaction."""
+VALID_S = 240
+RECORD_BYTES = 20 * 1024
+"""A record that is to travel in one MQTT message of 64 KiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The end of the chain of records: where the next one goes on. Index -1: there is none yet."""
+
+    index: int = -1
+    cid: str | None = None
+    agreements: Mapping[str, int] | None = None
+
+
+def last_link(horizon: Horizon, shelf: bundle.Shelf, account: str, known: Link) -> Link:
+    """The newest record that the ledger anchors, found from the settlement account's own transactions."""
+    for transaction in horizon.history(account, newest_first=True):
+        envelope = opened(transaction.envelope, horizon.passphrase)
+        if transaction.source != account or envelope.memo is None:
+            continue
+        cid = str(Cid.v0(envelope.memo))
+        if cid == known.cid:
+            return known
+        record = shelf.record(cid)
+        return Link(record.index, cid, record.agreements)
+    return Link()
+
+
+def ripe(review: Review, votes: Sequence[Vote], round_: Round, now: int) -> bool:
+    """Whether an entry can be settled: all voted, or enough did and the others had a turn's time to."""
+    if not same_figure([None if v.figure is None else float(v.figure) for v in votes]):
+        return False
+    waited = now - int(review.facts["entered_at"])
+    return len(votes) == len(round_.committee) or (
+        len(votes) >= threshold(len(round_.committee)) and waited > round_.turn
+    )
+
+
+def record(
+    link: Link,
+    round_cid: str,
+    round_: Round,
+    speaker: str,
+    entries: Sequence[tuple[Review, Sequence[Vote]]],
+    can_be_paid: Callable[[str], bool],
+) -> SettlementRecord:
+    """The record that these votes make, cut to what one message holds."""
+    counts = {validator: (link.agreements or {}).get(validator, 0) for validator in round_.committee}
+    settled: list[Settled] = []
+    votes: list[Vote] = []
+    size = 0
+    for review, cast in entries[: settlement.MAX_ENTRIES]:
+        size += sum(len(vote.to_bytes()) for vote in cast) + 1000
+        if settled and size > RECORD_BYTES:
+            break
+        verdict = merge(cast)
+        facts = review.facts
+        outcome, credit, reason = verdict.outcome, verdict.credit, verdict.reason
+        if outcome != "rejected" and not can_be_paid(facts["vehicle"]):
+            outcome, credit, reason = "rejected", 0, "the vehicle has no trustline for its pay"
+        settled.append(
+            Settled(
+                entry=review.id,
+                transaction=facts["transaction"],
+                vehicle=facts["vehicle"],
+                contribution=facts["contribution"],
+                outcome=outcome,
+                reason=reason,
+                credit=credit,
+                stake=facts["stake"],
+                fee=0 if outcome == "rejected" else min(round_.stake.fee, facts["stake"]),
+            )
+        )
+        votes.extend(cast)
+        for vote in cast:
+            counts[vote.validator] += vote.outcome == outcome
+    return SettlementRecord(
+        index=link.index + 1,
+        previous=link.cid,
+        round=round_cid,
+        entries=tuple(settled),
+        votes=tuple(votes),
+        agreements=counts,
+        speaker=speaker,
+    )
+
+
+def record_cid(made: SettlementRecord) -> Cid:
+    """The CID of the record's bundle, computed here."""
+    folder = Path(tempfile.mkdtemp(prefix="milepost-"))
+    try:
+        return root(bundle.lay(folder / "record", {bundle.RECORD: made.to_bytes()}))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def envelope(
+    made: SettlementRecord,
+    cid: Cid,
+    round_: Round,
+    account: Account,
+    offers: list[Offer],
+    passphrase: str,
+    max_time: int,
+    topped_up: Stroops | None = None,
+) -> str:
+    """The unsigned transaction (base64 XDR). `topped_up`: the standing offer's amount as proposed by another."""
+    standing = settlement.standing(round_, account, offers, ISSUED)
+    operations = settlement.operations(made, round_, standing)
+    if topped_up is not None and isinstance(operations[-1], ManageSellOffer):
+        # Vehicles redeem all the time, so two validators may see different amounts unredeemed. More than is needed
+        # does no harm: nobody has VLM but those who were paid it. Less would leave somebody unpaid.
+        needed = stroops(operations[-1].amount)
+        if needed <= topped_up <= ISSUED:
+            operations = settlement.operations(
+                made, round_, settlement.Standing(standing.offer_id, standing.unredeemed + topped_up - needed)
+            )
+    return build(
+        account.id,
+        account.sequence,
+        operations,
+        passphrase=passphrase,
+        fee=FEE,
+        max_time=max_time,
+        memo=cid.digest,
+    ).to_xdr()
+
+
+def topped_up(proposed: str, passphrase: str) -> Stroops | None:
+    """The standing offer's amount in a proposed transaction. Raises Malformed."""
+    operations = opened(proposed, passphrase).operations
+    if operations and isinstance(operations[-1], ManageSellOffer):
+        return stroops(operations[-1].amount)
+    return None

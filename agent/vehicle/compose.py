@@ -1,0 +1,118 @@
+"""The vehicle put together from its configuration: the one place that knows every room."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from pathlib import Path
+
+from agent.core import gates
+from agent.core.mileage import Bounds
+from agent.core.trip import Fence, TripRules
+from agent.fleet.topics import VehicleTopics
+from agent.host.clock import SystemClock
+from agent.host.logs import Log
+from agent.host.machine import Machine
+from agent.host.sections import Config
+from agent.journal import Journal, JournalReader
+from agent.ledger import keys
+from agent.market.bundle import Shelf
+from agent.market.wiring import broker, horizon, store
+from agent.ports import Trainer
+from agent.sense.sources import Sources
+from agent.vehicle.daemon import Parts, Vehicle
+from agent.vehicle.desk import Desk
+from agent.vehicle.logbook import Logbook, every_job
+from agent.vehicle.offers import Market
+from agent.vehicle.watch import Watch, connect
+
+JOURNAL = "journal.sqlite"
+
+
+def vehicle(config: Config, clock: SystemClock, trainer: Trainer | None = None) -> Vehicle:
+    """Everything is opened here; what cannot work at all raises now, with its exit code. `trainer`: in place of the
+    child process."""
+    log = Log(config.agent.log_level)
+    keypair = keys.load(config.agent.key_file)
+    state = config.agent.state_dir
+    state.mkdir(parents=True, exist_ok=True)
+    journal = Journal(state / JOURNAL)
+    logbook = Logbook(journal)
+    sources = Sources()
+    trainer = trainer or _trainer(config, keys.derived(keypair, "milepost/fingerprint"))
+    desk = Desk(
+        config=config,
+        horizon=horizon(config),
+        shelf=Shelf(state / "bundles", store(config)),
+        trainer=trainer,
+        keypair=keypair,
+        folder=state / "jobs",
+        outcomes=lambda: logbook.outcomes,
+    )
+    topics = VehicleTopics(config.agent.fleet, config.agent.id)
+    fleet = connect(broker(config.mqtt), topics, journal, clock) if config.mqtt.enabled else None
+    host = Machine(config.machine, state)
+    return Vehicle(
+        Parts(
+            odometer=sources.odometer(config.odometer.source),
+            camera=lambda: sources.camera(config.camera.source),
+            trainer=trainer,
+            desk=desk,
+            logbook=logbook,
+            watch=Watch(gates.Limits(**config.gates.model_dump()), host, journal, fleet),
+            clock=clock,
+            log=log,
+            rules=rules(config),
+            state_dir=state,
+        )
+    )
+
+
+def rules(config: Config) -> TripRules:
+    trip = config.trip
+    return TripRules(
+        trigger_m=trip.trigger_m,
+        standstill_s=trip.standstill_s,
+        ignition_off_s=trip.ignition_off_s,
+        silence_s=trip.silence_s,
+        fences=tuple(Fence(f.latitude_deg, f.longitude_deg, f.radius_m) for f in trip.geofences),
+        bounds=Bounds(top_kmh=trip.top_kmh),
+    )
+
+
+def _trainer(config: Config, fingerprint_key: bytes) -> Trainer:
+    from agent.learn.settings import Settings
+    from agent.learn.trainer import ChildTrainer
+
+    logging.getLogger("milepost").addHandler(logging.StreamHandler())
+    train = config.train
+    return ChildTrainer(
+        Settings(
+            device=train.device,
+            reservoir_mb=train.reservoir_mb,
+            memory_mb=train.memory_mb,
+            precision=train.precision,
+            checkpoint_s=train.checkpoint_s,
+            threads=train.threads,
+            fingerprint_key=fingerprint_key,
+        )
+    )
+
+
+def survey(config: Config) -> Market:
+    """The offers as a vehicle sees them now. Reads only; works beside a running daemon."""
+    journal = config.agent.state_dir / JOURNAL
+    outcomes = (
+        [job.outcome for job in every_job(JournalReader(journal)).values() if job.outcome] if journal.exists() else []
+    )
+    with tempfile.TemporaryDirectory(prefix="milepost-") as scratch:
+        desk = Desk(
+            config=config,
+            horizon=horizon(config),
+            shelf=Shelf(Path(scratch) / "bundles", store(config)),
+            trainer=_trainer(config, b""),
+            keypair=keys.load(config.agent.key_file),
+            folder=Path(scratch),
+            outcomes=lambda: outcomes,
+        )
+        return desk.survey()

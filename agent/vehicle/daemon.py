@@ -1,0 +1,270 @@
+"""The vehicle's daemon: one loop that reads the odometer, writes events down, and sends one errand after another.
+
+Three threads: this loop (the journal's only writer), the capture thread (camera to trainer), one errand (network and
+files). Training is a child process. After a crash the journal is folded and the loop goes on: there is no other state.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from agent import __version__
+from agent.core.gates import Work
+from agent.core.job import Job, State, Step, owed
+from agent.core.trip import Doubted, Tick, TripClosed, TripOpened, TripRules, TripState, advance
+from agent.errors import MilepostError, Unavailable
+from agent.host.clock import SystemClock
+from agent.host.logs import Log
+from agent.host.systemd import Notifier
+from agent.ports import Camera, Odometer, Trainer
+from agent.sense.alignment import Aligner
+from agent.sense.capture import Capture
+from agent.vehicle.desk import Desk
+from agent.vehicle.errands import Errands, is_waiting
+from agent.vehicle.logbook import TRIP, Logbook
+from agent.vehicle.watch import Watch
+
+TURN_S = 0.05
+"""The loop's pause. Twenty looks a second at the odometer are plenty for a car."""
+TELL_S = 1.0
+"""How often status, gates and the fleet are seen to."""
+NOTE_S = 15.0
+"""How often the mileage is written down while the car drives: a power cut costs so many seconds of distance."""
+STATUS = "status.json"
+TRANSFERS = (Step.FETCH, Step.STORE)
+"""Steps that move bundles, for which a metered link is not good enough."""
+
+
+@dataclass
+class Parts:
+    """What a vehicle is made of. Everything that touches the world comes in here."""
+
+    odometer: Odometer
+    camera: Callable[[], Camera]
+    """Opens the camera: it is on only while a trip is trained on."""
+    trainer: Trainer
+    desk: Desk
+    logbook: Logbook
+    watch: Watch
+    clock: SystemClock
+    log: Log
+    rules: TripRules
+    state_dir: Path
+    notifier: Notifier = field(default_factory=Notifier)
+
+
+class Vehicle:
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self._log = parts.log
+        self._trip: TripState = parts.logbook.mileage()
+        self._errands = Errands(parts.desk)
+        self._camera: Camera | None = None
+        self._aligner: Aligner | None = None
+        self._capture: Capture | None = None
+        self._trouble = ""
+        self._held = False
+        self._told = self._noted = float("-inf")
+        self._turned = parts.clock.monotonic()
+
+    def run(self) -> None:
+        """Until the clock is told to stop."""
+        clock = self.parts.clock
+        self._log.event(
+            "vehicle.started", account=self.parts.desk.keypair.public_key, jobs=len(self.parts.logbook.open)
+        )
+        self.parts.notifier.ready("waiting for a trip")
+        try:
+            while not clock.stopped:
+                self.turn()
+                clock.sleep(TURN_S)
+        finally:
+            self.close()
+
+    def turn(self) -> None:
+        """Once around. What cannot be written down now (a full disk) is tried again on the next turn."""
+        now = self.parts.clock.monotonic()
+        try:
+            self._drive(now)
+            self._learn()
+            self._work(now)
+        except Unavailable as error:
+            self._say("vehicle.waiting", error)
+        if now - self._told >= TELL_S:
+            self._told = now
+            self._tell()
+        self._turned = now
+
+    def close(self) -> None:
+        self.parts.notifier.stopping()
+        self._errands.close()
+        self._stop_capture()
+        self.parts.trainer.close()
+        self.parts.odometer.close()
+        self.parts.watch.close()
+        self._write_status("stopped")
+        self.parts.logbook.journal.close()
+        self._log.event("vehicle.stopped")
+
+    # --- the car moves
+
+    def _drive(self, now: float) -> None:
+        readings = self.parts.odometer.poll()
+        for seen in readings or (Tick(now - self._turned),):
+            after, events = advance(self.parts.rules, self._trip, seen)
+            for event in events:
+                if isinstance(event, TripOpened):
+                    self._open(event, after)
+                elif isinstance(event, TripClosed):
+                    self._arrive(event, after)
+                elif isinstance(event, Doubted):
+                    self._log.warning("odometer.doubted", what=event.doubt.what, metres=round(event.doubt.metres))
+            self._trip = after
+            if self._aligner is not None and not isinstance(seen, Tick):
+                self._aligner.reading(seen)
+        if now - self._noted >= NOTE_S and self._trip.mileage.total_m:
+            self._noted = now
+            self.parts.logbook.journal.remember(TRIP, json.dumps(self._trip.stored()))
+
+    def _open(self, event: TripOpened, trip: TripState) -> None:
+        if self.parts.logbook.driving is None:
+            self._record(self.parts.logbook.next_id(), "opened", {"metres": round(event.distance_m)}, trip)
+            self._errands.hurry()
+
+    def _arrive(self, event: TripClosed, trip: TripState) -> None:
+        job = self.parts.logbook.driving
+        if job is None:
+            return
+        self._stop_capture()
+        facts = {"reason": event.reason.value, "metres": round(event.distance_m), "seconds": round(event.duration_s)}
+        if job.state is State.TRAINING:
+            self._record(job.id, "arrived", facts, trip)
+        else:
+            why = f"the car arrived before there was a round to train on ({self._trouble or owed(job)})"
+            self._record(job.id, "passed", {**facts, "reason": why}, trip)
+        self._errands.hurry()
+
+    # --- it learns
+
+    def _learn(self) -> None:
+        job = self.parts.logbook.driving
+        if job is None or job.state is not State.TRAINING or self._capture is not None:
+            return
+        self.parts.trainer.start(self.parts.desk.task(job))
+        self._held = False
+        self._aligner = Aligner()
+        self._camera = self.parts.camera()
+        self._capture = Capture(self._camera, self._aligner, self.parts.trainer.feed)
+        self._capture.start()
+        self._log.event("training.started", job=job.id, round=job.facts["round"])
+
+    def _stop_capture(self) -> None:
+        if self._capture is not None:
+            self._capture.stop()
+            self._log.event("capture.stopped", frames=self._capture.counts.frames)
+        if self._camera is not None:
+            self._camera.close()
+        self._capture = self._camera = self._aligner = None
+
+    # --- its jobs go on
+
+    def _work(self, now: float) -> None:
+        outcome = self._errands.fetch()
+        if outcome is not None:
+            if outcome.job.id in self.parts.logbook.open and outcome.job.state is self._state(outcome.job):
+                for kind, facts in outcome.events:
+                    self._record(outcome.job.id, kind, facts)
+            self._errands.done(outcome, now)
+            if outcome.trouble is not None:
+                self._say(f"{outcome.job.id}: {outcome.step.value}", outcome.trouble)
+            elif outcome.events:
+                self._trouble = ""
+        logbook = self.parts.logbook
+        barred = TRANSFERS if self.parts.watch.bars(Work.TRANSFERS) else ()
+        self._errands.send(logbook.open.values(), logbook.in_flight, barred, now)
+
+    def _state(self, job: Job) -> State:
+        """The job's state now: while an errand was out, the car may have arrived."""
+        return self.parts.logbook.open[job.id].state
+
+    def _record(self, job_id: str, kind: str, facts: dict[str, Any], trip: TripState | None = None) -> None:
+        at = self.parts.clock.now()
+        job = self.parts.logbook.record(job_id, kind, facts, at, trip)
+        shown: dict[str, Any] = {k: v for k, v in facts.items() if isinstance(v, (int, str, float)) and k != "envelope"}
+        self._log.event(f"job.{kind}", job=job_id, **shown)
+        if job.is_over:
+            self._log.event("job.over", job=job_id, outcome=job.outcome or "passed")
+
+    # --- it tells
+
+    def _tell(self) -> None:
+        parts = self.parts
+        training = self._capture is not None
+        parts.watch.look(self._trip.recent.memory.ignition)
+        held = parts.watch.bars(Work.TRAINING)
+        if training and held is not self._held:
+            self._held = held
+            parts.trainer.hold(held)
+            self._log.event(
+                "training.paused" if held else "training.resumed", gates=",".join(sorted(parts.watch.closed))
+            )
+        try:
+            parts.watch.talk(self.status("online"))
+        except Unavailable as error:
+            self._say("fleet", error)
+        self._write_status("online")
+        parts.notifier.watchdog()
+
+    def status(self, word: str) -> dict[str, Any]:
+        """What `milepost status` and the fleet are told. No position."""
+        parts, mileage = self.parts, self._trip.mileage
+        training = self._capture is not None
+        troubles = [parts.odometer.trouble, self._capture.trouble if self._capture else None, self._trouble or None]
+        return {
+            "status": word,
+            "at": parts.clock.now(),
+            "pid": os.getpid(),
+            "vehicle": parts.desk.config.agent.id,
+            "account": parts.desk.keypair.public_key,
+            "trip": {"phase": mileage.phase.value, "metres": round(mileage.since_m), "total": round(mileage.total_m)},
+            "jobs": [_brief(job) for job in parts.logbook.open.values()],
+            "training": _plain(replace(parts.trainer.progress())) if training else None,
+            "closed_gates": sorted(parts.watch.closed),
+            "software": __version__,
+            "profile": parts.desk.config.agent.profile,
+            "troubles": [t for t in (*troubles, *parts.watch.troubles) if t],
+        }
+
+    def _write_status(self, word: str) -> None:
+        """Not synced and not in the journal: it is worth nothing after a power cut."""
+        path = self.parts.state_dir / STATUS
+        part = path.with_suffix(".part")
+        try:
+            part.write_text(json.dumps(self.status(word)))
+            part.replace(path)
+        except OSError as error:
+            self._say("status", Unavailable(what=f"{path} ({error.strerror})"))
+
+    def _say(self, what: str, error: MilepostError) -> None:
+        """Each sentence once, until another takes its place."""
+        if str(error) == self._trouble:
+            return
+        self._trouble = str(error)
+        if is_waiting(error):
+            self._log.warning("work.waiting", step=what, why=str(error))
+        else:
+            self._log.error("work.failed", error, step=what)
+
+
+def _brief(job: Job) -> dict[str, Any]:
+    step = owed(job)
+    return {"job": job.id, "state": job.state.value, "owed": step.value if step else None, "outcome": job.outcome}
+
+
+def _plain(progress: Any) -> dict[str, Any]:
+    return {name: getattr(progress, name) for name in progress.__slots__}

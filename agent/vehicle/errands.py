@@ -1,0 +1,103 @@
+"""One errand at a time, beside the loop: which job's step is due, when to try again, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from agent.core.job import Job, Step, owed
+from agent.errors import MilepostError, TryAgain, Unavailable
+from agent.vehicle.desk import Desk, Events
+
+WAIT_S = (1.0, 10.0)
+"""First and longest pause before a step that had nothing to say is asked again."""
+FAULT_S = (1.0, 120.0)
+"""The same after a step that failed."""
+SIGNING = (Step.SIGN, Step.CLOSE)
+"""Steps that build an envelope: not while another job's could still apply."""
+BACKWARDS = ("refused", "lapsed")
+"""Events after which an envelope is built anew: each try costs a fee, so they wait like faults."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    until: float
+    length: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an errand brought: events to write down, or the sentence why there are none."""
+
+    job: Job
+    step: Step
+    events: Events
+    trouble: MilepostError | None = None
+
+
+class Errands:
+    """Runs steps in a thread of its own. For one caller, which writes the events down."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="errand")
+        self._running: Future[Outcome] | None = None
+        self._pauses: dict[str, Pause] = {}
+
+    @property
+    def idle(self) -> bool:
+        return self._running is None
+
+    def send(self, jobs: Iterable[Job], in_flight: Job | None, barred: Collection[Step], now: float) -> None:
+        """Start the first step that is due, if none runs."""
+        if self._running is not None:
+            return
+        for job in jobs:
+            step = owed(job)
+            if step is None or step is Step.TRAIN or self._waits(job, now):
+                continue
+            if step in barred or (step in SIGNING and in_flight is not None):
+                continue
+            self._running = self._worker.submit(self._run, job, step)
+            return
+
+    def fetch(self) -> Outcome | None:
+        """What the finished errand brought, or None. Stays until `done`, so that nothing is lost when it cannot be
+        written down yet. What an errand raises that is not a MilepostError is a fault of the program: it goes on up."""
+        if self._running is None or not self._running.done():
+            return None
+        return self._running.result()
+
+    def done(self, outcome: Outcome, now: float) -> None:
+        """The outcome was dealt with."""
+        self._running = None
+        if outcome.events and outcome.events[-1][0] not in BACKWARDS:
+            self._pauses.pop(outcome.job.id, None)
+            return
+        first, longest = FAULT_S if outcome.trouble or outcome.events else WAIT_S
+        before = self._pauses.get(outcome.job.id)
+        length = min(before.length * 1.5, longest) if before else first
+        self._pauses[outcome.job.id] = Pause(now + length, length)
+
+    def hurry(self) -> None:
+        """Something changed: ask again without waiting."""
+        self._pauses.clear()
+
+    def close(self) -> None:
+        self._worker.shutdown(wait=False, cancel_futures=True)
+
+    def _waits(self, job: Job, now: float) -> bool:
+        pause = self._pauses.get(job.id)
+        return pause is not None and now < pause.until
+
+    def _run(self, job: Job, step: Step) -> Outcome:
+        try:
+            return Outcome(job, step, self._desk.do(job, step))
+        except MilepostError as error:
+            return Outcome(job, step, [], error)
+
+
+def is_waiting(error: MilepostError) -> bool:
+    """Whether time alone may mend it, so that it deserves a warning and not an alarm."""
+    return isinstance(error, (Unavailable, TryAgain))
