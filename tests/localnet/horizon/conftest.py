@@ -99,26 +99,36 @@ def town(client: Client) -> Town:
     hashes["take"] = client.apply(taker, op.ManageSellOffer(Asset.native(), gold, "20", Price(1, 2)))
     hashes["path"] = client.apply(
         taker,
-        op.PathPaymentStrictSend(
-            taker.public_key, Asset.native(), "4", silver, "1", [gold]
-        ),
+        op.PathPaymentStrictSend(taker.public_key, Asset.native(), "4", silver, "1", [gold]),
         op.PathPaymentStrictReceive(taker.public_key, Asset.native(), "10", silver, "2", [gold]),
     )
     later = ClaimPredicate.predicate_not(ClaimPredicate.predicate_before_relative_time(3600))
     claimants = [Claimant(taker.public_key), Claimant(maker.public_key, later)]
     for name in ("kept", "claimed", "clawed"):
         hashes[name] = client.apply(maker, op.CreateClaimableBalance(gold, "5", claimants))
-    ids = [one["id"] for one in client.server.claimable_balances().for_claimant(taker.public_key).call()["_embedded"]["records"]]
+    ids = [
+        one["id"]
+        for one in client.server.claimable_balances()
+        .for_claimant(taker.public_key)
+        .call()["_embedded"]["records"]
+    ]
     hashes["claim"] = client.apply(taker, op.ClaimClaimableBalance(ids[1]))
     hashes["clawback"] = client.apply(
         issuer,
         op.ClawbackClaimableBalance(ids[2]),
         op.Clawback(gold, taker.public_key, "1"),
-        op.SetTrustLineFlags(taker.public_key, silver, clear_flags=TrustLineFlags.TRUSTLINE_CLAWBACK_ENABLED_FLAG),
+        op.SetTrustLineFlags(
+            taker.public_key, silver, clear_flags=TrustLineFlags.TRUSTLINE_CLAWBACK_ENABLED_FLAG
+        ),
     )
     hashes["options"] = client.apply(
         maker,
-        op.SetOptions(low_threshold=0, med_threshold=1, high_threshold=1, signer=Signer.ed25519_public_key(taker.public_key, 1)),
+        op.SetOptions(
+            low_threshold=0,
+            med_threshold=1,
+            high_threshold=1,
+            signer=Signer.ed25519_public_key(taker.public_key, 1),
+        ),
         op.ManageData("notes", b"hello"),
         op.BumpSequence(0),
     )
@@ -127,4 +137,3 @@ def town(client: Client) -> Town:
     failed = client.apply(taker, op.Payment(maker.public_key, gold, "999999"), op.BumpSequence(0))
     offers = client.server.offers().for_account(maker.public_key).call()["_embedded"]["records"]
     return Town(client, issuer, maker, taker, gold, silver, ids[0], ids[1], offers[0]["id"], failed, hashes)
-

@@ -15,18 +15,51 @@ XLM = Asset.native()
 Call = Callable[[Any, Any], Any]
 OBJECTS: dict[str, tuple[Call, set[str]]] = {
     "root": (lambda s, t: s.root(), {"horizon_version", "network_passphrase", "history_latest_ledger"}),
-    "fee_stats": (lambda s, t: s.fee_stats(), {"last_ledger", "ledger_capacity_usage", "fee_charged", "max_fee"}),
+    "fee_stats": (
+        lambda s, t: s.fee_stats(),
+        {"last_ledger", "ledger_capacity_usage", "fee_charged", "max_fee"},
+    ),
     "account": (
         lambda s, t: s.accounts().account_id(t.maker.public_key),
-        {"id", "account_id", "sequence", "sequence_ledger", "sequence_time", "subentry_count", "thresholds", "flags"}
-        | {"balances", "signers", "data", "num_sponsoring", "num_sponsored", "last_modified_time", "paging_token"},
+        {
+            "id",
+            "account_id",
+            "sequence",
+            "sequence_ledger",
+            "sequence_time",
+            "subentry_count",
+            "thresholds",
+            "flags",
+        }
+        | {
+            "balances",
+            "signers",
+            "data",
+            "num_sponsoring",
+            "num_sponsored",
+            "last_modified_time",
+            "paging_token",
+        },
     ),
     "data": (lambda s, t: s.data(t.maker.public_key, "notes"), {"value"}),
-    "offer": (lambda s, t: s.offers().offer(t.offer_id), {"id", "seller", "selling", "buying", "amount", "price_r"}),
+    "offer": (
+        lambda s, t: s.offers().offer(t.offer_id),
+        {"id", "seller", "selling", "buying", "amount", "price_r"},
+    ),
     "orderbook": (lambda s, t: s.orderbook(t.gold, XLM), {"bids", "asks", "base", "counter"}),
     "transaction": (
         lambda s, t: s.transactions().transaction(t.hashes["take"]),
-        {"id", "hash", "successful", "ledger", "envelope_xdr", "result_xdr", "memo_type", "signatures", "max_fee"}
+        {
+            "id",
+            "hash",
+            "successful",
+            "ledger",
+            "envelope_xdr",
+            "result_xdr",
+            "memo_type",
+            "signatures",
+            "max_fee",
+        }
         | {"source_account", "source_account_sequence", "fee_account", "fee_charged", "operation_count"},
     ),
     "ledger": (
@@ -67,7 +100,10 @@ PAGES: dict[str, tuple[Call, set[str]]] = {
     "operations of an account": (lambda s, t: s.operations().for_account(t.maker.public_key), {"type"}),
     "operations of a ledger": (lambda s, t: s.operations().for_ledger(2), {"type", "starting_balance"}),
     "operations of a transaction": (lambda s, t: s.operations().for_transaction(t.hashes["take"]), {"type"}),
-    "operations of a balance": (lambda s, t: s.operations().for_claimable_balance(t.spent_balance_id), {"type"}),
+    "operations of a balance": (
+        lambda s, t: s.operations().for_claimable_balance(t.spent_balance_id),
+        {"type"},
+    ),
     "payments": (lambda s, t: s.payments(), {"type", "created_at"}),
     "payments of an account": (lambda s, t: s.payments().for_account(t.taker.public_key), {"type"}),
     "payments of a ledger": (lambda s, t: s.payments().for_ledger(2), {"type"}),
@@ -83,10 +119,23 @@ PAGES: dict[str, tuple[Call, set[str]]] = {
     "trades by type": (lambda s, t: s.trades().for_trade_type("orderbook"), {"trade_type"}),
     "trade_aggregations": (
         lambda s, t: s.trade_aggregations(XLM, t.gold, 60_000),
-        {"timestamp", "trade_count", "base_volume", "counter_volume", "avg", "high", "low", "open_r", "close"},
+        {
+            "timestamp",
+            "trade_count",
+            "base_volume",
+            "counter_volume",
+            "avg",
+            "high",
+            "low",
+            "open_r",
+            "close",
+        },
     ),
     "ledgers": (lambda s, t: s.ledgers(), {"sequence", "closed_at"}),
-    "assets": (lambda s, t: s.assets(), {"asset_code", "accounts", "balances", "flags", "num_claimable_balances"}),
+    "assets": (
+        lambda s, t: s.assets(),
+        {"asset_code", "accounts", "balances", "flags", "num_claimable_balances"},
+    ),
     "assets of a code": (lambda s, t: s.assets().for_code("GOLD"), {"asset_code"}),
     "assets of an issuer": (lambda s, t: s.assets().for_issuer(t.issuer.public_key), {"asset_issuer"}),
     "claimable_balances": (lambda s, t: s.claimable_balances(), {"id", "claimants"}),

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import base64
-import json
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
 import stellar_sdk as op
-from stellar_sdk import Asset, HashMemo, IdMemo, MuxedAccount, Price, ReturnHashMemo, TextMemo, TransactionBuilder
+from stellar_sdk import (
+    Asset,
+    HashMemo,
+    IdMemo,
+    MuxedAccount,
+    Price,
+    ReturnHashMemo,
+    TextMemo,
+    TransactionBuilder,
+)
 
 
 def records(builder: Any) -> list[dict[str, Any]]:
@@ -22,7 +30,11 @@ def effects(town: Any, name: str) -> list[dict[str, Any]]:
 
 def test_native_comes_last_among_the_balances_and_liabilities_are_shown(town: Any) -> None:
     account = town.client.server.accounts().account_id(town.maker.public_key).call()
-    assert [one["asset_type"] for one in account["balances"]] == ["credit_alphanum4", "credit_alphanum12", "native"]
+    assert [one["asset_type"] for one in account["balances"]] == [
+        "credit_alphanum4",
+        "credit_alphanum12",
+        "native",
+    ]
     gold = account["balances"][0]
     assert gold["is_clawback_enabled"] is True
     assert gold["is_authorized"] and gold["is_authorized_to_maintain_liabilities"]
@@ -69,7 +81,11 @@ def test_a_taker_without_an_offer_left_gets_a_synthetic_offer_id(town: Any) -> N
 
 def test_a_trade_is_one_effect_for_each_side(town: Any) -> None:
     taker, maker = effects(town, "take")
-    assert (taker["type"], taker["account"], taker["seller"]) == ("trade", town.taker.public_key, town.maker.public_key)
+    assert (taker["type"], taker["account"], taker["seller"]) == (
+        "trade",
+        town.taker.public_key,
+        town.maker.public_key,
+    )
     assert (taker["sold_amount"], taker["sold_asset_type"]) == ("20.0000000", "native")
     assert (maker["sold_amount"], maker["sold_asset_code"]) == ("10.0000000", "GOLD")
     assert maker["seller"] == town.taker.public_key
@@ -78,7 +94,11 @@ def test_a_trade_is_one_effect_for_each_side(town: Any) -> None:
 def test_path_payments_say_what_was_really_sent_and_received(town: Any) -> None:
     send, receive = records(town.client.server.operations().for_transaction(town.hashes["path"]))
     assert send["type"] == "path_payment_strict_send"
-    assert (send["source_amount"], send["amount"], send["destination_min"]) == ("4.0000000", "4.0000000", "1.0000000")
+    assert (send["source_amount"], send["amount"], send["destination_min"]) == (
+        "4.0000000",
+        "4.0000000",
+        "1.0000000",
+    )
     assert receive["type"] == "path_payment_strict_receive"
     assert (receive["source_amount"], receive["source_max"], receive["amount"]) == (
         "2.0000000",
@@ -148,7 +168,9 @@ def test_an_accounts_history_outlives_the_account(town: Any) -> None:
 
 def test_a_data_entry_is_also_served_raw(town: Any) -> None:
     path = f"/accounts/{town.maker.public_key}/data/notes"
-    request = urllib.request.Request(town.client.net.url + path, headers={"Accept": "application/octet-stream"})
+    request = urllib.request.Request(
+        town.client.net.url + path, headers={"Accept": "application/octet-stream"}
+    )
     with urllib.request.urlopen(request) as answer:
         assert answer.read() == b"hello"
 
