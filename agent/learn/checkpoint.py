@@ -1,7 +1,7 @@
 """Weights and checkpoints on disk: safetensors, whole or not at all, never a pickle.
 
-A checkpoint is one file: the weights, both of Adam's moments, and the trainer's state as JSON in the header. One file,
-because two could be from different moments after a power cut.
+A checkpoint is one file: the weights, both of Adam's moments, and the trainer's state as JSON in the
+header. One file, because two could be from different moments after a power cut.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def save(folder: Path, state: State, weights: Weights, moments: Weights) -> None
 
     tensors = {f"{WEIGHT}{name}": value for name, value in weights.items()}
     tensors |= {f"{MOMENT}{name}": value for name, value in moments.items()}
-    _write(folder / NAME, to_bytes(tensors, {"state": json.dumps(asdict(state))}))
+    write_bytes(folder / NAME, to_bytes(tensors, {"state": json.dumps(asdict(state))}))
 
 
 def load(folder: Path) -> Checkpoint | None:
@@ -70,7 +70,7 @@ def load(folder: Path) -> Checkpoint | None:
     path = folder / NAME
     if not path.exists():
         return None
-    tensors, header = tensors_and_metadata(_bytes(path, 3 * MAX_BYTES), NAME, 3 * MAX_BYTES)
+    tensors, header = tensors_and_metadata(read_bytes(path, 3 * MAX_BYTES), NAME, 3 * MAX_BYTES)
     try:
         state = State(**json.loads(header["state"]))
         state.fingerprint = tuple(state.fingerprint)
@@ -86,26 +86,28 @@ def _part(tensors: dict[str, npt.NDArray[np.generic]], prefix: str) -> dict[str,
 
 def write_weights(path: Path, weights: Weights) -> None:
     """Weights alone, whole or not at all."""
-    _write(path, dump(weights))
+    write_bytes(path, dump(weights))
 
 
 def read_weights(path: Path) -> dict[str, Array]:
     """Weights from a verified bundle: bounded, float32 and finite. Raises Malformed."""
-    return load_weights(_bytes(path, MAX_BYTES))
+    return load_weights(read_bytes(path, MAX_BYTES))
 
 
-def _bytes(path: Path, most: int) -> bytes:
+def read_bytes(path: Path, most: int) -> bytes:
+    """A file of at most so many bytes. Raises Malformed."""
     try:
         with path.open("rb") as file:
-            data = file.read(most + 1)
+            size = os.fstat(file.fileno()).st_size
+            if size > most:
+                raise Malformed(what=path.name, why=f"{size} bytes, at most {most} are read")
+            return file.read(size)
     except OSError as error:
         raise Malformed(what=path.name, why=str(error)) from None
-    if len(data) > most:
-        raise Malformed(what=path.name, why=f"more than {most} bytes")
-    return data
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes) -> None:
+    """A file that is there whole or as it was."""
     part = path.with_name(path.name + ".part")
     with part.open("wb") as file:
         file.write(data)

@@ -1,14 +1,18 @@
-"""The training child: `python -m agent.learn.child`, started by `trainer.ChildTrainer` and by nobody else.
+"""The training child: `python -m agent.learn.child`, started by `process.TrainingProcess` and by nobody
+else.
 
-It has its own memory and its own end: what goes wrong with torch or CUDA goes wrong here. It ends by itself when the
-daemon's end of the control line is gone.
+It has its own memory and its own end: what goes wrong with torch or CUDA goes wrong here. It ends by
+itself when the daemon's end of the control line is gone, and is the first to go when the machine runs out
+of memory.
 """
 
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import fcntl
 import os
+import resource
 import signal
 import socket
 import sys
@@ -17,51 +21,59 @@ from pathlib import Path
 from typing import Any
 
 from agent.core.documents import Round
-from agent.errors import MilepostError
+from agent.errors import Malformed, MilepostError
 from agent.learn import checkpoint
 from agent.learn.intake import Intake
+from agent.learn.past import Past
 from agent.learn.ring import Ring
 from agent.learn.samples import Samples
-from agent.learn.wire import Wire
+from agent.learn.wire import DEVICE_LOST, DONE, FAILED, Wire
 from agent.ports import TrainingTask
 
-DONE, FAILED, DEVICE_LOST = 0, 1, 70
 REPORT_S = 0.25
+STUCK_S = 300
+"""A step that takes longer is a driver that hangs: the process ends itself and is started again."""
 
 
 class Driver:
-    """Turns the loop's crank: frames in, orders in, reports out, between two steps."""
+    """Turns the loop's crank: orders in, frames in, reports out, between two steps."""
 
     def __init__(self, wire: Wire, setup: dict[str, Any]) -> None:
         base = Path(setup["base"])
         round = Round.parse((base / "round.json").read_bytes())
-        self.wire = wire
+        self.wire, self.setup = wire, setup
         self.task = TrainingTask(Path(setup["folder"]), base, round, setup["seed"])
-        self.device = str(setup["device"])
-        self.checkpoint_s = float(setup["checkpoint_s"])
         self.notes: list[str] = []
         self.held = bool(setup["hold"])
         self.reported = 0.0
+        self.past = self._past()
+        self.samples = Samples(
+            round.input, setup["reservoir_mb"], self.task.seed, self.past.reservoir if self.past else None
+        )
+        self.last = self._last()
         self.ring = Ring(round.input, setup["slots"], (setup["memory"], setup["bell"]))
         self.ring.again()
-        self.samples = Samples(round.input, setup["buffer_mb"], self.task.seed)
-        self.last = checkpoint.load(self.task.folder) or checkpoint.Checkpoint()
-        self.intake = Intake(self.samples, self.last.state, setup["ring"], bytes.fromhex(setup["key"]))
+        key = bytes.fromhex(setup["fingerprint_key"])
+        self.intake = Intake(self.samples, self.last.state, setup["ring"], key)
 
     def run(self) -> None:
-        """To the end of the trip or of the planned steps. Raises Malformed, DeviceLost, TooLarge."""
+        """To the end of the trip or of the planned steps. Raises Malformed, TooLarge; RuntimeError from
+        torch."""
         from agent.learn import loop
 
-        options = loop.Options(self.device, self.checkpoint_s, self.notes.append)
+        setup = self.setup
+        options = loop.Options(setup["device"], setup["precision"], setup["checkpoint_s"], self.notes.append)
         self.attend()
-        for state in loop.train(self.task, self.samples, self.last, options):
-            self.report(state)
+        for _ in loop.train(self.task, self.samples, self.last, options):
+            self.report()
             self.attend()
-            while not self.samples.over and (self.held or len(self.samples.trip) < loop.START):
+            while not self.samples.over and (self.held or not self.samples.enough):
+                faulthandler.cancel_dump_traceback_later()
                 self.ring.wait(None, self.wire.end.fileno())
-                self.report(state)
                 self.attend()
-        self.report(self.last.state, now=True)
+                self.report()
+        if self.past:
+            self.past.keep(self.samples.trip)
 
     def attend(self) -> None:
         """Take what has come: orders first, then frames."""
@@ -73,54 +85,86 @@ class Driver:
         for record in self.ring.take():
             self.intake.take(record)
 
-    def report(self, state: checkpoint.State, now: bool = False) -> None:
+    def report(self, now: bool = False) -> None:
+        """Say how things stand, a few times a second."""
         if now or time.monotonic() - self.reported > REPORT_S:
             self.reported = time.monotonic()
+            faulthandler.dump_traceback_later(STUCK_S, exit=True)
+            state = self.last.state
             standing = {"samples": state.samples, "steps": state.steps, "loss": state.loss}
-            self.wire.send({**standing, "device": self.device, "notes": self.notes[-8:]})
+            self.wire.send({**standing, "device": self.setup["device"], "notes": self.notes[-8:]})
+
+    def _last(self) -> checkpoint.Checkpoint:
+        try:
+            return checkpoint.load(self.task.folder) or checkpoint.Checkpoint()
+        except Malformed as error:
+            self.notes.append(f"{error} Training starts again from the round's weights.")
+            return checkpoint.Checkpoint()
+
+    def _past(self) -> Past | None:
+        setup = self.setup
+        if not setup["past_mb"]:
+            return None
+        path = Path(setup["past_file"]) if setup["past_file"] else None
+        key = bytes.fromhex(setup["past_key"])
+        try:
+            return Past(self.task.round, setup["past_mb"], setup["past"], path, key)
+        except Malformed as error:
+            self.notes.append(f"{error} This trip trains without the past.")
+            return None
 
 
 def main() -> int:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the daemon, which then says finish
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C is for the daemon, which then says what is to be done
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
     wire = Wire(socket.socket(fileno=int(sys.argv[1])))
-    setup = first(wire)
+    setup = wire.first(10)
     if setup is None:
         return FAILED
+    # A child whose daemon was killed may still be writing its last checkpoint.
     with (Path(setup["folder"]) / "lock").open("w") as lock:
-        fcntl.flock(
-            lock, fcntl.LOCK_EX
-        )  # a child whose daemon was killed may still be writing its last checkpoint
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        driver = prepared(wire, setup)
         try:
-            import torch
-
-            torch.set_num_threads(setup["threads"])
-            setup["device"] = device(setup["device"])
-            Driver(wire, setup).run()
+            driver.run()
+            code = DONE
         except MilepostError as error:
-            wire.send({"failed": str(error)})
-            return DEVICE_LOST if type(error).__name__ == "DeviceLost" else FAILED
-    return DONE
+            driver.notes.append(str(error))
+            code = FAILED
+        except MemoryError:
+            driver.notes.append(f"Training needs more than its {setup['memory_mb']} MB of memory, and ended.")
+            code = FAILED
+        except RuntimeError as error:
+            if setup["device"] != "cuda":
+                raise
+            why = str(error).splitlines()[0]
+            driver.notes.append(f"CUDA failed ({why}). Training goes on on the CPU from its last checkpoint.")
+            code = DEVICE_LOST
+        driver.report(now=True)
+    return code
 
 
-def first(wire: Wire) -> dict[str, Any] | None:
-    """The daemon's first packet says what to do."""
-    wire.end.setblocking(True)
-    with contextlib.closing(socket.socket(fileno=os.dup(wire.end.fileno()))) as end:
-        import select
-
-        select.select([end], [], [], 10)
-    return next(wire.messages(), None)
-
-
-def device(wanted: str) -> str:
+def prepared(wire: Wire, setup: dict[str, Any]) -> Driver:
+    """Torch within its bounds, and a driver."""
     import torch
 
-    return wanted if wanted != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    torch.set_num_threads(setup["threads"])
+    if setup["device"] == "auto":
+        setup["device"] = "cuda" if torch.cuda.is_available() else "cpu"
+    if setup["memory_mb"] and setup["device"] == "cpu":
+        # Past this bound torch is refused memory and takes less at once, before the system kills it.
+        most = setup["memory_mb"] << 20
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+    if setup["memory_mb"] and setup["device"] == "cuda":
+        share = (setup["memory_mb"] << 20) / torch.cuda.get_device_properties(0).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(1.0, share))
+    return Driver(wire, setup)
 
 
 if __name__ == "__main__":
     code = main()
     sys.stderr.flush()
-    os._exit(code)  # torch's own farewell takes longer than writing the checkpoint did
+    os._exit(code)  # torch's own farewell takes longer than the last checkpoint did

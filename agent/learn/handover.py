@@ -12,7 +12,8 @@ from agent.ports import Trained, TrainingTask
 
 ENOUGH = 64
 """Frames held back before their figure may stop a contribution."""
-WORSE = 1.1
+WORSE = 1.25
+"""Times the base's error. A short trip's figure is noisy: this stops rubbish, the committee judges the rest."""
 
 
 class NothingLearnt(MilepostError):
@@ -41,7 +42,8 @@ def handover(task: TrainingTask) -> Trained:
 
 
 def _good(task: TrainingTask, state: checkpoint.State) -> bool:
-    """Not clearly worse than the base. A base that was never measured (the process was killed) stops nothing."""
+    """Not clearly worse than the base. A base that was never measured (the process was killed) stops
+    nothing."""
     if state.held_back is None or state.held_back_base is None:
         return True
     if task.round.task.kind == "classification":

@@ -1,4 +1,5 @@
-"""What becomes of a prepared sample on the training side: counted once, fingerprinted, put where it is used."""
+"""What becomes of a prepared sample on the training side: counted once, fingerprinted, put where it is
+used."""
 
 from __future__ import annotations
 
@@ -15,8 +16,8 @@ FINGERPRINTS = 256
 class Intake:
     """Takes records into `samples` and counts them in `state`.
 
-    After a crash the ring still holds records that the last checkpoint has counted: they are taken again, because the
-    samples were lost with the process, but not counted again.
+    After a crash the ring still holds records that the last checkpoint has counted: they are taken again,
+    because the samples were lost with the process, but not counted again.
     """
 
     def __init__(self, samples: Samples, state: State, ring: str, key: bytes = b"") -> None:
@@ -38,8 +39,9 @@ class Intake:
 
 
 def fingerprint(state: State, key: bytes, pixels: bytes) -> None:
-    """Keep the smallest keyed hashes: two trips over the same frames share them, whatever else they saw (bottom-k
-    sketch, Cohen and Kaplan 2007). The key never leaves the car, so nobody else can test for a picture."""
+    """Keep the smallest keyed hashes: two trips over the same frames share them, whatever else they saw
+    (bottom-k sketch, Cohen and Kaplan 2007). The key never leaves the car, so nobody else can test for a
+    picture."""
     digest = hashlib.blake2b(pixels, key=key[:64], digest_size=32).hexdigest()
     if len(state.fingerprint) < FINGERPRINTS or digest < state.fingerprint[-1]:
         kept = list(state.fingerprint)

@@ -1,7 +1,7 @@
 """The training loop.
 
-It is a generator: one step a turn, so that whoever drives it (the child process, or a test) takes frames, obeys orders
-and pauses between two steps, and the loop itself knows of none of that.
+It is a generator: one step a turn, so that whoever drives it (the child process, or a test) takes frames,
+obeys orders and pauses between two steps, and the loop itself knows of none of that.
 """
 
 from __future__ import annotations
@@ -22,20 +22,15 @@ from agent.errors import MilepostError
 from agent.learn import checkpoint, networks
 from agent.learn.adam import Adam
 from agent.learn.checkpoint import Array, Checkpoint, State
-from agent.learn.samples import Reservoir, Samples
+from agent.learn.samples import Reservoir, Samples, planes
+from agent.learn.settings import Precision
 from agent.learn.weights import Weights, same_shape
 from agent.ports import TrainingTask
 
 Pair = tuple[torch.Tensor, torch.Tensor]
 
-START = 16
-"""Samples before the first step: less than a second of driving."""
 GIVE_UP = 3
 """Steps gone wrong before training ends with what was good."""
-
-
-class DeviceLost(MilepostError):
-    """The training device {device} failed: {why}. Training goes on on the CPU from the last checkpoint."""
 
 
 class TooLarge(MilepostError):
@@ -47,6 +42,7 @@ class Options:
     """How this machine trains; nothing here changes what is learnt."""
 
     device: str = "cpu"
+    precision: Precision = "auto"
     checkpoint_s: float = 20.0
     say: Callable[[str], None] = lambda sentence: None
     """Called once for each thing that an owner should know."""
@@ -54,10 +50,12 @@ class Options:
 
 
 def train(task: TrainingTask, samples: Samples, last: Checkpoint, options: Options) -> Iterator[State]:
-    """Train until the planned steps are done; yields after each step, and when there is nothing to train on yet.
+    """Train until the planned steps are done; yields after each step, and when there is nothing to train
+    on yet.
 
-    Goes on from `last`, whose state is the one that it yields and that counts on. Ends, with a last checkpoint, when
-    the planned steps are done, three went wrong, or `samples.over`. Raises Malformed, DeviceLost, TooLarge.
+    Goes on from `last`, whose state is the one that it yields and that counts on. Ends, with a last
+    checkpoint, when the planned steps are done, three went wrong, or `samples.over`. Raises Malformed,
+    TooLarge; RuntimeError where CUDA fails.
     """
     recipe, device, state = task.round.recipe, torch.device(options.device), last.state
     network = networks.build(task.round, task.base, task.seed)
@@ -71,15 +69,16 @@ def train(task: TrainingTask, samples: Samples, last: Checkpoint, options: Optio
         resume(network, adam, last)
     else:
         state.learning_rate = float(recipe.learning_rate)
-    precision, loss_scale = autocast(device)
+    precision, loss_scale = autocast(device, options.precision)
     mirror, loss_of = task.round.task.kind == "steering", objective(task.round)
-    saved_at = options.now()
+    saved_at, ready = options.now(), None
 
     while not samples.over and state.steps < recipe.steps and state.undone < GIVE_UP:
-        if len(samples.trip) < min(START, recipe.batch):
+        if not samples.enough:
             yield state
             continue
-        images, labels = batch(samples, state.steps, recipe.batch, mirror, device)
+        turn = state.steps + state.undone
+        images, labels = ready = ready or batch(samples, turn, recipe.batch, mirror, device)
         try:
             loss = torch.zeros((), device=device)
             for start in range(0, recipe.batch, part):
@@ -90,9 +89,11 @@ def train(task: TrainingTask, samples: Samples, last: Checkpoint, options: Optio
                 loss += piece.detach()
         except RuntimeError as error:
             adam.clear()
-            part = smaller(part, error, device, options)
+            part = smaller(part, error, options)
             continue
-        gradients = [value.grad for value in values]
+        # Drawn while a GPU still computes.
+        ready = batch(samples, turn + 1, recipe.batch, mirror, device)
+        gradients = adam.gradients()
         if loss_scale != 1:
             torch._foreach_div_(gradients, loss_scale)
         if pull:
@@ -165,10 +166,11 @@ def array(value: torch.Tensor) -> Array:
 
 def batch(samples: Samples, step: int, count: int, mirror: bool, device: torch.device) -> Pair:
     """The step's images, (n, channels, height, width) uint8, and labels, on the device."""
-    images, labels = (torch.from_numpy(part) for part in samples.draw(step, count, mirror))
+    drawn, wanted = samples.draw(step, count, mirror)
+    images, labels = torch.from_numpy(planes(drawn)), torch.from_numpy(wanted)
     if device.type == "cuda":
         images, labels = (part.pin_memory().to(device, non_blocking=True) for part in (images, labels))
-    return images.permute(0, 3, 1, 2), labels
+    return images, labels
 
 
 def objective(round: Round) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
@@ -179,48 +181,47 @@ def objective(round: Round) -> Callable[[torch.Tensor, torch.Tensor], torch.Tens
     return lambda out, labels: F.smooth_l1_loss(out[:, 0], labels / scale)
 
 
-@torch.no_grad()
 def figure(network: nn.Module, held: Reservoir, round: Round) -> float | None:
     """The task's figure on samples: RMSE in degrees, or the share that was right. None without samples."""
     if not len(held):
         return None
-    device = next(network.parameters()).device
+    device, labels = next(network.parameters()).device, held.labels[: len(held)]
+    parts = [held.images[start : start + 64] for start in range(0, len(held), 64)]
     network.eval()
-    out = []
-    for start in range(0, len(held), 64):
-        images = torch.from_numpy(held.images[start : min(start + 64, len(held))]).to(device)
-        out.append(network(images.permute(0, 3, 1, 2)).float().cpu().numpy())
+    with torch.no_grad():
+        given = [network(torch.from_numpy(planes(part)).to(device)).float().cpu().numpy() for part in parts]
     network.train()
-    given, labels = np.concatenate(out), held.labels[: len(held)]
+    out: Array = np.concatenate(given)[: len(held)]
     if round.task.kind == "classification":
-        return float((given.argmax(1) == labels).mean())
-    return float(np.sqrt(np.mean((given[:, 0] * float(round.task.scale) - labels) ** 2)))
+        return float((out.argmax(1) == labels).mean())
+    wrong = out[:, 0] * float(round.task.scale) - labels
+    return math.sqrt(float(np.mean(np.square(wrong))))
 
 
-def autocast(device: torch.device) -> tuple[Callable[[], AbstractContextManager[None]], float]:
-    """How to compute on this device, and what to multiply the loss by so that half floats hold its gradients."""
-    if device.type != "cuda":
+def autocast(
+    device: torch.device, precision: Precision
+) -> tuple[Callable[[], AbstractContextManager[None]], float]:
+    """How to compute on this device, and what to multiply the loss by so that half floats hold its
+    gradients."""
+    if device.type != "cuda" or precision == "fp32":
         return nullcontext, 1.0
-    if torch.cuda.is_bf16_supported():
+    if precision == "bf16" or (
+        precision == "auto" and torch.cuda.is_bf16_supported(including_emulation=False)
+    ):
         return lambda: torch.autocast("cuda", torch.bfloat16), 1.0
     return lambda: torch.autocast("cuda", torch.float16), 128.0
 
 
-def smaller(part: int, error: RuntimeError, device: torch.device, options: Options) -> int:
-    """Half of the part of a batch that goes through the network at once. Raises what more memory would not help."""
+def smaller(part: int, error: RuntimeError, options: Options) -> int:
+    """Half of the part of a batch that goes through the network at once. Raises what less would not help."""
     if not out_of_memory(error):
-        if device.type == "cuda":
-            raise DeviceLost(device=device, why=str(error).splitlines()[0]) from error
         raise error
     if part == 1:
-        if device.type == "cuda":
-            raise DeviceLost(device=device, why="its memory does not hold one sample") from error
-        raise TooLarge() from error
-    if device.type == "cuda":
+        # On CUDA the CPU's memory is still there to be tried.
+        raise error if options.device == "cuda" else TooLarge()
+    if options.device == "cuda":
         torch.cuda.empty_cache()
-    options.say(
-        f"Memory did not suffice for {part} samples at once: {part // 2} are tried, with the same batch."
-    )
+    options.say(f"Memory did not suffice for {part} samples at once: the batch is made of {part // 2} each.")
     return part // 2
 
 

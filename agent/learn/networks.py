@@ -1,13 +1,12 @@
 """Built-in networks by name, with checked hyper-parameters; or the round's own ONNX graph.
 
-Every network takes uint8 samples, (n, channels, height, width), and scales them to [-1, 1] itself, so that there is
-one place where pixels become numbers. Steering has one output: 1.0 is `task.scale` degrees. Classification has one
-logit a class.
+Every network takes uint8 samples, (n, channels, height, width), and scales them to [-1, 1] itself, so
+that there is one place where pixels become numbers. Steering has one output: 1.0 is `task.scale` degrees.
+Classification has one logit a class.
 """
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -18,19 +17,12 @@ from torch import nn
 
 from agent.core.documents import Round
 from agent.errors import Malformed
-
-HYPER: dict[str, dict[str, tuple[int, int, int]]] = {
-    # network: {hyper-parameter: (default, least, most)}
-    "pilotnet": {"width_percent": (100, 25, 400)},
-    "smallres": {"filters": (16, 4, 128), "blocks": (2, 1, 8)},
-    "deepchain": {"filters": (10, 1, 256), "hidden": (128, 1, 4096)},
-}
-MOST_PARAMETERS = 50_000_000
+from agent.learn import architecture
 
 
 def build(round: Round, bundle: Path | None = None, seed: int = 0) -> nn.Module:
-    """The round's network with initial weights that follow from `seed` alone. `bundle` holds `model.onnx` where the
-    architecture is the round's own graph. Raises Malformed."""
+    """The round's network with initial weights that follow from `seed` alone. `bundle` holds `model.onnx`
+    where the architecture is the round's own graph. Raises Malformed."""
     if round.architecture.name == "onnx":
         if bundle is None:
             raise Malformed(what="the round", why="its network is model.onnx, and no bundle was given")
@@ -38,38 +30,15 @@ def build(round: Round, bundle: Path | None = None, seed: int = 0) -> nn.Module:
 
         module: nn.Module = graph.module(bundle / "model.onnx")
         return module
-    hyper = checked(round.architecture.name, dict(round.architecture.hyper))
+    hyper = architecture.hyper(round)
     sample = (round.input.channels, round.input.height, round.input.width)
     with torch.device("meta"):
-        network = BUILTIN[round.architecture.name](sample, outputs(round), **hyper)
+        network = BUILTIN[round.architecture.name](sample, architecture.outputs(round), **hyper)
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    if parameters > MOST_PARAMETERS:
-        raise Malformed(what="the round", why=f"{parameters} parameters, at most {MOST_PARAMETERS} are built")
+    if parameters > architecture.MOST_PARAMETERS:
+        most = architecture.MOST_PARAMETERS
+        raise Malformed(what="the round", why=f"{parameters} parameters, at most {most} are built")
     return _initialised(network.to_empty(device="cpu"), seed)
-
-
-def outputs(round: Round) -> int:
-    """How many numbers the network gives for one sample."""
-    if round.task.kind == "steering":
-        return 1
-    if len(round.task.classes) < 2:
-        raise Malformed(what="the round", why="classification needs at least two classes")
-    return len(round.task.classes)
-
-
-def checked(name: str, given: dict[str, int]) -> dict[str, int]:
-    """Hyper-parameters with their defaults filled in. Raises Malformed for an unknown name or a value out of range."""
-    known = HYPER[name]
-    for key in given:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, 1)
-            hint = f"; did it mean {near[0]}?" if near else f"; it knows {', '.join(known)}"
-            raise Malformed(what="the round", why=f"{name} has no hyper-parameter {key}{hint}")
-    values = {key: given.get(key, default) for key, (default, _, _) in known.items()}
-    for key, (_, least, most) in known.items():
-        if not least <= values[key] <= most:
-            raise Malformed(what="the round", why=f"{name}'s {key} is {values[key]}, not {least} to {most}")
-    return values
 
 
 def _initialised(network: nn.Module, seed: int) -> nn.Module:
@@ -79,6 +48,7 @@ def _initialised(network: nn.Module, seed: int) -> nn.Module:
         if isinstance(layer, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
             nn.init.zeros_(layer.bias)
+    for layer in network.modules():
         if isinstance(layer, Residual):
             # Each block starts as the identity, which is what makes depth trainable without batch statistics.
             nn.init.zeros_(layer.second.weight)
@@ -93,7 +63,8 @@ class Pixels(nn.Module):  # type: ignore[misc]
 
 
 class Residual(nn.Module):  # type: ignore[misc]
-    """x + conv(relu(conv(relu(x)))). No batch norm: running statistics of different roads do not average well."""
+    """x + conv(relu(conv(relu(x)))). No batch norm: running statistics of different roads do not average
+    well."""
 
     def __init__(self, filters: int) -> None:
         super().__init__()

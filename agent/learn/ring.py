@@ -1,9 +1,10 @@
-"""A bounded ring of prepared samples in shared memory: the capture thread writes, the training child reads.
+"""A bounded ring of prepared samples in shared memory: the capture thread writes, the training child
+reads.
 
-The writer never waits and takes the oldest place when the ring is full; the reader sees from the numbers that it was
-overtaken, and counts what it lost. The memory is an anonymous file that both processes hold open: it has no name to
-leak, and is gone when both are. A record's CRC is what tells a whole record from one that is being written: no
-assumption about the order in which another core sees our stores.
+The writer never waits and takes the oldest place when the ring is full; the reader sees from the numbers
+that it was overtaken, and counts what it lost. The memory is an anonymous file that both processes hold
+open: it has no name to leak, and is gone when both are. A record's CRC is what tells a whole record from
+one that is being written: no assumption about the order in which another core sees our stores.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from agent.core.documents import Input
 from agent.learn.samples import Image
 
 HEAD = struct.Struct("@QQQ")
-"""Records written; records read; records lost. Native words: each is one load and one store, never half of one."""
+"""Records written; records read; records lost. Native words: each is one load and one store, never half
+of one."""
 WORD = struct.calcsize("@Q")
 RECORD = struct.Struct("@QddL")
 """Number, counted from 1; time; label; CRC of the image and the rest."""
@@ -37,7 +39,8 @@ class Record:
 
 
 class Ring:
-    """`ends` are two file descriptors that a child may inherit: the memory, and an eventfd that wakes the reader."""
+    """`ends` are two file descriptors that a child may inherit: the memory, and an eventfd that wakes the
+    reader."""
 
     def __init__(self, spec: Input, slots: int, ends: tuple[int, int] | None = None) -> None:
         self.shape = (spec.height, spec.width, spec.channels)
@@ -85,7 +88,8 @@ class Ring:
             os.eventfd_read(self.ends[1])
 
     def take(self) -> Iterator[Record]:
-        """Every record since the last take, oldest first. One writer is lapping us: what it overwrote is counted."""
+        """Every record since the last take, oldest first. One writer is lapping us: what it overwrote is
+        counted."""
         while True:
             written, read, lost = self._head()
             if read == written:

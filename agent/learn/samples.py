@@ -1,7 +1,8 @@
-"""From frames to batches: one preparation for car and validator, a bounded reservoir, and blocks held back.
+"""From frames to batches: one preparation for car and validator, a bounded reservoir, and blocks held
+back.
 
-Images are kept as uint8, (height, width, channels): a quarter of the memory of floats, and a transposed view of them is
-already in the channels-last layout that convolutions want.
+Images are kept as uint8, (height, width, channels): a quarter of the memory of floats, and a transposed
+view of them is already in the channels-last layout that convolutions want.
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ BLOCK_S = 2.0
 EVERY = 10
 FIRST = 3
 GUARD_S = 0.25
+START = 16
+"""Samples before the first step: less than a second of driving."""
 
 
 def prepare(image: Image, spec: Input) -> Image:
-    """A BGR frame, (h, w, 3), as one sample: cropped, resized, in the round's colours. uint8, (height, width,
-    channels)."""
+    """A BGR frame, (h, w, 3), as one sample: cropped, resized, in the round's colours. uint8, (height,
+    width, channels)."""
     import cv2
 
     top = int(image.shape[0] * float(spec.crop_top))
@@ -48,10 +51,11 @@ Use = Literal["train", "held", "skip"]
 
 
 def use(seconds: float) -> Use:
-    """What a frame is for, from its time since the trip's first: every tenth block of two seconds is held back.
+    """What a frame is for, from its time since the trip's first: every tenth block of two seconds is held
+    back.
 
-    Whole blocks, because neighbouring frames are nearly the same picture; the quarter second at a block's edges is used
-    for neither side.
+    Whole blocks, because neighbouring frames are nearly the same picture; the quarter second at a block's
+    edges is used for neither side.
     """
     if math.floor(seconds / BLOCK_S) % EVERY != FIRST:
         return "train"
@@ -61,7 +65,8 @@ def use(seconds: float) -> Use:
 
 @dataclass(slots=True)
 class Reservoir:
-    """A uniform random choice of everything ever added, in a fixed number of slots (Vitter 1985, algorithm R).
+    """A uniform random choice of everything ever added, in a fixed number of slots (Vitter 1985,
+    algorithm R).
 
     Memory is taken as samples come, never more than `slots` images.
     """
@@ -93,7 +98,8 @@ class Reservoir:
 
 
 class Samples:
-    """What a trip has shown so far: a reservoir to train on, a smaller one held back, and the past, if it is kept."""
+    """What a trip has shown so far: a reservoir to train on, a smaller one held back, and the past, if it
+    is kept."""
 
     def __init__(self, spec: Input, megabytes: float, seed: int, past: Reservoir | None = None) -> None:
         self.seed = seed
@@ -108,6 +114,11 @@ class Samples:
     def __repr__(self) -> str:
         return f"<Samples {len(self.trip)} of {self.trip.added}, held back {len(self.held)}>"
 
+    @property
+    def enough(self) -> bool:
+        """Whether a first step makes sense."""
+        return len(self.trip) >= START
+
     def add(self, image: Image, label: float, seconds: float) -> Use:
         """Take a sample, `seconds` after the trip's first; says what it is used for."""
         used = use(seconds)
@@ -118,8 +129,9 @@ class Samples:
         return used
 
     def draw(self, step: int, count: int, mirror: bool) -> tuple[Image, Labels]:
-        """The batch of this step: which samples follows from seed, step and what there is. Half of it comes from the
-        past where there is one. `mirror` turns every other image left to right, and its label's sign."""
+        """The batch of this step: which samples follows from seed, step and what there is. Half of it
+        comes from the past where there is one. `mirror` turns every other image left to right, and its
+        label's sign."""
         random = np.random.default_rng((self.seed, step))
         old = count // 2 if self.past is not None and len(self.past) else 0
         images = np.empty((count, *self.trip.images.shape[1:]), np.uint8)

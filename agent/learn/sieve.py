@@ -15,7 +15,8 @@ FROZEN = 40
 
 
 class Sieve:
-    """Prepares what passes and counts what does not. For the capture thread alone; others may read the counts."""
+    """Prepares what passes and counts what does not. For the capture thread alone; others may read the
+    counts."""
 
     def __init__(self, round: Round) -> None:
         self.spec = round.input
@@ -47,9 +48,9 @@ class Sieve:
         """A sentence while something is wrong with what comes in, else None."""
         if self.foreign:
             return (
-                f"{self.foreign} labels are none of the round's {self.classes} classes: those frames are skipped. "
+                f"{self.foreign} labels are none of the round's {self.classes} classes: they are skipped. "
                 "Check that the teacher and the round name the same classes."
             )
         if self.same >= FROZEN:
-            return f"The camera's image has not changed for {self.same} frames: they are skipped. Check the camera."
+            return f"The last {self.same} frames show the same image: they are skipped. Check the camera."
         return None

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import json
+import select
 import socket
 from collections.abc import Iterator
 from typing import Any
 
 MOST_BYTES = 64 * 1024
+
+DONE, FAILED, DEVICE_LOST = 0, 66, 70
+"""How the child ends: as planned; for a reason that would come again; because CUDA gave up. Else it died.
+"""
 
 
 class Wire:
@@ -24,7 +29,8 @@ class Wire:
         return cls(here), cls(there)
 
     def send(self, message: dict[str, Any]) -> None:
-        """Never waits: with nobody reading, the packet is dropped, so each one must say the whole of its matter."""
+        """Never waits: with nobody reading, the packet is dropped, so each one must say the whole of its
+        matter."""
         with contextlib.suppress(OSError):
             self.end.send(json.dumps(message).encode(), socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 
@@ -41,6 +47,11 @@ class Wire:
                 self.gone = True
                 return
             yield json.loads(packet)
+
+    def first(self, seconds: float) -> dict[str, Any] | None:
+        """The first message, waited for."""
+        select.select([self.end], [], [], seconds)
+        return next(self.messages(), None)
 
     def close(self) -> None:
         self.end.close()

@@ -1,0 +1,43 @@
+"""The built-in networks' names and hyper-parameters, checked without torch."""
+
+from __future__ import annotations
+
+import difflib
+
+from agent.core.documents import Round
+from agent.errors import Malformed
+
+HYPER: dict[str, dict[str, tuple[int, int, int]]] = {
+    # network: {hyper-parameter: (default, least, most)}
+    "pilotnet": {"width_percent": (100, 25, 400)},
+    "smallres": {"filters": (16, 4, 128), "blocks": (2, 1, 8)},
+    "deepchain": {"filters": (10, 1, 256), "hidden": (128, 1, 4096)},
+    "onnx": {},
+}
+MOST_PARAMETERS = 50_000_000
+
+
+def hyper(round: Round) -> dict[str, int]:
+    """Hyper-parameters with their defaults filled in. Raises Malformed for an unknown one or a value out
+    of range."""
+    name, given = round.architecture.name, round.architecture.hyper
+    known = HYPER[name]
+    for key in given:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f"did it mean {near[0]}?" if near else f"it knows {', '.join(known) or 'none'}"
+            raise Malformed(what="the round", why=f"{name} has no hyper-parameter {key}; {hint}")
+    values = {key: given.get(key, default) for key, (default, _, _) in known.items()}
+    for key, (_, least, most) in known.items():
+        if not least <= values[key] <= most:
+            raise Malformed(what="the round", why=f"{name}'s {key} is {values[key]}, not {least} to {most}")
+    return values
+
+
+def outputs(round: Round) -> int:
+    """How many numbers the network gives for one sample. Raises Malformed."""
+    if round.task.kind == "steering":
+        return 1
+    if len(round.task.classes) < 2:
+        raise Malformed(what="the round", why="classification needs at least two classes")
+    return len(round.task.classes)

@@ -1,0 +1,94 @@
+"""The embedded trainer: the same loop without a child, one step a frame, the same result every time."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from agent.errors import Refused
+from agent.learn import checkpoint
+from agent.learn.checkpoint import State
+from agent.learn.handover import handover
+from agent.learn.intake import Intake
+from agent.learn.ring import Record
+from agent.learn.samples import Samples
+from agent.learn.settings import Settings
+from agent.learn.sieve import Sieve
+from agent.ports import LabelledFrame, Progress, Trained, TrainingTask
+
+
+@dataclass(slots=True)
+class Job:
+    task: TrainingTask
+    sieve: Sieve
+    intake: Intake
+    steps: Iterator[State]
+    notes: list[str]
+    held: bool = False
+    frames: int = 0
+
+
+class InProcessTrainer:
+    """For tests, benches and simulations: `feed` makes a step, so it does wait for training. On the CPU,
+    the same frames in the same order with the same seed give the same weights, bit for bit."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings()
+        self._job: Job | None = None
+
+    def start(self, task: TrainingTask) -> None:
+        from agent.learn import loop
+
+        if self._job is not None:
+            if self._job.task.folder != task.folder:
+                other = self._job.task.folder.name
+                raise Refused(what=f"training for {task.folder.name}", why=f"{other} is still training")
+            return
+        task.folder.mkdir(parents=True, exist_ok=True)
+        samples = Samples(task.round.input, self.settings.reservoir_mb, task.seed)
+        last = checkpoint.load(task.folder) or checkpoint.Checkpoint()
+        intake = Intake(samples, last.state, secrets.token_hex(8), self.settings.fingerprint_key)
+        notes: list[str] = []
+        options = loop.Options(checkpoint_s=self.settings.checkpoint_s, say=notes.append)
+        steps = loop.train(task, samples, last, options)
+        self._job = Job(task, Sieve(task.round), intake, steps, notes)
+
+    def feed(self, frame: LabelledFrame) -> None:
+        job = self._job
+        if job is None or (image := job.sieve.sample(frame)) is None or frame.label is None:
+            return
+        job.frames += 1
+        job.intake.take(Record(job.frames, frame.t, frame.label, image))
+        if not job.held:
+            next(job.steps, None)
+
+    def hold(self, closed: bool) -> None:
+        if self._job is not None:
+            self._job.held = closed
+
+    def progress(self) -> Progress:
+        job = self._job
+        if job is None:
+            return Progress()
+        state = job.intake.state
+        return Progress(
+            samples=state.samples,
+            steps=state.steps,
+            loss=state.loss,
+            device="cpu",
+            unlabelled=job.sieve.unlabelled,
+            trouble=job.sieve.trouble or (job.notes[-1] if job.notes else None),
+        )
+
+    def finish(self, task: TrainingTask) -> Trained:
+        job = self._job
+        if job is not None and job.task.folder == task.folder:
+            job.intake.samples.over = True
+            for _ in job.steps:
+                pass
+            self.close()
+        return handover(task)
+
+    def close(self) -> None:
+        self._job = None

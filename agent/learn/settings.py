@@ -1,0 +1,33 @@
+"""What of this machine training may use. Nothing here changes what is learnt from a frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Precision = "auto"
+    """Arithmetic on CUDA; `auto` takes bf16 where the board has it, else fp16. The CPU always uses fp32."""
+    threads: int | None = None
+    """CPU threads; by default all cores but one, which is the camera's."""
+    memory_mb: int | None = None
+    """What the training process may hold before it is refused more; None: no bound of ours."""
+    reservoir_mb: float = 256.0
+    """Samples of this trip."""
+    ring_mb: float = 16.0
+    """Samples on their way to the child, and those that come while it starts."""
+    checkpoint_s: float = 20.0
+    past_mb: float = 0.0
+    """Samples of earlier trips; 0: none are kept."""
+    past_file: Path | None = None
+    """Where they rest between runs of the daemon, encrypted; None: in memory alone."""
+    past_key: bytes = b""
+    """32 bytes."""
+    fingerprint_key: bytes = b""
+    """Keys the hashes that show whether two contributions saw the same frames. Empty: no fingerprint."""

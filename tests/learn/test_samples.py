@@ -1,0 +1,116 @@
+"""From frames to batches."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.core.documents import Input
+from agent.learn.samples import Reservoir, Samples, planes, prepare, use
+from tests.learn.trips import SMALL
+
+TINY = Input(height=8, width=8, colour="grey")
+
+
+def _image(value: int) -> np.ndarray:
+    return np.full((8, 8, 1), value % 256, np.uint8)
+
+
+def test_a_frame_becomes_a_small_picture_in_the_rounds_colours() -> None:
+    frame = np.zeros((120, 160, 3), np.uint8)
+    frame[:60, :, 2] = 255  # the upper half is red, in BGR
+    rgb = prepare(frame, Input(height=10, width=20, colour="rgb"))
+    assert rgb.shape == (10, 20, 3)
+    assert rgb[0, 0].tolist() == [255, 0, 0]
+    cropped = prepare(frame, Input(height=10, width=20, colour="rgb", crop_top=Decimal("0.5")))
+    assert not cropped.any()
+    assert prepare(frame, SMALL).shape == (28, 28, 1)
+
+
+def test_a_batch_is_handed_to_the_network_without_a_copy() -> None:
+    images = np.zeros((2, 5, 6, 3), np.uint8)
+    assert planes(images).shape == (2, 3, 5, 6)
+    assert np.shares_memory(planes(images), images)
+
+
+@given(st.floats(0, 1e6))
+def test_every_moment_has_one_use_and_a_tenth_is_held_back(seconds: float) -> None:
+    assert use(seconds) in ("train", "held", "skip")
+    assert (use(seconds) == "train") == (int(seconds // 2) % 10 != 3)
+
+
+def test_training_and_held_back_frames_are_never_neighbours() -> None:
+    uses = [use(number / 20) for number in range(2000)]
+    assert not any({a, b} == {"train", "held"} for a, b in zip(uses, uses[1:], strict=False))
+    assert 0.06 < uses.count("held") / len(uses) < 0.1
+
+
+@given(st.integers(0, 400), st.integers(0, 2**31))
+def test_a_reservoir_never_holds_more_than_its_slots(count: int, seed: int) -> None:
+    reservoir = Reservoir.sized(TINY, 0.0001, seed)
+    for number in range(count):
+        reservoir.add(_image(number), number)
+    assert len(reservoir) == min(count, 64)
+    assert reservoir.added == count
+    kept = reservoir.labels[: len(reservoir)].tolist()
+    assert len(set(kept)) == len(kept)
+    assert all(
+        int(image[0, 0, 0]) == int(label) % 256 for image, label in zip(reservoir.images, kept, strict=False)
+    )
+
+
+def test_early_and_late_samples_are_kept_alike() -> None:
+    kept = []
+    for seed in range(40):
+        reservoir = Reservoir.sized(TINY, 0.0001, seed)
+        for number in range(640):
+            reservoir.add(_image(number), number)
+        kept += reservoir.labels.tolist()
+    assert abs(np.mean(kept) - 319.5) < 3 * 640 / 12**0.5 / len(kept) ** 0.5
+
+
+def _samples(past: Reservoir | None = None) -> Samples:
+    samples = Samples(TINY, 1.0, seed=3, past=past)
+    for number in range(100):
+        samples.add(_image(number), number, number / 20)
+    return samples
+
+
+def test_the_same_seed_and_step_draw_the_same_batch() -> None:
+    (images, labels), (again, same) = (_samples().draw(5, 32, mirror=True) for _ in range(2))
+    assert np.array_equal(images, again)
+    assert np.array_equal(labels, same)
+    assert not np.array_equal(labels, _samples().draw(6, 32, mirror=True)[1])
+
+
+def test_a_mirrored_image_has_the_opposite_angle() -> None:
+    samples = Samples(TINY, 1.0, seed=3)
+    left = np.zeros((8, 8, 1), np.uint8)
+    left[:, :4] = 255
+    for number in range(32):
+        samples.add(left, 10.0, number / 20)
+    images, labels = samples.draw(0, 64, mirror=True)
+    assert set(labels.tolist()) == {10.0, -10.0}
+    for image, label in zip(images, labels, strict=True):
+        assert (image[0, 0, 0] == 255) == (label == 10.0)
+
+
+def test_half_of_a_batch_is_from_the_past() -> None:
+    past = Reservoir.sized(TINY, 0.1, 0)
+    for _ in range(10):
+        past.add(_image(0), -1.0)
+    _, labels = _samples(past).draw(0, 64, mirror=False)
+    assert (labels == -1).sum() == 32
+
+
+def test_held_back_frames_are_never_drawn() -> None:
+    samples = _samples()
+    for number in range(100, 400):
+        samples.add(_image(number), number, number / 20)
+    held = set(samples.held.labels[: len(samples.held)].tolist())
+    drawn = {label for step in range(50) for label in samples.draw(step, 64, mirror=False)[1].tolist()}
+    assert held
+    assert not held & drawn
