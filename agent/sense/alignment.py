@@ -39,9 +39,7 @@ class Aligner:
     def reading(self, reading: Reading) -> None:
         """Take a reading; those without steering still say that time went on."""
         with self._lock:
-            if (
-                reading.t < self._heard - REMEMBERED_S
-            ):  # the source's clock went back: what it said is undated now
+            if reading.t < self._heard - REMEMBERED_S:  # the source's clock went back: what it said is undated now
                 self._times, self._degrees = [], []
             self._heard = reading.t
             if reading.steering_deg is None or not math.isfinite(reading.steering_deg):

@@ -59,9 +59,7 @@ class LiveCamera:
     At most `fps` a second are kept, when given: decoding what nobody learns from costs heat.
     """
 
-    def __init__(
-        self, device: Device, fps: float | None = None, now: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, device: Device, fps: float | None = None, now: Callable[[], float] = time.monotonic) -> None:
         self._device, self._now = device, now
         self._apart_s = 0.9 / fps if fps else 0.0  # a tenth early, so that 30 halves to 15 and not to 10
         self._frames: deque[Frame] = deque(maxlen=KEPT)

@@ -41,6 +41,9 @@ SILENCE_S = 3.0
 
 KEPT = 8192
 
+BUS_OFF = 0x40
+"""This bit of an error frame's identifier says so (CAN_ERR_BUSOFF, linux/can/error.h)."""
+
 
 class MappingUnusable(MilepostError):
     """The CAN mapping {path} cannot be used: {why}"""
@@ -150,7 +153,8 @@ class Decoder:
 class CanOdometer:
     """Readings from a bus that `connect` opens. A thread listens; a bus that is off or gone is opened again.
 
-    `stamp` gives a message's time on the clock of the frames; reception is right for a bus that is there now.
+    `stamp` gives a message's time on the clock of the frames; without it that is the time of reception, which
+    is right for a bus that is there now and wrong for a log played faster than it was recorded.
     """
 
     def __init__(
@@ -158,13 +162,15 @@ class CanOdometer:
         connect: Callable[[], can.BusABC],
         decoder: Decoder,
         name: str = "CAN",
-        stamp: Callable[[can.Message], float] = lambda _: time.monotonic(),
+        stamp: Callable[[can.Message], float] | None = None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._connect, self._decoder, self._name, self._stamp = connect, decoder, name, stamp
+        self._connect, self._decoder, self._name, self._now = connect, decoder, name, now
+        self._stamp = stamp or (lambda _: now())
         self._readings: deque[Reading] = deque(maxlen=KEPT)
         self._closing = threading.Event()
         self._lost: str | None = "it was not opened yet"
-        self._decoded_at = time.monotonic()
+        self._decoded_at = self._now()
         self.decoded = 0
         self.refused = 0
         """Mapped frames that the DBC does not fit."""
@@ -184,7 +190,7 @@ class CanOdometer:
                 f"{self.refused} frames on {self._name} do not fit the DBC and {self.decoded} do. "
                 "Nothing wrong is counted. Take the DBC for this make and model year."
             )
-        if time.monotonic() - self._decoded_at > SILENCE_S:
+        if self._now() - self._decoded_at > SILENCE_S:
             return (
                 f"No mapped message on {self._name} for {SILENCE_S:.0f} s. Trips cannot start by CAN. "
                 "Is the car awake, and the mapping the one for it?"
@@ -214,18 +220,17 @@ class CanOdometer:
         """Take frames until the bus fails. Raises can.CanError or OSError."""
         import can
 
-        self._lost, self._decoded_at = None, time.monotonic()
+        self._lost, self._decoded_at = None, self._now()
         wanted = self._decoder.wanted
-        # The kernel leaves out the other hundreds of messages, but not the error frames.
-        bus.set_filters([{"can_id": one, "can_mask": 0x1FFFFFFF, "extended": one > 0x7FF} for one in wanted])
+        # The kernel leaves out the other hundreds of messages.
+        bus.set_filters([{"can_id": one, "can_mask": 0x1FFFFFFF} for one in (*wanted, BUS_OFF)])
         while not self._closing.is_set():
             message = bus.recv(timeout=0.2)
             if message is None:
                 if bus.state is can.BusState.ERROR:
                     raise can.CanError("the controller went bus-off")
             elif message.is_error_frame:
-                # Bit 6 of an error frame's identifier: bus-off (linux/can/error.h, CAN_ERR_BUSOFF).
-                if message.arbitration_id & 0x40:
+                if message.arbitration_id & BUS_OFF:
                     raise can.CanError("the controller went bus-off")
             elif message.arbitration_id in wanted:
                 self._take(message)
@@ -238,7 +243,7 @@ class CanOdometer:
             self.refused += 1
             return
         self.decoded += 1
-        self._decoded_at = time.monotonic()
+        self._decoded_at = self._now()
         self._readings.append(vss.reading(self._stamp(message), values))
 
 

@@ -104,9 +104,7 @@ def load_drive(folder: Path, steering: str = "steering_deg") -> Drive:
         images=VideoImages(film) if film.exists() else None,
     )
     if isinstance(drive.images, VideoImages) and (frames := drive.images.count()) != len(drive.t):
-        raise DriveUnusable(
-            folder=folder, why=f"video.mp4 has {frames} frames and telemetry.csv {len(drive.t)} rows"
-        )
+        raise DriveUnusable(folder=folder, why=f"video.mp4 has {frames} frames and telemetry.csv {len(drive.t)} rows")
     return drive
 
 
@@ -118,9 +116,7 @@ def load_film(path: Path, fps: float) -> Drive:
     """
     images: VideoImages | FolderImages
     if path.is_dir():
-        images = FolderImages(
-            tuple(sorted(one for one in path.iterdir() if one.suffix.lower() in IMAGE_SUFFIXES))
-        )
+        images = FolderImages(tuple(sorted(one for one in path.iterdir() if one.suffix.lower() in IMAGE_SUFFIXES)))
         fps = fps or 10.0
     else:
         images = VideoImages(path)

@@ -37,9 +37,7 @@ class Subscription(Protocol):
 class MqttOdometer:
     """Readings from the topics below `prefix`. Messages on other topics are none of its business."""
 
-    def __init__(
-        self, link: Subscription, prefix: str = "vss", now: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, link: Subscription, prefix: str = "vss", now: Callable[[], float] = time.monotonic) -> None:
         self._link, self._now = link, now
         self._paths = {f"{prefix}/{path.replace('.', '/')}": path for path in vss.SIGNALS}
         self._heard_at = now()

@@ -82,9 +82,7 @@ class ReplayOdometer:
     has to state.
     """
 
-    def __init__(
-        self, playback: Playback, route: Drive | None = None, nominal_mps: float | None = None
-    ) -> None:
+    def __init__(self, playback: Playback, route: Drive | None = None, nominal_mps: float | None = None) -> None:
         self._playback = playback
         self._steering = playback.drive.steering_deg[playback.first : playback.beyond]
         self._movement = _movement(playback, route, nominal_mps)
@@ -134,9 +132,7 @@ Movement = tuple[float | None, float | None, Position | None]
 """Speed in km/h, distance in metres, position."""
 
 
-def _movement(
-    playback: Playback, route: Drive | None, nominal_mps: float | None
-) -> Callable[[float, int], Movement]:
+def _movement(playback: Playback, route: Drive | None, nominal_mps: float | None) -> Callable[[float, int], Movement]:
     """How the car moves at a drive second and row."""
     drive, first = playback.drive, playback.first
     if drive.knows_movement:

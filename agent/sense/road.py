@@ -73,9 +73,7 @@ def write_drive(folder: Path, seconds: float, fps: float = 20.0, seed: int = 0) 
         table.writerow(("frame", "t", "speed_mps", "steering_deg", "lat", "lon", "heading_deg", "distance_m"))
         cells = zip(rode.t, rode.speed_mps, rode.steering_deg, rode.distance_m, strict=True)
         for frame, (t, speed, steering, distance) in enumerate(cells):
-            table.writerow(
-                (frame, f"{t:.3f}", f"{speed:.4f}", f"{steering:.3f}", "", "", "", f"{distance:.2f}")
-            )
+            table.writerow((frame, f"{t:.3f}", f"{speed:.4f}", f"{steering:.3f}", "", "", "", f"{distance:.2f}"))
 
 
 class RoadImages:
@@ -174,9 +172,7 @@ class Eye:
     heading: float
     horizon_px: float
 
-    def sees(
-        self, x: npt.ArrayLike, y: npt.ArrayLike
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    def sees(self, x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Metres forward and to the left of the camera."""
         dx, dy = np.asarray(x, dtype=np.float64) - self.x, np.asarray(y, dtype=np.float64) - self.y
         cos, sin = math.cos(self.heading), math.sin(self.heading)
@@ -219,9 +215,7 @@ Line = npt.NDArray[np.float64]
 Colour = tuple[int, int, int]
 
 
-def _strip(
-    image: Image, eye: Eye, rode: Ride, s: Line, right_m: float, left_m: float, colour: Colour
-) -> None:
+def _strip(image: Image, eye: Eye, rode: Ride, s: Line, right_m: float, left_m: float, colour: Colour) -> None:
     """The surface between two lines along the course."""
     import cv2
 

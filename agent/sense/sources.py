@@ -132,9 +132,7 @@ class Sources:
         if kind == "road":
             return ReplayCamera(self._road(source, text))
         if kind in ("file", "folder"):
-            return ReplayCamera(
-                Playback(load_film(Path(rest), Settings(source, text, ("fps",)).number("fps", 0)))
-            )
+            return ReplayCamera(Playback(load_film(Path(rest), Settings(source, text, ("fps",)).number("fps", 0))))
         if kind in ("v4l2", "gst", "rtsp", "http", "https"):
             device, fps = _device(source, kind, rest, text)
             _able(source, device)

@@ -59,9 +59,7 @@ def _ignition(raw: object) -> bool | None:
 def reading(t: float, values: Mapping[str, float | bool | None]) -> Reading:
     """One moment's signals as a reading; what is not among them is not said."""
     latitude, longitude = values.get(LATITUDE), values.get(LONGITUDE)
-    here = (
-        None if latitude is None or longitude is None else Position(latitude, longitude, values.get(ACCURACY))
-    )
+    here = None if latitude is None or longitude is None else Position(latitude, longitude, values.get(ACCURACY))
     ignition = values.get(IGNITION)
     return Reading(
         t,

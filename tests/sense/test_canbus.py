@@ -1,0 +1,215 @@
+"""The car's own bus: real logs over a virtual one."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import can
+import pytest
+
+from agent.core.trip import TripRules, TripState, advance
+from agent.sense import vss
+from agent.sense.canbus import (
+    CanOdometer,
+    DatabaseUnusable,
+    Decoder,
+    MappingUnusable,
+    Signal,
+    SignalMap,
+    load_database,
+    load_map,
+)
+
+RAV4 = """
+[signals."Vehicle.Speed"]
+message = "WHEEL_SPEEDS"
+signals = ["WHEEL_SPEED_FL", "WHEEL_SPEED_FR", "WHEEL_SPEED_RL", "WHEEL_SPEED_RR"]
+scale = 0.25
+
+[signals."Vehicle.Chassis.SteeringWheel.Angle"]
+message = "STEER_ANGLE_SENSOR"
+signals = ["STEER_ANGLE", "STEER_FRACTION"]
+"""
+
+DBC = """
+VERSION ""
+BU_: CAR
+BO_ 100 MOTION: 8 CAR
+ SG_ SPEED : 0|16@1+ (0.01,0) [0|655] "km/h" CAR
+ SG_ KEY : 16|1@1+ (1,0) [0|1] "" CAR
+BO_ 101 ODOMETER: 4 CAR
+ SG_ TOTAL : 0|32@1+ (0.1,0) [0|0] "m" CAR
+"""
+
+SMALL = """
+signals."Vehicle.Speed" = { message = "MOTION", signals = ["SPEED"] }
+signals."Vehicle.LowVoltageSystemState" = { message = "MOTION", signals = ["KEY"] }
+signals."Vehicle.TraveledDistance" = { message = "ODOMETER", signals = ["TOTAL"] }
+"""
+
+
+def decoder(folder: Path, dbc: str = DBC, mapping: str = SMALL) -> Decoder:
+    (folder / "car.dbc").write_text(dbc)
+    (folder / "car.toml").write_text(mapping)
+    return Decoder.of(load_database(folder / "car.dbc"), load_map(folder / "car.toml"), folder / "car.toml")
+
+
+def virtual(name: str) -> can.BusABC:
+    return can.Bus(channel=name, interface="virtual", preserve_timestamps=True)
+
+
+def test_a_real_minute_of_driving_over_the_bus_is_its_recorded_distance(shared, tmp_path, until):
+    folder = shared / "data/can"
+    (tmp_path / "rav4.toml").write_text(RAV4)
+    mapping = load_map(tmp_path / "rav4.toml")
+    toyota = Decoder.of(load_database(folder / "toyota_2017.dbc"), mapping, tmp_path / "rav4.toml")
+    frames = [
+        frame
+        for number, frame in enumerate(can.LogReader(folder / "rav4_2017_i280_60s.log"))
+        if frame.channel == "can0" and (frame.arbitration_id in toyota.wanted or number % 20 == 0)
+    ]
+    wanted = sum(frame.arbitration_id in toyota.wanted for frame in frames)
+    odometer = CanOdometer(lambda: virtual("rav4"), toyota, stamp=lambda frame: frame.timestamp)
+    readings = []
+    with virtual("rav4") as car:
+        until(lambda: odometer.trouble is None)
+        for number, frame in enumerate(frames):
+            car.send(frame)
+            if number % 1000 == 0:
+                readings += odometer.poll()
+        until(lambda: readings.extend(odometer.poll()) or len(readings) >= wanted)
+    odometer.close()
+    state = TripState()
+    for reading in readings:
+        state, _ = advance(TripRules(), state, reading)
+    assert odometer.refused == 0
+    assert state.mileage.total_m == pytest.approx(1003.25, rel=0.01)
+    steering = [reading.steering_deg for reading in readings if reading.steering_deg is not None]
+    assert len(steering) == 4974
+    assert (min(steering), max(steering)) == (pytest.approx(-4.6, abs=0.1), pytest.approx(2.4, abs=0.2))
+
+
+def test_a_parked_car_whose_wheel_is_swept_drives_no_metre(shared, tmp_path):
+    folder = shared / "data/can"
+    mapping = SignalMap(
+        signals={
+            vss.SPEED: Signal(message="SPEED", signals=("SPEED_KPS",)),
+            vss.STEERING: Signal(message="STEERING", signals=("STEER_ANGLE",)),
+        }
+    )
+    database = load_database(folder / "logan.dbc")
+    names = {message.frame_id: message.name for message in database.messages}
+    mapping = SignalMap(
+        signals={
+            vss.SPEED: Signal(message=names[0x354], signals=("SPEED_KPS",)),
+            vss.STEERING: Signal(message=names[0xC6], signals=("STEER_ANGLE",)),
+        }
+    )
+    logan = Decoder.of(database, mapping, tmp_path)
+    state, steering = TripState(), []
+    for frame in can.LogReader(folder / "logan_a.log"):
+        if frame.arbitration_id in logan.wanted:
+            reading = vss.reading(frame.timestamp, logan.decode(frame.arbitration_id, bytes(frame.data)))
+            state, _ = advance(TripRules(), state, reading)
+            steering.append(reading.steering_deg or 0.0)
+    assert state.mileage.total_m == 0
+    assert (min(steering), max(steering)) == (pytest.approx(-577, abs=1), pytest.approx(573, abs=1))
+
+
+def test_speed_ignition_and_odometer_come_out_as_vss_says(tmp_path):
+    small = decoder(tmp_path)
+    assert small.decode(100, bytes([0x10, 0x27, 1, 0, 0, 0, 0, 0])) == {vss.SPEED: 100.0, vss.IGNITION: True}
+    assert small.decode(101, (12_345).to_bytes(4, "little")) == {vss.TRAVELLED: pytest.approx(1234.5)}
+
+
+def test_a_bus_that_vanishes_is_told_and_opened_again(tmp_path, until):
+    buses = []
+
+    def connect() -> can.BusABC:
+        if len(buses) == 1:
+            buses.append(None)
+            raise OSError("no such device")
+        buses.append(virtual("vanishing"))
+        return buses[-1]
+
+    odometer = CanOdometer(connect, decoder(tmp_path), "can0")
+    until(lambda: odometer.trouble is None)
+    buses[0].shutdown()
+    until(lambda: odometer.trouble and "no such device" in odometer.trouble)
+    until(lambda: odometer.trouble is None)
+    with virtual("vanishing") as car:
+        car.send(can.Message(arbitration_id=100, data=[0x10, 0x27, 1, 0, 0, 0, 0, 0], is_extended_id=False))
+        seen = []
+        until(lambda: seen.extend(odometer.poll()) or seen)
+    odometer.close()
+    assert (seen[0].speed_kmh, seen[0].ignition) == (100.0, True)
+
+
+def test_a_controller_that_went_bus_off_is_opened_again(tmp_path, until):
+    opened = []
+    odometer = CanOdometer(lambda: opened.append(1) or virtual("off"), decoder(tmp_path), "can0")
+    until(lambda: opened)
+    with virtual("off") as car:
+        until(lambda: odometer.trouble is None)
+        car.send(can.Message(is_error_frame=True, arbitration_id=0x40, is_extended_id=False))
+        until(lambda: len(opened) == 2)
+    odometer.close()
+
+
+def test_a_dbc_that_does_not_fit_the_bus_is_told_and_nothing_is_counted(tmp_path, until):
+    odometer = CanOdometer(lambda: virtual("other"), decoder(tmp_path), "can0")
+    with virtual("other") as car:
+        until(lambda: odometer.trouble is None)
+        for _ in range(5):
+            car.send(can.Message(arbitration_id=100, data=[1], is_extended_id=False))
+        until(lambda: odometer.refused == 5)
+    odometer.close()
+    assert "5 frames on can0 do not fit the DBC" in odometer.trouble
+    assert not odometer.poll()
+
+
+def test_values_that_no_car_has_are_refused(tmp_path):
+    broken = decoder(tmp_path, mapping=SMALL.replace('["SPEED"] }', '["SPEED"], scale = 100 }'))
+    with pytest.raises(ValueError, match="out of range"):
+        broken.decode(100, bytes([0x10, 0x27, 1, 0, 0, 0, 0, 0]))
+
+
+def test_a_bus_without_a_mapped_message_is_told(tmp_path, until):
+    clock = [0.0]
+    odometer = CanOdometer(lambda: virtual("asleep"), decoder(tmp_path), "can0", now=lambda: clock[0])
+    until(lambda: odometer.trouble is None)
+    clock[0] = 4.0
+    assert odometer.trouble.startswith("No mapped message on can0 for 3 s.")
+    odometer.close()
+
+
+@pytest.mark.parametrize(
+    ("mapping", "sentence"),
+    [
+        (SMALL.replace("Vehicle.Speed", "Vehicle.Sped"), "did you mean Vehicle.Speed"),
+        (
+            SMALL.replace('"MOTION", signals = ["SPEED"]', '"MOTIONS", signals = ["SPEED"]'),
+            "did you mean MOTION",
+        ),
+        (SMALL.replace('["SPEED"]', '["SPED"]'), "MOTION has no signal SPED .did you mean SPEED"),
+        (SMALL.replace('["SPEED"]', "[]"), "signals"),
+        (SMALL.replace('["SPEED"] }', '["SPEED"], factor = 2 }'), "factor: Extra inputs"),
+        ("signals = 3", "signals"),
+        ("signals = [", "car.toml"),
+    ],
+)
+def test_a_mapping_that_does_not_fit_is_refused_by_name(tmp_path, mapping, sentence):
+    with pytest.raises(MappingUnusable, match=sentence):
+        decoder(tmp_path, mapping=mapping)
+
+
+def test_a_dbc_that_is_none_is_refused(tmp_path):
+    with pytest.raises(DatabaseUnusable, match=r"car\.dbc cannot be used"):
+        decoder(tmp_path, dbc="this is no DBC")
+    with pytest.raises(DatabaseUnusable, match="No such file"):
+        load_database(tmp_path / "absent.dbc")
+
+
+def test_a_decoder_is_plain_data(tmp_path):
+    assert dataclasses.is_dataclass(decoder(tmp_path))
