@@ -24,6 +24,8 @@ from agent.host.toml import Key
 __all__ = ["Config", "Loaded", "WrongSetting", "load", "trace"]
 
 STANDARD_PATH = Path("/etc/milepost/milepost.toml")
+KEY_NAME = "stellar-key"
+INSTALLED_KEY = Path("/etc/milepost/credentials") / KEY_NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +76,7 @@ def _file(path: str | Path | None) -> Layer:
 def _profile_name(layers: list[Layer]) -> str:
     agent = merge(layers).get("agent")
     name = agent.get("profile", "auto") if isinstance(agent, dict) else "auto"
-    return (
-        name if isinstance(name, str) else "auto"
-    )  # of another type: the check below refuses it with its line
+    return name if isinstance(name, str) else "auto"  # of another type: the check below refuses it with its line
 
 
 def _complete(values: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
@@ -85,17 +85,23 @@ def _complete(values: dict[str, Any], environ: Mapping[str, str]) -> dict[str, A
     if isinstance(agent, dict):
         agent.setdefault("id", _host_name())
         agent.setdefault("state_dir", environ.get("STATE_DIRECTORY", "/var/lib/milepost").split(":")[0])
-        secrets = environ.get("CREDENTIALS_DIRECTORY", agent["state_dir"])
-        agent.setdefault("key_file", str(Path(str(secrets)) / "stellar-key"))
+        agent.setdefault("key_file", str(_key_file(Path(str(agent["state_dir"])), environ)))
         validator = values.setdefault("validator", {})
         if isinstance(validator, dict):
             validator.setdefault("key_file", agent["key_file"])
     return values
 
 
+def _key_file(state_dir: Path, environ: Mapping[str, str]) -> Path:
+    """Where systemd hands it over; else with the state; else where the installer put it, for root at a terminal."""
+    if folder := environ.get("CREDENTIALS_DIRECTORY"):
+        return Path(folder) / KEY_NAME
+    own = state_dir / KEY_NAME
+    return INSTALLED_KEY if not os.access(own, os.R_OK) and os.access(INSTALLED_KEY, os.R_OK) else own
+
+
 def _host_name() -> str:
     name = "".join(
-        sign if sign in "abcdefghijklmnopqrstuvwxyz0123456789._-" else "-"
-        for sign in socket.gethostname().lower()
+        sign if sign in "abcdefghijklmnopqrstuvwxyz0123456789._-" else "-" for sign in socket.gethostname().lower()
     )
     return name.strip("._-")[:63] or "vehicle"

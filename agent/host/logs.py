@@ -30,9 +30,7 @@ class Level(IntEnum):
 class Log:
     """Writes events to a stream. One line is one write, so lines of several threads do not mix."""
 
-    def __init__(
-        self, level: str = "info", stream: TextIO | None = None, journald: bool | None = None
-    ) -> None:
+    def __init__(self, level: str = "info", stream: TextIO | None = None, journald: bool | None = None) -> None:
         self._least = Level[level]
         self._stream = stream or sys.stderr
         self._journald = "JOURNAL_STREAM" in os.environ if journald is None else journald

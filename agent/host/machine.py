@@ -39,9 +39,7 @@ class Machine:
             wanted = self._settings.thermal_zones
             if wanted and _text(zone / "type") not in wanted:
                 continue
-            millidegrees = _number(
-                zone / "temp"
-            )  # a disabled zone (Jetson's tj on some boards) reads as an error
+            millidegrees = _number(zone / "temp")  # a disabled zone (Jetson's tj on some boards) reads as an error
             if millidegrees is not None:
                 yield millidegrees / 1000
         if self._nvml:

@@ -205,7 +205,5 @@ def _key(name: str, labels: Mapping[str, str]) -> tuple[str, Labels]:
 def _braces(labels: Labels) -> str:
     if not labels:
         return ""
-    escaped = (
-        (name, value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")) for name, value in labels
-    )
+    escaped = ((name, value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")) for name, value in labels)
     return "{" + ",".join(f'{name}="{value}"' for name, value in escaped) + "}"

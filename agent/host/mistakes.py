@@ -47,9 +47,7 @@ def keys_of(model: type[BaseModel], tables: Sequence[str]) -> Iterator[str]:
     """The keys that a table of the model may hold, none where there is no such table."""
     for part in tables:
         field = model.model_fields.get(part)
-        nested = [
-            kind for kind in classes(field.annotation if field else None) if issubclass(kind, BaseModel)
-        ]
+        nested = [kind for kind in classes(field.annotation if field else None) if issubclass(kind, BaseModel)]
         if not nested:
             return
         model = nested[0]

@@ -22,10 +22,7 @@ class Nvml:
         except OSError:
             return None
         count = ctypes.c_uint()
-        if (
-            library.nvmlInit_v2() != _SUCCESS
-            or library.nvmlDeviceGetCount_v2(ctypes.byref(count)) != _SUCCESS
-        ):
+        if library.nvmlInit_v2() != _SUCCESS or library.nvmlDeviceGetCount_v2(ctypes.byref(count)) != _SUCCESS:
             return None
         cards = [ctypes.c_void_p() for _ in range(count.value)]
         found = [
@@ -40,9 +37,6 @@ class Nvml:
         celsius = ctypes.c_uint()
         found = []
         for card in self._cards:
-            if (
-                self._library.nvmlDeviceGetTemperature(card, _TEMPERATURE_GPU, ctypes.byref(celsius))
-                == _SUCCESS
-            ):
+            if self._library.nvmlDeviceGetTemperature(card, _TEMPERATURE_GPU, ctypes.byref(celsius)) == _SUCCESS:
                 found.append(float(celsius.value))
         return found

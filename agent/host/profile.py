@@ -94,9 +94,7 @@ def named(name: str) -> Profile:
     for profile in every():
         if profile.name == name:
             return profile
-    raise WrongProfile(
-        name=name, why=f"there is none of that name, only {', '.join(p.name for p in every())}"
-    )
+    raise WrongProfile(name=name, why=f"there is none of that name, only {', '.join(p.name for p in every())}")
 
 
 def choose(name: str) -> Profile:
@@ -121,9 +119,7 @@ def unfit(want: Detect, board: Board) -> str | None:
     if want.machine != board.machine:
         return f"it is for {want.machine}, and this machine is {board.machine}"
     if want.compatible and not set(want.compatible) & set(board.compatible):
-        return (
-            f"it is for {' or '.join(want.compatible)}, and this is {board.model or 'no device-tree board'}"
-        )
+        return f"it is for {' or '.join(want.compatible)}, and this is {board.model or 'no device-tree board'}"
     if want.cuda and not board.cuda:
         return "it needs a CUDA driver, and none is loaded"
     return None

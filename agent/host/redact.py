@@ -19,9 +19,7 @@ _PATTERNS = (
     (re.compile(r"(\w+://)[^/\s@]+@"), rf"\1{HIDDEN}@"),  # rtsp://user:password@camera
     (re.compile(r"(?i)\b(bearer|token|password|secret)([=: ]+)[^\s,;\"']+"), rf"\1\2{HIDDEN}"),
     (
-        re.compile(
-            r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
-        ),
+        re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
         HIDDEN,
     ),
     (re.compile(r"-?\b\d{1,3}\.\d{4,}\s*,\s*-?\d{1,3}\.\d{4,}"), HIDDEN),  # latitude, longitude

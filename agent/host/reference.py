@@ -98,13 +98,7 @@ def _markdown(table: Table) -> Iterator[str]:
     yield "| key | type | default | meaning |"
     yield "| --- | --- | --- | --- |"
     for entry in table.entries:
-        default = (
-            "required"
-            if entry.required
-            else "–"
-            if entry.default is None
-            else f"`{toml_value(entry.default)}`"
-        )
+        default = "required" if entry.required else "–" if entry.default is None else f"`{toml_value(entry.default)}`"
         yield f"| `{entry.key[-1]}` | {entry.kind} | {default} | {entry.meaning} |"
     yield ""
     if not table.repeated:
@@ -112,9 +106,7 @@ def _markdown(table: Table) -> Iterator[str]:
         yield ""
 
 
-def _tables(
-    name: Key, model: type[BaseModel], meanings: dict[str, str], optional: bool = False
-) -> Iterator[Table]:
+def _tables(name: Key, model: type[BaseModel], meanings: dict[str, str], optional: bool = False) -> Iterator[Table]:
     own = {key: info for key, info in model.model_fields.items() if not _is_table(info)}
     entries = tuple(
         Entry(

@@ -22,9 +22,7 @@ TESTNET_PASSPHRASE = "Test SDF Network ; September 2015"  # noqa: S105 - Stellar
 
 def _split(value: Any) -> Any:
     """A list may come from one environment variable: its words are parted by commas."""
-    return (
-        tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
-    )
+    return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
 
 
 def _account(address: str) -> str:

@@ -1,0 +1,269 @@
+"""`milepost doctor`: the table of checks, put together from every room."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from agent.errors import FAILED, OK, MilepostError, Unavailable
+from agent.host.doctor import Check, Finding, Skipped, State, Wrong, examine, healthy
+
+if TYPE_CHECKING:
+    from agent.host.config import Loaded
+    from agent.host.sections import Config
+
+CLOCK_S = 60.0
+"""How far the car's clock may be off. Transactions carry time bounds of five minutes; a ledger closes every 5 s."""
+LOOK_S = 4.0
+"""How long a source may take to show its first reading or frame."""
+EMPTY_FOLDER = "QmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3Nn"
+
+_SIGNS = {State.GOOD: "✓", State.OFFLINE: "~", State.SKIPPED: "-", State.WRONG: "✗"}
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
+@click.pass_obj
+def doctor(config_path: str | None, as_json: bool) -> int:
+    """Check everything the agent needs, within ten seconds. Useful offline. Exit 1: something is wrong."""
+    findings = []
+    for finding in findings_of(config_path):
+        findings.append(finding)
+        if not as_json:
+            click.echo(f"{_SIGNS[finding.state]} {finding.name:<9} {finding.sentence}")
+    if as_json:
+        facts = [dataclasses.asdict(finding) | {"state": finding.state.value} for finding in findings]
+        click.echo(json.dumps({"healthy": healthy(findings), "checks": facts}))
+    return OK if healthy(findings) else FAILED
+
+
+def findings_of(config_path: str | None) -> list[Finding]:
+    """What every check found. With a wrong configuration nothing else can be looked at."""
+    from agent.host.config import trace
+
+    try:
+        loaded = trace(config_path)
+    except MilepostError as error:
+        return [Finding("config", State.WRONG, str(error), 0.0)]
+    return list(examine(checks(loaded)))
+
+
+def checks(loaded: Loaded) -> list[Check]:
+    """The table. Each check stands for itself: none needs another to be well."""
+    _import_rooms()
+    config = loaded.config
+    looks: dict[str, Callable[[], str]] = {
+        "config": lambda: _config(loaded),
+        "profile": lambda: _profile(loaded),
+        "key": lambda: _key(config.agent.key_file),
+        "disk": lambda: _disk(config),
+        "journal": lambda: _journal(config.agent.state_dir),
+        "odometer": lambda: _odometer(config),
+        "camera": lambda: _camera(config),
+        "training": lambda: _training(config.train.device),
+        "store": lambda: _store(config),
+        "ledger": lambda: _ledger(config),
+        "clock": lambda: _clock(config),
+        "funds": lambda: _funds(config),
+        "broker": lambda: _broker(config),
+    }
+    return [Check(name, look, limit_s=9.0) for name, look in looks.items()]
+
+
+def _import_rooms() -> None:
+    """Before the threads start: libraries with circular imports break when two threads import them at once."""
+    for room in ("stellar_sdk", "agent.market.wiring", "agent.sense.sources", "agent.vehicle.compose"):
+        with contextlib.suppress(ImportError):  # the check that needs it says so
+            importlib.import_module(room)
+
+
+def _config(loaded: Loaded) -> str:
+    file = next(layer.document for layer in loaded.layers if layer.name == "file")
+    if loaded.config.market.operator is None or not loaded.config.market.initiators:
+        raise Skipped(why="market.operator and market.initiators are not set: the vehicle takes part in nothing.")
+    return f"{file.path if file else 'No file, defaults and environment'}: no mistake."
+
+
+def _profile(loaded: Loaded) -> str:
+    from agent.host.board import inspect
+
+    memory_mb, wanted_mb = inspect().memory_mb, loaded.config.train.memory_mb
+    if memory_mb and wanted_mb > memory_mb:
+        raise Wrong(why=f"train.memory_mb is {wanted_mb}, and the board has {memory_mb} MB. Lower it.")
+    return f"{loaded.board.title} ({loaded.board.name}), {memory_mb} MB."
+
+
+def _key(path: Path) -> str:
+    from agent.ledger.keys import address
+
+    return f"{address(path)}, readable by its owner alone."
+
+
+def _disk(config: Config) -> str:
+    folder = config.agent.state_dir
+    while not folder.exists():
+        folder = folder.parent
+    free_mb = shutil.disk_usage(folder).free // 1_000_000
+    if free_mb < config.gates.disk_free_mb:
+        raise Wrong(
+            why=f"{free_mb} MB are free at {folder}, less than gates.disk_free_mb = {config.gates.disk_free_mb}. "
+            "Training waits, nothing is lost: make room."
+        )
+    return f"{free_mb / 1000:.1f} GB free at {folder}."
+
+
+def _journal(state_dir: Path) -> str:
+    from agent.journal import JournalReader
+    from agent.vehicle.compose import JOURNAL
+
+    path = state_dir / JOURNAL
+    if not path.exists():
+        raise Skipped(why="No journal yet: the daemon has not run.")
+    reader = JournalReader(path)
+    try:
+        if found := reader.check():
+            raise Wrong(why=f"{' '.join(found)} Keep the file, send a bundle, and restore the state directory.")
+        return f"{sum(1 for _ in reader.events())} events of {len(reader.jobs())} jobs, none missing."
+    finally:
+        reader.close()
+
+
+def _odometer(config: Config) -> str:
+    from agent.sense.sources import open_odometer
+
+    _leave_to_daemon(config)
+    odometer = open_odometer(config.odometer.source)
+    try:
+        deadline = time.monotonic() + LOOK_S
+        while time.monotonic() < deadline:
+            if readings := odometer.poll():
+                known = [name for name in ("speed_kmh", "travelled_m", "ignition") if _says(readings[-1], name)]
+                return f"{config.odometer.source} gives {', '.join(known) or 'positions'}."
+            time.sleep(0.05)
+        raise Wrong(why=odometer.trouble or f"No reading from {config.odometer.source} within {LOOK_S:.0f} s.")
+    finally:
+        odometer.close()
+
+
+def _says(reading: object, name: str) -> bool:
+    return getattr(reading, name) is not None
+
+
+def _camera(config: Config) -> str:
+    from agent.sense.sources import open_camera
+
+    _leave_to_daemon(config)
+    camera = open_camera(config.camera.source)
+    try:
+        if frame := camera.read(LOOK_S):
+            height, width = frame.image.shape[:2]
+            return f"A frame of {width} x {height} pixels."
+        raise Wrong(why=camera.trouble or f"It opened, but gave no frame within {LOOK_S:.0f} s.")
+    finally:
+        camera.close()
+
+
+def _leave_to_daemon(config: Config) -> None:
+    """A camera can be opened once. Where the daemon has it, the daemon says how it is."""
+    from agent.cli.status import NoDaemon, look
+
+    try:
+        _, standing = look(config.agent.state_dir)
+    except NoDaemon:
+        return
+    if standing["troubles"]:
+        raise Wrong(why=" ".join(standing["troubles"]))
+    raise Skipped(why="In use by the daemon, which reports no trouble.")
+
+
+_TORCH = "import torch; print(torch.__version__, torch.cuda.is_available() and torch.cuda.get_device_name(0) or '-')"
+
+
+def _training(device: str) -> str:
+    """In a process of its own: importing torch takes seconds, and a broken driver may take the process along."""
+    try:
+        answer = subprocess.run([sys.executable, "-c", _TORCH], capture_output=True, text=True, timeout=8.5)
+    except subprocess.TimeoutExpired:
+        raise Wrong(why="torch was not loaded within 8.5 s. The disk or the CUDA driver hangs.") from None
+    if "ModuleNotFoundError" in answer.stderr:
+        raise Skipped(why="torch is not installed: this machine can validate, but not train.")
+    if answer.returncode != 0:
+        raise Wrong(why=f"torch cannot be loaded: {answer.stderr.strip().splitlines()[-1]}")
+    version, _, card = answer.stdout.strip().partition(" ")
+    if card == "-" and device == "cuda":
+        raise Wrong(why=f"train.device is cuda, and torch {version} finds none. Check driver and torch build.")
+    return f"torch {version} on {card if card != '-' else 'the CPU'}."
+
+
+def _store(config: Config) -> str:
+    from agent.core.cid import Cid
+    from agent.market.wiring import store
+
+    if config.content.stores == ("folder:",):
+        raise Skipped(why="No content store is set.")
+    store(config).has(Cid.parse(EMPTY_FOLDER))
+    return f"{', '.join(config.content.stores)} answers."
+
+
+def _ledger(config: Config) -> str:
+    from agent.market.wiring import horizon
+
+    ledger = horizon(config)
+    ledger.check_network()
+    return f"{config.ledger.horizon}, ledger {ledger.head().sequence}, the right network."
+
+
+def _clock(config: Config) -> str:
+    from agent.market.wiring import horizon
+
+    off_s = time.time() - horizon(config).head().closed_at
+    if abs(off_s) > CLOCK_S:
+        ahead = "ahead of" if off_s > 0 else "behind"
+        raise Wrong(why=f"This clock is {abs(off_s):.0f} s {ahead} the ledger's. Start time synchronisation (NTP).")
+    return "Agrees with the ledger's time."
+
+
+def _funds(config: Config) -> str:
+    from agent.core.money import XLM, Asset, text
+    from agent.ledger.keys import address
+    from agent.market.wiring import horizon
+
+    account = horizon(config).account(own := address(config.agent.key_file))
+    if account is None:
+        raise Wrong(why=f"{own} is not on this network. Fund it with some XLM.")
+    if account.free(XLM) < 100 * config.ledger.max_fee_stroops:
+        raise Wrong(why=f"{text(account.free(XLM))} XLM can be spent: too little for fees. Fund {own}.")
+    operator = config.market.operator
+    stake = f", {text(account.free(Asset('DLC', operator)))} DLC to stake" if operator else ""
+    return f"{text(account.free(XLM))} XLM to spend{stake}."
+
+
+def _broker(config: Config) -> str:
+    from agent.market.wiring import broker
+
+    if not config.mqtt.enabled:
+        raise Skipped(why="mqtt.enabled is false.")
+    where = broker(config.mqtt)
+    context = where.certificates.context() if where.certificates else None
+    try:
+        with socket.create_connection((where.host, where.port), timeout=5) as plain:
+            if context is None:
+                return f"{where} answers, without TLS."
+            with context.wrap_socket(plain, server_hostname=where.host) as secure:
+                return f"{where} answers with {secure.version()}, its certificate is good."
+    except OSError as error:
+        if type(error).__name__ in ("SSLError", "SSLCertVerificationError"):
+            raise Wrong(why=f"{where} refuses TLS: {error}.") from error
+        raise Unavailable(what=f"The broker {where}") from error
