@@ -1,4 +1,4 @@
-"""Every operation that localnet knows: what it must be signed by, when it is malformed, what it does (RULES 7).
+"""Every operation that localnet knows: who must sign it, when it is malformed, what it does (RULES 7, 8).
 
 `check` judges an operation by itself and `apply` does it on the state; both say no by raising `Refused`.
 `apply` returns what its successful result carries beyond the code, as XDR.
