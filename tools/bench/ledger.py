@@ -15,6 +15,7 @@ from stellar_sdk import Account as SdkAccount
 from stellar_sdk import Asset as SdkAsset
 from stellar_sdk import Keypair, Network, Price, TransactionBuilder
 
+from tools.bench import ledger_http
 from tools.localnet.engine import (
     NATIVE,
     TODAY,
@@ -67,6 +68,9 @@ def run(json_output: bool) -> dict[str, float]:
     ratio = figures["crossings_per_second_10000_offers"] / figures["crossings_per_second_100000_offers"]
     figures["crossing_slowdown_at_100000_offers"] = round(ratio, 3)
     _say(json_output, f"{'crossing_slowdown_at_100000_offers':40} {ratio:>12,.3f}")
+    for name, figure in ledger_http.figures().items():
+        figures[name] = round(figure, 3)
+        _say(json_output, f"{name:40} {figures[name]:>12,.3f}")
     if RECORDINGS.is_dir():
         figures |= replay()
         _say(json_output, f"{'replay_seconds':40} {figures['replay_seconds']:>12,.3f}")

@@ -41,11 +41,16 @@ class Settings:
 
 
 class _Server(uvicorn.Server):
-    """Lets go of streams and of waiting submissions before it waits for connections to end."""
+    """Says when it is ready, and lets go of who waits before it waits for connections to end."""
 
-    def __init__(self, config: uvicorn.Config, node: Node) -> None:
+    def __init__(self, config: uvicorn.Config, node: Node, ready: Callable[[], None]) -> None:
         super().__init__(config)
         self.node = node
+        self.ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -66,10 +71,16 @@ def serve(settings: Settings, ready: Callable[[dict[str, Any]], None]) -> None:
     db = open_database(settings.state, settings.passphrase)
     try:
         node = Node(db, settings.passphrase, settings.rules)
-        listener = socket.create_server((settings.host, settings.port), backlog=2048)
-        asyncio.run(_serve(settings, node, listener, ready))
+        asyncio.run(_serve(settings, node, _listen(settings), ready))
     finally:
         db.close()
+
+
+def _listen(settings: Settings) -> socket.socket:
+    listener = socket.create_server((settings.host, settings.port), backlog=2048)
+    # asyncio leaves this to us for a listener it did not open; without it every answer waits 40 ms for an ACK
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 async def _serve(
@@ -86,15 +97,13 @@ async def _serve(
         log_level="warning",
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    server = _Server(config, node)
     host, port = listener.getsockname()[:2]
-    ready(
-        {
-            "url": f"http://{host}:{port}",
-            "passphrase": node.passphrase,
-            "root_seed": root_keypair(node.passphrase).secret,
-        }
-    )
+    facts = {
+        "url": f"http://{host}:{port}",
+        "passphrase": node.passphrase,
+        "root_seed": root_keypair(node.passphrase).secret,
+    }
+    server = _Server(config, node, lambda: ready(facts))
     beat = asyncio.create_task(node.keep_closing(settings.close_seconds)) if settings.close_seconds else None
     if beat:
         # a ledger that cannot close must not go on answering as if it could
