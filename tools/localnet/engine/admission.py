@@ -14,7 +14,7 @@ from tools.localnet.engine.queue import Queue
 from tools.localnet.engine.results import outer_result
 from tools.localnet.engine.rules import TODAY, Rules
 from tools.localnet.engine.state import State
-from tools.localnet.engine.validation import error_of
+from tools.localnet.engine.submission import error_of
 from tools.localnet.engine.validity import Moment, min_fee
 
 Code = TransactionResultCode

@@ -72,13 +72,9 @@ def _account(key: xdr.Uint256 | None) -> str:
 
 def asset_from_xdr(asset: xdr.Asset | xdr.ChangeTrustAsset) -> Asset:
     if asset.alpha_num4 is not None:
-        return credit_asset(
-            asset.alpha_num4.asset_code.asset_code4, account_from_xdr(asset.alpha_num4.issuer)
-        )
+        return credit_asset(asset.alpha_num4.asset_code.asset_code4, account_from_xdr(asset.alpha_num4.issuer))
     if asset.alpha_num12 is not None:
-        return credit_asset(
-            asset.alpha_num12.asset_code.asset_code12, account_from_xdr(asset.alpha_num12.issuer)
-        )
+        return credit_asset(asset.alpha_num12.asset_code.asset_code12, account_from_xdr(asset.alpha_num12.issuer))
     return NATIVE
 
 

@@ -75,9 +75,7 @@ def close(state: State, envelopes: Sequence[Envelope], close_time: int, rules: R
     start = state.savepoint()
     try:
         last = state.header
-        opened = replace(
-            last, ledger_seq=last.ledger_seq + 1, close_time=close_time, previous_hash=last.hash, hash=b""
-        )
+        opened = replace(last, ledger_seq=last.ledger_seq + 1, close_time=close_time, previous_hash=last.hash, hash=b"")
         state.put(opened)
         fees = [_charge(state, envelope) for envelope in envelopes]
         state.put(replace(opened, fee_pool=opened.fee_pool + sum(fee for fee, _ in fees)))
@@ -122,7 +120,7 @@ def _apply(
     last_sequences: Mapping[str, int],
     rules: Rules,
 ) -> Applied:
-    outcome = _run(state, envelope, last_sequences, rules)
+    outcome = _run(state, envelope, last_sequences)
     header = state.header
     inner_fee = min(envelope.transaction.fee, min_fee(header, len(envelope.transaction.operations)))
     results = [one.result for one in outcome.operations]
@@ -137,7 +135,7 @@ def _apply(
     )
 
 
-def _run(state: State, envelope: Envelope, last_sequences: Mapping[str, int], rules: Rules) -> _Outcome:
+def _run(state: State, envelope: Envelope, last_sequences: Mapping[str, int]) -> _Outcome:
     """One transaction after its fee was taken."""
     transaction, header = envelope.transaction, state.header
     before = state.savepoint()
@@ -150,7 +148,6 @@ def _run(state: State, envelope: Envelope, last_sequences: Mapping[str, int], ru
         transaction,
         signatures,
         Moment(header.ledger_seq, header.close_time, header.close_time),
-        rules,
         fee_to_pay=0 if pays else None,
         fee_bid=transaction.fee if pays else None,
     )
@@ -190,9 +187,7 @@ def _use_sequence(state: State, transaction: Transaction) -> None:
         )
 
 
-def _check_signatures(
-    state: State, transaction: Transaction, signatures: SignatureCheck
-) -> list[bytes | None]:
+def _check_signatures(state: State, transaction: Transaction, signatures: SignatureCheck) -> list[bytes | None]:
     """The result of each operation that is refused for want of signatures, None for the others."""
     results: list[bytes | None] = []
     for operation in transaction.operations:

@@ -90,9 +90,7 @@ def cross(
     return walk
 
 
-def cross_one(
-    state: State, offer: Offer, max_wheat_receive: int, max_sheep_send: int, rounding: Rounding
-) -> Trade:
+def cross_one(state: State, offer: Offer, max_wheat_receive: int, max_sheep_send: int, rounding: Rounding) -> Trade:
     """Cross one offer: the maker's balances and liabilities and the offer change, the taker's do not."""
     n, d, seller = offer.n, offer.d, offer.seller
     liabilities.release(state, offer)

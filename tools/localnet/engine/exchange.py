@@ -40,9 +40,7 @@ def exchange(
     rounding: Rounding,
 ) -> Trade:
     """The trade, rounded, and cancelled where rounding would cost somebody more than one per cent."""
-    trade = exchange_unbounded(
-        n, d, max_wheat_send, max_wheat_receive, max_sheep_send, max_sheep_receive, rounding
-    )
+    trade = exchange_unbounded(n, d, max_wheat_send, max_wheat_receive, max_sheep_send, max_sheep_receive, rounding)
     if trade.wheat > 0 and trade.sheep > 0:
         fair = rounding is not Rounding.NORMAL or within_price_bound(n, d, trade.wheat, trade.sheep)
     else:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from tools.localnet.engine.envelope import Envelope
 from tools.localnet.engine.rules import TODAY, Rules
 from tools.localnet.engine.state import State
-from tools.localnet.engine.validation import error_of
+from tools.localnet.engine.submission import error_of
 from tools.localnet.engine.validity import Moment
 
 BAN_LEDGERS = 10

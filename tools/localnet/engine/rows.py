@@ -71,7 +71,5 @@ _RESTORE: dict[str, Any] = {
     "trustline": _restored(asset=_asset),
     "offer": _restored(selling=_asset, buying=_asset),
     "data": _restored(value=bytes.fromhex),
-    "claimable_balance": _restored(
-        asset=_asset, claimants=lambda rows: tuple(Claimant(*row) for row in rows)
-    ),
+    "claimable_balance": _restored(asset=_asset, claimants=lambda rows: tuple(Claimant(*row) for row in rows)),
 }

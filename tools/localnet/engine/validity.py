@@ -13,7 +13,6 @@ from tools.localnet.engine.holdings import available_lumens
 from tools.localnet.engine.operations import Level, kind_of, level_of
 from tools.localnet.engine.operations.create_account import starting_sequence
 from tools.localnet.engine.refusal import OperationRefused
-from tools.localnet.engine.rules import Rules
 from tools.localnet.engine.signatures import SignatureCheck
 from tools.localnet.engine.signers import is_empty_payload, signer_text
 from tools.localnet.engine.state import State
@@ -57,7 +56,6 @@ def judge(
     transaction: Transaction,
     signatures: SignatureCheck,
     moment: Moment,
-    rules: Rules,
     *,
     fee_to_pay: int | None,
     fee_bid: int | None,
@@ -69,7 +67,7 @@ def judge(
     looked at. `fee_to_pay` is what must be available: the bid at admission, 0 once it is taken. `sequence` is
     the number to go on from where transactions of the account wait already.
     """
-    code = _before_sequence(state, transaction, moment, rules, fee_bid)
+    code = _before_sequence(state, transaction, moment, fee_bid)
     if code is not None:
         return Verdict(Reached.NOTHING, code)
     account = state.account(transaction.source)
@@ -86,9 +84,9 @@ def judge(
     return Verdict(Reached.OPERATIONS, Code.txSUCCESS)
 
 
-def _before_sequence(
-    state: State, transaction: Transaction, moment: Moment, rules: Rules, fee_bid: int | None
-) -> Code | None:
+def _before_sequence(state: State, transaction: Transaction, moment: Moment, fee_bid: int | None) -> Code | None:
+    if transaction.extension and all(kind_of(one) for one in transaction.operations):
+        return Code.txMALFORMED  # an extension announces a smart contract, and there is none
     extra = transaction.preconditions.extra_signers
     if len(extra) != len({one.to_xdr_bytes() for one in extra}) or any(map(is_empty_payload, extra)):
         return Code.txMALFORMED

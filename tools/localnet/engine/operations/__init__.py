@@ -81,9 +81,7 @@ KINDS: dict[OperationType, Kind] = {
         Level.MEDIUM, change_trust.check, change_trust.apply, supported=change_trust.supported
     ),
     OperationType.ALLOW_TRUST: Kind(Level.LOW, trust_flags.check_allow_trust, trust_flags.apply_allow_trust),
-    OperationType.SET_TRUST_LINE_FLAGS: Kind(
-        Level.LOW, trust_flags.check_set_flags, trust_flags.apply_set_flags
-    ),
+    OperationType.SET_TRUST_LINE_FLAGS: Kind(Level.LOW, trust_flags.check_set_flags, trust_flags.apply_set_flags),
     OperationType.ACCOUNT_MERGE: Kind(Level.HIGH, account_merge.check, account_merge.apply, INT64(0)),
     OperationType.MANAGE_DATA: Kind(Level.MEDIUM, manage_data.check, manage_data.apply),
     OperationType.BUMP_SEQUENCE: Kind(Level.LOW, bump_sequence.check, bump_sequence.apply),

@@ -52,8 +52,7 @@ def apply_create(step: Step) -> bytes:
     balance_id = claimable_balance_id(step.transaction.source, step.transaction.sequence, step.index)
     now = step.header.close_time
     claimants = tuple(
-        Claimant(account_from_xdr(one.v0.destination), absolute(one.v0.predicate, now))
-        for one in body.claimants
+        Claimant(account_from_xdr(one.v0.destination), absolute(one.v0.predicate, now)) for one in body.claimants
     )
     state.put(ClaimableBalance(balance_id.hex(), asset, amount, claimants, step.source, clawback))
     return V0 + balance_id

@@ -94,9 +94,7 @@ def buy_wish(body: xdr.ManageBuyOfferOp) -> Wish:
     return _wish(body, price.d.int32, price.n.int32, body.buy_amount.int64, body.offer_id.int64, buys=True)
 
 
-def _wish(
-    body: Any, n: int, d: int, amount: int, offer_id: int, *, buys: bool = False, passive: bool = False
-) -> Wish:
+def _wish(body: Any, n: int, d: int, amount: int, offer_id: int, *, buys: bool = False, passive: bool = False) -> Wish:
     sheep, wheat = asset_from_xdr(body.selling), asset_from_xdr(body.buying)
     return Wish(sheep, wheat, n, d, amount, offer_id, buys, passive)
 
@@ -226,7 +224,5 @@ def _stored(step: Step, wish: Wish, old: Offer | None, amount: int) -> Offer:
     return offer
 
 
-NOTHING_OFFERED = (
-    claims_bytes([]) + CREATED + bytes(36) + INT64(0) + 2 * asset_bytes(NATIVE) + INT64(0) + bytes(16)
-)
+NOTHING_OFFERED = claims_bytes([]) + CREATED + bytes(36) + INT64(0) + 2 * asset_bytes(NATIVE) + INT64(0) + bytes(16)
 """The result of an offer that was not judged, in a transaction refused for another reason."""

@@ -35,7 +35,7 @@ def error_of(
         refused = _error_of_bump(state, envelope, fee)
         if refused is not None:
             return refused
-    code, operations = _judge(state, envelope, moment, rules, sequence)
+    code, operations = _judge(state, envelope, moment, sequence)
     if code is Code.txSUCCESS:
         return None
     return transaction_result(envelope, rules, fee, code, operations)
@@ -65,15 +65,11 @@ def _error_of_bump(state: State, envelope: Envelope, fee: int) -> bytes | None:
     return None
 
 
-def _judge(
-    state: State, envelope: Envelope, moment: Moment, rules: Rules, sequence: int | None
-) -> tuple[Code, list[bytes]]:
+def _judge(state: State, envelope: Envelope, moment: Moment, sequence: int | None) -> tuple[Code, list[bytes]]:
     transaction = envelope.transaction
     signatures = SignatureCheck(transaction)
     bid = transaction.fee if envelope.fee_bump is None else None
-    verdict = judge(
-        state, transaction, signatures, moment, rules, fee_to_pay=bid, fee_bid=bid, sequence=sequence
-    )
+    verdict = judge(state, transaction, signatures, moment, fee_to_pay=bid, fee_bid=bid, sequence=sequence)
     if verdict.reached is not Reached.OPERATIONS:
         return verdict.code, []
     results = [unjudged_result(operation) for operation in transaction.operations]
