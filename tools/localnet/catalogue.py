@@ -17,14 +17,14 @@ _FORGET = {
     Account: ("DELETE FROM signer WHERE signer = ? AND account = ?",),
     ClaimableBalance: (
         "DELETE FROM balance WHERE id = ?",
-        "DELETE FROM claimant WHERE claimant = ? AND balance = ?",
+        "DELETE FROM claimant WHERE claimant = ? AND modified = ? AND balance = ?",
     ),
 }
 _LIST = {
     Offer: ("INSERT INTO offer VALUES (?, ?, ?, ?)",),
     TrustLine: ("INSERT INTO line VALUES (?, ?)",),
     Account: ("INSERT INTO signer VALUES (?, ?)",),
-    ClaimableBalance: ("INSERT INTO balance VALUES (?, ?, ?, ?)", "INSERT INTO claimant VALUES (?, ?)"),
+    ClaimableBalance: ("INSERT INTO balance VALUES (?, ?, ?, ?)", "INSERT INTO claimant VALUES (?, ?, ?)"),
 }
 
 Rows = tuple[list[tuple[Any, ...]], ...]
@@ -73,5 +73,5 @@ def _rows(entry: Entry | None) -> Rows:
         return ([(key, entry.account) for key in [*master, *keys]],)
     if isinstance(entry, ClaimableBalance):
         balance = (entry.id, entry.last_modified, str(entry.asset), entry.sponsor)
-        return [balance], [(one.destination, entry.id) for one in entry.claimants]
+        return [balance], [(one.destination, entry.last_modified, entry.id) for one in entry.claimants]
     return ()

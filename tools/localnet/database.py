@@ -28,10 +28,12 @@ CREATE TABLE IF NOT EXISTS signer (
   signer TEXT NOT NULL, account TEXT NOT NULL, PRIMARY KEY (signer, account)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS balance (
   id TEXT PRIMARY KEY, modified INTEGER NOT NULL, asset TEXT NOT NULL, sponsor TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS balance_modified ON balance (modified, id);
 CREATE INDEX IF NOT EXISTS balance_asset ON balance (asset);
 CREATE INDEX IF NOT EXISTS balance_sponsor ON balance (sponsor);
 CREATE TABLE IF NOT EXISTS claimant (
-  claimant TEXT NOT NULL, balance TEXT NOT NULL, PRIMARY KEY (claimant, balance)) WITHOUT ROWID;
+  claimant TEXT NOT NULL, modified INTEGER NOT NULL, balance TEXT NOT NULL,
+  PRIMARY KEY (claimant, modified, balance)) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS ledger (
   sequence INTEGER PRIMARY KEY, hash TEXT NOT NULL, previous_hash TEXT NOT NULL, closed_at INTEGER NOT NULL,

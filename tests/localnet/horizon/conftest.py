@@ -108,18 +108,14 @@ def town(client: Client) -> Town:
         hashes[name] = client.apply(maker, op.CreateClaimableBalance(gold, "5", claimants))
     ids = [
         one["id"]
-        for one in client.server.claimable_balances()
-        .for_claimant(taker.public_key)
-        .call()["_embedded"]["records"]
+        for one in client.server.claimable_balances().for_claimant(taker.public_key).call()["_embedded"]["records"]
     ]
     hashes["claim"] = client.apply(taker, op.ClaimClaimableBalance(ids[1]))
     hashes["clawback"] = client.apply(
         issuer,
         op.ClawbackClaimableBalance(ids[2]),
         op.Clawback(gold, taker.public_key, "1"),
-        op.SetTrustLineFlags(
-            taker.public_key, silver, clear_flags=TrustLineFlags.TRUSTLINE_CLAWBACK_ENABLED_FLAG
-        ),
+        op.SetTrustLineFlags(taker.public_key, silver, clear_flags=TrustLineFlags.TRUSTLINE_CLAWBACK_ENABLED_FLAG),
     )
     hashes["options"] = client.apply(
         maker,

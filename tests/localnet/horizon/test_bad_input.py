@@ -49,9 +49,7 @@ NONSENSE = {
     "no XDR": base64.b64encode(b"hello").decode(),
     "nothing but zeros": base64.b64encode(bytes(400)).decode(),
     "all ones": base64.b64encode(b"\xff" * 400).decode(),
-    "an endless list": base64.b64encode(
-        bytes.fromhex("00000002") + bytes(60) + b"\x7f\xff\xff\xff" * 30
-    ).decode(),
+    "an endless list": base64.b64encode(bytes.fromhex("00000002") + bytes(60) + b"\x7f\xff\xff\xff" * 30).decode(),
     "letters of another alphabet": "ЖЖЖЖ",
 }
 

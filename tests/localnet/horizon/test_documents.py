@@ -168,9 +168,7 @@ def test_an_accounts_history_outlives_the_account(town: Any) -> None:
 
 def test_a_data_entry_is_also_served_raw(town: Any) -> None:
     path = f"/accounts/{town.maker.public_key}/data/notes"
-    request = urllib.request.Request(
-        town.client.net.url + path, headers={"Accept": "application/octet-stream"}
-    )
+    request = urllib.request.Request(town.client.net.url + path, headers={"Accept": "application/octet-stream"})
     with urllib.request.urlopen(request) as answer:
         assert answer.read() == b"hello"
 

@@ -89,9 +89,7 @@ def test_control_paths_are_spared() -> None:
 
 
 def test_the_sdk_gets_through_a_bad_link_with_one_payment_made() -> None:
-    with Localnet(
-        close_every="0.05s", fault="lose-request=0.15,lose-answer=0.15,429=0.1,504=0.1,seed=3"
-    ) as net:
+    with Localnet(close_every="0.05s", fault="lose-request=0.15,lose-answer=0.15,429=0.1,504=0.1,seed=3") as net:
         root = Keypair.from_secret(net.root_seed)
         envelope = payment(net, root, 0)
         with Server(net.url) as server:

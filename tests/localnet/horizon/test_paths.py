@@ -59,9 +59,7 @@ def test_the_way_that_costs_least_is_found_for_what_the_account_can_pay(market: 
     assert ways["FAR"]["path"] == []
     cost = ways["VLMroad"]["source_amount"]
     path = [assets["DLM"], Asset.native()]
-    envelope = op.PathPaymentStrictReceive(
-        vehicle.public_key, assets["VLM"], cost, assets["FAR"], "2.5", path
-    )
+    envelope = op.PathPaymentStrictReceive(vehicle.public_key, assets["VLM"], cost, assets["FAR"], "2.5", path)
     name = client.apply(vehicle, envelope)
     (done,) = client.server.operations().for_transaction(name).call()["_embedded"]["records"]
     assert done["transaction_successful"]

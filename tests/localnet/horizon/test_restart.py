@@ -99,9 +99,7 @@ def test_a_ledger_in_use_or_of_another_network_says_so(tmp_path: Path) -> None:
         "--passphrase",
     ]
     with Localnet(state=tmp_path, passphrase="one") as net:
-        second = subprocess.run(
-            [*command, "one"], capture_output=True, text=True, cwd=Path(__file__).parents[3]
-        )
+        second = subprocess.run([*command, "one"], capture_output=True, text=True, cwd=Path(__file__).parents[3])
         assert second.returncode == 69
         assert "open in another process" in second.stderr
         assert net.get("/health")["core_synced"]

@@ -82,10 +82,7 @@ def test_the_queue_refuses_a_wrong_sequence_number(client: Any) -> None:
     account = client.server.load_account(sender.public_key)
     account.sequence += 5
     envelope = (
-        TransactionBuilder(account, client.net.passphrase)
-        .append_bump_sequence_op(0)
-        .add_time_bounds(0, 0)
-        .build()
+        TransactionBuilder(account, client.net.passphrase).append_bump_sequence_op(0).add_time_bounds(0, 0).build()
     )
     envelope.sign(sender)
     assert refused(client, envelope)["result_codes"] == {"transaction": "tx_bad_seq"}
@@ -94,12 +91,7 @@ def test_the_queue_refuses_a_wrong_sequence_number(client: Any) -> None:
 def test_the_queue_refuses_the_signature_of_another_network(client: Any) -> None:
     sender = client.account()
     account = client.server.load_account(sender.public_key)
-    envelope = (
-        TransactionBuilder(account, "Another Network")
-        .append_bump_sequence_op(0)
-        .add_time_bounds(0, 0)
-        .build()
-    )
+    envelope = TransactionBuilder(account, "Another Network").append_bump_sequence_op(0).add_time_bounds(0, 0).build()
     envelope.sign(sender)
     assert refused(client, envelope)["result_codes"] == {"transaction": "tx_bad_auth"}
 
@@ -152,12 +144,7 @@ def test_no_ledger_in_time_is_a_504_that_names_the_hash() -> None:
         key = Keypair.random()
         net.fund(key.public_key)
         account = server.load_account(key.public_key)
-        envelope = (
-            TransactionBuilder(account, net.passphrase)
-            .append_bump_sequence_op(0)
-            .add_time_bounds(0, 0)
-            .build()
-        )
+        envelope = TransactionBuilder(account, net.passphrase).append_bump_sequence_op(0).add_time_bounds(0, 0).build()
         envelope.sign(key)
         with pytest.raises(BadResponseError) as found:
             server.submit_transaction(envelope)

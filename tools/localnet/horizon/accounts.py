@@ -40,9 +40,7 @@ def account_record(node: Node, account: Account, base: str) -> dict[str, Any]:
     used: dict[str, Any] = {}
     if account.sequence_ledger:
         used = {"sequence_ledger": account.sequence_ledger, "sequence_time": str(account.sequence_time)}
-    inflation = (
-        {"inflation_destination": account.inflation_destination} if account.inflation_destination else {}
-    )
+    inflation = {"inflation_destination": account.inflation_destination} if account.inflation_destination else {}
     master, low, medium, high = account.thresholds
     return {
         "_links": {
@@ -65,11 +63,8 @@ def account_record(node: Node, account: Account, base: str) -> dict[str, Any]:
             *(_line_balance(line) for line in sorted(lines, key=_line_order)),
             _native_balance(account),
         ],
-        "signers": [_signer(one.key, one.weight) for one in account.signers]
-        + [_signer(account.account, master)],
-        "data": {
-            one.name: base64.b64encode(one.value).decode() for one in sorted(data, key=lambda d: d.name)
-        },
+        "signers": [_signer(one.key, one.weight) for one in account.signers] + [_signer(account.account, master)],
+        "data": {one.name: base64.b64encode(one.value).decode() for one in sorted(data, key=lambda d: d.name)},
         "num_sponsoring": account.num_sponsoring,
         "num_sponsored": account.num_sponsored,
         "paging_token": account.account,

@@ -88,9 +88,7 @@ POST = {
 }
 
 
-def application(
-    node: Node, faults: Faults, manual: bool, submit_seconds: float, requests_per_hour: int
-) -> ASGIApp:
+def application(node: Node, faults: Faults, manual: bool, submit_seconds: float, requests_per_hour: int) -> ASGIApp:
     """The whole server. `manual`: ledgers close on demand alone."""
     routes = [Route(path, endpoint, methods=["POST"]) for path, endpoint in POST.items()]
     routes += [Route(path, endpoint, methods=["GET"]) for path, endpoint in GET.items()]

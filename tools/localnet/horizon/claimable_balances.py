@@ -38,8 +38,7 @@ def balance_record(node: Node, balance: ClaimableBalance, base: str) -> dict[str
         "last_modified_ledger": balance.last_modified,
         "last_modified_time": closed_at(node, balance.last_modified),
         "claimants": [
-            {"destination": one.destination, "predicate": entry_predicate(one.predicate)}
-            for one in balance.claimants
+            {"destination": one.destination, "predicate": entry_predicate(one.predicate)} for one in balance.claimants
         ],
         "flags": {"clawback_enabled": balance.clawback_enabled},
         "paging_token": f"{balance.last_modified}-{name}",
@@ -57,9 +56,12 @@ def _read_token(text: str) -> tuple[int, str]:
     return whole(ledger), name.removeprefix(_TYPE)
 
 
-_BALANCES = Collection(
-    "SELECT id FROM balance", Key(("modified", "id"), _read_token), _row_record, streams=False
+# Driven by the claimant's own index (a CROSS JOIN keeps its order): a committee asks for this at every close.
+_SELECT_OF_CLAIMANT = "SELECT balance.id FROM claimant AS taken CROSS JOIN balance ON balance.id = taken.balance"
+_OF_CLAIMANT = Collection(
+    _SELECT_OF_CLAIMANT, Key(("taken.modified", "taken.balance"), _read_token), _row_record, streams=False
 )
+_BALANCES = Collection("SELECT id FROM balance", Key(("modified", "id"), _read_token), _row_record, streams=False)
 
 
 async def claimable_balances(request: Request) -> Response:
@@ -69,7 +71,7 @@ async def claimable_balances(request: Request) -> Response:
     if sponsor := account_param(request, "sponsor"):
         where.append(("sponsor = ?", [sponsor]))
     if claimant := account_param(request, "claimant"):
-        where.append(("id IN (SELECT balance FROM claimant WHERE claimant = ?)", [claimant]))
+        return await _OF_CLAIMANT.respond(request, ("taken.claimant = ?", [claimant]), *where)
     return await _BALANCES.respond(request, *where)
 
 

@@ -112,9 +112,7 @@ def _payment(done: Done) -> Effects:
 
 def _path_receive(done: Done) -> Effects:
     op = done.body.path_payment_strict_receive_op
-    yield _moved(
-        "account_credited", muxed_from_xdr(op.destination), asset_text(op.dest_asset), op.dest_amount.int64
-    )
+    yield _moved("account_credited", muxed_from_xdr(op.destination), asset_text(op.dest_asset), op.dest_amount.int64)
     yield _moved("account_debited", done.source, asset_text(op.send_asset), sent_amount(op, done.arm))
     yield from _trades(done)
 
@@ -137,9 +135,7 @@ def _trades(done: Done) -> Effects:
         yield Effect(maker, "trade", _trade_fields(done.source, offer, got, sold, paid, bought))
 
 
-def _trade_fields(
-    other: str, offer: str, sold: str, sold_asset: str, bought: str, bought_asset: str
-) -> dict[str, Any]:
+def _trade_fields(other: str, offer: str, sold: str, sold_asset: str, bought: str, bought_asset: str) -> dict[str, Any]:
     return {
         "seller": other,
         "offer_id": offer,
@@ -175,13 +171,7 @@ _FLAG_FIELDS = {1: "auth_required", 2: "auth_revocable", 4: "auth_immutable", 8:
 
 def _changed_flags(op: xdr.SetOptionsOp) -> dict[str, bool]:
     given = [(op.set_flags, True), (op.clear_flags, False)]
-    return {
-        name: value
-        for bits, value in given
-        if bits
-        for bit, name in _FLAG_FIELDS.items()
-        if bits.uint32 & bit
-    }
+    return {name: value for bits, value in given if bits for bit, name in _FLAG_FIELDS.items() if bits.uint32 & bit}
 
 
 def _signers(account: str, before: Any, after: Any) -> Effects:

@@ -49,9 +49,7 @@ async def _read_body(request: Request) -> bytes:
 
 def _multipart(kind: str, raw: bytes) -> dict[str, str]:
     """A multipart form is a MIME message without its head."""
-    message = BytesParser(policy=HTTP).parsebytes(
-        b"Content-Type: " + kind.encode("latin-1") + b"\r\n\r\n" + raw
-    )
+    message = BytesParser(policy=HTTP).parsebytes(b"Content-Type: " + kind.encode("latin-1") + b"\r\n\r\n" + raw)
     fields: dict[str, str] = {}
     for part in message.iter_parts():
         name = part.get_param("name", header="content-disposition")

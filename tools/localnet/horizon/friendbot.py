@@ -49,9 +49,7 @@ class Friendbot:
     def _sign(self, account: str) -> Envelope:
         root = self.node.state.account(self.root.public_key)
         sequence = root.sequence if root else 0
-        builder = TransactionBuilder(
-            Account(self.root.public_key, sequence), self.node.passphrase, base_fee=100
-        )
+        builder = TransactionBuilder(Account(self.root.public_key, sequence), self.node.passphrase, base_fee=100)
         builder.append_create_account_op(account, STARTING_LUMENS)
         builder.add_time_bounds(0, self.node.now() + _VALID_SECONDS)
         transaction = builder.build()

@@ -48,9 +48,7 @@ def ledger_record(_node: Node, row: Any, base: str) -> dict[str, Any]:
 
 
 _NOUNS = ("transactions", "operations", "payments", "effects")
-_LEDGERS = Collection(
-    "SELECT * FROM ledger", Key(("sequence",), lambda text: (ledger_of(whole(text)),)), ledger_record
-)
+_LEDGERS = Collection("SELECT * FROM ledger", Key(("sequence",), lambda text: (ledger_of(whole(text)),)), ledger_record)
 
 
 def closed_at(node: Node, sequence: int) -> str:

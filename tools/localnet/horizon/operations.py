@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from starlette.requests import Request
@@ -20,13 +21,17 @@ from tools.localnet.horizon.problem import Problem, bad_field
 from tools.localnet.horizon.transactions import find_transaction, hash_in_address, transaction_record
 from tools.localnet.node import Node
 
-_SELECT = """SELECT operation.*, history.hash, ledger.closed_at FROM operation
-    JOIN history ON history.id = operation.id >> 12 << 12
+_COLUMNS = "SELECT operation.*, history.hash, ledger.closed_at FROM"
+_JOINS = """JOIN history ON history.id = operation.id >> 12 << 12
     JOIN ledger ON ledger.sequence = operation.id >> 32"""
-_ACCOUNT = "operation.id IN (SELECT id FROM operation_account WHERE account = ?)"
+_SELECT = f"{_COLUMNS} operation {_JOINS}"
+# Driven by the account's own index (a CROSS JOIN keeps its order), so that a page costs the same however long
+# the account's history is.
+_SELECT_OF_ACCOUNT = f"{_COLUMNS} operation_account AS taken CROSS JOIN operation ON operation.id = taken.id {_JOINS}"
 _BALANCE = "operation.id IN (SELECT id FROM operation_balance WHERE balance = ?)"
 _WITHIN = "operation.id BETWEEN ? AND ?"
 _PAYMENTS = (f"operation.type IN ({', '.join(map(str, sorted(PAYMENT_TYPES)))})", ())
+_SUCCESSFUL: Condition = ("operation.successful = 1", ())
 _NAMES = {kind.value: kind.name.lower() for kind in xdr.OperationType}
 
 
@@ -56,17 +61,12 @@ def _joined_record(node: Node, row: Any, base: str) -> dict[str, Any]:
     return {**operation_record(node, row, base), "transaction": transaction_record(node, whole_row, base)}
 
 
-_KEY = number_key("operation.id")
-_OPERATIONS = Collection(_SELECT, _KEY, operation_record)
-_JOINED = Collection(_SELECT, _KEY, _joined_record)
-
-
 async def operations(request: Request) -> Response:
     return await _respond(request)
 
 
 async def account_operations(request: Request) -> Response:
-    return await _respond(request, (_ACCOUNT, [known_account(request)]))
+    return await _respond_for_account(request)
 
 
 async def ledger_operations(request: Request) -> Response:
@@ -86,7 +86,7 @@ async def payments(request: Request) -> Response:
 
 
 async def account_payments(request: Request) -> Response:
-    return await _respond(request, _PAYMENTS, (_ACCOUNT, [known_account(request)]))
+    return await _respond_for_account(request, _PAYMENTS)
 
 
 async def ledger_payments(request: Request) -> Response:
@@ -102,8 +102,7 @@ async def operation(request: Request) -> Response:
     row = node.db.execute(f"{_SELECT} WHERE operation.id = ?", [operation_in_address(request)]).fetchone()
     if row is None:
         raise Problem("not_found")
-    render = _joined_record if _join(request) else operation_record
-    return answer(render(node, row, origin(request)))
+    return answer(_render(request)(node, row, origin(request)))
 
 
 def operation_in_address(request: Request) -> int:
@@ -123,13 +122,21 @@ def transaction_range(request: Request) -> tuple[int, int]:
 
 async def _respond(request: Request, *where: Condition, failed: bool = False) -> Response:
     """`failed`: of one transaction all operations are shown, whether it failed or not."""
+    collection = Collection(_SELECT, number_key("operation.id"), _render(request))
     shown = failed or truth(request, "include_failed")
-    hidden = [] if shown else [("operation.successful = 1", ())]
-    return await (_JOINED if _join(request) else _OPERATIONS).respond(request, *where, *hidden)
+    return await collection.respond(request, *where, *([] if shown else [_SUCCESSFUL]))
 
 
-def _join(request: Request) -> bool:
+async def _respond_for_account(request: Request, *where: Condition) -> Response:
+    collection = Collection(_SELECT_OF_ACCOUNT, number_key("taken.id"), _render(request))
+    mine = ("taken.account = ?", [known_account(request)])
+    hidden = [] if truth(request, "include_failed") else [_SUCCESSFUL]
+    return await collection.respond(request, mine, *where, *hidden)
+
+
+def _render(request: Request) -> Callable[[Node, Any, str], dict[str, Any]]:
+    """How the request wants its operations: alone, or each with its transaction."""
     join = request.query_params.get("join")
     if join not in (None, "", "transactions"):
         raise bad_field("join", 'only "transactions" can be joined')
-    return bool(join)
+    return _joined_record if join else operation_record

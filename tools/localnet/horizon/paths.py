@@ -25,9 +25,7 @@ async def strict_send_paths(request: Request) -> Response:
     amount = _amount(request, "source_amount")
     wanted = _assets(request, state, "destination_account", "destination_assets")
     ways = ways_sending(state, source, amount)
-    return _answer(
-        _record(way.assets, amount, way.amount) for asset, way in sorted(ways.items()) if asset in wanted
-    )
+    return _answer(_record(way.assets, amount, way.amount) for asset, way in sorted(ways.items()) if asset in wanted)
 
 
 async def strict_receive_paths(request: Request) -> Response:

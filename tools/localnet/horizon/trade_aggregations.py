@@ -93,9 +93,7 @@ def _span(began: int, trades: list[Trade]) -> dict[str, Any]:
     }
 
 
-def _document(
-    request: Request, records: list[dict[str, Any]], resolution: int, descending: bool
-) -> dict[str, Any]:
+def _document(request: Request, records: list[dict[str, Any]], resolution: int, descending: bool) -> dict[str, Any]:
     """A page whose `next` goes on behind the last span in the direction of the order."""
     bound: dict[str, int] = {}
     if records:
