@@ -176,7 +176,7 @@ def _replay_close(run: Replay, ledger: Recording) -> None:
         report.differs(f"ledger {seq}, nominated transactions", sorted(recorded), sorted(nominated))
     batch = [Envelope.decode(one["envelope"], run.network) for one in ledger["applied"]]
     closed = close(run.state, batch, close_time, PROTOCOL_19)
-    run.queue.closed(batch)
+    run.queue.closed(batch, PROTOCOL_19)
     report.transactions += len(batch)
     for expected, got in zip(ledger["applied"], closed.transactions, strict=True):
         _compare_applied(report, seq, expected, got)

@@ -99,7 +99,7 @@ class Town:
         batch = list(envelopes) or self.queue.nominate(self.state, close_time, self.rules)
         closed = close(self.state, batch, close_time, self.rules)
         self.state.commit(closed.changes)
-        self.queue.closed(batch)
+        self.queue.closed(batch, self.rules)
         return closed
 
     def do(self, name: str, *operations: Operation, signers: Sequence[str] = ()) -> Applied:

@@ -40,7 +40,8 @@ def test_a_transaction_whose_fee_bump_waits_is_a_duplicate(town: Any) -> None:
     assert town.admit(inner).status == "DUPLICATE"
 
 
-def test_an_applied_envelope_is_not_looked_at_again_for_ten_ledgers(town: Any, told: Any) -> None:
+def test_an_applied_envelope_is_not_looked_at_again_for_ten_ledgers(Town: Any, told: Any) -> None:
+    town = Town("ann", rules=TODAY)
     envelope = town.envelope("ann", note())
     town.admit(envelope)
     town.close()
@@ -50,6 +51,14 @@ def test_an_applied_envelope_is_not_looked_at_again_for_ten_ledgers(town: Any, t
     town.close()
     again = town.admit(envelope)
     assert told(again.result)["result"] == "txbad_seq"
+
+
+def test_an_applied_envelope_has_a_bad_sequence_number_in_protocol_19(Town: Any, told: Any) -> None:
+    town = Town("ann", rules=PROTOCOL_19)
+    envelope = town.envelope("ann", note())
+    town.admit(envelope)
+    town.close()
+    assert told(town.admit(envelope).result)["result"] == "txbad_seq"
 
 
 def test_a_second_transaction_of_an_account_waits_in_protocol_19_and_is_sent_away_today(Town: Any) -> None:

@@ -17,7 +17,7 @@ this:
     batch = queue.nominate(state, close_time, rules)    # what is still valid, in an order that may be applied
     closed = close(state, batch, close_time, rules)    # state stays as it is
     state.commit(closed.changes)    # to the store, then to memory
-    queue.closed(batch)
+    queue.closed(batch, rules)
 
 * `Envelope`: `.xdr` bytes, `.base64`, `.hash` bytes, `.source`, `.sequence`, `.fee_source`, `.fee_bid`,
   `.transaction` (`.operations`, `.memo`, `.preconditions`, `.signatures`, `.hash`), `.fee_bump` or None.

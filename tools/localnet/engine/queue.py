@@ -77,7 +77,7 @@ class Queue:
             batch.append(envelope)
         return batch
 
-    def closed(self, batch: Sequence[Envelope]) -> None:
+    def closed(self, batch: Sequence[Envelope], rules: Rules = TODAY) -> None:
         """A ledger closed with this batch: forget it, what can no longer follow it, and what was left out."""
         reached: dict[str, int] = {}
         for envelope in batch:
@@ -88,7 +88,8 @@ class Queue:
                     self._forget(self._waiting[source, sequence])
         for envelope in self._dropped:
             self._forget(envelope)
-        self._banned.append(frozenset(envelope.xdr for envelope in (*batch, *self._dropped)))
+        banned = (*batch, *self._dropped) if rules.refuses_applied_again else self._dropped
+        self._banned.append(frozenset(envelope.xdr for envelope in banned))
         self._dropped = []
 
     def _forget(self, envelope: Envelope) -> None:

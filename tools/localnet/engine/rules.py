@@ -21,6 +21,11 @@ class Rules:
         return self.protocol >= 20
 
     @property
+    def refuses_applied_again(self) -> bool:
+        """Whether an applied envelope that is sent again is turned away unread; before, its number was bad."""
+        return self.protocol >= 20
+
+    @property
     def inner_fee_is_zero(self) -> bool:
         """Since protocol 25 the inner result of a fee bump says that nothing was charged."""
         return self.protocol >= 25
