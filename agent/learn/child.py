@@ -46,6 +46,7 @@ class Driver:
         self.notes: list[str] = []
         self.held = bool(setup["hold"])
         self.reported = 0.0
+        self.told: dict[str, Any] = {}
         self.past = self._past()
         self.samples = Samples(
             round.input, setup["reservoir_mb"], self.task.seed, self.past.reservoir if self.past else None
@@ -63,17 +64,21 @@ class Driver:
 
         setup = self.setup
         options = loop.Options(setup["device"], setup["precision"], setup["checkpoint_s"], self.notes.append)
-        self.attend()
+        self.wait()
         for _ in loop.train(self.task, self.samples, self.last, options):
             self.report()
-            self.attend()
-            while not self.samples.over and (self.held or not self.samples.enough):
-                faulthandler.cancel_dump_traceback_later()
-                self.ring.wait(None, self.wire.end.fileno())
-                self.attend()
-                self.report()
+            self.wait()
         if self.past:
             self.past.keep(self.samples.trip)
+
+    def wait(self) -> None:
+        """Take what has come, and stay here while training is to pause or has nothing to go on."""
+        self.attend()
+        while not self.samples.over and (self.held or not self.samples.enough):
+            self.report()
+            faulthandler.cancel_dump_traceback_later()
+            self.ring.wait(None if self.told == self.standing() else REPORT_S, self.wire.end.fileno())
+            self.attend()
 
     def attend(self) -> None:
         """Take what has come: orders first, then frames."""
@@ -90,9 +95,14 @@ class Driver:
         if now or time.monotonic() - self.reported > REPORT_S:
             self.reported = time.monotonic()
             faulthandler.dump_traceback_later(STUCK_S, exit=True)
-            state = self.last.state
-            standing = {"samples": state.samples, "steps": state.steps, "loss": state.loss}
-            self.wire.send({**standing, "device": self.setup["device"], "notes": self.notes[-8:]})
+            self.told = self.standing()
+            self.wire.send(self.told)
+
+    def standing(self) -> dict[str, Any]:
+        """How things stand."""
+        state = self.last.state
+        counts = {"samples": state.samples, "steps": state.steps, "loss": state.loss}
+        return {**counts, "device": self.setup["device"], "notes": self.notes[-8:]}
 
     def _last(self) -> checkpoint.Checkpoint:
         try:
@@ -115,9 +125,7 @@ class Driver:
 
 
 def main() -> int:
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C is for the daemon, which then says what is to be done
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the daemon, which then says what is to be done
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
     wire = Wire(socket.socket(fileno=int(sys.argv[1])))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from agent.core.documents import Round
-from agent.errors import Refused
-from agent.learn import encoding, graph, weights
+from agent.errors import Malformed, Refused
+from agent.learn import architecture, checkpoint, encoding, graph, weights
 
 COPIES = 8
-"""Copies of the weights that training holds at once: weights, base, gradients, two moments, and room for
-activations."""
+"""Of the weights: themselves, base, gradients, both moments, one being written, and what files take in passing."""
+TORCH_MB = 400
+"""What the training process holds before it has seen a network (torch 2.13 on the CPU, rounded up)."""
 
 
 class Unfit(Refused):
@@ -20,10 +21,15 @@ class Unfit(Refused):
 def check(round_: Round, folder: Path, memory_mb: int) -> None:
     """`folder`: the verified bundle. Raises UnknownOperator, UnknownEncoding, Malformed or Unfit."""
     encoding.named(round_.recipe.encoding)
-    checked = graph.check(folder / "model.onnx")
+    architecture.hyper(round_)
+    model = folder / "model.onnx"
+    if not model.is_file():
+        raise Malformed(what="the round", why="its bundle holds no model.onnx")
+    checked = graph.check(model)
     graph.fits(checked, round_)
-    file = folder / "weights.safetensors"
-    needed_mb = COPIES * file.stat().st_size / 1e6
+    base = checkpoint.read_weights(folder / "weights.safetensors")
+    weights.same_shape(base, checked.weights, "the round's weights")
+    # A batch that does not fit goes through in parts: what has to fit is one sample, forward and backward.
+    needed_mb = TORCH_MB + (COPIES * sum(value.nbytes for value in base.values()) + 2 * checked.activation_bytes) / 1e6
     if needed_mb > memory_mb:
         raise Unfit(why=f"it needs about {needed_mb:.0f} MB, train.memory_mb is {memory_mb}")
-    weights.same_shape(weights.load(file.read_bytes()), checked.weights, "the round's weights")

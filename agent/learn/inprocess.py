@@ -38,6 +38,8 @@ class InProcessTrainer:
         self._job: Job | None = None
 
     def start(self, task: TrainingTask) -> None:
+        import torch
+
         from agent.learn import loop
 
         if self._job is not None:
@@ -49,6 +51,7 @@ class InProcessTrainer:
         samples = Samples(task.round.input, self.settings.reservoir_mb, task.seed)
         last = checkpoint.load(task.folder) or checkpoint.Checkpoint()
         intake = Intake(samples, last.state, secrets.token_hex(8), self.settings.fingerprint_key)
+        torch.set_num_threads(self.settings.threads or 1)  # sums depend on how many share them
         notes: list[str] = []
         options = loop.Options(checkpoint_s=self.settings.checkpoint_s, say=notes.append)
         steps = loop.train(task, samples, last, options)

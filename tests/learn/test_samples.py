@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from decimal import Decimal
 
 import numpy as np
@@ -44,7 +45,7 @@ def test_every_moment_has_one_use_and_a_tenth_is_held_back(seconds: float) -> No
 
 def test_training_and_held_back_frames_are_never_neighbours() -> None:
     uses = [use(number / 20) for number in range(2000)]
-    assert not any({a, b} == {"train", "held"} for a, b in zip(uses, uses[1:], strict=False))
+    assert not any({a, b} == {"train", "held"} for a, b in itertools.pairwise(uses))
     assert 0.06 < uses.count("held") / len(uses) < 0.1
 
 

@@ -1,0 +1,187 @@
+"""The training child: killed, starved, held, left alone; the job goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from agent.learn import checkpoint
+from agent.learn.handover import NothingLearnt
+from agent.learn.settings import Settings
+from agent.learn.trainer import ChildTrainer
+from tests.learn.trips import road, task, until
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def trainer() -> Iterator[ChildTrainer]:
+    trainer = ChildTrainer(Settings(checkpoint_s=0.1))
+    yield trainer
+    trainer.close()
+
+
+def _children() -> list[psutil.Process]:
+    found = []
+    for process in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):  # it may have ended while we look
+            if "agent.learn.child" in process.cmdline():
+                found.append(process)
+    return found
+
+
+def _child() -> psutil.Process:
+    until(_children)
+    return _children()[0]
+
+
+def test_after_kill_9_of_the_child_the_job_goes_on_from_its_last_checkpoint(
+    trainer: ChildTrainer, tmp_path: Path
+) -> None:
+    what = task(tmp_path, steps=1_000_000)
+    trainer.start(what)
+    for frame in road(100):
+        trainer.feed(frame)
+    until(lambda: (what.folder / checkpoint.NAME).exists() and trainer.progress().steps > 20)
+    _child().kill()
+    last = checkpoint.load(what.folder)
+    assert last is not None and last.state.steps > 0
+    until(lambda: trainer.progress().steps > last.state.steps + 5)
+    assert "died (signal 9)" in (trainer.progress().trouble or "")
+    trained = trainer.finish(what)
+    assert trained.steps > last.state.steps
+    assert trained.samples <= 100
+
+
+def test_after_kill_9_of_the_daemon_the_child_ends_and_the_next_daemon_goes_on(tmp_path: Path) -> None:
+    what = task(tmp_path, steps=1_000_000)
+    daemon = subprocess.Popen(
+        [sys.executable, "-c", DAEMON, str(what.folder), str(what.base)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert daemon.stdout is not None
+    child = psutil.Process(int(daemon.stdout.readline()))
+    daemon.kill()
+    daemon.wait()
+    daemon.stdout.close()
+    until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    last = checkpoint.load(what.folder)
+    assert last is not None and last.state.steps > 20
+    trainer = ChildTrainer()
+    trainer.start(what)
+    for frame in road(40, start=100):
+        trainer.feed(frame)
+    until(lambda: trainer.progress().steps > last.state.steps)
+    assert trainer.finish(what).samples > last.state.samples
+
+
+DAEMON = """
+import json, os, sys, threading
+from pathlib import Path
+import psutil
+from agent.core.documents import Round
+from agent.learn.settings import Settings
+from agent.learn.trainer import ChildTrainer
+from agent.ports import TrainingTask
+from tests.learn.trips import road
+
+folder, base = map(Path, sys.argv[1:])
+trainer = ChildTrainer(Settings(checkpoint_s=0.1))
+trainer.start(TrainingTask(folder, base, Round.parse((base / "round.json").read_bytes()), 7))
+for frame in road(100):
+    trainer.feed(frame)
+while trainer.progress().steps < 30:
+    threading.Event().wait(0.05)
+print(psutil.Process().children()[0].pid, flush=True)
+threading.Event().wait()
+"""
+
+
+def test_when_memory_runs_out_the_child_is_the_first_to_go(trainer: ChildTrainer, tmp_path: Path) -> None:
+    trainer.start(task(tmp_path))
+    path = Path(f"/proc/{_child().pid}/oom_score_adj")
+    until(lambda: path.read_text().strip() == "1000")
+
+
+def test_a_shut_gate_stops_training_within_a_second_and_frames_still_come_in(
+    trainer: ChildTrainer, tmp_path: Path
+) -> None:
+    trainer.start(task(tmp_path, steps=1_000_000))
+    for frame in road(40):
+        trainer.feed(frame)
+    until(lambda: trainer.progress().steps > 5)
+    began = time.monotonic()
+    trainer.hold(True)
+    for frame in road(20, start=200):
+        trainer.feed(frame)
+    until(lambda: trainer.progress().samples == 60)
+    assert time.monotonic() - began < 1
+    steps = trainer.progress().steps
+    for frame in road(20, start=220):
+        trainer.feed(frame)
+    until(lambda: trainer.progress().samples == 80)
+    assert trainer.progress().steps == steps
+    trainer.hold(False)
+    until(lambda: trainer.progress().steps > steps)
+
+
+def test_a_child_that_cannot_live_is_given_up_with_a_sentence(trainer: ChildTrainer, tmp_path: Path) -> None:
+    what = task(tmp_path)
+    trainer.start(what)
+    for deaths in (1, 2, 3):
+        trainer.progress()
+        _child().kill()
+        until(lambda: _deaths(trainer) >= deaths)  # noqa: B023 (called within the turn)
+    assert "3 times without a step" in (trainer.progress().trouble or "")
+    with pytest.raises(NothingLearnt):
+        trainer.finish(what)
+
+
+def _deaths(trainer: ChildTrainer) -> int:
+    trainer.progress()
+    assert trainer._job is not None
+    return trainer._job.process.deaths
+
+
+def test_a_base_that_does_not_fit_its_round_is_said_and_not_tried_again(trainer: ChildTrainer, tmp_path: Path) -> None:
+    what = task(tmp_path)
+    checkpoint.write_weights(what.base / "weights.safetensors", {"other": np.zeros(3, np.float32)})
+    trainer.start(what)
+    for frame in road(20):
+        trainer.feed(frame)
+    until(lambda: "does not name the same tensors" in (trainer.progress().trouble or ""))
+    until(lambda: trainer.progress() and not _children())
+
+
+def test_a_broken_checkpoint_costs_what_was_trained_and_not_the_trip(trainer: ChildTrainer, tmp_path: Path) -> None:
+    what = task(tmp_path)
+    what.folder.mkdir()
+    (what.folder / checkpoint.NAME).write_bytes(b"not safetensors at all")
+    trainer.start(what)
+    for frame in road(40):
+        trainer.feed(frame)
+    until(lambda: trainer.progress().steps > 5)
+    assert "starts again from the round's weights" in (trainer.progress().trouble or "")
+    assert trainer.finish(what).steps > 5
+
+
+def test_a_batch_that_does_not_fit_the_memory_goes_through_in_parts(tmp_path: Path) -> None:
+    what = task(tmp_path, batch=1024, hyper={"filters": 64, "hidden": 16}, steps=1)
+    trainer = ChildTrainer(Settings(memory_mb=800, reservoir_mb=16))
+    trainer.start(what)
+    for frame in road(40):
+        trainer.feed(frame)
+    until(lambda: trainer.progress().steps == 1, 60)
+    assert "Memory did not suffice for 1024 samples at once" in "".join(trainer._job.process.notes)
+    assert trainer.finish(what).steps == 1
