@@ -6,9 +6,8 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from agent.ports import Frame
@@ -18,8 +17,8 @@ from agent.sense.sight import Sight
 if TYPE_CHECKING:
     import cv2
 
-PATIENCE_MS = 5_000
-"""How long opening a network camera, or its next image, may take."""
+PATIENCE = (("CAP_PROP_OPEN_TIMEOUT_MSEC", 5_000), ("CAP_PROP_READ_TIMEOUT_MSEC", 5_000))
+"""How long opening a network camera, or its next image, may take; FFmpeg's own limit is 30 s."""
 
 SILENCE_S = 5.0
 KEPT = 4
@@ -32,7 +31,7 @@ class Device:
 
     source: str
     backend: str
-    settings: Mapping[str, int] = MappingProxyType({})
+    settings: tuple[tuple[str, int], ...] = ()
     """By the name of OpenCV's property: CAP_PROP_FRAME_WIDTH and the like."""
 
     @property
@@ -44,7 +43,9 @@ class Device:
         """Raises OSError when there is no such camera or it is in use."""
         import cv2
 
-        settings = [number for name, value in self.settings.items() for number in (getattr(cv2, name), value)]
+        # A lost camera is tried for hours; `trouble` says so once.
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+        settings = [number for name, value in self.settings for number in (getattr(cv2, name), value)]
         capture = cv2.VideoCapture(self.source, getattr(cv2, self.backend), settings)
         if not capture.isOpened():
             capture.release()
@@ -98,18 +99,19 @@ class LiveCamera:
         self._thread.join(timeout=2.0)
 
     def _watch(self) -> None:
+        import cv2
+
         patience = Patience()
         while not self._closing.is_set():
             try:
                 capture = self._device.open()
-            except OSError as error:
-                self._lost = str(error)
-            else:
                 self.opened += 1
                 self._lost, self._seen_at = None, self._now()
                 self._take(capture, patience)
                 capture.release()
                 self._lost = "it stopped giving images"
+            except (OSError, cv2.error) as error:
+                self._lost = str(error)[:120]
             self._closing.wait(patience.pause())
 
     def _take(self, capture: cv2.VideoCapture, patience: Patience) -> None:

@@ -184,7 +184,7 @@ class CanOdometer:
     @property
     def trouble(self) -> str | None:
         if self._lost is not None:
-            return f"{self._name} is not there ({self._lost}). It is tried again. Is the interface up?"
+            return f"CAN bus {self._name} is not there ({self._lost}). It is tried again. Is it up?"
         if self.refused > self.decoded:
             return (
                 f"{self.refused} frames on {self._name} do not fit the DBC and {self.decoded} do. "

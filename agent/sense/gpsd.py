@@ -49,7 +49,7 @@ class GpsdOdometer:
     def trouble(self) -> str | None:
         host, port = self._at
         if not self._connected:
-            return f"gpsd at {host}:{port} cannot be reached. Trips cannot start by GPS. Is gpsd running there?"
+            return f"No gpsd at {host}:{port}. Trips cannot start by GPS. Is it running there?"
         if (silent_s := self._now() - self._fixed_at) < NO_FIX_S:
             return None
         return (

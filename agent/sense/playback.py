@@ -227,5 +227,4 @@ class ReplayCamera:
     def close(self) -> None:
         if self._film is not None:
             self._film.close()
-            self._film = None
-            self._next = len(self._playback.t)
+        self._film, self._next = None, len(self._playback.t)

@@ -23,7 +23,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from agent.errors import BAD_CONFIG, MilepostError
 from agent.ports import Camera, Odometer
-from agent.sense.camera import PATIENCE_MS, Device, LiveCamera
+from agent.sense.camera import PATIENCE, Device, LiveCamera
 from agent.sense.canbus import CanOdometer, Decoder, load_database, load_map
 from agent.sense.composed import ComposedOdometer
 from agent.sense.drive import Drive, load_drive, load_film
@@ -221,12 +221,10 @@ def _device(source: str, kind: str, rest: str, text: str) -> tuple[Device, float
     settings = Settings(source, text, known)
     fps = settings.number("fps", 0) or None
     if kind != "v4l2":
-        patience = {"CAP_PROP_OPEN_TIMEOUT_MSEC": PATIENCE_MS, "CAP_PROP_READ_TIMEOUT_MSEC": PATIENCE_MS}
-        return Device(f"{kind}:{rest}", "CAP_FFMPEG", patience), fps
+        return Device(f"{kind}:{rest}", "CAP_FFMPEG", PATIENCE), fps
     asked = {"width": "CAP_PROP_FRAME_WIDTH", "height": "CAP_PROP_FRAME_HEIGHT", "rate": "CAP_PROP_FPS"}
-    return Device(
-        rest, "CAP_V4L2", {asked[name]: int(settings.number(name, 0)) for name in asked if settings.has(name)}
-    ), fps
+    sizes = tuple((asked[name], int(settings.number(name, 0))) for name in asked if settings.has(name))
+    return Device(rest, "CAP_V4L2", sizes), fps
 
 
 def _able(source: str, device: Device) -> None:
@@ -235,6 +233,6 @@ def _able(source: str, device: Device) -> None:
         import cv2
     except ModuleNotFoundError:
         raise SourceUnusable(source=device.name, why="install milepost[train] for OpenCV") from None
-    if getattr(cv2, device.backend) not in cv2.videoio_registry.getBackends():
+    if not cv2.videoio_registry.hasBackend(getattr(cv2, device.backend)):
         why = f"this OpenCV is built without {device.backend[4:]}; use the system's python3-opencv"
         raise SourceUnusable(source=device.name, why=why)

@@ -137,7 +137,7 @@ def test_a_line_without_end_is_given_up(odometer, daemon, until):
 
 def test_gpsd_that_went_away_is_told_and_found_again(odometer, daemon, until):
     daemon.hang_up()
-    until(lambda: odometer.trouble and "cannot be reached" in odometer.trouble)
+    until(lambda: odometer.trouble and "No gpsd at" in odometer.trouble)
     until(lambda: daemon.taken == 2)
     assert len(heard(odometer, daemon, until, TPV)) == 1
     assert odometer.trouble is None

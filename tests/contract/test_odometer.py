@@ -1,0 +1,71 @@
+"""What every odometer keeps to, whether its source is there or not (agent.ports.Odometer)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.ports import Message, Odometer
+from agent.sense.composed import ComposedOdometer
+from agent.sense.mqtt import MqttOdometer
+from agent.sense.sources import open_odometer
+
+DBC = 'VERSION ""\nBU_: CAR\nBO_ 100 MOTION: 8 CAR\n SG_ SPEED : 0|16@1+ (0.01,0) [0|655] "km/h" CAR\n'
+MAPPING = '[signals."Vehicle.Speed"]\nmessage = "MOTION"\nsignals = ["SPEED"]\n'
+
+
+class Offline:
+    connected = False
+
+    def receive(self) -> list[Message]:
+        return [Message("vss/Vehicle/Speed", b"50"), Message("vss/Vehicle/Speed", b"junk")]
+
+
+def bus(folder: Path) -> str:
+    (folder / "car.dbc").write_text(DBC)
+    (folder / "car.toml").write_text(MAPPING)
+    return f"can:contract?dbc={folder}/car.dbc&map={folder}/car.toml&interface=virtual"
+
+
+OPEN = {
+    "replay": lambda folder: open_odometer("road:?seconds=2&speed=50"),
+    "gpsd": lambda folder: open_odometer("gpsd://127.0.0.1:1"),
+    "can": lambda folder: open_odometer(bus(folder)),
+    "mqtt": lambda folder: MqttOdometer(Offline()),
+    "composed": lambda folder: ComposedOdometer([open_odometer("road:?seconds=2"), MqttOdometer(Offline())]),
+}
+
+
+@pytest.fixture(params=OPEN)
+def odometer(request, tmp_path) -> Iterator[Odometer]:
+    odometer = OPEN[request.param](tmp_path)
+    yield odometer
+    odometer.close()
+
+
+def test_polling_returns_at_once_and_oldest_first(odometer):
+    for _ in range(20):
+        began = time.monotonic()
+        stamps = [reading.t for reading in odometer.poll()]
+        assert time.monotonic() - began < 0.5  # 50 ms are promised; a busy machine gets more
+        assert stamps == sorted(stamps)
+
+
+def test_trouble_is_a_sentence_or_nothing(odometer):
+    odometer.poll()
+    trouble = odometer.trouble
+    assert trouble is None or (trouble[0].isupper() and trouble[-1] in ".?")
+
+
+def test_closing_is_idempotent_and_polling_afterwards_harmless(odometer):
+    odometer.close()
+    odometer.close()
+    odometer.poll()
+
+
+def test_no_position_is_shown_by_accident(odometer):
+    odometer.poll()
+    assert "latitude" not in repr(odometer)

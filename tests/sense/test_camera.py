@@ -1,0 +1,132 @@
+"""Live cameras: a real server of moving JPEG, lost and found, black and frozen."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from agent.sense.camera import PATIENCE, Device, LiveCamera
+
+Serve = Callable[[str], subprocess.Popen]
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+@pytest.fixture
+def serve(port) -> Iterator[Serve]:
+    """Starts ffmpeg as an MJPEG server for one client, showing a test picture."""
+    if not shutil.which("ffmpeg"):
+        pytest.skip("ffmpeg is not installed here (apt-get install ffmpeg)")
+    running = []
+
+    def start(picture: str) -> subprocess.Popen:
+        command = ["ffmpeg", "-loglevel", "quiet", "-nostdin", "-re", "-f", "lavfi", "-i", picture, "-f", "mpjpeg"]
+        listen = ["-content_type", "multipart/x-mixed-replace;boundary=ffmpeg", "-listen", "1"]
+        server = subprocess.Popen([*command, *listen, f"http://127.0.0.1:{port}/front"])
+        running.append(server)
+        return server
+
+    yield start
+    for server in running:
+        server.kill()
+        server.wait()
+
+
+def camera(port: int, hurry: float = 1.0, fps: float | None = None) -> LiveCamera:
+    """`hurry`: how many seconds pass for the camera in one of ours."""
+    device = Device(f"http://127.0.0.1:{port}/front", "CAP_FFMPEG", PATIENCE)
+    return LiveCamera(device, fps, now=lambda: time.monotonic() * hurry)
+
+
+def test_frames_come_in_order_with_the_time_of_their_capture(serve, port, until):
+    serve("testsrc=size=160x120:rate=25")
+    front = camera(port)
+    frames = []
+    until(lambda: frames.append(front.read(0.5)) or len([frame for frame in frames if frame]) >= 20)
+    front.close()
+    stamps = [frame.t for frame in frames if frame]
+    assert stamps == sorted(stamps)
+    assert 0 <= time.monotonic() - stamps[-1] < 5
+    assert next(frame for frame in frames if frame).image.shape == (120, 160, 3)
+
+
+def test_only_as_many_frames_are_kept_as_are_wanted(serve, port, until):
+    serve("testsrc=size=160x120:rate=25")
+    front = camera(port, fps=5)
+    frames = []
+    until(lambda: frames.append(front.read(0.5)) or len([frame for frame in frames if frame]) >= 6)
+    front.close()
+    stamps = [frame.t for frame in frames if frame]
+    assert min(later - earlier for earlier, later in itertools.pairwise(stamps)) >= 0.18
+
+
+def test_a_camera_that_dies_is_told_and_found_again(serve, port, until):
+    server = serve("testsrc=size=160x120:rate=25")
+    front = camera(port)
+    until(lambda: front.read(0.5))
+    server.kill()
+    until(lambda: front.trouble and "is not there" in front.trouble)
+    assert f"http://127.0.0.1:{port}/front" in front.trouble
+    serve("testsrc=size=160x120:rate=25")
+    until(lambda: front.opened == 2 and front.read(0.5))
+    assert front.trouble is None
+    front.close()
+
+
+@pytest.mark.parametrize(("picture", "word"), [("color=black", "black"), ("color=gray", "frozen")])
+def test_an_image_that_shows_nothing_is_told_and_not_handed_on(serve, port, until, picture, word):
+    serve(f"{picture}:size=160x120:rate=25")
+    front = camera(port, hurry=5)
+    until(lambda: front.trouble and word in front.trouble)
+    until(lambda: front.read(0.05) is None)
+    front.close()
+
+
+def test_a_camera_that_opens_but_gives_no_image_is_told(until):
+    class Mute:
+        def __init__(self) -> None:
+            self.released = False
+
+        def grab(self) -> bool:
+            until(lambda: self.released)
+            return False
+
+        def release(self) -> None:
+            pass
+
+    mute, clock = Mute(), [0.0]
+
+    class Plugged(Device):
+        def open(self):
+            return mute
+
+    front = LiveCamera(Plugged("/dev/video0", "CAP_V4L2"), now=lambda: clock[0])
+    until(lambda: front.opened)
+    assert front.trouble is None
+    clock[0] = 6.0
+    assert front.trouble == ("The camera /dev/video0 opens but gives no image. Check its cable, format and frame rate.")
+    mute.released = True
+    front.close()
+
+
+def test_a_camera_that_is_not_plugged_in_is_told_and_closing_does_not_wait(until):
+    front = LiveCamera(Device("/dev/video-none", "CAP_V4L2"))
+    until(lambda: front.trouble and "cannot be opened" in front.trouble)
+    assert front.read(0.01) is None
+    front.close()
+    front.close()
+
+
+def test_the_password_of_a_camera_is_not_told():
+    device = Device("rtsp://admin:secret@10.0.0.5/front", "CAP_FFMPEG")
+    assert device.name == "rtsp://10.0.0.5/front"
