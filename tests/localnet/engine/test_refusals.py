@@ -17,13 +17,15 @@ from stellar_sdk import (
     LiquidityPoolAsset,
     LiquidityPoolDeposit,
     ManageData,
+    ManageSellOffer,
     Operation,
     Payment,
     Price,
     xdr,
 )
 
-from tools.localnet.engine import TODAY, Envelope, Undecodable, network_id
+from tools.localnet.engine import NATIVE, TODAY, Envelope, Offer, Undecodable, network_id
+from tools.localnet.engine import Asset as EngineAsset
 from tools.localnet.engine.envelope import MAX_ENVELOPE_BYTES
 
 NETWORK = network_id("Town ; 2026")
@@ -114,3 +116,21 @@ def test_an_asset_code_with_odd_bytes_is_malformed(town: Any, told: Any, code: b
     decoded.v1.signatures = [town["ann"].sign_decorated(unsigned.hash).to_xdr_object()]
     admission = town.admit(Envelope.decode(decoded.to_xdr_bytes(), NETWORK))
     assert told(admission.result)["result"]["txfailed"][0] == {"opinner": {"payment": "malformed"}}
+
+
+def test_a_ledger_that_contradicts_itself_fails_one_transaction_and_goes_on(town: Any, told: Any) -> None:
+    """Such a ledger cannot come about by transactions; one that was tampered with must not stop the node."""
+    asset = Asset.native(), town.asset("DLC", "ivy")
+    nobody = Offer(1, town["nobody"].public_key, NATIVE, EngineAsset("DLC", town["ivy"].public_key), 10, 1, 1)
+    town.state.load([nobody])
+    taker = town.envelope("ivy", ManageSellOffer(asset[1], asset[0], "1", Price(1, 1)))
+    before = town.account("ivy")
+    closed = town.close(taker, town.envelope("ann", ManageData("note", "x")))
+    assert told(closed.transactions[0].result) == {
+        "fee_charged": "100",
+        "result": "txinternal_error",
+        "ext": "v0",
+    }
+    assert town.account("ivy").sequence == before.sequence + 1
+    assert town.account("ivy").balance == before.balance - 100
+    assert closed.transactions[1].successful

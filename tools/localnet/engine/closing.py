@@ -15,7 +15,7 @@ from stellar_sdk.xdr import OperationResultCode, TransactionResultCode
 from tools.localnet.engine.entries import NO_CHANGES, Changes, Header
 from tools.localnet.engine.envelope import Envelope, Transaction
 from tools.localnet.engine.operations import kind_of
-from tools.localnet.engine.refusal import OperationRefused, Refused
+from tools.localnet.engine.refusal import Inconsistent, OperationRefused, Refused
 from tools.localnet.engine.results import (
     operation_result,
     refused_result,
@@ -228,6 +228,9 @@ def _run_operations(
         here = state.savepoint()
         try:
             result = _run_operation(step)
+        except Inconsistent:
+            state.rollback(before)
+            return _Outcome(Code.txINTERNAL_ERROR, sequence_changes)
         except (Refused, OperationRefused) as refusal:
             state.rollback(here)
             successful = False

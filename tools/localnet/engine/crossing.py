@@ -11,6 +11,7 @@ from tools.localnet.engine.assets import Asset
 from tools.localnet.engine.entries import Offer
 from tools.localnet.engine.exchange import Rounding, Trade, adjusted_amount, exchange
 from tools.localnet.engine.holdings import can_buy, can_sell, move
+from tools.localnet.engine.refusal import Inconsistent
 from tools.localnet.engine.reserves import release_subentry
 from tools.localnet.engine.state import State
 
@@ -101,7 +102,7 @@ def cross_one(state: State, offer: Offer, max_wheat_receive: int, max_sheep_send
     delivered = move(state, seller, offer.selling, -trade.wheat)
     received = move(state, seller, offer.buying, trade.sheep)
     if not (delivered and received):
-        raise ArithmeticError(f"Offer {offer.id} cannot be settled: {trade} is beyond its seller's balances.")
+        raise Inconsistent(f"Offer {offer.id} cannot be settled: {trade} is beyond its seller's balances.")
     left = _left(state, offer, amount - trade.wheat) if trade.wheat_stays else 0
     if left:
         offer = replace(offer, amount=left)

@@ -16,6 +16,7 @@ from tools.localnet.engine.entries import (
     Header,
     TrustLine,
 )
+from tools.localnet.engine.refusal import Inconsistent
 from tools.localnet.engine.state import State
 
 _MAY_HOLD_OFFERS = AUTHORIZED | AUTHORIZED_TO_MAINTAIN_LIABILITIES
@@ -100,5 +101,5 @@ def move_credit(state: State, line: TrustLine, delta: int) -> bool:
 def _existing(state: State, account: str) -> Account:
     found = state.account(account)
     if found is None:
-        raise LookupError(f"{account} is not in the ledger although an operation of it is applied.")
+        raise Inconsistent(f"{account} is not in the ledger although it is to pay or be paid.")
     return found

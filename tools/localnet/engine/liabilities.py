@@ -8,6 +8,7 @@ from typing import NamedTuple
 from tools.localnet.engine.assets import NATIVE, Asset
 from tools.localnet.engine.entries import MAX, Offer
 from tools.localnet.engine.exchange import Rounding, exchange_unbounded
+from tools.localnet.engine.refusal import Inconsistent
 from tools.localnet.engine.state import State
 
 
@@ -41,7 +42,7 @@ def _add(state: State, account: str, asset: Asset, *, selling: int = 0, buying: 
         return
     held = state.account(account) if asset == NATIVE else state.trust_line(account, asset)
     if held is None:
-        raise LookupError(f"{account} has an open offer in {asset} and no place to hold it.")
+        raise Inconsistent(f"{account} has an open offer in {asset} and no place to hold it.")
     state.put(
         replace(
             held,

@@ -1,4 +1,4 @@
-"""How an operation says no. Control flow inside the engine: neither ever leaves it."""
+"""How an operation says no. Control flow inside the engine: none of these ever leaves it."""
 
 from __future__ import annotations
 
@@ -21,3 +21,7 @@ class OperationRefused(Exception):
     def __init__(self, code: xdr.OperationResultCode) -> None:
         super().__init__(code)
         self.code = code
+
+
+class Inconsistent(Exception):
+    """The ledger contradicts itself. The transaction ends as txINTERNAL_ERROR, as in stellar-core."""

@@ -9,7 +9,7 @@ from stellar_sdk import xdr
 
 from tools.localnet.engine.entries import Account
 from tools.localnet.engine.holdings import available_lumens
-from tools.localnet.engine.refusal import OperationRefused, Refused
+from tools.localnet.engine.refusal import Inconsistent, OperationRefused, Refused
 from tools.localnet.engine.state import State
 
 MAX_SUBENTRIES = 1000
@@ -33,5 +33,5 @@ def release_subentry(state: State, account: str) -> None:
 def owner(state: State, account: str) -> Account:
     held = state.account(account)
     if held is None:
-        raise LookupError(f"{account} is not in the ledger although an operation of it is applied.")
+        raise Inconsistent(f"{account} is not in the ledger although it owns something there.")
     return held

@@ -22,7 +22,7 @@ from tools.localnet.engine.envelope import Operation
 from tools.localnet.engine.exchange import Rounding, adjusted_amount
 from tools.localnet.engine.holdings import can_buy, can_sell, is_authorized, move
 from tools.localnet.engine.liabilities import Liabilities, liabilities_of
-from tools.localnet.engine.refusal import OperationRefused, Refused
+from tools.localnet.engine.refusal import Inconsistent, OperationRefused, Refused
 from tools.localnet.engine.reserves import claim_subentry, release_subentry
 from tools.localnet.engine.step import Step
 from tools.localnet.engine.wire import INT64, asset_bytes, claims_bytes, offer_bytes
@@ -200,9 +200,9 @@ def _trade(step: Step, wish: Wish, codes: Codes, *, passive: bool) -> tuple[int,
     if walk.end is End.TOO_MANY:
         raise OperationRefused(xdr.OperationResultCode.opEXCEEDED_WORK_LIMIT)
     if not move(state, source, wish.wheat, walk.wheat_received):
-        raise ArithmeticError(f"{source} cannot take the {walk.wheat_received} that it bought.")
+        raise Inconsistent(f"{source} cannot take the {walk.wheat_received} that it bought.")
     if not move(state, source, wish.sheep, -walk.sheep_sent):
-        raise ArithmeticError(f"{source} cannot give the {walk.sheep_sent} that it sold.")
+        raise Inconsistent(f"{source} cannot give the {walk.sheep_sent} that it sold.")
     if walk.end is End.OK:
         return 0, walk.claims
     funds, room = can_sell(state, source, wish.sheep), can_buy(state, source, wish.wheat)
