@@ -16,7 +16,7 @@ Pure: no clock, no file. What is remembered between readings holds positions, so
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 EARTH_RADIUS_M = 6_371_008.8
@@ -89,7 +89,7 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What the last readings said. Holds positions: never stored."""
+    """What the last readings said. Holds positions: never stored, and not shown when it is printed."""
 
     t: float | None = None
     ignition: bool | None = None
@@ -101,12 +101,12 @@ class Memory:
     speed_t: float = -math.inf
     same_s: float = 0.0
     """For how long the speed has not changed by a digit."""
-    place: Point | None = None
+    place: Point | None = field(default=None, repr=False)
     """The last believed position."""
     place_t: float = -math.inf
-    anchor: Point | None = None
+    anchor: Point | None = field(default=None, repr=False)
     """Where the next STEP_M are measured from."""
-    suspect: Point | None = None
+    suspect: Point | None = field(default=None, repr=False)
     suspects: int = 0
 
 

@@ -261,6 +261,7 @@ def test_metres_outlive_a_restart_and_no_position_is_stored():
     drive = Drive().drive(400, says=("speed", "position"))
     stored = json.loads(json.dumps(drive.state.stored()))
     assert set(stored) == {"phase", "total_m", "since_m", "open_s", "doubts"}
+    assert "10.0" not in repr(drive.state)
     after = Drive(state=TripState.restored(stored)).drive(150)
     assert after.of(TripOpened)
 
