@@ -68,9 +68,7 @@ class Node:
     def advance(self, seconds: int) -> None:
         """Set the ledger's clock forward, for good."""
         self._ahead_seconds += seconds
-        self.db.execute(
-            "INSERT OR REPLACE INTO setting VALUES ('ahead_seconds', ?)", [str(self._ahead_seconds)]
-        )
+        self.db.execute("INSERT OR REPLACE INTO setting VALUES ('ahead_seconds', ?)", [str(self._ahead_seconds)])
 
     def submit(self, envelope: Envelope) -> Admission:
         """Judge an envelope and, when it may wait for the next ledger, queue it."""
@@ -87,7 +85,7 @@ class Node:
         with transaction(self.db):
             record(self.db, closed)
             self.state.commit(closed.changes)
-        self.queue.closed(batch)
+        self.queue.closed(batch, self.rules)
         self._wake()
         return closed.header
 

@@ -22,6 +22,7 @@ from tools.localnet.horizon.app import application
 from tools.localnet.node import Node
 
 _GRACE_SECONDS = 2
+_IDLE_SECONDS = 75  # longer than clients keep a connection between two polls
 _WANTED_FILES = 8192
 
 
@@ -95,6 +96,7 @@ async def _serve(
         lifespan="off",
         access_log=False,
         log_level="warning",
+        timeout_keep_alive=_IDLE_SECONDS,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
     host, port = listener.getsockname()[:2]
