@@ -1,6 +1,7 @@
 """CAR v1: a header, then blocks, each after its length and CID (ipld.io/specs/transport/car/carv1).
 
-The header names roots. They are somebody's claim and are not looked at: a reader knows the root it asked for.
+The header names roots. They are somebody's claim and are not looked at: a reader knows the root it asked
+for.
 """
 
 from __future__ import annotations

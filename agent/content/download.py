@@ -21,16 +21,14 @@ _MAX_WANTED = 1 << 17
 
 
 class NoSource(Unavailable):
-    """No source gives the block {cid} now: {why}. What came so far is kept; the work waits and goes on."""
+    """No source gives the block {cid} now. {why} What came so far is kept; the work waits and goes on."""
 
 
 class Download:
     """One bundle on its way down. A source that fails goes to the end of the queue; a good one is asked
     again."""
 
-    def __init__(
-        self, sources: Sequence[Source], partial: BlockFolder, sleep: Callable[[float], None]
-    ) -> None:
+    def __init__(self, sources: Sequence[Source], partial: BlockFolder, sleep: Callable[[float], None]) -> None:
         self._sources = deque(sources)
         self._partial = partial
         self._sleep = sleep

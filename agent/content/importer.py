@@ -1,8 +1,8 @@
 """Files and folders into blocks, with the same CIDs as Kubo.
 
 A file is cut into chunks of one size; the chunks are the leaves of a balanced tree, built from the left,
-whose nodes have at most so many links. Nothing larger than a chunk is held: blocks come out one by one, each
-after everything that it links to, the root last.
+whose nodes have at most so many links. Nothing larger than a chunk is held: blocks come out one by one,
+each after everything that it links to, the root last.
 """
 
 from __future__ import annotations

@@ -41,6 +41,10 @@ class NodeError(Unavailable):
     """{what} answered {status}: {why}. The work waits and goes on when it can."""
 
 
+class NotHere(NodeError):
+    """{what} cannot do it with what it holds ({status}): {why}. The work waits and goes on when it can."""
+
+
 class NotLetIn(Unavailable):
     """{what} does not let us in ({status}). The work waits: check the token in the credentials."""
 
@@ -76,7 +80,7 @@ class Kubo:
         """As `Source.get`."""
         try:
             data = self._call("block/get", {"timeout": f"{self._look_seconds}s"}, cid, limit=MAX_BLOCK_BYTES)
-        except NodeError as error:
+        except NotHere as error:
             raise BlockMissing(what=f"The block {cid} ({error.facts['why']})") from error
         return checked(self, cid, data)
 
@@ -85,7 +89,7 @@ class Kubo:
         try:
             options = {"offline": "true", "timeout": f"{_LOCAL_SECONDS}s"}
             return bool(self._ask("block/stat", options, cid).get("Key"))
-        except NodeError:
+        except NotHere:
             return False
 
     def put(self, block: Block) -> None:
@@ -101,16 +105,16 @@ class Kubo:
             raise wire.BrokenOff(what=self, why=f"it calls {block.cid} {str(key)[:80]}")
 
     def pin(self, cid: Cid) -> None:
-        """Keep everything below `cid`. Raises NodeError when it does not have it all."""
+        """Keep everything below `cid`. Raises NotHere when it does not have it all."""
         options = {"recursive": "true", "offline": "true", "timeout": f"{_PIN_SECONDS}s"}
         if not self._ask("pin/add", options, cid).get("Pins"):
-            raise NodeError(what=self, status=200, why=f"it does not say that it pinned {cid}")
+            raise NotHere(what=self, status=200, why=f"it does not say that it pinned {cid}")
 
     def pinned(self, cid: Cid) -> bool:
         """Whether the node keeps everything below `cid`, by its own word."""
         try:
             return bool(self._ask("pin/ls", {"type": "recursive"}, cid).get("Keys"))
-        except NodeError:
+        except NotHere:
             return False
 
     def addresses(self) -> list[str]:
@@ -118,9 +122,7 @@ class Kubo:
         found = self._ask("id", {}).get("Addresses") or []
         return [address for address in found if isinstance(address, str)][:20]
 
-    def _ask(
-        self, path: str, options: Mapping[str, str], cid: Cid | None = None, **send: Any
-    ) -> dict[str, Any]:
+    def _ask(self, path: str, options: Mapping[str, str], cid: Cid | None = None, **send: Any) -> dict[str, Any]:
         answer = self._call(path, options, cid, limit=_JSON_BYTES, **send)
         try:
             found = json.loads(answer)
@@ -155,14 +157,15 @@ class Kubo:
 
     def _refuse(self, answer: requests.Response, **_: Any) -> None:
         """Runs before the client sees an answer: it would read an error of any length."""
-        if answer.status_code in (401, 403):
-            raise NotLetIn(what=self, status=answer.status_code)
-        if answer.status_code != 200:
-            try:
-                text = wire.body(self, answer, _JSON_BYTES).decode(errors="replace")
-            finally:
-                answer.close()
-            raise NodeError(what=self, status=answer.status_code, why=_message(text))
+        if answer.status_code == 200:
+            return
+        with answer:
+            if answer.status_code in (401, 403):
+                raise NotLetIn(what=self, status=answer.status_code)
+            text = wire.body(self, answer, _JSON_BYTES).decode(errors="replace")
+        # A command that fails is 500 (404 in js-ipfs); the rest is a proxy in trouble and says nothing of blocks.
+        error = NotHere if answer.status_code in (404, 500) else NodeError
+        raise error(what=self, status=answer.status_code, why=_message(text))
 
 
 def _same(key: object, cid: Cid) -> bool:

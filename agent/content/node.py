@@ -1,6 +1,7 @@
 """dag-pb nodes and the UnixFS message in them: how files and directories become blocks with links.
 
-Sources: the dag-pb specification (links are written before data) and UnixFS's `unixfs.proto`. Sizes in bytes.
+Sources: the dag-pb specification (links are written before data) and UnixFS's `unixfs.proto`. Sizes in
+bytes.
 """
 
 from __future__ import annotations
@@ -125,9 +126,7 @@ def _read_unixfs(links: tuple[Link, ...], message: bytes) -> Node:
     if kind == DIRECTORY:
         return Node(DIRECTORY, links, b"", 0, ())
     if kind != FILE and not (kind == _RAW_LEAF and not links):
-        raise Refused(
-            what="a block", why=f"it holds {_KINDS.get(kind, f'kind {kind}')}, not a file or a directory"
-        )
+        raise Refused(what="a block", why=f"it holds {_KINDS.get(kind, f'kind {kind}')}, not a file or a directory")
     if len(part_sizes) != len(links):
         raise Malformed(what="a file", why=f"it has {len(links)} parts and {len(part_sizes)} sizes")
     if links and data:

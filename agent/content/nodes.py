@@ -18,7 +18,7 @@ from agent.content.blockfolder import BlockFolder
 from agent.content.download import PAUSES_SECONDS, Download
 from agent.content.gateway import Gateway
 from agent.content.importer import CIDV0, GOOD_LINK, Block, Layout
-from agent.content.kubo import Kubo, NodeError
+from agent.content.kubo import Kubo, NotHere
 from agent.content.outgoing import Outgoing
 from agent.content.pinning import PinningService
 from agent.content.source import BlockMissing
@@ -100,14 +100,14 @@ class NodeStore:
             return
         self._send(endpoint, folder, layout, root)
         try:
-            endpoint.pin(root)
-        except NodeError:
+            self._again(partial(endpoint.pin, root), stop=NotHere)
+        except NotHere:
             # It lost blocks that it once took (a new disk, a collected repository).
             for block in importer.bundle_blocks(folder, layout):
                 if not self._again(partial(endpoint.has, block.cid)):
                     self._outgoing.forget(endpoint.url, root, block.cid)
             self._send(endpoint, folder, layout, root)
-            endpoint.pin(root)
+            self._again(partial(endpoint.pin, root))
         self._again(partial(endpoint.get, root))
         self._outgoing.stored(endpoint.url, root, [service.url for service in self._services])
 
@@ -141,11 +141,14 @@ class NodeStore:
                     break
                 self._outgoing.pin_asked(service.url, root)
 
-    def _again(self, attempt: Callable[[], T]) -> T:
-        """Try, and try again after each pause. Each attempt may be repeated without harm."""
+    def _again(self, attempt: Callable[[], T], stop: type[Unavailable] | tuple[()] = ()) -> T:
+        """Try, and try again after each pause, unless `stop` is raised. An attempt may be repeated
+        without harm."""
         for pause in PAUSES_SECONDS:
             try:
                 return attempt()
+            except stop:
+                raise
             except Unavailable:
                 self._sleep(pause)
         return attempt()
@@ -185,7 +188,8 @@ class NodeStore:
 
 
 class _Sending:
-    """One block on its way. Asks first where an earlier attempt may have arrived, so that it is sent once."""
+    """One block on its way. Asks first where an earlier attempt may have arrived, so that it is sent
+    once."""
 
     def __init__(self, endpoint: Kubo, block: Block, perhaps_there: bool) -> None:
         self._endpoint = endpoint

