@@ -30,9 +30,7 @@ class Seconds(click.ParamType):
         except ValueError:
             seconds = 0.0
         if not 0 < seconds < 86_400:
-            self.fail(
-                f"{value} is no time such as 1s" + (f" and not the word {self.word}." if self.word else ".")
-            )
+            self.fail(f"{value} is no time such as 1s" + (f" and not the word {self.word}." if self.word else "."))
         return seconds
 
 

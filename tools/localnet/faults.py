@@ -57,9 +57,7 @@ def read_faults(text: str) -> Faults:
         chances = {kind: float(chance) for kind, chance in words.items()}
     except ValueError:
         raise FaultError(text=text, kinds=", ".join(KINDS)) from None
-    in_range = (
-        all(0 <= chance <= 1 for chance in chances.values()) and sum(chances.values()) <= 1 and delay >= 0
-    )
+    in_range = all(0 <= chance <= 1 for chance in chances.values()) and sum(chances.values()) <= 1 and delay >= 0
     if not in_range or not chances.keys() <= set(KINDS):
         raise FaultError(text=text, kinds=", ".join(KINDS))
     return Faults(chances, delay, seed)
