@@ -5,6 +5,7 @@
     gpsd://127.0.0.1:2947
     can:can0?dbc=/etc/milepost/car.dbc&map=/etc/milepost/car.toml&interface=socketcan
     mqtt:vss
+    can:can0?dbc=…&map=… + gpsd://127.0.0.1:2947        the wheels, and GPS where they are silent
     v4l2:/dev/video0?width=1280&height=720&rate=30&fps=10
     gst:nvarguscamerasrc ! … ! appsink drop=true
     rtsp://10.0.0.5/front#fps=10    http://10.0.0.5/mjpeg#fps=10
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     import can
 
 GPSD_PORT = 2947
+TOGETHER = " + "
 
 
 class SourceUnusable(MilepostError):
@@ -94,15 +96,14 @@ class Sources:
         self._link = link
         self._playbacks: dict[str, Playback] = {}
 
-    def odometer(self, *sources: str) -> Odometer:
-        """One source, or several in order of trust.
+    def odometer(self, source: str) -> Odometer:
+        """One source, or several in order of trust, joined by ` + `.
 
         What cannot work raises SourceUnusable, DriveUnusable, MappingUnusable or DatabaseUnusable; what is
         merely away is `trouble`.
         """
-        if len(sources) != 1:
-            return ComposedOdometer([self.odometer(source) for source in sources])
-        (source,) = sources
+        if len(sources := source.split(TOGETHER)) > 1:
+            return ComposedOdometer([self.odometer(one.strip()) for one in sources])
         kind, rest, text = _parts(source)
         if kind == "replay":
             settings = Settings(source, text, REPLAY)
@@ -155,9 +156,9 @@ class Sources:
         return self._playbacks[text]
 
 
-def open_odometer(*sources: str) -> Odometer:
+def open_odometer(source: str) -> Odometer:
     """An odometer that shares nothing with a camera. Raises as `Sources.odometer`."""
-    return Sources().odometer(*sources)
+    return Sources().odometer(source)
 
 
 def open_camera(source: str) -> Camera:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import can
@@ -92,12 +91,6 @@ def test_a_real_minute_of_driving_over_the_bus_is_its_recorded_distance(shared, 
 
 def test_a_parked_car_whose_wheel_is_swept_drives_no_metre(shared, tmp_path):
     folder = shared / "data/can"
-    mapping = SignalMap(
-        signals={
-            vss.SPEED: Signal(message="SPEED", signals=("SPEED_KPS",)),
-            vss.STEERING: Signal(message="STEERING", signals=("STEER_ANGLE",)),
-        }
-    )
     database = load_database(folder / "logan.dbc")
     names = {message.frame_id: message.name for message in database.messages}
     mapping = SignalMap(
@@ -211,5 +204,18 @@ def test_a_dbc_that_is_none_is_refused(tmp_path):
         load_database(tmp_path / "absent.dbc")
 
 
-def test_a_decoder_is_plain_data(tmp_path):
-    assert dataclasses.is_dataclass(decoder(tmp_path))
+def test_the_kernels_virtual_bus_is_read_like_a_real_one(tmp_path, until):
+    if not Path("/sys/class/net/vcan0").exists():
+        pytest.skip("there is no vcan0 here (ip link add dev vcan0 type vcan && ip link set vcan0 up)")
+
+    def connect() -> can.BusABC:
+        return can.Bus(channel="vcan0", interface="socketcan")
+
+    odometer = CanOdometer(connect, decoder(tmp_path), "vcan0")
+    until(lambda: odometer.trouble is None)
+    with connect() as car:
+        car.send(can.Message(arbitration_id=100, data=[0x10, 0x27, 1, 0, 0, 0, 0, 0], is_extended_id=False))
+        seen = []
+        until(lambda: seen.extend(odometer.poll()) or seen)
+    odometer.close()
+    assert (seen[0].speed_kmh, seen[0].ignition) == (100.0, True)

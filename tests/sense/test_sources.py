@@ -58,7 +58,7 @@ def test_live_sources_open_without_being_there(tmp_path):
     opened = [
         (open_odometer("gpsd://127.0.0.1:1"), GpsdOdometer),
         (open_odometer(bus), CanOdometer),
-        (open_odometer(bus, "gpsd://127.0.0.1:1"), ComposedOdometer),
+        (open_odometer(f"{bus} + gpsd://127.0.0.1:1"), ComposedOdometer),
         (open_camera("v4l2:/dev/video-none?width=640&height=480&rate=30&fps=10"), LiveCamera),
         (open_camera("http://127.0.0.1:1/front?cam=2#fps=10"), LiveCamera),
     ]
