@@ -100,21 +100,15 @@ class Commands:
             known = Answer(order.id, verb, self._done(verb, order, message.retain))
             self._keep(known)
         elif known.verb != verb:
-            known = Answer(
-                order.id, verb, _line(order.id, error=f"The id was used for {known.verb}: choose another.")
-            )
+            known = Answer(order.id, verb, _line(order.id, error=f"The id was used for {known.verb}: choose another."))
         self._link.publish(Message(self._topics.reply(verb), known.line.encode()))
 
     def _done(self, verb: str, order: Order, retained: bool) -> str:
         if retained:
-            return _line(
-                order.id, error="A retained command comes again and again: send it without the retain flag."
-            )
+            return _line(order.id, error="A retained command comes again and again: send it without the retain flag.")
         handler = self._handlers.get(verb)
         if handler is None:
-            return _line(
-                order.id, error=f"There is no command {verb}. There are: {', '.join(sorted(self._handlers))}."
-            )
+            return _line(order.id, error=f"There is no command {verb}. There are: {', '.join(sorted(self._handlers))}.")
         try:
             return _line(order.id, result=redacted(handler(order.args) or {}))
         except MilepostError as error:

@@ -30,9 +30,7 @@ MAX_RESENT = 1000
 class EventLog(Protocol):
     """What the outbox needs of a journal."""
 
-    def events(
-        self, job: str | None = None, after: int = 0, limit: int | None = None
-    ) -> Iterator[Happened]: ...
+    def events(self, job: str | None = None, after: int = 0, limit: int | None = None) -> Iterator[Happened]: ...
     def cursor(self, name: str) -> int: ...
     def advance(self, name: str, seq: int) -> None: ...
     def note(self, name: str) -> str | None: ...
@@ -45,9 +43,7 @@ class Outbox:
     `describe` says how an event looks to the fleet, or None for one that stays in the car.
     """
 
-    def __init__(
-        self, journal: EventLog, link: FleetLink, describe: Callable[[Happened], Telegram | None]
-    ) -> None:
+    def __init__(self, journal: EventLog, link: FleetLink, describe: Callable[[Happened], Telegram | None]) -> None:
         self._journal, self._link, self._describe = journal, link, describe
         self._name = _name_of(journal)
         self._published = self._looked_at = journal.cursor(CURSOR)
@@ -79,9 +75,7 @@ class Outbox:
     @property
     def behind(self) -> bool:
         """Whether there is something that the broker has not confirmed, as far as was looked."""
-        return bool(self._on_the_way) or any(
-            True for _ in self._journal.events(after=self._looked_at, limit=1)
-        )
+        return bool(self._on_the_way) or any(True for _ in self._journal.events(after=self._looked_at, limit=1))
 
     def __repr__(self) -> str:
         return f"<Outbox published to {self._published}, {len(self._on_the_way)} on their way>"

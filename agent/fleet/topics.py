@@ -28,13 +28,9 @@ class VehicleTopics:
     def __post_init__(self) -> None:
         for name in (self.fleet, self.vehicle):
             if not _NAME.fullmatch(name):
-                raise Malformed(
-                    what=f"the name {name[:80]!r}", why="1 to 64 letters, digits or any of _ . : -"
-                )
+                raise Malformed(what=f"the name {name[:80]!r}", why="1 to 64 letters, digits or any of _ . : -")
         if self.fleet == MARKET:
-            raise Malformed(
-                what="the fleet's name", why=f"{MARKET!r} is where validators talk: choose another"
-            )
+            raise Malformed(what="the fleet's name", why=f"{MARKET!r} is where validators talk: choose another")
 
     @property
     def root(self) -> str:

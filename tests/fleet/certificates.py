@@ -22,9 +22,7 @@ class Authority:
         self.folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        own = self._builder(self._name, self._key).add_extension(
-            x509.BasicConstraints(True, None), critical=True
-        )
+        own = self._builder(self._name, self._key).add_extension(x509.BasicConstraints(True, None), critical=True)
         self.path = folder / "authority.pem"
         self.path.write_bytes(own.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
 
@@ -33,9 +31,7 @@ class Authority:
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         loopback = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
         certificate = (
-            self._builder(subject, key)
-            .add_extension(loopback, critical=False)
-            .sign(self._key, hashes.SHA256())
+            self._builder(subject, key).add_extension(loopback, critical=False).sign(self._key, hashes.SHA256())
         )
         certificate_path, key_path = self.folder / f"{name}.pem", self.folder / f"{name}.key"
         certificate_path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))

@@ -120,9 +120,7 @@ def test_a_client_is_who_its_certificate_says_whatever_it_calls_itself(guarded: 
     assert [message.topic for message in heard] == [A.event("entered")]
 
 
-@pytest.mark.filterwarnings(
-    "ignore::pytest.PytestUnraisableExceptionWarning"
-)  # paho drops the socket unclosed
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # paho drops the socket unclosed
 def test_a_certificate_of_another_authority_opens_nothing(guarded: Guarded, tmp_path: Path) -> None:
     stranger = Authority(tmp_path / "elsewhere").issue("car-a")
     forged = Certificates(guarded.authority.path, stranger.certificate, stranger.key)
@@ -131,12 +129,8 @@ def test_a_certificate_of_another_authority_opens_nothing(guarded: Guarded, tmp_
     assert not link.connected
 
 
-@pytest.mark.filterwarnings(
-    "ignore::pytest.PytestUnraisableExceptionWarning"
-)  # paho drops the socket unclosed
-def test_a_broker_with_a_certificate_of_another_authority_is_not_talked_to(
-    guarded: Guarded, tmp_path: Path
-) -> None:
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # paho drops the socket unclosed
+def test_a_broker_with_a_certificate_of_another_authority_is_not_talked_to(guarded: Guarded, tmp_path: Path) -> None:
     own = guarded.authority.issue("car-a")
     other = Authority(tmp_path / "elsewhere")
     link = guarded.link("car-a", certificates=Certificates(other.path, own.certificate, own.key))

@@ -13,9 +13,9 @@ from agent.errors import Unavailable
 from agent.fleet.commands import BURST, VERBS, Commands
 from agent.fleet.loopback import LoopbackBroker, LoopbackLink
 from agent.fleet.topics import VehicleTopics
+from agent.host.clock import ManualClock
 from agent.journal import Journal
 from agent.ports import Message
-from tests.fleet.clock import ManualClock
 
 TOPICS = VehicleTopics("north", "car")
 

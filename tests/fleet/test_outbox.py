@@ -185,7 +185,7 @@ from agent.fleet.outbox import Outbox
 from agent.fleet.telegram import describer
 from agent.fleet.topics import VehicleTopics
 from agent.journal import Journal
-from tests.fleet.clock import ManualClock
+from agent.host.clock import ManualClock
 path, port, enough = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 topics = VehicleTopics("north", "car")
 journal = Journal(path)

@@ -8,7 +8,7 @@ from typing import Any
 from agent.fleet.loopback import LoopbackBroker, LoopbackLink
 from agent.fleet.status import EVERY, Presence, last_will
 from agent.fleet.topics import VehicleTopics, whole_fleet
-from tests.fleet.clock import ManualClock
+from agent.host.clock import ManualClock
 
 TOPICS = VehicleTopics("north", "car")
 

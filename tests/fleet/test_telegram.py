@@ -69,9 +69,7 @@ private = st.sampled_from([SEED, f"key {SEED}", "48.13712, 11.57540", "-33.8567;
 
 
 @given(json_values, private, st.text())
-def test_a_secret_seed_or_coordinates_never_pass_wherever_they_stand(
-    value: Any, secret: str, name: str
-) -> None:
+def test_a_secret_seed_or_coordinates_never_pass_wherever_they_stand(value: Any, secret: str, name: str) -> None:
     for hiding in ({name: [value, secret]}, [{secret: value}], {name: {name: {"x": secret}}}):
         assert secret not in json.dumps(redacted(hiding))
 

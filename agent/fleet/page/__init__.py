@@ -1,0 +1,1 @@
+"""The fleet page: a board folded from MQTT, and the web server and terminal table that show it. Read only."""

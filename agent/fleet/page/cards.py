@@ -1,0 +1,154 @@
+"""What the board holds: one card per vehicle, job, round and kind of payment. `version`: when it last
+changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from agent.core.job import State
+from agent.fleet.intake import Intake
+
+OVER = (State.CLOSED.value, State.PASSED.value)
+
+
+@dataclass(slots=True)
+class VehicleCard:
+    """Online, healthy and fresh are kept apart: three questions, three answers."""
+
+    fleet: str
+    id: str
+    version: int = 0
+    status: str = "unknown"
+    """online, stopped, offline, or unknown while it has said nothing."""
+    session: str = ""
+    healthy: bool | None = None
+    troubles: list[str] = field(default_factory=list)
+    fresh: bool = False
+    said_at: float = 0.0
+    """When its last word was said: by our clock, or by its own for what was retained. Seconds since the
+    epoch."""
+    every: float = 60.0
+    about: dict[str, Any] = field(default_factory=dict)
+    """account, trip, training, software, profile: as it said."""
+    outcomes: dict[str, int] = field(default_factory=dict)
+    paid: int = 0
+    """XLM stroops, all jobs."""
+    missed: int = 0
+    """Gaps in its events."""
+    intake: Intake = field(default_factory=Intake)
+
+    @property
+    def key(self) -> str:
+        return f"{self.fleet}/{self.id}"
+
+    def plain(self) -> dict[str, Any]:
+        return {
+            "key": self.key,
+            "fleet": self.fleet,
+            "id": self.id,
+            "status": self.status,
+            "healthy": self.healthy,
+            "fresh": self.fresh,
+            "troubles": self.troubles,
+            "saidAt": self.said_at,
+            "about": self.about,
+            "outcomes": self.outcomes,
+            "paid": str(self.paid),
+            "missed": self.missed,
+        }
+
+
+@dataclass(slots=True)
+class JobCard:
+    """One trip's job on its way through the states of `agent.core.job`."""
+
+    vehicle: str
+    id: str
+    version: int = 0
+    state: str = State.NONE.value
+    outcome: str = ""
+    at: float = 0.0
+    facts: dict[str, Any] = field(default_factory=dict)
+    seq: int = 0
+    """Of the event that made `state`."""
+    path: list[tuple[int, str, float]] = field(default_factory=list)
+    """(seq, kind, at) of its events."""
+
+    @property
+    def key(self) -> str:
+        return f"{self.vehicle}/{self.id}"
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in OVER
+
+    def plain(self) -> dict[str, Any]:
+        return {
+            "key": self.key,
+            "vehicle": self.vehicle,
+            "id": self.id,
+            "state": self.state,
+            "outcome": self.outcome,
+            "over": self.is_over,
+            "at": self.at,
+            "facts": self.facts,
+            "path": [(kind, at) for _, kind, at in self.path],
+        }
+
+
+@dataclass(slots=True)
+class RoundCard:
+    """One round of a model: a knot in its family tree. `figure` is None until its bundle was read."""
+
+    cid: str
+    version: int = 0
+    model: str = ""
+    number: int = 0
+    previous: str | None = None
+    figure: str | None = None
+    figure_name: str = ""
+    unit: str = ""
+    better: str = "lower"
+    fused: list[dict[str, str]] = field(default_factory=list)
+    """What went into it: {"cid", "vehicle", "weight"}."""
+    jobs: int = 0
+    """Jobs that chose it."""
+
+    def plain(self) -> dict[str, Any]:
+        return {
+            "cid": self.cid,
+            "model": self.model,
+            "number": self.number,
+            "previous": self.previous,
+            "figure": self.figure,
+            "figureName": self.figure_name,
+            "unit": self.unit,
+            "better": self.better,
+            "fused": self.fused,
+            "jobs": self.jobs,
+        }
+
+
+@dataclass(slots=True)
+class PaymentCard:
+    """Everything one party gave another of one asset, for one reason."""
+
+    source: str
+    to: str
+    asset: str
+    why: str
+    version: int = 0
+    amount: int = 0
+    """Stroops."""
+    times: int = 0
+
+    def plain(self) -> dict[str, Any]:
+        return {
+            "from": self.source,
+            "to": self.to,
+            "asset": self.asset,
+            "why": self.why,
+            "amount": str(self.amount),
+            "times": self.times,
+        }

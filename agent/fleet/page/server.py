@@ -1,0 +1,195 @@
+"""The page's web server: Starlette, live by server-sent events, nothing from other hosts, nothing to
+change."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from agent.fleet.page.board import Board
+from agent.fleet.page.gate import COOKIE, Gate
+from agent.fleet.page.rounds import read_round
+from agent.ports import Clock, ContentStore, FleetLink
+
+STATIC = Path(__file__).parent / "static"
+ASSETS = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
+TAKE_EVERY = 0.05
+TELL_EVERY = 0.2
+AGE_EVERY = 5.0
+ALIVE_EVERY = 15.0
+READ_AGAIN = 60.0
+MAX_LOGIN = 1024
+"""Bytes of a login form."""
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+class FleetPage:
+    """The board, kept up to date from a link, and those who look at it. `transactions`: where a transaction's
+    hash can be looked up, with {hash} in it; '' for nowhere."""
+
+    def __init__(
+        self,
+        link: FleetLink,
+        gate: Gate,
+        clock: Clock,
+        store: ContentStore | None = None,
+        transactions: str = "",
+    ) -> None:
+        self.board = Board()
+        self._link, self._gate, self._clock, self._store = link, gate, clock, store
+        self._transactions = transactions
+        self._life = secrets.token_hex(4)
+        self._asked: dict[str, float] = {}
+        self._closing = asyncio.Event()
+        self.app = Starlette(routes=self._routes(), lifespan=self._lifespan)
+
+    def _routes(self) -> list[Route]:
+        return [
+            Route("/", self._shell),
+            Route("/vehicle/{fleet}/{id}", self._shell),
+            Route("/login", self._login, methods=["GET", "POST"]),
+            Route("/logout", self._logout),
+            Route("/live", self._live),
+            Route("/board.json", self._snapshot),
+            Route("/healthz", self._health),
+            Route("/assets/{name}", self._asset),
+        ]
+
+    # --- routes ---------------------------------------------------------------------------------------------
+
+    async def _shell(self, request: Request) -> Response:
+        if not self._admits(request):
+            return RedirectResponse("/login", 303, HEADERS)
+        return FileResponse(STATIC / "index.html", headers=HEADERS)
+
+    async def _login(self, request: Request) -> Response:
+        if request.method == "GET":
+            return FileResponse(STATIC / "login.html", headers=HEADERS)
+        cookie = self._gate.login(await _token(request))
+        if cookie is None:
+            return FileResponse(STATIC / "login.html", 401, HEADERS)
+        response = RedirectResponse("/", 303, HEADERS)
+        secure = request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
+        response.set_cookie(COOKIE, cookie, max_age=30 * 86_400, httponly=True, samesite="strict", secure=secure)
+        return response
+
+    async def _logout(self, _request: Request) -> Response:
+        response = RedirectResponse("/login", 303, HEADERS)
+        response.delete_cookie(COOKIE)
+        return response
+
+    async def _asset(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in ASSETS:
+            return Response("There is no such file.", 404, HEADERS)
+        return FileResponse(STATIC / name, media_type=ASSETS[name], headers={**HEADERS, "Cache-Control": "max-age=60"})
+
+    async def _health(self, _request: Request) -> Response:
+        return JSONResponse({"broker": self._link.connected}, headers=HEADERS)
+
+    async def _snapshot(self, request: Request) -> Response:
+        if not self._admits(request):
+            return Response("Log in first.", 401, HEADERS)
+        return JSONResponse(self._news(0, None), headers=HEADERS)
+
+    async def _live(self, request: Request) -> Response:
+        if not self._admits(request):
+            return Response("Log in first.", 401, HEADERS)
+        life, _, version = request.headers.get("last-event-id", "").partition("-")
+        start = int(version) if life == self._life and version.isdigit() else 0
+        stream = self._stream(start, request.query_params.get("vehicle"))
+        return StreamingResponse(stream, media_type="text/event-stream", headers={**HEADERS, "X-Accel-Buffering": "no"})
+
+    # --- live -----------------------------------------------------------------------------------------------
+
+    async def _stream(self, version: int, vehicle: str | None) -> AsyncIterator[str]:
+        quiet, whole = 0.0, version == 0
+        while not self._closing.is_set():
+            if whole or self.board.version > version:
+                news = {**self._news(version, vehicle), "first": whole}
+                version, quiet, whole = news["version"], 0.0, False
+                yield f"id: {self._life}-{version}\ndata: {json.dumps(news, separators=(',', ':'))}\n\n"
+            elif quiet >= ALIVE_EVERY:
+                quiet = 0.0
+                yield ": here\n\n"
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), TELL_EVERY)
+            quiet += TELL_EVERY
+
+    def _news(self, version: int, vehicle: str | None) -> dict[str, Any]:
+        news = self.board.since(version, vehicle)
+        return {
+            **news,
+            "broker": self._link.connected,
+            "now": self._clock.now(),
+            "transactions": self._transactions,
+        }
+
+    @contextlib.asynccontextmanager
+    async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._read_rounds())]
+        yield
+        self._closing.set()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._link.close()
+
+    async def _listen(self) -> None:
+        aged = self._clock.monotonic()
+        while True:
+            for count, message in enumerate(self._link.receive(), start=1):
+                self.board.take(message, self._clock.now())
+                if count % 200 == 0:
+                    await asyncio.sleep(0)  # a flood must not keep those waiting who look
+            if self._clock.monotonic() - aged > AGE_EVERY:
+                aged = self._clock.monotonic()
+                self.board.age(self._clock.now())
+            await asyncio.sleep(TAKE_EVERY)
+
+    async def _read_rounds(self) -> None:
+        while self._store is not None:
+            unread = [cid for cid, card in self.board.rounds.items() if not card.figure and self._due(cid)]
+            for cid in unread:
+                self._asked[cid] = self._clock.monotonic()
+                round_ = await asyncio.to_thread(read_round, self._store, cid)
+                if round_ is not None:
+                    self.board.take_round(cid, round_)
+            if not unread:
+                await asyncio.sleep(1)
+
+    def _due(self, cid: str) -> bool:
+        return self._clock.monotonic() - self._asked.get(cid, -READ_AGAIN) >= READ_AGAIN
+
+    def _admits(self, request: Request) -> bool:
+        bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
+        return self._gate.admits(request.cookies.get(COOKIE)) or bool(bearer and self._gate.login(bearer))
+
+
+async def _token(request: Request) -> str:
+    """The form's one field, read with a bound."""
+    from urllib.parse import parse_qs
+
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > MAX_LOGIN:
+            return ""
+    return parse_qs(body.decode(errors="replace")).get("token", [""])[0]
