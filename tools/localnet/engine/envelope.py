@@ -104,7 +104,7 @@ class Envelope:
             raise Undecodable(reason="its padding or length is not what XDR prescribes")
         if decoded.fee_bump is not None:
             return _fee_bump(raw, decoded.fee_bump, network_id)
-        return cls(raw, _transaction(decoded, network_id))
+        return cls(raw, _transaction(raw, decoded, network_id))
 
     @property
     def base64(self) -> str:
@@ -155,29 +155,29 @@ def _fee_bump(raw: bytes, envelope: xdr.FeeBumpTransactionEnvelope, network: byt
     outer = envelope.tx
     inner = xdr.TransactionEnvelope(outer.inner_tx.type, v1=outer.inner_tx.v1)
     bump = FeeBump(
-        _hash(network, xdr.EnvelopeType.ENVELOPE_TYPE_TX_FEE_BUMP, outer.to_xdr_bytes()),
+        _hash(network, xdr.EnvelopeType.ENVELOPE_TYPE_TX_FEE_BUMP, _signed_part(raw, envelope.signatures)),
         muxed_from_xdr(outer.fee_source),
         outer.fee.int64,
         _signatures(envelope.signatures),
         inner.to_xdr_bytes(),
     )
-    return Envelope(raw, _transaction(inner, network), bump)
+    return Envelope(raw, _transaction(bump.inner_xdr, inner, network), bump)
 
 
-def _transaction(envelope: xdr.TransactionEnvelope, network: bytes) -> Transaction:
+def _transaction(raw: bytes, envelope: xdr.TransactionEnvelope, network: bytes) -> Transaction:
     if envelope.v0 is not None:
         tx: Any = envelope.v0.tx
         signatures = envelope.v0.signatures
         key = tx.source_account_ed25519
         source = muxed_from_xdr(xdr.MuxedAccount(xdr.CryptoKeyType.KEY_TYPE_ED25519, ed25519=key))
         # A V0 transaction is signed as the V1 that it stands for: only the account's type is missing.
-        body = pack(">i", xdr.CryptoKeyType.KEY_TYPE_ED25519) + tx.to_xdr_bytes()
+        body = pack(">i", xdr.CryptoKeyType.KEY_TYPE_ED25519) + _signed_part(raw, signatures)
         preconditions = _time_bounds(tx.time_bounds)
     else:
         v1 = cast("xdr.TransactionV1Envelope", envelope.v1)
         tx, signatures = v1.tx, v1.signatures
         source = muxed_from_xdr(tx.source_account)
-        body = tx.to_xdr_bytes()
+        body = _signed_part(raw, signatures)
         preconditions = _preconditions(tx.cond)
     return Transaction(
         hash=_hash(network, xdr.EnvelopeType.ENVELOPE_TYPE_TX, body),
@@ -190,6 +190,12 @@ def _transaction(envelope: xdr.TransactionEnvelope, network: bytes) -> Transacti
         signatures=_signatures(signatures),
         extension=tx.ext.v,
     )
+
+
+def _signed_part(raw: bytes, signatures: list[xdr.DecoratedSignature]) -> bytes:
+    """What the signatures are over: an envelope's bytes without its type before and the signatures after."""
+    signature_bytes = 4 + sum(8 + (len(one.signature.signature) + 3) // 4 * 4 for one in signatures)
+    return raw[4 : len(raw) - signature_bytes]
 
 
 def _hash(network: bytes, kind: xdr.EnvelopeType, body: bytes) -> bytes:
