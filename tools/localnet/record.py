@@ -105,7 +105,7 @@ def _transaction(rows: Rows, applied: Applied, number: int, header: Header) -> N
 
 def _xdr_operations(envelope: bytes) -> tuple[xdr.MuxedAccount, list[xdr.Operation]]:
     """The transaction's source as it was written, perhaps muxed, and its operations."""
-    decoded = xdr.TransactionEnvelope.from_xdr_bytes(envelope)
+    decoded: Any = xdr.TransactionEnvelope.from_xdr_bytes(envelope)
     if decoded.v0:
         key = decoded.v0.tx.source_account_ed25519
         return xdr.MuxedAccount(xdr.CryptoKeyType.KEY_TYPE_ED25519, ed25519=key), decoded.v0.tx.operations
@@ -124,7 +124,7 @@ def _operation(
 ) -> set[str]:
     """Add the rows of one operation; returns the accounts that took part in it."""
     result = xdr.OperationResult.from_xdr_bytes(outcome.result) if outcome else None
-    fields = muxed_fields("source_account", source) | details(op, result, source)
+    fields: dict[str, Any] = muxed_fields("source_account", source) | details(op, result, source)
     rows["operation"].append((number, op.body.type.value, successful, json.dumps(fields)))
     parties = {fields["source_account"]} | {fields[name] for name in _PARTIES if name in fields}
     parties |= {one["destination"] for one in fields.get("claimants", ())}

@@ -121,7 +121,8 @@ class Localnet:
     def _request(self, method: str, path: str) -> dict[str, Any]:
         request = urllib.request.Request(self.url + path, method=method)  # noqa: S310  our own loopback URL
         with urllib.request.urlopen(request, timeout=_HTTP_SECONDS) as answer:  # noqa: S310
-            return json.load(answer)
+            found: dict[str, Any] = json.load(answer)
+        return found
 
     def _end(self, how: signal.Signals) -> int:
         if self._process is None:

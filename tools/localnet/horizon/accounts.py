@@ -103,7 +103,8 @@ def _signer(key: str, weight: int) -> dict[str, Any]:
 
 
 def _row_record(node: Node, row: Any, base: str) -> dict[str, Any]:
-    return account_record(node, node.state.account(row["account"]), base)
+    found: Any = node.state.account(row["account"])  # what the catalogue lists is there
+    return account_record(node, found, base)
 
 
 _BY_SIGNER = Collection("SELECT account FROM signer", text_key("account"), _row_record, streams=False)

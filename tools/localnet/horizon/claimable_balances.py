@@ -46,7 +46,8 @@ def balance_record(node: Node, balance: ClaimableBalance, base: str) -> dict[str
 
 
 def _row_record(node: Node, row: Any, base: str) -> dict[str, Any]:
-    return balance_record(node, node.state.claimable_balance(row["id"]), base)
+    found: Any = node.state.claimable_balance(row["id"])  # what the catalogue lists is there
+    return balance_record(node, found, base)
 
 
 def _read_token(text: str) -> tuple[int, str]:

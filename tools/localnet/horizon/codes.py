@@ -78,14 +78,14 @@ def inner_word(kind: str, member: str) -> str:
     return _INNER.get(kind, {}).get(suffix, "op_" + suffix.lower())
 
 
-def inner_result(result: xdr.OperationResult) -> Any:
+def inner_result(result: Any) -> Any:
     """The arm of the union that holds this operation's own result, such as a `PaymentResult`."""
     return getattr(result.tr, _ARMS.get(result.tr.type.name) or result.tr.type.name.lower() + "_result")
 
 
 def result_word(result: xdr.OperationResult) -> str:
     """The word for one operation's result, whichever level of the union it stopped at."""
-    if result.code != xdr.OperationResultCode.opINNER:
+    if result.tr is None:
         return operation_word(result.code)
     return inner_word(result.tr.type.name, inner_result(result).code.name)
 

@@ -62,7 +62,8 @@ def _settled(page: Page, find: Callable[[Page], list[Record]]) -> Page:
 
 
 def node_of(request: Request) -> Node:
-    return request.app.state.node
+    node: Node = request.app.state.node
+    return node
 
 
 def truth(request: Request, name: str) -> bool:

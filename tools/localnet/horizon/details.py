@@ -42,7 +42,7 @@ def flag_fields(name: str, bits: int, names: dict[int, str]) -> Fields:
     return {name: found, f"{name}_s": [names[bit] for bit in found]} if found else {}
 
 
-def signer_text(key: xdr.SignerKey) -> str:
+def signer_text(key: Any) -> str:
     if key.ed25519:
         return StrKey.encode_ed25519_public_key(key.ed25519.uint256)
     if key.pre_auth_tx:
@@ -57,7 +57,7 @@ def balance_id_text(balance_id: xdr.ClaimableBalanceID) -> str:
     return balance_id.to_xdr_bytes().hex()
 
 
-def allow_trust_asset(op: xdr.AllowTrustOp, issuer: str) -> str:
+def allow_trust_asset(op: Any, issuer: str) -> str:
     code = op.asset.asset_code4 or op.asset.asset_code12
     return str(credit_asset(getattr(code, "asset_code4", None) or code.asset_code12, issuer))
 
@@ -91,14 +91,14 @@ def _path(op: Any, source: xdr.MuxedAccount) -> Fields:
     }
 
 
-def sent_amount(op: xdr.PathPaymentStrictReceiveOp, arm: xdr.PathPaymentStrictReceiveResult) -> int:
+def sent_amount(op: Any, arm: Any) -> int:
     """Stroops of the source asset that a strict-receive path took: the sum over its first hop."""
     atoms = [atom.order_book for atom in arm.success.offers]
     if not atoms:
-        return op.dest_amount.int64
+        return int(op.dest_amount.int64)
     first = (atoms[0].asset_bought, atoms[0].asset_sold)
     hop = takewhile(lambda atom: (atom.asset_bought, atom.asset_sold) == first, atoms)
-    return sum(atom.amount_bought.int64 for atom in hop)
+    return sum(int(atom.amount_bought.int64) for atom in hop)
 
 
 def _path_receive(body: Any, arm: Any, source: xdr.MuxedAccount) -> Fields:

@@ -38,7 +38,8 @@ def offer_record(node: Node, offer: Offer, base: str) -> dict[str, Any]:
 
 
 def _row_record(node: Node, row: Any, base: str) -> dict[str, Any]:
-    return offer_record(node, node.state.offer(row["id"]), base)
+    found: Any = node.state.offer(row["id"])  # what the catalogue lists is there
+    return offer_record(node, found, base)
 
 
 _SELECT = "SELECT id FROM offer"

@@ -14,7 +14,7 @@ _BALANCE = re.compile(r"0{8}([0-9a-f]{64})\Z")
 
 
 def account_in_address(request: Request) -> str:
-    account = request.path_params["account"]
+    account = str(request.path_params["account"])
     if not is_account(account):
         raise bad_field("account_id", "an account is named by its G… address")
     return account

@@ -175,7 +175,7 @@ def find_transaction(node: Node, name: str) -> Any:
 
 
 def hash_in_address(request: Request) -> str:
-    name = request.path_params["hash"]
+    name = str(request.path_params["hash"])
     if not _HASH.match(name):
         raise Problem("bad_request", {"invalid_field": "tx_id", "reason": "a hash has 64 hexadecimal digits"})
     return name.lower()
