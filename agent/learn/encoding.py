@@ -192,7 +192,7 @@ class TopK:
 
     def write(self, row: Row, sizes: Sizes) -> bytes:
         count = self.count(sizes)
-        places = np.sort(np.argsort(-np.abs(row), kind="stable")[:count])
+        places = _largest_places(np.abs(row), count)
         gaps = np.diff(places, prepend=-1).astype("<u4")
         owner = np.searchsorted(np.cumsum(sizes), places, side="right")
         planes = gaps.view(np.uint8).reshape(count, 4).T
@@ -224,6 +224,14 @@ def _largest(magnitudes: Row, owner: Sizes, tensors: int) -> Row:
     largest = np.zeros(tensors, np.float32)
     np.maximum.at(largest, owner, magnitudes)
     return largest
+
+
+def _largest_places(magnitudes: Row, count: int) -> Sizes:
+    """Where the `count` largest numbers are, ascending; of equals the first."""
+    least = np.partition(magnitudes, len(magnitudes) - count)[len(magnitudes) - count]
+    above = np.flatnonzero(magnitudes > least)
+    equal = np.flatnonzero(magnitudes == least)[: count - len(above)]
+    return np.sort(np.concatenate([above, equal]))
 
 
 def _divide(numbers: Row, by: Row) -> Row:

@@ -22,7 +22,7 @@ from agent.learn import encoding
 from agent.learn.encoding import WHAT, Sizes
 from agent.learn.weights import Weights, dump, flat, load, same_shape, shaped, tensors_and_metadata
 
-ZSTD_LEVEL = 19
+ZSTD_LEVEL = 9
 OVERHEAD = 64 * 1024
 """What a file may hold beyond its payload: the container, and zstd where it cannot shrink."""
 
@@ -86,9 +86,7 @@ def open_residual(data: bytes, key: bytes, base: Weights) -> dict[str, NDArray[n
     try:
         residual = load(SecretBox(key).decrypt(data))
     except CryptoError:
-        raise Malformed(
-            what="a residual", why="it was not sealed with this car's key, or was changed"
-        ) from None
+        raise Malformed(what="a residual", why="it was not sealed with this car's key, or was changed") from None
     same_shape(residual, base, "a residual")
     return residual
 
@@ -109,9 +107,7 @@ def _unpacked(frame: bytes, length: int) -> bytes:
     try:
         parameters = zstandard.get_frame_parameters(frame)
         if parameters.content_size != length:
-            raise Malformed(
-                what=WHAT, why=f"it unpacks to {parameters.content_size} bytes instead of {length}"
-            )
+            raise Malformed(what=WHAT, why=f"it unpacks to {parameters.content_size} bytes instead of {length}")
         return zstandard.ZstdDecompressor().decompress(frame, max_output_size=length, allow_extra_data=False)
     except zstandard.ZstdError as error:
         raise Malformed(what=WHAT, why=str(error)) from None

@@ -157,11 +157,7 @@ def _untie(graph: Any) -> None:
     equal, as all fresh scales and offsets are; training must be able to part them again."""
     tensors = {tensor.name: tensor for tensor in graph.initializer}
     for node in list(graph.node):
-        if (
-            node.op_type == "Identity"
-            and len(node.input) == len(node.output) == 1
-            and node.input[0] in tensors
-        ):
+        if node.op_type == "Identity" and len(node.input) == len(node.output) == 1 and node.input[0] in tensors:
             copy = graph.initializer.add()
             copy.CopyFrom(tensors[node.input[0]])
             copy.name = node.output[0]

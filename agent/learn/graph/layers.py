@@ -36,9 +36,7 @@ def conv_transpose(inputs: Inputs, a: Attributes, training: bool) -> Tensor:
     spatial = x.dim() - 2
     before, after = pads(a, spatial)
     # A larger pad behind cuts more away there, which torch says as a negative output padding.
-    extra = [
-        more + p - q for more, p, q in zip(each(a, "output_padding", spatial, 0), before, after, strict=True)
-    ]
+    extra = [more + p - q for more, p, q in zip(each(a, "output_padding", spatial, 0), before, after, strict=True)]
     cut = [min(0, value) for value in extra]
     out = TURNED[spatial - 1](
         x,

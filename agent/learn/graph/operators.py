@@ -169,6 +169,7 @@ APPLY: dict[str, Apply] = {
     "ConstantOfShape": shaping.constant_of_shape,
     "Shape": shaping.shape,
     "Cast": _cast,
+    "CastLike": lambda inputs, a, training: inputs[0].to(inputs[1].dtype),
     "Reshape": shaping.reshape,
     "Flatten": shaping.flatten,
     "Transpose": shaping.transpose,

@@ -113,9 +113,7 @@ def pad(inputs: Inputs, a: Attributes, training: bool) -> Tensor:
     if mode == "constant":
         return F.pad(x, innermost_first(before, after), value=0.0 if value is None else value.item())
     # torch pads by reflection and edge along the spatial axes only.
-    return F.pad(
-        x, innermost_first(before[2:], after[2:]), mode={"reflect": "reflect", "edge": "replicate"}[mode]
-    )
+    return F.pad(x, innermost_first(before[2:], after[2:]), mode={"reflect": "reflect", "edge": "replicate"}[mode])
 
 
 def depth_to_space(inputs: Inputs, a: Attributes, training: bool) -> Tensor:

@@ -68,31 +68,28 @@ OPERATORS: dict[str, Operator] = {
     "Clip": Operator(1, 3, settings=frozenset({1, 2})),
     "Dropout": Operator(1, 3, {"seed": None}, frozenset({1, 2})),
     # arithmetic
-    **_plain(
-        1, "Exp", "Log", "Sqrt", "Reciprocal", "Neg", "Abs", "Sign", "Floor", "Ceil", "Sin", "Cos", "Not"
-    ),
+    **_plain(1, "Exp", "Log", "Sqrt", "Reciprocal", "Neg", "Abs", "Sign", "Floor", "Ceil", "Sin", "Cos", "Not"),
     **_plain(2, "Add", "Sub", "Mul", "Div", "Pow", "And", "Or"),
     **_plain(2, "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"),
     **{name: Operator(1, MANY) for name in ("Min", "Max", "Sum", "Mean")},
     "Where": Operator(3, 3),
     # pooling and reduction
     "MaxPool": Operator(1, 1, {**SPATIAL, **NO_AUTO_PAD, "ceil_mode": (0, 1), "storage_order": (0,)}),
-    "AveragePool": Operator(
-        1, 1, {**SPATIAL, **NO_AUTO_PAD, "ceil_mode": (0, 1), "count_include_pad": (0, 1)}
-    ),
+    "AveragePool": Operator(1, 1, {**SPATIAL, **NO_AUTO_PAD, "ceil_mode": (0, 1), "count_include_pad": (0, 1)}),
     **_plain(1, "GlobalAveragePool", "GlobalMaxPool"),
     **{
-        name: Operator(
-            1, 2, {"axes": None, "keepdims": (0, 1), "noop_with_empty_axes": (0, 1)}, frozenset({1})
-        )
+        name: Operator(1, 2, {"axes": None, "keepdims": (0, 1), "noop_with_empty_axes": (0, 1)}, frozenset({1}))
         for name in ("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceL2")
     },
     # shape
     "Identity": Operator(1, 1),
-    "Constant": Operator(0, 0, {"value": None, "value_float": None, "value_int": None, "value_ints": None}),
+    "Constant": Operator(
+        0, 0, {"value": None, "value_float": None, "value_floats": None, "value_int": None, "value_ints": None}
+    ),
     "ConstantOfShape": Operator(1, 1, {"value": None}, frozenset({0})),
     "Shape": Operator(1, 1, {"start": None, "end": None}),
     "Cast": Operator(1, 1, {"to": (1, 2, 6, 7, 9, 11), "saturate": (1,)}),
+    "CastLike": Operator(2, 2, {"saturate": (1,)}, frozenset({1})),
     "Reshape": Operator(2, 2, {"allowzero": (0, 1)}, frozenset({1})),
     "Flatten": _with(1, axis=None),
     "Transpose": _with(1, perm=None),

@@ -90,6 +90,6 @@ def _constants(graph: Graph) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
     for node in graph.nodes:
         if node.operator == "Constant":
             (kind,) = node.attributes
-            dtype = {"value_int": np.int64, "value_ints": np.int64, "value_float": np.float32}.get(kind)
+            dtype = {"value_i": np.int64, "value_f": np.float32}.get(kind[:7])
             constants[node.outputs[0]] = np.asarray(node.attributes[kind], dtype=dtype)
     return constants
