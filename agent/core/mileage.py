@@ -123,10 +123,7 @@ class Counted:
 def distance_m(a: Point, b: Point) -> float:
     """Great-circle distance (haversine) in metres."""
     lat_a, lon_a, lat_b, lon_b = map(math.radians, (*a, *b))
-    h = (
-        math.sin((lat_b - lat_a) / 2) ** 2
-        + math.cos(lat_a) * math.cos(lat_b) * math.sin((lon_b - lon_a) / 2) ** 2
-    )
+    h = math.sin((lat_b - lat_a) / 2) ** 2 + math.cos(lat_a) * math.cos(lat_b) * math.sin((lon_b - lon_a) / 2) ** 2
     return 2 * EARTH_RADIUS_M * math.asin(min(1.0, math.sqrt(h)))
 
 
@@ -135,10 +132,14 @@ def count(memory: Memory, seen: Moment, bounds: Bounds) -> tuple[Memory, Counted
     if not math.isfinite(seen.t):
         return memory, Counted(doubts=(Doubt("a time stamp that is no number", 0.0),))
     step_s = 0.0 if memory.t is None else seen.t - memory.t
-    before = _on_the_same_clock(memory, seen.t)
+    clock_went_back = step_s < -bounds.gap_s
+    before = _on_another_clock(memory, seen.t) if clock_went_back else memory
     if memory.ignition is False and seen.ignition:
         before = Memory()  # whatever moved the car meanwhile, it did not drive
-    memory = replace(before, t=seen.t, ignition=before.ignition if seen.ignition is None else seen.ignition)
+    ignition = before.ignition if seen.ignition is None else seen.ignition
+    # Two sources are never quite in step: a reading may come a little after a later one.
+    t = seen.t if before.t is None or clock_went_back else max(seen.t, before.t)
+    memory = replace(before, t=t, ignition=ignition)
 
     memory, by_position = _by_position(memory, seen, bounds)
     memory, by_odometer = _by_odometer(memory, seen, bounds)
@@ -158,13 +159,13 @@ def count(memory: Memory, seen: Moment, bounds: Bounds) -> tuple[Memory, Counted
     if best is not by_odometer:
         memory = replace(memory, bridged_m=memory.bridged_m + metres)
     doubts = by_odometer.doubts + by_speed.doubts + by_position.doubts
+    if clock_went_back:
+        doubts = (Doubt("a clock that went back", 0.0), *doubts)
     return memory, Counted(metres, best.moving, min(max(step_s, 0.0), bounds.gap_s), doubts)
 
 
-def _on_the_same_clock(memory: Memory, t: float) -> Memory:
+def _on_another_clock(memory: Memory, t: float) -> Memory:
     """When the clock went back, every remembered time is worthless; what was known at those times is not."""
-    if memory.t is None or t >= memory.t:
-        return memory
     travelled_t, place_t = min(memory.travelled_t, t), min(memory.place_t, t)
     return replace(memory, travelled_t=travelled_t, speed_t=-math.inf, place_t=place_t)
 
@@ -172,7 +173,7 @@ def _on_the_same_clock(memory: Memory, t: float) -> Memory:
 def _by_odometer(memory: Memory, seen: Moment, bounds: Bounds) -> tuple[Memory, Counted]:
     """Difference to the last odometer value; a value that went back is a source that restarted."""
     now = _finite(seen.travelled_m)
-    if now is None:
+    if now is None or seen.t < memory.travelled_t:
         return memory, Counted()
     before, since_s, bridged_m = memory.travelled_m, seen.t - memory.travelled_t, memory.bridged_m
     memory = replace(memory, travelled_m=now, travelled_t=seen.t, bridged_m=0.0)
@@ -188,7 +189,7 @@ def _by_odometer(memory: Memory, seen: Moment, bounds: Bounds) -> tuple[Memory, 
 
 def _by_speed(memory: Memory, seen: Moment, bounds: Bounds) -> tuple[Memory, Counted]:
     """Trapezoid between the last two speeds."""
-    if (signed := _finite(seen.speed_kmh)) is None:
+    if (signed := _finite(seen.speed_kmh)) is None or seen.t < memory.speed_t:
         return memory, Counted()
     now, since_s = abs(signed), seen.t - memory.speed_t  # reverse is driving too
     if now > bounds.top_kmh:
@@ -209,7 +210,7 @@ def _by_speed(memory: Memory, seen: Moment, bounds: Bounds) -> tuple[Memory, Cou
 def _by_position(memory: Memory, seen: Moment, bounds: Bounds) -> tuple[Memory, Counted]:
     """The straight line since the anchor, once it is STEP_M long."""
     here = _point(seen.position)
-    if here is None:
+    if here is None or seen.t < memory.place_t:
         return memory, Counted()
     if memory.place is None or memory.anchor is None:
         return replace(memory, place=here, place_t=seen.t, anchor=here), Counted()

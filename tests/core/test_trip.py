@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -51,9 +52,7 @@ class Drive:
         self.happened += events
         return self
 
-    def drive(
-        self, metres: float, kmh: float = 36.0, says: Iterable[str] = ("speed",), **more: object
-    ) -> Drive:
+    def drive(self, metres: float, kmh: float = 36.0, says: Iterable[str] = ("speed",), **more: object) -> Drive:
         """Ten readings a second of the named kinds; `kmh` = 0 stands for `metres` seconds instead."""
         seconds = metres / kmh * 3.6 if kmh else metres
         for _ in range(round(seconds * 10)):
@@ -81,9 +80,7 @@ class Drive:
         return [event for event in self.happened if isinstance(event, kind)]
 
 
-@pytest.mark.parametrize(
-    "says", [("speed",), ("odometer",), ("position",), ("speed", "odometer", "position")]
-)
+@pytest.mark.parametrize("says", [("speed",), ("odometer",), ("position",), ("speed", "odometer", "position")])
 def test_a_trip_opens_at_the_trigger_distance_and_closes_when_the_car_has_stood(says):
     drive = Drive().drive(1000, says=says).stand(55, says)
     assert [type(event) for event in drive.happened] == [TripOpened]
@@ -242,13 +239,36 @@ def test_a_clock_that_leaps_neither_drives_nor_ends_a_trip(leap):
     assert not drive.of(TripClosed)
 
 
+def test_a_clock_that_goes_back_is_said():
+    drive = Drive().drive(100)
+    drive.t -= 3600
+    drive.drive(100)
+    assert drive.total == pytest.approx(200, abs=5)
+    assert [event.doubt.what for event in drive.of(Doubted)] == ["a clock that went back"]
+
+
+@pytest.mark.parametrize("what", ["speed", "odometer"])
+def test_readings_that_come_a_little_late_are_not_counted_twice_or_lost(what):
+    drive, late = Drive(), random.Random(1)
+    readings = [
+        Reading(
+            t / 10,
+            speed_kmh=36 + t % 2 / 100 if what == "speed" else None,
+            travelled_m=float(t) if what == "odometer" else None,
+        )
+        for t in range(2000)
+    ]
+    for reading in sorted(readings, key=lambda reading: reading.t + late.uniform(0, 0.5)):
+        drive.see(reading)
+    assert drive.total == pytest.approx(2000, rel=0.01)
+    assert not drive.of(Doubted)
+
+
 def test_a_receiver_that_wanders_while_parked_makes_no_metres():
     drive = Drive()
     for t in range(7_200):
         wander = 8 * math.sin(t / 37) * METRE
-        drive.see(
-            Reading(float(t), speed_kmh=abs(math.sin(t / 5)) * 0.9, position=Position(10 + wander, 20.0))
-        )
+        drive.see(Reading(float(t), speed_kmh=abs(math.sin(t / 5)) * 0.9, position=Position(10 + wander, 20.0)))
     assert drive.total == 0
 
 
@@ -309,9 +329,7 @@ def test_the_real_minute_of_driving_gives_its_recorded_distance_within_one_perce
                 position=Position(float(row["lat"]), float(row["lon"])) if "place" in columns else None,
             )
         )
-    tolerance = (
-        0.01 if columns != ("place",) else 0.03
-    )  # the pose's path is 0.85 % longer, its last step is open
+    tolerance = 0.01 if columns != ("place",) else 0.03  # the pose's path is 0.85 % longer, its last step is open
     assert drive.total == pytest.approx(float(rows[-1]["distance_m"]), rel=tolerance)
     assert not drive.of(Doubted)
 
