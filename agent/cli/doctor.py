@@ -10,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -211,9 +212,10 @@ def _store(config: Config) -> str:
     from agent.core.cid import Cid
     from agent.market.wiring import store
 
-    if config.content.stores == ("folder:",):
-        raise Skipped(why="No content store is set.")
-    store(config).has(Cid.parse(EMPTY_FOLDER))
+    # Scratch of its own: what root leaves in the state directory, the daemon cannot write.
+    with tempfile.TemporaryDirectory(prefix="milepost-") as scratch:
+        elsewhere = config.agent.model_copy(update={"state_dir": Path(scratch)})
+        store(config.model_copy(update={"agent": elsewhere})).has(Cid.parse(EMPTY_FOLDER))
     return f"{', '.join(config.content.stores)} answers."
 
 
