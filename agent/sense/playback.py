@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from agent.ports import Frame, Position, Reading
-from agent.sense.drive import Column, Drive, DriveUnusable, Film
+from agent.sense.drive import Column, Drive, DriveUnusable
+from agent.sense.film import Film
 
 PARKED_EVERY_S = 0.5
 """Drive seconds between the readings of the car that has arrived."""

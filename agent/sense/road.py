@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from agent.sense.course import Ride, ride
-from agent.sense.drive import Drive, Film, Image
+from agent.sense.drive import Drive
+from agent.sense.film import Film, Image
 
 WIDTH, HEIGHT = 200, 100
 FOCAL_PX = 115.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 
-from agent.sense.drive import Image
+from agent.sense.film import Image
 
 BLACK_MEAN = 6.0
 """Of 255. A night road with headlights on is above 15; a covered lens or a dead sensor below 3."""

@@ -126,7 +126,8 @@ class Sources:
         raise _unknown(source, ("replay", "road", "gpsd", "can", "mqtt"))
 
     def camera(self, source: str) -> Camera:
-        """What cannot work raises SourceUnusable or DriveUnusable; what is merely away is `trouble`."""
+        """What cannot work raises SourceUnusable, DriveUnusable or FilmUnusable; what is away is
+        `trouble`."""
         kind, rest, text = _parts(source)
         if kind == "replay":
             return ReplayCamera(self._replay(source, rest, Settings(source, text, REPLAY)))

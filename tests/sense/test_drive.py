@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from agent.sense.drive import DriveUnusable, load_drive, load_film
+from agent.sense.film import FilmUnusable
 from agent.sense.road import write_drive
 
 HEADER = "frame,t,speed_mps,steering_deg,lat,lon,heading_deg,distance_m"
@@ -86,7 +87,7 @@ def test_a_video_of_another_length_is_refused(road, tmp_path):
 
 def test_a_video_that_is_none_is_refused(tmp_path):
     (tmp_path / "video.mp4").write_bytes(b"not a video")
-    with pytest.raises(DriveUnusable, match=r"video\.mp4 cannot be decoded"):
+    with pytest.raises(FilmUnusable, match=r"video\.mp4 cannot be decoded"):
         load_drive(table(tmp_path, "0,0.0,1,0,,,,", "1,0.1,1,0,,,,"))
 
 
