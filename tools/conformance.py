@@ -87,8 +87,12 @@ class Report:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Replay recordings of stellar-core into localnet's engine.")
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a *.json.gz or a folder of them")
+    found = list(recordings(parser.parse_args(arguments).paths))
+    missing = [str(path) for path in found if not path.is_file()]
+    if missing or not found:
+        parser.error(f"no recording at {', '.join(missing)}" if missing else "no *.json.gz in these folders")
     reports = []
-    for path in recordings(parser.parse_args(arguments).paths):
+    for path in found:
         reports.append(replay(load(path), path.name.removesuffix(".json.gz")))
         print(reports[-1], flush=True)
     mismatches = sum(one.mismatches for one in reports)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tools.conformance import load, recordings, replay
+from tools.conformance import load, main, recordings, replay
 
 SAMPLE = (
     "account_merge",
@@ -148,3 +148,11 @@ def test_the_command_counts_files_and_tells_of_differences_by_its_exit_code(gold
     spoilt = run(tmp_path)
     assert spoilt.returncode == 1
     assert spoilt.stdout.splitlines()[-1] == "2 files, 22 transactions, 0 files skipped, 1 mismatches"
+
+
+def test_a_path_without_recordings_is_a_mistake_of_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for path, sentence in ((tmp_path, "no *.json.gz"), (tmp_path / "lost.json.gz", "no recording at")):
+        with pytest.raises(SystemExit) as left:
+            main([str(path)])
+        assert left.value.code == 2
+        assert sentence in capsys.readouterr().err
