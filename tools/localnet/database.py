@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from agent.errors import BAD_CONFIG, UNAVAILABLE, MilepostError
+from agent.errors import BAD_CONFIG, NO_PERMISSION, UNAVAILABLE, MilepostError
 
 FILE = "ledger.sqlite"
 
@@ -86,26 +86,32 @@ class OtherNetwork(MilepostError):
     exit_code = BAD_CONFIG
 
 
+class LedgerUnreadable(MilepostError):
+    """The ledger in {path} cannot be opened: {reason}. Check the directory and its permissions, or choose another."""
+
+    exit_code = NO_PERMISSION
+
+
 def open_database(directory: Path | None, passphrase: str) -> sqlite3.Connection:
     """Open or make the ledger's file, for this process alone; without a directory it lives in memory.
 
-    Raises LedgerInUse, OtherNetwork.
+    Raises LedgerInUse, OtherNetwork, LedgerUnreadable.
     """
-    if directory is not None:
-        directory.mkdir(parents=True, exist_ok=True)
     path = ":memory:" if directory is None else str(directory / FILE)
-    db = sqlite3.connect(path, isolation_level=None, timeout=0.5)
-    db.row_factory = sqlite3.Row
     try:
+        if directory is not None:
+            directory.mkdir(parents=True, exist_ok=True)
+        db = sqlite3.connect(path, isolation_level=None, timeout=0.5)
+        db.row_factory = sqlite3.Row
         db.execute("PRAGMA locking_mode = EXCLUSIVE")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
         db.executescript(SCHEMA)
         db.execute("INSERT OR IGNORE INTO setting VALUES ('passphrase', ?)", [passphrase])
-    except sqlite3.OperationalError as found:
-        if "locked" not in str(found):
-            raise
-        raise LedgerInUse(path=path) from found
+    except (sqlite3.DatabaseError, OSError) as found:
+        if "locked" in str(found):
+            raise LedgerInUse(path=path) from found
+        raise LedgerUnreadable(path=path, reason=found) from found
     (stored,) = db.execute("SELECT value FROM setting WHERE name = 'passphrase'").fetchone()
     if stored != passphrase:
         raise OtherNetwork(path=path, found=stored, asked=passphrase)

@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from agent.errors import MilepostError
 from tools.localnet.catalogue import CataloguedStore
 from tools.localnet.engine import (
     TODAY,
     Admission,
     Change,
+    Closed,
     Envelope,
     Header,
     Queue,
@@ -25,6 +27,10 @@ from tools.localnet.engine import (
     network_id,
 )
 from tools.localnet.record import record, record_ledger
+
+
+class LedgerStopped(MilepostError):
+    """Ledger {sequence} could not be closed: {reason}. All before it are kept. See to the cause, start again."""
 
 
 class Node:
@@ -49,6 +55,7 @@ class Node:
         self.queue = Queue()
         self.state = State(store=CataloguedStore(SqliteStore(db), db))
         self.stopping = False
+        self.failure: LedgerStopped | None = None
         self._closed = asyncio.Event()
         self._ahead_seconds = self._setting("ahead_seconds")
         if not len(self.state):
@@ -78,7 +85,21 @@ class Node:
         return admission
 
     def close(self) -> Header:
-        """Close a ledger with what is queued. On return it is in SQLite, entries and history as one."""
+        """Close a ledger with what is queued. On return it is in SQLite, entries and history as one.
+
+        Raises LedgerStopped, after which the ledger must be opened anew.
+        """
+        try:
+            closed = self._close()
+        except Exception as found:
+            # what memory holds may now differ from what the file does: nobody may be answered from it
+            self.failure = LedgerStopped(sequence=self.header.ledger_seq + 1, reason=f"{type(found).__name__}: {found}")
+            self.stop()
+            raise self.failure from found
+        self._wake()
+        return closed.header
+
+    def _close(self) -> Closed:
         close_time = max(self.header.close_time + 1, self.now())
         batch = self.queue.nominate(self.state, close_time, self.rules)
         closed = close(self.state, batch, close_time, self.rules)
@@ -86,8 +107,7 @@ class Node:
             record(self.db, closed)
             self.state.commit(closed.changes)
         self.queue.closed(batch, self.rules)
-        self._wake()
-        return closed.header
+        return closed
 
     async def keep_closing(self, seconds: float) -> None:
         """Close a ledger every so many seconds, empty ones too: the ledger's time must move."""
@@ -130,6 +150,7 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        db.execute("ROLLBACK")
+        if db.in_transaction:  # SQLite rolls back by itself where the disk is full
+            db.execute("ROLLBACK")
         raise
     db.execute("COMMIT")

@@ -15,11 +15,12 @@ from typing import Any
 
 import uvicorn
 
+from agent.errors import UNAVAILABLE, MilepostError
 from tools.localnet.database import open_database
 from tools.localnet.engine import TODAY, Rules, root_keypair
 from tools.localnet.faults import DroppableConnection, Faults
 from tools.localnet.horizon.app import application
-from tools.localnet.node import Node
+from tools.localnet.node import LedgerStopped, Node
 
 _GRACE_SECONDS = 2
 _IDLE_SECONDS = 75  # longer than clients keep a connection between two polls
@@ -61,13 +62,20 @@ class _Server(uvicorn.Server):
             loop.add_signal_handler(number, self.handle_exit, number, None)
         yield
 
+    async def on_tick(self, counter: int) -> bool:
+        """A ledger that could not close must not go on answering as if it had."""
+        return await super().on_tick(counter) or self.node.failure is not None
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.node.stop()
         await super().shutdown(sockets)
 
 
 def serve(settings: Settings, ready: Callable[[dict[str, Any]], None]) -> None:
-    """Serve until SIGTERM or Ctrl-C. `ready` is called once with url, passphrase and root_seed."""
+    """Serve until SIGTERM or Ctrl-C. `ready` is called once with url, passphrase and root_seed.
+
+    Raises LedgerInUse, OtherNetwork, LedgerUnreadable, AddressTaken, LedgerStopped.
+    """
     _raise_file_limit()
     db = open_database(settings.state, settings.passphrase)
     try:
@@ -77,8 +85,17 @@ def serve(settings: Settings, ready: Callable[[dict[str, Any]], None]) -> None:
         db.close()
 
 
+class AddressTaken(MilepostError):
+    """Cannot listen on {host} port {port}: {reason}. Choose another --port, or 0 for a free one."""
+
+    exit_code = UNAVAILABLE
+
+
 def _listen(settings: Settings) -> socket.socket:
-    listener = socket.create_server((settings.host, settings.port), backlog=2048)
+    try:
+        listener = socket.create_server((settings.host, settings.port), backlog=2048)
+    except OSError as found:
+        raise AddressTaken(host=settings.host, port=settings.port, reason=found.strerror) from found
     # asyncio leaves this to us for a listener it did not open; without it every answer waits 40 ms for an ACK
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
@@ -107,21 +124,13 @@ async def _serve(
     }
     server = _Server(config, node, lambda: ready(facts))
     beat = asyncio.create_task(node.keep_closing(settings.close_seconds)) if settings.close_seconds else None
+    await server.serve([listener])
     if beat:
-        # a ledger that cannot close must not go on answering as if it could
-        beat.add_done_callback(lambda _: setattr(server, "should_exit", True))
-    try:
-        await server.serve([listener])
-    finally:
-        if beat:
-            await _end(beat)
-
-
-async def _end(beat: asyncio.Task[None]) -> None:
-    """Stop the beat; what broke it, if anything did, comes out here."""
-    beat.cancel()
-    with suppress(asyncio.CancelledError):
-        await beat
+        beat.cancel()
+        with suppress(asyncio.CancelledError, LedgerStopped):
+            await beat
+    if node.failure:
+        raise node.failure
 
 
 def write_ready_file(path: Path, facts: dict[str, Any]) -> None:

@@ -106,3 +106,8 @@ def test_the_sdk_gets_through_a_bad_link_with_one_payment_made() -> None:
 def test_a_fault_that_makes_no_sense_is_refused(text: str) -> None:
     with pytest.raises(FaultError):
         read_faults(text)
+
+
+def test_the_quota_ends_in_429_until_the_hour_is_over() -> None:
+    with Localnet(options=["--rate-limit", "2"]) as net:
+        assert [ask(net)[0] for _ in range(3)] == [200, 200, 429]
