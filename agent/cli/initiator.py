@@ -42,7 +42,7 @@ def publish(config_path: str | None, plan: Path, test_set: Path, weights: Path, 
     with press(load(config_path), plan, test_set, _say(as_json)) as made:
         settlement = made.set_up()
         job = made.first(weights, graph)
-    _print({"settlement": settlement, **_round(job)}, as_json)
+    _print({**_round(job), "settlement": settlement}, as_json)
 
 
 @initiator.command()

@@ -85,19 +85,20 @@ def _flat(sample: tuple[int, int, int], *layers: nn.Module) -> int:
 
 
 def pilotnet(sample: tuple[int, int, int], out: int, width_percent: int) -> nn.Module:
-    """Bojarski et al. 2016, figure 4; made for 66 x 200 YUV."""
+    """Bojarski et al. 2016, figure 4; made for 66 x 200 YUV. ELU, since ReLU units of the narrow last layers die on
+    short drives and take the network's output with them."""
     c = [max(1, n * width_percent // 100) for n in (24, 36, 48, 64, 64, 100, 50, 10)]
     see = [
-        *(nn.Conv2d(sample[0], c[0], 5, 2), nn.ReLU()),
-        *(nn.Conv2d(c[0], c[1], 5, 2), nn.ReLU()),
-        *(nn.Conv2d(c[1], c[2], 5, 2), nn.ReLU()),
-        *(nn.Conv2d(c[2], c[3], 3), nn.ReLU()),
-        *(nn.Conv2d(c[3], c[4], 3), nn.ReLU()),
+        *(nn.Conv2d(sample[0], c[0], 5, 2), nn.ELU()),
+        *(nn.Conv2d(c[0], c[1], 5, 2), nn.ELU()),
+        *(nn.Conv2d(c[1], c[2], 5, 2), nn.ELU()),
+        *(nn.Conv2d(c[2], c[3], 3), nn.ELU()),
+        *(nn.Conv2d(c[3], c[4], 3), nn.ELU()),
     ]
     steer = [
-        *(nn.Linear(_flat(sample, *see), c[5]), nn.ReLU()),
-        *(nn.Linear(c[5], c[6]), nn.ReLU()),
-        *(nn.Linear(c[6], c[7]), nn.ReLU()),
+        *(nn.Linear(_flat(sample, *see), c[5]), nn.ELU()),
+        *(nn.Linear(c[5], c[6]), nn.ELU()),
+        *(nn.Linear(c[6], c[7]), nn.ELU()),
         nn.Linear(c[7], out),
     ]
     return nn.Sequential(Pixels(), *see, nn.Flatten(), *steer)

@@ -1,0 +1,141 @@
+"""The demo's course of events: set up, drive, settle, fuse, and again; then the report."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from agent.errors import MilepostError
+from agent.sense.road import write_drive
+from tools.demo import parties, picture, report, stage
+from tools.demo.crew import Crew
+from tools.demo.parties import Party
+from tools.demo.road import Course
+from tools.demo.stage import Stage
+
+SYNTHETIC_S = 150.0
+TRIP_S = 120.0
+"""Longest wall time of a trip, until its jobs are closed."""
+LOOK_S = 0.3
+STEPS = (
+    "opened",
+    "chosen",
+    "training",
+    "arrived",
+    "trained",
+    "stored",
+    "signed",
+    "entered",
+    "settled",
+    "closing",
+    "closed",
+)
+
+console = Console(highlight=False)
+
+
+class TooSlow(MilepostError):
+    """The trip of round {number} was not over after {seconds:.0f} s. The logs are in {folder}; run again with --folder to
+    keep them."""
+
+
+def play(folder: Path, drive: Path | None, route: Path | None, rounds: int, seed: int, file: Path) -> bool:
+    """True when everything was as it should be."""
+    begun = time.monotonic()
+    folder.mkdir(parents=True, exist_ok=True)
+    if drive is None:
+        with console.status("Rendering a synthetic road"):
+            drive = folder / "road"
+            write_drive(drive, SYNTHETIC_S, seed=seed)
+    with Crew(folder / "logs") as crew:
+        with console.status("Starting ledger and broker, issuing DLC, cutting up the drive"):
+            scene, stretches = stage.prepare(folder, crew, Course.of(drive), route, rounds)
+            weights, graph = stage.network(folder, scene.course.initiators_own(stage.INPUT), seed)
+        before = report.balances(scene)
+        with console.status("The initiator publishes round 0"):
+            published = _initiator(scene, "publish", "--weights", str(weights), "--graph", str(graph))
+            parties.authorise(scene.horizon, scene.operator, scene.dlc, [published["settlement"]])
+        for validator in scene.validators:
+            crew.start(validator.name, "agent", "--config", str(validator.config), "validator", "run")
+        history = [published]
+        for trip in range(rounds):
+            for vehicle, mine in zip(scene.vehicles, stretches, strict=True):
+                scene.vehicle_config(vehicle, mine[trip])
+            _drive(scene, trip)
+            with console.status(f"The initiator fuses round {trip}"):
+                closed = _initiator(scene, "close")
+            console.print(
+                f"round {trip}: {closed['figure']} {closed['before']} -> {closed['after']} {closed['unit']},"
+                f" {len(closed['fused'])} contributions fused"
+            )
+            history.append(closed["next"] or {"cid": None, "figure": closed["after"], "fused": closed["fused"]})
+        found = report.gather(scene, published["settlement"], history, before, time.monotonic() - begun)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(found, indent=1))
+        picture.draw(scene, history, file.with_suffix(".png"))
+    report.show(console, found, file)
+    faults = report.faults(found, rounds)
+    for fault in faults:
+        console.print(f"[red]not as it should be:[/] {fault}")
+    return not faults
+
+
+def _initiator(scene: Stage, verb: str, *arguments: str) -> dict[str, Any]:
+    common = ("--plan", str(scene.plan), "--test-set", str(scene.test_set), "--json")
+    printed = scene.crew.call(
+        "initiator", "agent", "--config", str(scene.initiator.config), "initiator", verb, *common, *arguments
+    )
+    facts: dict[str, Any] = json.loads(printed.splitlines()[-1])
+    return facts
+
+
+def _drive(scene: Stage, trip: int) -> None:
+    """One trip of every vehicle, until each has closed its job; then the cars are switched off."""
+    for vehicle in scene.vehicles:
+        if vehicle.role == "honest":
+            scene.crew.start(vehicle.name, "agent", "--config", str(vehicle.config), "run")
+        else:
+            scene.crew.start(vehicle.name, "tools.demo.hostile", str(vehicle.config))
+    until = time.monotonic() + TRIP_S
+    columns = (TextColumn("{task.fields[who]:<10}"), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bars:
+        tasks = {v.name: bars.add_task("starting", total=len(STEPS), who=v.name) for v in scene.vehicles}
+        waiting = set(tasks)
+        while waiting:
+            scene.crew.check()
+            if time.monotonic() > until:
+                raise TooSlow(number=trip, seconds=TRIP_S, folder=scene.crew.folder)
+            for vehicle in scene.vehicles:
+                if vehicle.name in waiting and _shown(bars, tasks[vehicle.name], vehicle, trip):
+                    waiting.discard(vehicle.name)
+            time.sleep(LOOK_S)
+    scene.crew.end(*(v.name for v in scene.vehicles))
+
+
+def _shown(bars: Progress, task: TaskID, vehicle: Party, trip: int) -> bool:
+    """Bring a vehicle's bar up to date; whether its trip's job is over."""
+    jobs = report.jobs(vehicle)
+    if len(jobs) <= trip:
+        return False
+    job = jobs[trip]
+    words = job.state.value
+    if job.state.value == "training":
+        words += _training(vehicle)
+    elif job.is_over:
+        words = f"{job.outcome or 'passed'} {job.facts.get('reason', '')}"[:100]
+    done = STEPS.index(job.state.value) + 1 if job.state.value in STEPS else len(STEPS)
+    bars.update(task, completed=done, description=words)
+    return job.is_over
+
+
+def _training(vehicle: Party) -> str:
+    try:
+        training = json.loads((vehicle.folder / "state" / "status.json").read_text())["training"]
+        return f", {training['steps']} steps on {training['samples']} frames" if training else ""
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
