@@ -25,7 +25,7 @@ from agent.fleet.broker import Broker
 from agent.ports import Message
 
 MAX_PAYLOAD = 64 * 1024
-"""Bytes, unless said otherwise. What is larger is not handed on, and refused when it is to be sent."""
+"""Bytes. What is larger is not handed on, and refused when it is to be sent."""
 MAX_WAITING = 1000
 """Messages, each way: in, between two calls of `receive`; out, taken but not yet confirmed."""
 UNSUPPORTED_VERSION = 0x84
@@ -55,7 +55,6 @@ class PahoLink:
         will: Message | None = None,
         will_delay: int = 60,
         session_seconds: int = 86_400,
-        max_payload: int = MAX_PAYLOAD,
         max_waiting: int = MAX_WAITING,
     ) -> None:
         self.broker = broker
@@ -65,7 +64,7 @@ class PahoLink:
         self._subscriptions = tuple(subscriptions)
         self._will, self._will_delay, self._session_seconds = will, will_delay, session_seconds
         self._tls = broker.certificates.context() if broker.certificates else None
-        self._max_payload, self._max_waiting = max_payload, max_waiting
+        self._max_waiting = max_waiting
         self._inbox: deque[Message] = deque()
         self._confirmed: deque[int] = deque()  # paho's ids, written by its thread
         self._taken: dict[int, tuple[int, Message]] = {}  # paho's id: our id and the message, until confirmed
@@ -97,8 +96,8 @@ class PahoLink:
 
     def publish(self, message: Message, qos: int = 1) -> int | None:
         """See FleetLink. Raises Refused for a payload that no reader would take."""
-        if len(message.payload) > self._max_payload:
-            raise Refused(what=f"a message on {message.topic}", why=f"more than {self._max_payload} bytes")
+        if len(message.payload) > MAX_PAYLOAD:
+            raise Refused(what=f"a message on {message.topic}", why=f"more than {MAX_PAYLOAD} bytes")
         self._tend()
         if self._will and message.retain and message.topic == self._will.topic:
             self._greeting = message
@@ -218,7 +217,7 @@ class PahoLink:
     def _connect_properties(self) -> Properties:
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = self._session_seconds
-        properties.MaximumPacketSize = self._max_payload + 1024  # the rest: topic and header
+        properties.MaximumPacketSize = MAX_PAYLOAD + 1024  # the rest: topic and header
         return properties
 
     def _will_properties(self) -> Properties:
@@ -281,7 +280,7 @@ class PahoLink:
         self._answered.set()
 
     def _on_message(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
-        if len(message.payload) > self._max_payload or len(self._inbox) >= self._max_waiting:
+        if len(message.payload) > MAX_PAYLOAD or len(self._inbox) >= self._max_waiting:
             self.refused += 1
             return
         self._inbox.append(Message(message.topic, bytes(message.payload), message.retain))

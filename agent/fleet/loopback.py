@@ -62,14 +62,13 @@ class LoopbackLink:
         subscriptions: Sequence[str] = (),
         *,
         will: Message | None = None,
-        max_payload: int = MAX_PAYLOAD,
         max_waiting: int = MAX_WAITING,
     ) -> None:
         self.will = will
         self.refused = 0
         self._broker = broker
         self._subscriptions = tuple(subscriptions)
-        self._max_payload, self._max_waiting = max_payload, max_waiting
+        self._max_waiting = max_waiting
         self._inbox: deque[Message] = deque()
         self._held: deque[tuple[int, Message]] = deque()
         self._confirmed: list[int] = []
@@ -82,8 +81,8 @@ class LoopbackLink:
         return self._broker.up and not self._closed
 
     def publish(self, message: Message, qos: int = 1) -> int | None:
-        if len(message.payload) > self._max_payload:
-            raise Refused(what=f"a message on {message.topic}", why=f"more than {self._max_payload} bytes")
+        if len(message.payload) > MAX_PAYLOAD:
+            raise Refused(what=f"a message on {message.topic}", why=f"more than {MAX_PAYLOAD} bytes")
         if self._closed or (qos == 0 and not self.connected) or len(self._held) >= self._max_waiting:
             return None
         number, self._next_id = self._next_id, self._next_id + 1
@@ -118,7 +117,7 @@ class LoopbackLink:
     def take(self, message: Message) -> None:
         if not any(matches(pattern, message.topic) for pattern in self._subscriptions):
             return
-        if len(message.payload) > self._max_payload or len(self._inbox) >= self._max_waiting:
+        if len(message.payload) > MAX_PAYLOAD or len(self._inbox) >= self._max_waiting:
             self.refused += 1
             return
         self._inbox.append(message)
