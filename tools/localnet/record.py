@@ -122,12 +122,16 @@ def _operation(
     number: int,
     header: Header,
 ) -> set[str]:
-    """Add the rows of one operation; returns the accounts that took part in it."""
+    """Add the rows of one operation; returns the accounts that took part in it.
+
+    The operation is listed for those that it names, its transaction also for those that it traded with.
+    """
     result = xdr.OperationResult.from_xdr_bytes(outcome.result) if outcome else None
     fields: dict[str, Any] = muxed_fields("source_account", source) | details(op, result, source)
     rows["operation"].append((number, op.body.type.value, successful, json.dumps(fields)))
     parties = {fields["source_account"]} | {fields[name] for name in _PARTIES if name in fields}
     parties |= {one["destination"] for one in fields.get("claimants", ())}
+    rows["operation_account"] += [(account, number) for account in parties]
     if outcome and result and successful:
         account = muxed_from_xdr(source)
         made = effects(op, result, account, outcome.changes)
@@ -138,7 +142,6 @@ def _operation(
         ]
         rows["trade"] += _trades(inner_result(result), account, outcome.changes, number, header.close_time)
         rows["operation_balance"] += [(key[1], number) for key in _keys(outcome.changes, "claimable_balance")]
-    rows["operation_account"] += [(account, number) for account in parties]
     return parties
 
 

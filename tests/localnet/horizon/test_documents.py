@@ -159,6 +159,13 @@ def test_failed_transactions_are_shown_only_when_asked_for(town: Any) -> None:
     assert [one["transaction_successful"] for one in shown] == [False, False]
 
 
+def test_a_crossed_offers_owner_has_the_transaction_but_not_the_operation_in_its_history(town: Any) -> None:
+    server, maker = town.client.server, town.maker.public_key
+    assert town.hashes["take"] in [one["hash"] for one in records(server.transactions().for_account(maker))]
+    operations = records(server.operations().for_account(maker))
+    assert town.hashes["take"] not in [one["transaction_hash"] for one in operations]
+
+
 def test_an_accounts_history_outlives_the_account(town: Any) -> None:
     operation = records(town.client.server.operations().for_transaction(town.hashes["merge"]))[0]
     gone = operation["account"]
