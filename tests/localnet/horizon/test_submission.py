@@ -167,16 +167,40 @@ def test_friendbot_funds_an_account_once(client: Any) -> None:
     assert codes == {"transaction": "tx_failed", "operations": ["op_already_exists"]}
 
 
-def test_ledgers_close_by_themselves_and_take_many_friends_of_friendbot_at_once() -> None:
+def test_friendbot_waits_for_its_turn_when_the_root_account_is_spent_from(client: Any) -> None:
+    root = Keypair.from_secret(client.net.root_seed)
+    envelope = client.envelope(root, op.BumpSequence(0))
+    assert client.server.submit_transaction_async(envelope)["tx_status"] == "PENDING"
+    assert client.account()
+    assert client.server.transactions().transaction(envelope.hash_hex()).call()["successful"]
+
+
+def test_ledgers_close_by_themselves() -> None:
     with Localnet(close_every="0.05s") as net:
-        keys = [Keypair.random().public_key for _ in range(8)]
-        with ThreadPoolExecutor(8) as pool:
-            list(pool.map(net.fund, keys))
         before = net.get("/")["history_latest_ledger"]
         ends = time.monotonic() + 10
         while net.get("/")["history_latest_ledger"] == before:
             assert time.monotonic() < ends
-        assert all(net.get(f"/accounts/{key}")["sequence"] for key in keys)
+
+
+def test_friendbot_funds_many_with_one_ledger_and_an_old_friend_spoils_it_for_nobody() -> None:
+    with Localnet(close_every="0.3s") as net:
+        keys = [Keypair.random().public_key for _ in range(24)]
+        net.fund(keys[0])
+
+        def ask(key: str) -> int:
+            try:
+                net.fund(key)
+            except urllib.error.HTTPError as refused:
+                with refused:
+                    return refused.code
+            return 200
+
+        with ThreadPoolExecutor(24) as pool:
+            statuses = list(pool.map(ask, keys))
+        assert statuses == [400, *[200] * 23]
+        made = [net.get(f"/accounts/{key}")["last_modified_ledger"] for key in keys]
+        assert max(made) - made[0] <= 4
 
 
 def test_the_ledgers_clock_can_be_advanced_past_a_time_bound(client: Any) -> None:

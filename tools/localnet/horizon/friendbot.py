@@ -13,17 +13,18 @@ from tools.localnet.engine import Envelope, root_keypair
 from tools.localnet.horizon.answer import answer, origin
 from tools.localnet.horizon.collection import node_of
 from tools.localnet.horizon.party import account_param
-from tools.localnet.horizon.problem import bad_field
+from tools.localnet.horizon.problem import Problem, bad_field
 from tools.localnet.horizon.submit import include, transaction_failed
 from tools.localnet.horizon.transactions import transaction_record
 from tools.localnet.node import Node
 
 STARTING_LUMENS = "10000"
 _VALID_SECONDS = 300
+_MAX_TOGETHER = 100
 
 
 class Friendbot:
-    """Serves one request after the other: an account has one pending transaction, the root account too."""
+    """Funds together whoever asks while a ledger is awaited: the root account has one pending transaction."""
 
     def __init__(self, node: Node, manual: bool, submit_seconds: float) -> None:
         """`manual`: nobody else closes ledgers, so friendbot closes its own."""
@@ -31,26 +32,60 @@ class Friendbot:
         self.manual = manual
         self.submit_seconds = submit_seconds
         self.root = root_keypair(node.passphrase)
-        self._turn = asyncio.Lock()
+        self._asking: dict[str, asyncio.Future[Any]] = {}
+        self._work: asyncio.Task[None] | None = None
 
     async def fund(self, account: str) -> Any:
         """The history row of the transaction that created the account, or the Problem that it met."""
-        async with self._turn:
-            envelope = self._sign(account)
-            waiting = asyncio.ensure_future(include(self.node, envelope, self.submit_seconds))
-            await asyncio.sleep(0)  # let it into the queue
-            if self.manual and not waiting.done():
-                self.node.close()
-            row = await waiting
+        answer = self._asking.setdefault(account, asyncio.get_running_loop().create_future())
+        if self._work is None or self._work.done():
+            self._work = asyncio.create_task(self._fund_all())
+        return await asyncio.shield(answer)
+
+    async def _fund_all(self) -> None:
+        while self._asking:
+            accounts = self._next()
+            answers = [self._asking.pop(account) for account in accounts]
+            try:
+                row = await self._create(accounts)
+            except Problem as problem:
+                for answer in answers:
+                    answer.set_exception(problem)
+            else:
+                for answer in answers:
+                    answer.set_result(row)
+
+    def _next(self) -> list[str]:
+        """Accounts for one transaction. One that exists already is tried alone: its failure is nobody else's."""
+        asking = list(self._asking)
+        new = [account for account in asking if self.node.state.account(account) is None]
+        return new[:_MAX_TOGETHER] or asking[:1]
+
+    async def _create(self, accounts: list[str]) -> Any:
+        if self.node.queue.of(self.root.public_key):  # somebody else spends from the root account
+            await self._next_ledger()
+        envelope = self._sign(accounts)
+        waiting = asyncio.ensure_future(include(self.node, envelope, self.submit_seconds))
+        await asyncio.sleep(0)  # let it into the queue
+        if not waiting.done():
+            await self._next_ledger()
+        row = await waiting
         if not row["successful"]:
             raise transaction_failed(envelope.base64, row["result"])
         return row
 
-    def _sign(self, account: str) -> Envelope:
+    async def _next_ledger(self) -> None:
+        if self.manual:
+            self.node.close()
+        else:
+            await self.node.next_close(self.submit_seconds)
+
+    def _sign(self, accounts: list[str]) -> Envelope:
         root = self.node.state.account(self.root.public_key)
         sequence = root.sequence if root else 0
         builder = TransactionBuilder(Account(self.root.public_key, sequence), self.node.passphrase, base_fee=100)
-        builder.append_create_account_op(account, STARTING_LUMENS)
+        for account in accounts:
+            builder.append_create_account_op(account, STARTING_LUMENS)
         builder.add_time_bounds(0, self.node.now() + _VALID_SECONDS)
         transaction = builder.build()
         transaction.sign(self.root)
