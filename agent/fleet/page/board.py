@@ -206,6 +206,7 @@ class Board:
             "paid": str(sum(card.paid for card in cards)),
             "missed": sum(card.missed for card in cards),
             "dropped": self.dropped,
+            "messages": self.messages,
         }
 
     # --- the cards ------------------------------------------------------------------------------------------

@@ -1,0 +1,183 @@
+"""The simulated fleet's market on localnet: parties, accounts, one round. Everything is signed and submitted
+as in life; only what takes one ledger each on a real network is spread over many source accounts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from stellar_sdk import ChangeTrust, CreateAccount, Keypair, MuxedAccount
+from stellar_sdk.operation import Operation
+
+from agent.content.folder import FolderStore
+from agent.core.cid import Cid
+from agent.core.documents import Architecture, Figure, GlobalSet, Input, Recipe, Round, StakeSchedule, Task
+from agent.core.money import UNIT, Asset, text
+from agent.errors import MilepostError
+from agent.learn import weights
+from agent.ledger.envelope import Signed, build, sdk_asset, signed
+from agent.ledger.horizon import Horizon
+from agent.ledger.submission import Entered, look
+from agent.market import bundle, publish
+
+VALIDATORS = 3
+OPERATIONS, SIGNATURES = 100, 20
+"""Bounds of one transaction."""
+REWARD, STAKE, FEE = 2 * UNIT, 5 * UNIT, UNIT // 10
+DLC_PRICE = Fraction(1, 2)
+PATIENCE_S = 120.0
+FIRST_WEIGHTS = {"weight": np.zeros(64, dtype=np.float32)}
+
+
+class NotEntered(MilepostError):
+    """The simulation's transaction was not taken by the ledger: {why}"""
+
+
+@dataclass(frozen=True)
+class Market:
+    """Who is who, and the round that everybody works on."""
+
+    horizon: Callable[[], Horizon]
+    """One for each thread."""
+    store: FolderStore
+    operator: Keypair
+    initiator: Keypair
+    settlement: str
+    committee: tuple[Keypair, ...]
+    dlc: Asset
+    round: Round
+    cid: str
+
+
+class Desk:
+    """Builds, signs and sees transactions into ledgers, many at a time."""
+
+    def __init__(self, horizon: Callable[[], Horizon], pool: ThreadPoolExecutor) -> None:
+        self.horizon, self._pool = horizon, pool
+
+    def enter(self, *made: Signed) -> None:
+        """All of them, or NotEntered."""
+        waiting, until = list(made), time.monotonic() + PATIENCE_S
+        while waiting:
+            if time.monotonic() > until:
+                raise NotEntered(why=f"{len(waiting)} were not in a ledger after {PATIENCE_S:g} s")
+            outcomes = list(self._pool.map(lambda one: look(self.horizon(), one), waiting))
+            for outcome in outcomes:
+                if outcome is not None and not isinstance(outcome, Entered):
+                    raise NotEntered(why=str(outcome))
+            waiting = [one for one, outcome in zip(waiting, outcomes, strict=True) if outcome is None]
+            if waiting:
+                time.sleep(0.5)
+
+    def transaction(self, operations: Sequence[Operation], *keys: Keypair, memo: bytes | None = None) -> Signed:
+        """Under the next sequence number of the first key's account."""
+        horizon = self.horizon()
+        account, head = horizon.account(keys[0].public_key), horizon.head()
+        if account is None:
+            raise NotEntered(why=f"{keys[0].public_key} is not on the ledger")
+        envelope = build(
+            account.id,
+            account.sequence,
+            operations,
+            passphrase=horizon.passphrase,
+            fee=1000,
+            max_time=head.closed_at + 240,
+            memo=memo,
+        )
+        return signed(envelope, *keys)
+
+    def transactions(self, parts: Iterable[tuple[Sequence[Operation], Sequence[Keypair]]]) -> list[Signed]:
+        return list(self._pool.map(lambda part: self.transaction(part[0], *part[1]), parts))
+
+
+def open_market(desk: Desk, root: Keypair, store: FolderStore, folder: Path, vehicles: int) -> Market:
+    """Operator, initiator, settlement account and round 0, with enough of everything for `vehicles`
+    contributions."""
+    operator, initiator, own = Keypair.random(), Keypair.random(), Keypair.random()
+    committee = tuple(Keypair.random() for _ in range(VALIDATORS))
+    budget = REWARD * (vehicles + 10)
+    desk.enter(
+        desk.transaction(
+            [
+                CreateAccount(operator.public_key, "1000"),
+                CreateAccount(initiator.public_key, text(budget + 10_000 * UNIT)),
+                *(CreateAccount(key.public_key, "100") for key in committee),
+            ],
+            root,
+        )
+    )
+    dlc = Asset("DLC", operator.public_key)
+    dlm, vlm = (Asset(f"{kind}sim", initiator.public_key) for kind in ("DLM", "VLM"))
+    validators = [key.public_key for key in committee]
+    setup = [
+        *publish.settlement_account(initiator.public_key, own.public_key, 100 * UNIT),
+        *publish.settlement_setup(initiator.public_key, own.public_key, dlc, dlm, vlm, validators),
+    ]
+    on_sale = STAKE * 3 * (vehicles + 10)
+    desk.enter(
+        desk.transaction(publish.operator_account(dlc, on_sale, DLC_PRICE), operator),
+        desk.transaction(setup, initiator, own),
+    )
+    desk.enter(desk.transaction(publish.authorise(dlc, [own.public_key]), operator))
+    round_ = _round(str(dlm), str(dlc), own.public_key, validators)
+    home = bundle.lay(
+        folder / "round-0", {bundle.ROUND: round_.to_bytes(), bundle.WEIGHTS: weights.dump(FIRST_WEIGHTS)}
+    )
+    cid = store.put(home)
+    desk.enter(desk.transaction(publish.offer(dlm, budget, REWARD), initiator, memo=Cid.parse(str(cid)).digest))
+    return Market(desk.horizon, store, operator, initiator, own.public_key, committee, dlc, round_, str(cid))
+
+
+def enrol(desk: Desk, market: Market, root: Keypair, keys: Sequence[Keypair]) -> None:
+    """Accounts, DLC trustlines, and the compliance desk's yes, for every vehicle."""
+    heads = keys[::OPERATIONS]
+    for part in _parts(heads, OPERATIONS):
+        starting = text(40 * OPERATIONS * UNIT)
+        desk.enter(desk.transaction([CreateAccount(key.public_key, starting) for key in part], root))
+    crews = [part for part in _parts(keys, OPERATIONS) if len(part) > 1]
+    desk.enter(*desk.transactions(([CreateAccount(k.public_key, "40") for k in p[1:]], p[:1]) for p in crews))
+    asset = sdk_asset(market.dlc)
+    small = list(_parts(keys, SIGNATURES))
+    desk.enter(*desk.transactions(([ChangeTrust(asset, source=k.public_key) for k in p], p) for p in small))
+    whole = list(_parts(keys, OPERATIONS))
+    desk.enter(*desk.transactions((_as_operator(market, p), [p[0], market.operator]) for p in whole))
+
+
+def _as_operator(market: Market, keys: Sequence[Keypair]) -> list[Operation]:
+    """The operator's operations in somebody else's transaction, so that many fit into one ledger."""
+    operations = publish.authorise(market.dlc, [key.public_key for key in keys])
+    for operation in operations:
+        operation.source = MuxedAccount(market.operator.public_key)
+    return operations
+
+
+def _parts(items: Sequence[Any], size: int) -> Iterable[Sequence[Any]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def _round(dlm: str, dlc: str, settlement: str, committee: Sequence[str]) -> Round:
+    """A round whose network is 64 numbers: nothing here is learnt."""
+    return Round(
+        model=dlm,
+        number=0,
+        task=Task(kind="steering"),
+        architecture=Architecture(name="pilotnet"),
+        input=Input(height=66, width=200),
+        recipe=Recipe(steps=100, batch=32, learning_rate=Decimal("0.001"), minimum_samples=10),
+        stake=StakeSchedule(asset=dlc, base=STAKE, fee=FEE),
+        settlement=settlement,
+        committee=tuple(committee),
+        contributions=100,
+        review_window=86_400,
+        length=86_400,
+        gain_reference=Decimal("0.01"),
+        global_set=GlobalSet(cid="Qm" + "1" * 44, keys={}),
+        figure=Figure(name="rmse", unit="deg", better="lower", value=Decimal("9.81"), samples=500),
+    )
