@@ -23,8 +23,10 @@ from agent.errors import Refused
 
 _DIRECTORY_BYTES = 256 * 1024
 """From here on Kubo spreads a directory over several blocks, which bundles never need."""
-_AHEAD = 4
-"""Chunks hashed ahead of the one handed out, on two threads (hashlib lets go of the interpreter)."""
+_THREADS = 2
+"""hashlib and reading let go of the interpreter, so that two cores are used where there are two."""
+_RUN_BYTES = 2 * 1024 * 1024
+"""What a thread reads and hashes at a time. With less, handing over would cost more than the second core gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,12 @@ class _Part:
 
 def root(path: Path, layout: Layout = CIDV0) -> Cid:
     """The CID of a file or folder; stores nothing. Raises NotStorable."""
-    return last(blocks(path, layout)).cid
+    return last(_tree(path, layout, keep=False)).cid
+
+
+def bundle_root(path: Path, layout: Layout = CIDV0) -> Cid:
+    """The CID under which a store keeps a folder, or a single file wrapped in one. Raises NotStorable."""
+    return last(_bundle(path, layout, keep=False)).cid
 
 
 def last(stream: Iterable[Block]) -> Block:
@@ -89,29 +96,32 @@ def last(stream: Iterable[Block]) -> Block:
 
 def blocks(path: Path, layout: Layout = CIDV0) -> Iterator[Block]:
     """Every block of a file or folder, the root last. Raises NotStorable for what a bundle cannot hold."""
-    yield from _tree(path, layout)
+    yield from _tree(path, layout, keep=True)
 
 
 def bundle_blocks(path: Path, layout: Layout = CIDV0) -> Iterator[Block]:
     """Like `blocks`, but a single file is wrapped in a directory: the root is dag-pb in any layout."""
+    yield from _bundle(path, layout, keep=True)
+
+
+def _bundle(path: Path, layout: Layout, keep: bool) -> Iterator[Block]:
+    part = yield from _tree(path, layout, keep)
     if path.is_dir():
-        yield from _tree(path, layout)
         return
-    part = yield from _tree(path, layout)
     yield _directory([Link(part.cid, part.total, _name(path))], layout, path)[0]
 
 
-def _tree(path: Path, layout: Layout) -> Generator[Block, None, _Part]:
+def _tree(path: Path, layout: Layout, keep: bool) -> Generator[Block, None, _Part]:
     if path.is_symlink():
         raise NotStorable(what=path, why="it is a symbolic link")
     if path.is_file():
-        return (yield from _file(path, layout))
+        return (yield from _file(path, layout, keep))
     if not path.is_dir():
         why = "it is neither a file nor a folder" if path.exists() else "there is nothing there"
         raise NotStorable(what=path, why=why)
     links = []
     for entry in sorted(path.iterdir()):
-        part = yield from _tree(entry, layout)
+        part = yield from _tree(entry, layout, keep)
         links.append(Link(part.cid, part.total, _name(entry)))
     block, whole = _directory(links, layout, path)
     yield block
@@ -134,9 +144,9 @@ def _directory(links: list[Link], layout: Layout, path: Path) -> tuple[Block, _P
     return Block(cid, (data,)), _Part(cid, 0, len(data) + sum(link.total for link in links))
 
 
-def _file(path: Path, layout: Layout) -> Generator[Block, None, _Part]:
+def _file(path: Path, layout: Layout, keep: bool) -> Generator[Block, None, _Part]:
     levels: list[list[_Part]] = [[]]
-    for leaf, part in _leaves(path, layout):
+    for leaf, part in _leaves(path, layout, keep):
         yield leaf
         yield from _add(levels, 0, part, layout)
     depth = 0
@@ -167,34 +177,46 @@ def _parent(parts: list[_Part], layout: Layout) -> tuple[Block, _Part]:
     return Block(cid, (data,)), _Part(cid, sum(sizes), len(data) + sum(part.total for part in parts))
 
 
-def _leaves(path: Path, layout: Layout) -> Iterator[tuple[Block, _Part]]:
-    """At least one, in order. The next chunks are read and hashed while the caller is busy with the last."""
-    ahead: deque[Future[tuple[Block, _Part]]] = deque()
-    with path.open("rb", buffering=0) as file, ThreadPoolExecutor(2) as threads:
-        yield _leaf(_chunk(file, layout), layout)
-        while chunk := _chunk(file, layout):
-            ahead.append(threads.submit(_leaf, chunk, layout))
-            if len(ahead) > _AHEAD:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
+_Leaf = tuple[Block, _Part]
 
 
-def _chunk(file: FileIO, layout: Layout) -> bytes:
-    """A whole chunk, or what is left of the file."""
-    chunk = file.read(layout.chunk_bytes)
-    while chunk and len(chunk) < layout.chunk_bytes and (more := file.read(layout.chunk_bytes - len(chunk))):
-        chunk += more
-    return chunk
+def _leaves(path: Path, layout: Layout, keep: bool) -> Iterator[_Leaf]:
+    """At least one, in order. Without their bytes (`keep` False) they are hashed on two threads."""
+    with path.open("rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        if keep or size <= _RUN_BYTES:
+            yield from _run(file, 0, size, layout, keep)
+            return
+        run_bytes = max(1, _RUN_BYTES // layout.chunk_bytes) * layout.chunk_bytes
+        ahead: deque[Future[list[_Leaf]]] = deque()
+        with ThreadPoolExecutor(_THREADS) as threads:
+            for start in range(0, size, run_bytes):
+                end = min(start + run_bytes, size)
+                ahead.append(threads.submit(lambda *run: list(_run(*run)), file, start, end, layout, keep))
+                if len(ahead) > _THREADS:
+                    yield from ahead.popleft().result()
+            while ahead:
+                yield from ahead.popleft().result()
 
 
-def _leaf(chunk: bytes, layout: Layout) -> tuple[Block, _Part]:
+def _run(file: FileIO, start: int, end: int, layout: Layout, keep: bool) -> Iterator[_Leaf]:
+    """The leaves of one stretch of a file. Raises NotStorable when the file has become shorter."""
+    for at in range(start, max(end, start + 1), layout.chunk_bytes):
+        size = min(layout.chunk_bytes, end - at)
+        chunk = os.pread(file.fileno(), size, at)
+        if len(chunk) != size:
+            raise NotStorable(what=file.name, why="it changed while it was read")
+        yield _leaf(chunk, layout, keep)
+
+
+def _leaf(chunk: bytes, layout: Layout, keep: bool) -> _Leaf:
     head, tail = (b"", b"") if layout.raw_leaves else node.leaf_frame(len(chunk))
     digest = hashlib.sha256(head)
     digest.update(chunk)
     digest.update(tail)
     cid = _cid(RAW if layout.raw_leaves else DAG_PB, digest.digest(), layout)
-    return Block(cid, (head, chunk, tail)), _Part(cid, len(chunk), len(head) + len(chunk) + len(tail))
+    part = _Part(cid, len(chunk), len(head) + len(chunk) + len(tail))
+    return Block(cid, (head, chunk, tail) if keep else ()), part
 
 
 def _cid(codec: int, digest: bytes, layout: Layout) -> Cid:

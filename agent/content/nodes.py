@@ -90,10 +90,10 @@ class NodeStore:
         raise refusals[0]
 
     def _plan(self, folder: Path) -> tuple[Layout, Cid]:
-        plain = importer.last(importer.bundle_blocks(folder, CIDV0)).cid
+        plain = importer.bundle_root(folder)
         if not self._outgoing.wide(plain, self._good_link()):
             return CIDV0, plain
-        return GOOD_LINK, importer.last(importer.bundle_blocks(folder, GOOD_LINK)).cid
+        return GOOD_LINK, importer.bundle_root(folder, GOOD_LINK)
 
     def _store_at(self, endpoint: Kubo, folder: Path, layout: Layout, root: Cid) -> None:
         if self._outgoing.is_stored(endpoint.url, root) and self._again(partial(endpoint.pinned, root)):

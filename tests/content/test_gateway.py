@@ -182,7 +182,7 @@ def test_a_block_that_nobody_has_is_missing_and_a_gateway_in_trouble_is_unavaila
 
 @given(cut=st.integers(1, 50), sizes=st.lists(st.integers(0, 200), max_size=5))
 def test_a_car_reads_back_however_its_bytes_are_cut(cut: int, sizes: list[int]) -> None:
-    blocks = [importer._leaf(bytes([n]) * size, importer.CIDV0)[0] for n, size in enumerate(sizes)]
+    blocks = [importer._leaf(bytes([n]) * size, importer.CIDV0, keep=True)[0] for n, size in enumerate(sizes)]
     root = Cid.v0(bytes(32))
     data = b"".join(car.write(root, blocks))
     pieces = (data[at : at + cut] for at in range(0, len(data), cut))

@@ -47,6 +47,7 @@ def test_a_real_node_keeps_blocks_of_both_codecs_under_their_names(
     node: Any, connect: Callable[..., Kubo], bundle: Path, layout: importer.Layout
 ) -> None:
     kubo = connect(node.api, look_seconds=1)
+    (bundle / "mine").write_text(str(bundle))  # the node is shared: nobody else pins this
     for block in importer.blocks(bundle, layout):
         kubo.put(block)
         assert kubo.get(block.cid) == block.to_bytes()
