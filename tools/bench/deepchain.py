@@ -16,12 +16,10 @@ from pathlib import Path
 import click
 import torch
 
-from agent.learn import graph, loop, networks
-from agent.learn.export import export
-from agent.learn.score import Scorer
+from agent.learn import networks
 from agent.learn.testset import TestSet
 from tools.bench import mnist
-from tools.bench.vehicles import Weights, fused, publish, vehicle
+from tools.bench.vehicles import Weights, figure, fused, initial, publish, vehicle
 
 SAMPLES, ITERATIONS, SHARED_EVERY = 5500, 1500, 15
 RATE = 0.004
@@ -58,9 +56,9 @@ def main(parties: int, data: Path, iterations: int, threads: int, as_json: bool)
                 party.seconds += time.perf_counter() - began
     result = {
         "parties": parties,
-        "accuracy": accuracy(agents.weights, test),
-        "baseline": accuracy(alone.weights, test),
-        "bare_accuracy": accuracy(bare.weights, test),
+        "accuracy": figure(agents.weights, agents.round, test),
+        "baseline": figure(alone.weights, agents.round, test),
+        "bare_accuracy": figure(bare.weights, agents.round, test),
         "seconds": round(agents.seconds, 2),
         "bare_seconds": round(bare.seconds, 2),
         "ratio": round(agents.seconds / bare.seconds, 3),
@@ -76,10 +74,10 @@ class Agents:
     """Milepost's own training, updates and fusion."""
 
     def __init__(self, shares: Sequence[TestSet], folder: Path) -> None:
-        first = mnist.a_round(SHARED_EVERY, RATE)
+        self.round = mnist.a_round(SHARED_EVERY, RATE)
         self.bundle = folder / "bundle"
-        self.cars = [vehicle(share, first, folder / f"car{i}", seed=i) for i, share in enumerate(shares)]
-        self.weights: Weights = loop.weights(networks.build(first, seed=0))
+        self.cars = [vehicle(share, self.round, folder / f"car{i}", seed=i) for i, share in enumerate(shares)]
+        self.weights: Weights = initial(self.round)
         self.seconds = 0.0
 
     def share(self, number: int, learning_rate: float) -> None:
@@ -118,10 +116,3 @@ class Bare:
             for name, value in self.network.state_dict().items():
                 mean[name] += value / len(self.data)
         self.state = mean
-
-
-def accuracy(weights: Weights, test: TestSet) -> float:
-    """As a validator measures it."""
-    this = mnist.a_round(1, RATE)
-    checked = graph.check(export(networks.build(this), this.input))
-    return Scorer(checked, this.task).score(weights, test.images, test.labels).figure

@@ -10,10 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.core.documents import Round
-from agent.learn import checkpoint, loop
+from agent.learn import checkpoint, graph, loop, networks
 from agent.learn.checkpoint import Checkpoint
+from agent.learn.export import export
 from agent.learn.fusion import fuse
+from agent.learn.runner import Machine
 from agent.learn.samples import Reservoir, Samples
+from agent.learn.score import Scorer
 from agent.learn.testset import TestSet
 from agent.learn.update import decode, encode
 from agent.ports import TrainingTask
@@ -68,3 +71,13 @@ def publish(round: Round, weights: Weights, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "round.json").write_bytes(round.to_bytes())
     checkpoint.write_weights(folder / "weights.safetensors", weights)
+
+
+def initial(round: Round) -> Weights:
+    return loop.weights(networks.build(round, seed=0))
+
+
+def figure(weights: Weights, round: Round, test: TestSet) -> float:
+    """The task's figure, as a validator measures it."""
+    checked = graph.check(export(networks.build(round), round.input))
+    return Scorer(checked, round.task, Machine(threads=2)).score(weights, test.images, test.labels).figure

@@ -127,9 +127,7 @@ def _parsed(source: bytes | Path, limits: Limits) -> Any:
     if size > limits.file_bytes:
         raise Malformed(what=WHAT, why=f"{size} bytes, at most {limits.file_bytes} are read")
     data = source if isinstance(source, bytes) else source.read_bytes()
-    structure = len(data) - wire.numbers(data)
-    if structure > limits.structure_bytes:
-        raise Malformed(what=WHAT, why=f"{structure} bytes besides its weights, over the limit")
+    wire.bounded(data, limits.structure_bytes)
     proto = onnx.ModelProto()
     try:
         proto.ParseFromString(data)

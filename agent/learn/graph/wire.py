@@ -9,22 +9,29 @@ from __future__ import annotations
 
 from agent.errors import Malformed
 
-Fields = dict[int, "Fields | None"]
-"""Length-delimited fields worth looking into; None: plain numbers."""
+Fields = dict[int, "Fields | str"]
+"""Fields worth looking into; the others are leaves."""
 
-TENSOR: Fields = {4: None, 9: None, 10: None}  # float_data, raw_data, double_data
+WHAT = "model.onnx"
+NUMBERS, LEAF = "numbers", "leaf"
+TENSOR: Fields = {4: NUMBERS, 9: NUMBERS, 10: NUMBERS}  # float_data, raw_data, double_data
 NODE: Fields = {5: {5: TENSOR}}  # attribute, its tensor
 MODEL: Fields = {7: {1: NODE, 5: TENSOR}}  # graph: its nodes and initializers
 
 VARINT, FIXED64, DELIMITED, FIXED32 = 0, 1, 2, 5
 
 
-def numbers(data: bytes, fields: Fields = MODEL, start: int = 0, end: int | None = None) -> int:
-    """How many bytes of a model file are plain numbers. Raises Malformed when it is no protobuf."""
-    at, end, found = start, len(data) if end is None else end, 0
+def bounded(data: bytes, most: int) -> None:
+    """Raises Malformed when a model file has more than `most` bytes besides its numbers, or is no protobuf."""
+    _walk(data, MODEL, 0, len(data), most)
+
+
+def _walk(data: bytes, fields: Fields, at: int, end: int, left: int) -> int:
+    """How many of the bytes that are `left` to spend remain after this message."""
     while at < end:
+        began = at
         key, at = _varint(data, at, end)
-        kind, field = key & 7, key >> 3
+        kind, inside = key & 7, fields.get(key >> 3, LEAF)
         if kind == VARINT:
             _, at = _varint(data, at, end)
         elif kind in (FIXED64, FIXED32):
@@ -32,16 +39,19 @@ def numbers(data: bytes, fields: Fields = MODEL, start: int = 0, end: int | None
         elif kind == DELIMITED:
             length, at = _varint(data, at, end)
             if at + length > end:
-                raise Malformed(what="model.onnx", why="a field is longer than the file")
-            if field in fields:
-                inside = fields[field]
-                found += length if inside is None else numbers(data, inside, at, at + length)
+                raise Malformed(what=WHAT, why="a field is longer than the file")
+            if isinstance(inside, dict):
+                left = _walk(data, inside, at, at + length, left)
             at += length
+            began += length if inside != LEAF else 0
         else:
-            raise Malformed(what="model.onnx", why="it is not an ONNX file")
+            raise Malformed(what=WHAT, why="it is not an ONNX file")
+        left -= at - began
+        if left < 0:
+            raise Malformed(what=WHAT, why="it has too many bytes besides its weights")
     if at > end:
-        raise Malformed(what="model.onnx", why="a field is longer than the file")
-    return found
+        raise Malformed(what=WHAT, why="a field is longer than the file")
+    return left
 
 
 def _varint(data: bytes, at: int, end: int) -> tuple[int, int]:
@@ -54,4 +64,4 @@ def _varint(data: bytes, at: int, end: int) -> tuple[int, int]:
         value |= (byte & 127) << shift
         if byte < 128:
             return value, at
-    raise Malformed(what="model.onnx", why="it is not an ONNX file")
+    raise Malformed(what=WHAT, why="it is not an ONNX file")

@@ -1,0 +1,99 @@
+"""Vehicles that keep their own stretch of road, fused round by round, against each alone and against one machine that
+has all frames. Every one makes the same number of steps at the same learning rates; the figure is RMSE in degrees on
+frames that none saw.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+
+import click
+import numpy as np
+
+from agent.core.documents import Input, Round
+from agent.learn.testset import TestSet
+from tools.bench import drives
+from tools.bench.plain_round import plain_round
+from tools.bench.vehicles import Weights, figure, fused, initial, publish, vehicle
+
+SPEC = Input(height=66, width=200, crop_top=Decimal("0.3"))
+RATE = 0.001
+BATCH = 32
+
+
+@click.command()
+@click.option("--drives", "folders", type=click.Path(path_type=Path, exists=True), multiple=True, required=True)
+@click.option("--vehicles", default=4, show_default=True)
+@click.option("--rounds", default=10, show_default=True)
+@click.option("--steps", default=40, show_default=True, help="Steps of each vehicle in a round.")
+@click.option("--width", default=50, show_default=True, help="PilotNet's width in per cent.")
+@click.option("--rule", default="weighted-mean", show_default=True, help="Fusion rule.")
+@click.option("--encoding", default="dense-fp16", show_default=True, help="How updates travel.")
+@click.option("--threads", default=2, show_default=True, help="CPU threads.")
+@click.option("--json", "as_json", is_flag=True, help="The last line is one JSON object.")
+def main(
+    folders: tuple[Path, ...],
+    vehicles: int,
+    rounds: int,
+    steps: int,
+    width: int,
+    rule: str,
+    encoding: str,
+    threads: int,
+    as_json: bool,
+) -> None:
+    """Fused vehicles against each alone and against central training."""
+    import torch
+
+    torch.set_num_threads(threads)
+    stretches, unseen = drives.split([drives.read(folder, SPEC) for folder in folders], vehicles)
+    everything = TestSet(
+        np.concatenate([stretch.images for stretch in stretches]),
+        np.concatenate([stretch.labels for stretch in stretches]),
+    )
+
+    def run(shares: Sequence[TestSet], name: str) -> float:
+        with tempfile.TemporaryDirectory() as folder:
+            weights = trained(shares, rounds, steps, width, rule, encoding, Path(folder))
+        rmse = figure(weights, a_round(steps, width, RATE), unseen)
+        click.echo(f"{name}: {rmse:.3f} degrees")
+        return rmse
+
+    result = {
+        "vehicles": vehicles,
+        "rounds": rounds,
+        "steps": rounds * steps,
+        "unseen": len(unseen),
+        "nothing": round(float(np.sqrt(np.mean(unseen.labels**2))), 3),
+        "fused": round(run(stretches, "fused"), 3),
+        "central": round(run([everything], "central"), 3),
+        "alone": [round(run([stretch], f"vehicle {i} alone"), 3) for i, stretch in enumerate(stretches)],
+    }
+    click.echo(f"fused over central: {result['fused'] / result['central']:.3f}; best alone: {min(result['alone'])}")
+    if as_json:
+        click.echo(json.dumps(result))
+
+
+def a_round(steps: int, width: int, learning_rate: float) -> Round:
+    rate = f"{learning_rate:.6f}"
+    return plain_round(steps=steps, batch=BATCH, learning_rate=rate, hyper={"width_percent": width}, sample=SPEC)
+
+
+def trained(
+    shares: Sequence[TestSet], rounds: int, steps: int, width: int, rule: str, encoding: str, folder: Path
+) -> Weights:
+    """The weights after all rounds. One share alone is a machine that fuses with nobody."""
+    first = a_round(steps, width, RATE)
+    cars = [vehicle(share, first, folder / f"car{i}", seed=i) for i, share in enumerate(shares)]
+    weights = initial(first)
+    for number in range(rounds):
+        this = a_round(steps, width, RATE * math.cos(0.5 * math.pi * number / rounds))
+        publish(this, weights, folder / "bundle")
+        updates = [car.contribute(this, folder / "bundle", number, encoding) for car in cars]
+        weights = fused(folder / "bundle", updates, rule)
+    return weights
