@@ -45,7 +45,7 @@ CREATE TABLE IF NOT EXISTS history (
   id INTEGER PRIMARY KEY, hash TEXT NOT NULL, inner_hash TEXT, ledger INTEGER NOT NULL,
   successful INTEGER NOT NULL, fee_charged INTEGER NOT NULL, fee_bid INTEGER NOT NULL,
   operations INTEGER NOT NULL, envelope BLOB NOT NULL, result BLOB NOT NULL);
-CREATE UNIQUE INDEX IF NOT EXISTS history_hash ON history (hash);
+CREATE INDEX IF NOT EXISTS history_hash ON history (hash);
 CREATE INDEX IF NOT EXISTS history_inner ON history (inner_hash) WHERE inner_hash IS NOT NULL;
 CREATE TABLE IF NOT EXISTS history_account (
   account TEXT NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (account, id)) WITHOUT ROWID;

@@ -17,6 +17,7 @@ from tools.localnet.horizon.asset import asset_order, asset_text
 from tools.localnet.horizon.codes import inner_result
 from tools.localnet.horizon.details import details
 from tools.localnet.horizon.effect import TYPES, claimed_offers, effects
+from tools.localnet.horizon.signed import signed_part, source_of
 from tools.localnet.horizon.toid import synthetic_offer, toid
 
 Rows = dict[str, list[tuple[Any, ...]]]
@@ -94,23 +95,14 @@ def _transaction(rows: Rows, applied: Applied, number: int, header: Header) -> N
         )
     )
     parties = {envelope.source, envelope.fee_source}
-    source, operations = _xdr_operations(envelope.xdr)
-    for index, op in enumerate(operations):
+    written = signed_part(xdr.TransactionEnvelope.from_xdr_bytes(envelope.xdr)).tx
+    source = source_of(written)
+    for index, op in enumerate(written.operations):
         outcome = applied.operations[index] if index < len(applied.operations) else None
         parties |= _operation(
             rows, op, op.source_account or source, outcome, applied.successful, number + index + 1, header
         )
     rows["history_account"] += [(account, number) for account in sorted(parties)]
-
-
-def _xdr_operations(envelope: bytes) -> tuple[xdr.MuxedAccount, list[xdr.Operation]]:
-    """The transaction's source as it was written, perhaps muxed, and its operations."""
-    decoded: Any = xdr.TransactionEnvelope.from_xdr_bytes(envelope)
-    if decoded.v0:
-        key = decoded.v0.tx.source_account_ed25519
-        return xdr.MuxedAccount(xdr.CryptoKeyType.KEY_TYPE_ED25519, ed25519=key), decoded.v0.tx.operations
-    v1 = decoded.fee_bump.tx.inner_tx.v1 if decoded.fee_bump else decoded.v1
-    return v1.tx.source_account, v1.tx.operations
 
 
 def _operation(

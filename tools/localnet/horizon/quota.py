@@ -41,8 +41,8 @@ class Quota:
         if left < 0:
             refusal = Problem("rate_limit_exceeded", headers={"Retry-After": str(reset)}).response()
             return await refusal(scope, receive, send_more)
-        # a slash at the end makes no other resource
-        return await self.app({**scope, "path": scope["path"].rstrip("/") or "/"}, receive, send_more)
+        # one slash too many, before or behind, makes no other resource
+        return await self.app({**scope, "path": "/" + scope["path"].strip("/")}, receive, send_more)
 
     def _take(self, client: str) -> tuple[int, int]:
         """Use up one request; returns what is left (below 0: nothing) and the seconds until there is more."""

@@ -19,6 +19,7 @@ from tools.localnet.horizon.moment import moment
 from tools.localnet.horizon.page import number_key
 from tools.localnet.horizon.party import known_account, known_balance
 from tools.localnet.horizon.problem import Problem
+from tools.localnet.horizon.signed import signed_part, source_of
 from tools.localnet.node import Node
 
 _HASH = re.compile(r"[0-9a-fA-F]{64}\Z")
@@ -34,34 +35,32 @@ _BALANCE = "history.id IN (SELECT id >> 12 << 12 FROM operation_balance WHERE ba
 
 def transaction_record(_node: Node, row: Any, base: str, inner: bool = False) -> dict[str, Any]:
     """One transaction. `inner`: looked up by the hash inside a fee bump, which it then goes by."""
-    decoded = xdr.TransactionEnvelope.from_xdr_bytes(row["envelope"])
-    bump = decoded.fee_bump
-    v1 = bump.tx.inner_tx.v1 if bump else decoded.v1
-    signed: Any = v1 or decoded.v0
-    tx = signed.tx
+    envelope = xdr.TransactionEnvelope.from_xdr_bytes(row["envelope"])
+    bump, signed = envelope.fee_bump, signed_part(envelope)
+    tx, source = signed.tx, muxed_fields("account", source_of(signed.tx))
     name = row["inner_hash"] if inner else row["hash"]
     token = str(row["id"])
-    outer: Any = bump or signed
     return {
-        "_links": _links(base, name, row["ledger"], token, _source(tx)["account"]),
+        "_links": _links(base, name, row["ledger"], token, source["account"]),
         "id": name,
         "paging_token": token,
         "successful": bool(row["successful"]),
         "hash": name,
         "ledger": row["ledger"],
         "created_at": moment(row["closed_at"]),
-        **{f"source_{key}" if key == "account" else key: value for key, value in _source(tx).items()},
+        "source_account": source.pop("account"),
+        **source,
         "source_account_sequence": str(tx.seq_num.sequence_number.int64),
-        **(muxed_fields("fee_account", bump.tx.fee_source) if bump else {"fee_account": _source(tx)["account"]}),
+        **muxed_fields("fee_account", bump.tx.fee_source if bump else source_of(tx)),
         "fee_charged": str(row["fee_charged"]),
         "max_fee": str(row["fee_bid"]),
         "operation_count": row["operations"],
         "envelope_xdr": base64.b64encode(row["envelope"]).decode(),
         "result_xdr": base64.b64encode(row["result"]).decode(),
         **_memo_fields(tx.memo),
-        "signatures": _signatures(outer),
+        "signatures": _signatures(bump or signed),
         **_preconditions(tx),
-        **(_fee_bump_fields(row, outer, signed) if bump else {}),
+        **(_fee_bump_fields(row, bump, signed) if bump else {}),
     }
 
 
@@ -77,13 +76,6 @@ def _links(base: str, name: str, ledger: int, token: str, account: str) -> dict[
         "succeeds": link(base, f"/transactions?order=desc&cursor={token}"),
         "transaction": link(base, path),
     }
-
-
-def _source(tx: Any) -> dict[str, str]:
-    if isinstance(tx, xdr.TransactionV0):
-        key = tx.source_account_ed25519
-        return muxed_fields("account", xdr.MuxedAccount(xdr.CryptoKeyType.KEY_TYPE_ED25519, ed25519=key))
-    return muxed_fields("account", tx.source_account)
 
 
 def _signatures(signed: Any) -> list[str]:
@@ -170,8 +162,11 @@ async def transaction(request: Request) -> Response:
 
 def find_transaction(node: Node, name: str) -> Any:
     """The row of a transaction by its hash, or by that inside its fee bump; None when it is in no ledger."""
-    row = node.db.execute(f"{_SELECT} WHERE history.hash = ?", [name]).fetchone()
-    return row or node.db.execute(f"{_SELECT} WHERE history.inner_hash = ?", [name]).fetchone()
+    for column in ("hash", "inner_hash"):
+        sql = f"{_SELECT} WHERE history.{column} = ? ORDER BY history.id DESC LIMIT 1"
+        if row := node.db.execute(sql, [name]).fetchone():
+            return row
+    return None
 
 
 def hash_in_address(request: Request) -> str:
