@@ -44,12 +44,17 @@ class Horizon:
         self.passphrase = passphrase
         self._timeout = timeout
         self._server: Server | None = None
+        self._is_ours = False
 
     def __repr__(self) -> str:
         return f"<Horizon {self.url}>"
 
     def head(self) -> Head:
-        """The newest closed ledger."""
+        """The newest closed ledger. The first look also makes sure that this is the network we sign for: raises
+        WrongNetwork."""
+        if not self._is_ours:
+            self.check_network()
+            self._is_ours = True
         with self._mapped():
             record = _records(self._sdk().ledgers().order(desc=True).limit(1).call())[0]
             return _head(record)

@@ -24,6 +24,8 @@ from agent.validator.rounds import Rounds
 from agent.validator.settling import Settling
 
 STATUS = "status.json"
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 600.0
+"""Before a bundle that could not be had is asked for again."""
 
 
 @dataclass
@@ -48,6 +50,7 @@ class Validator:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self._entries: dict[str, Entry] = {}
+        self._later: dict[str, tuple[float, float]] = {}
         self._trouble = ""
 
     def run(self) -> None:
@@ -76,16 +79,22 @@ class Validator:
             self._judge_next()
             self.parts.settling.hear()
             self.parts.settling.speak(head)
-            self._trouble = ""
         except MilepostError as error:
-            if str(error) != self._trouble:
-                self._trouble = str(error)
-                if isinstance(error, Unavailable):
-                    self.parts.log.warning("validator.waiting", why=str(error))
-                else:
-                    self.parts.log.error("validator.failed", error)
+            self._say(error)
+        else:
+            self._trouble = "" if not self._later else self._trouble
         self._write_status("online")
         self.parts.notifier.watchdog()
+
+    def _say(self, error: MilepostError) -> None:
+        """Each sentence once, until another takes its place."""
+        if str(error) == self._trouble:
+            return
+        self._trouble = str(error)
+        if isinstance(error, Unavailable):
+            self.parts.log.warning("validator.waiting", why=str(error))
+        else:
+            self.parts.log.error("validator.failed", error)
 
     def _look(self, account: str) -> None:
         """New stakes become reviews; stakes that are gone were settled or taken back."""
@@ -118,17 +127,24 @@ class Validator:
 
     def _judge_next(self) -> None:
         """One entry a turn, the oldest first: votes and settlements of others do not wait for a long queue."""
+        now = self.parts.clock.monotonic()
         waiting = [r for r in self.parts.docket.open.values() if r.state is State.FOUND]
         for review in sorted(waiting, key=lambda r: (r.facts["ledger"], r.id)):
+            later, pause = self._later.get(review.id, (now, FIRST_PAUSE_S))
             found = self._entries.get(review.id) or self._again(review)
-            if found is None:
+            if found is None or now < later:
                 continue
-            judgement = self.parts.judge.judge(found, self.parts.rounds.served)
-            cid = self._round_of(found)
-            if cid is None:
+            try:
+                judgement = self.parts.judge.judge(found, self.parts.rounds.served)
+                cid = self._round_of(found)
+            except Unavailable as error:  # a bundle that nobody has must not hold up those that are there
+                self._later[review.id] = (now + pause, min(pause * 2, LONGEST_PAUSE_S))
+                self._say(error)
                 continue
-            self._record(review.id, "judged", {"round": cid, **brief(judgement)})
-            return
+            if cid is not None:
+                self._record(review.id, "judged", {"round": cid, **brief(judgement)})
+                self._later.pop(review.id, None)
+                return
 
     def _again(self, review: Review) -> Entry | None:
         """After a restart: the entry as the ledger has it."""

@@ -33,6 +33,8 @@ TURN_S = 0.05
 """The loop's pause. Twenty looks a second at the odometer are plenty for a car."""
 TELL_S = 1.0
 """How often status, gates and the fleet are seen to."""
+AGAIN_S = 5.0
+"""Pause before a camera or a trainer that could not be started is tried again."""
 NOTE_S = 15.0
 """How often the mileage is written down while the car drives: a power cut costs so many seconds of distance."""
 STATUS = "status.json"
@@ -69,6 +71,7 @@ class Vehicle:
         self._capture: Capture | None = None
         self._trouble = ""
         self._held = False
+        self._learn_at = float("-inf")
         self._told = self._noted = float("-inf")
         self._turned = parts.clock.monotonic()
 
@@ -91,10 +94,10 @@ class Vehicle:
         now = self.parts.clock.monotonic()
         try:
             self._drive(now)
-            self._learn()
+            self._learn(now)
             self._work(now)
         except Unavailable as error:
-            self._say("vehicle.waiting", error)
+            self._say("writing down", error)
         if now - self._told >= TELL_S:
             self._told = now
             self._tell()
@@ -151,14 +154,19 @@ class Vehicle:
 
     # --- it learns
 
-    def _learn(self) -> None:
+    def _learn(self, now: float) -> None:
         job = self.parts.logbook.driving
-        if job is None or job.state is not State.TRAINING or self._capture is not None:
+        if job is None or job.state is not State.TRAINING or self._capture is not None or now < self._learn_at:
             return
-        self.parts.trainer.start(self.parts.desk.task(job))
+        try:
+            self.parts.trainer.start(self.parts.desk.task(job))
+            self._camera = self.parts.camera()
+        except (MilepostError, OSError) as error:
+            self._learn_at = now + AGAIN_S
+            self._say("starting to train", error if isinstance(error, MilepostError) else Unavailable(what=str(error)))
+            return
         self._held = False
         self._aligner = Aligner()
-        self._camera = self.parts.camera()
         self._capture = Capture(self._camera, self._aligner, self.parts.trainer.feed)
         self._capture.start()
         self._log.event("training.started", job=job.id, round=job.facts["round"])

@@ -96,6 +96,12 @@ class Errands:
             return Outcome(job, step, self._desk.do(job, step))
         except MilepostError as error:
             return Outcome(job, step, [], error)
+        except OSError as error:
+            return Outcome(job, step, [], NoRoom(what=error.filename or "A file", why=error.strerror or str(error)))
+
+
+class NoRoom(Unavailable):
+    """{what} cannot be written or read: {why}. Nothing is lost; the work goes on when the disk is well again."""
 
 
 def is_waiting(error: MilepostError) -> bool:
