@@ -123,6 +123,7 @@ class Validator:
         else:
             self._record(review.id, "gone", {"outcome": "gone"})
         self._entries.pop(review.id, None)
+        self._later.pop(review.id, None)
         self.parts.settling.forget(review.id)
 
     def _judge_next(self) -> None:
