@@ -183,11 +183,12 @@ class Board:
         most the newest `jobs` jobs."""
         cards = [c for c in self.vehicles.values() if c.version > version and vehicle in (None, c.key)]
         newest = [c for c in reversed(self.jobs.values()) if c.version > version and vehicle in (None, c.vehicle)]
+        newest = newest if version else newest[:jobs]
         paid = [c for c in self.payments.values() if c.version > version and vehicle in (None, c.source, c.to)]
         return {
             "version": self.version,
             "vehicles": [card.plain() for card in cards],
-            "jobs": [card.plain() for card in newest[:jobs]],
+            "jobs": [card.plain() for card in newest],
             "rounds": [card.plain() for card in self.rounds.values() if card.version > version],
             "payments": [card.plain() for card in paid],
             "counts": self.counts(),

@@ -145,6 +145,15 @@ def test_only_what_changed_is_told_again(street: Street) -> None:
     assert {job["vehicle"] for job in street.board.since(0, vehicle="north/a")["jobs"]} == {"north/a"}
 
 
+def test_the_first_look_is_bounded_and_later_ones_miss_nothing(street: Street) -> None:
+    cars = [street.car(f"car-{number}") for number in range(30)]
+    version = street.look().version
+    for car in cars:
+        car.live([("opened", {})])
+    assert len(street.look().since(0, jobs=10)["jobs"]) == 10
+    assert len(street.board.since(version, jobs=10)["jobs"]) == 30
+
+
 TOPIC = "milepost/v1/north/car-1/"
 
 
