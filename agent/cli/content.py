@@ -103,9 +103,7 @@ def stat(config: str | None, cid: Cid, stores: tuple[str, ...], as_json: bool) -
     from agent.ports import Limits
 
     with _open(config, stores) as store:
-        files = [
-            (str(step.path), step.size) for step in walk(cid, store.fetch, Limits()) if isinstance(step, File)
-        ]
+        files = [(str(step.path), step.size) for step in walk(cid, store.fetch, Limits()) if isinstance(step, File)]
     facts = {"cid": str(cid), "files": [{"name": name, "bytes": size} for name, size in files]}
     text = "\n".join([str(cid), *(f"{size:>14,}  {name}" for name, size in files)])
     _print(facts, text, as_json)
@@ -113,12 +111,11 @@ def stat(config: str | None, cid: Cid, stores: tuple[str, ...], as_json: bool) -
 
 @contextmanager
 def _open(config_path: str | None, stores: tuple[str, ...]) -> Iterator[FolderStore | NodeStore]:
-    from agent.content import open_store
     from agent.host.config import load
+    from agent.market import wiring
 
-    config = load(config_path)
-    urls = stores or (*config.content.stores, *(f"pinning:{url}" for url in config.content.pinning))
-    store = open_store(urls, config.agent.state_dir / "content")
+    config = load(config_path, {"content.stores": list(stores), "content.pinning": []} if stores else None)
+    store = wiring.store(config)
     try:
         yield store
     finally:

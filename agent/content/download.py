@@ -21,7 +21,7 @@ _MAX_WANTED = 1 << 17
 
 
 class NoSource(Unavailable):
-    """No source gives the block {cid} now. {why} What came so far is kept; the work waits and goes on."""
+    """No source gives the block {cid} now: {why}. What came so far is kept; the work waits and goes on."""
 
 
 class Download:
@@ -60,7 +60,7 @@ class Download:
                 raise BlockMissing(what=f"The block {cid}")
             if pause is not None:
                 self._sleep(pause)
-        raise NoSource(cid=cid, why=" ".join(map(str, failures)))
+        raise NoSource(cid=cid, why="; ".join(str(failure).split(". ")[0] for failure in failures))
 
     def take_trees(self, gateways: Sequence[Gateway], root: Cid, limit: int) -> None:
         """Ask each gateway for the whole tree at once, until one sends all of it: one round trip, not one a

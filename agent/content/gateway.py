@@ -24,10 +24,17 @@ _RAW, _CAR = "application/vnd.ipld.raw", "application/vnd.ipld.car"
 class Gateway:
     """One gateway. Every call is one attempt."""
 
-    def __init__(self, url: str, token: str | None = None, ca_bundle: Path | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        ca_bundle: Path | None = None,
+        timeout_seconds: float = wire.TIMEOUT_SECONDS,
+    ) -> None:
         """`url`: http(s)://host[:port][/base path]; `/ipfs/<CID>` is added."""
         self.url = url.rstrip("/").removesuffix("/ipfs")
         self._session = wire.session(token, ca_bundle)
+        self._timeouts = wire.timeouts(timeout_seconds)
 
     def __repr__(self) -> str:
         return f"Gateway({self.url!r})"
@@ -60,7 +67,7 @@ class Gateway:
                 f"{self.url}/ipfs/{cid}",
                 params={"format": form},
                 headers={"Accept": accept},
-                timeout=(wire.CONNECT_SECONDS, wire.READ_SECONDS),
+                timeout=self._timeouts,
                 stream=True,
             )
         except (requests.RequestException, OSError) as error:

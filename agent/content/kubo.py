@@ -2,7 +2,7 @@
 
 The client is unmaintained: `connect()` refuses any daemon since 0.8, its answers are not bounded, and it
 knows no bearer token, CA bundle or trailer. So `Client` is constructed directly and given a session that
-does; everything that depends on the client stands in this file (docs/decisions/ipfshttpclient.md).
+does; everything that depends on the client stands in this file (docs/decisions/004-ipfshttpclient.md).
 """
 
 from __future__ import annotations
@@ -32,9 +32,8 @@ import ipfshttpclient
 from ipfshttpclient import multipart
 
 _JSON_BYTES = 64 * 1024
-_LOCAL_SECONDS = 3
-"""How long it may look for a block that it has or has not."""
-_PIN_SECONDS = 60
+_LOCAL_SECONDS = 3.0
+"""How long a node may look for a block that it has or has not."""
 
 
 class NodeError(Unavailable):
@@ -55,14 +54,18 @@ class Kubo:
     """One RPC endpoint. Every call is one attempt and may be repeated without harm."""
 
     def __init__(
-        self, url: str, token: str | None = None, ca_bundle: Path | None = None, look_seconds: int = 30
+        self,
+        url: str,
+        token: str | None = None,
+        ca_bundle: Path | None = None,
+        timeout_seconds: float = wire.TIMEOUT_SECONDS,
     ) -> None:
-        """`url`: http(s)://host[:port][/base path], with or without `/api/v0`. `look_seconds`: how long the
-        node may look for a block on its network."""
+        """`url`: http(s)://host[:port][/base path], with or without `/api/v0`. `timeout_seconds`: silence after which
+        the node counts as stalled; it may look for a block on its network for half as long."""
         self.url = url
-        self._look_seconds = look_seconds
+        self._timeout_seconds = timeout_seconds
         address, base = _address(url)
-        self._client = ipfshttpclient.Client(address, base, timeout=(wire.CONNECT_SECONDS, wire.READ_SECONDS))
+        self._client = ipfshttpclient.Client(address, base, timeout=wire.timeouts(timeout_seconds))
         session = wire.session(token, ca_bundle)
         session.hooks["response"].append(self._refuse)
         self._client._client._session = session
@@ -79,7 +82,7 @@ class Kubo:
     def get(self, cid: Cid) -> bytes:
         """As `Source.get`."""
         try:
-            data = self._call("block/get", {"timeout": f"{self._look_seconds}s"}, cid, limit=MAX_BLOCK_BYTES)
+            data = self._call("block/get", self._within(0.5), cid, limit=MAX_BLOCK_BYTES)
         except NotHere as error:
             raise BlockMissing(what=f"The block {cid} ({error.facts['why']})") from error
         return checked(self, cid, data)
@@ -87,7 +90,7 @@ class Kubo:
     def has(self, cid: Cid) -> bool:
         """Whether the node itself holds the block, by its own word."""
         try:
-            options = {"offline": "true", "timeout": f"{_LOCAL_SECONDS}s"}
+            options = {"offline": "true", "timeout": f"{min(_LOCAL_SECONDS, 0.5 * self._timeout_seconds)}s"}
             return bool(self._ask("block/stat", options, cid).get("Key"))
         except NotHere:
             return False
@@ -106,7 +109,7 @@ class Kubo:
 
     def pin(self, cid: Cid) -> None:
         """Keep everything below `cid`. Raises NotHere when it does not have it all."""
-        options = {"recursive": "true", "offline": "true", "timeout": f"{_PIN_SECONDS}s"}
+        options = {"recursive": "true", "offline": "true"} | self._within(0.9)
         if not self._ask("pin/add", options, cid).get("Pins"):
             raise NotHere(what=self, status=200, why=f"it does not say that it pinned {cid}")
 
@@ -121,6 +124,10 @@ class Kubo:
         """The multiaddresses at which other nodes reach this one; a pinning service asks for them."""
         found = self._ask("id", {}).get("Addresses") or []
         return [address for address in found if isinstance(address, str)][:20]
+
+    def _within(self, share: float) -> dict[str, str]:
+        """Tells the node to give up before we do, so that it says so."""
+        return {"timeout": f"{share * self._timeout_seconds:.1f}s"}
 
     def _ask(self, path: str, options: Mapping[str, str], cid: Cid | None = None, **send: Any) -> dict[str, Any]:
         answer = self._call(path, options, cid, limit=_JSON_BYTES, **send)

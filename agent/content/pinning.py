@@ -20,9 +20,16 @@ _ALIVE = ("queued", "pinning", "pinned")
 class PinningService:
     """One service. Asking twice is harmless: a pin that is queued or done is left alone."""
 
-    def __init__(self, url: str, token: str | None = None, ca_bundle: Path | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        ca_bundle: Path | None = None,
+        timeout_seconds: float = wire.TIMEOUT_SECONDS,
+    ) -> None:
         self.url = url.rstrip("/")
         self._session = wire.session(token, ca_bundle)
+        self._timeouts = wire.timeouts(timeout_seconds)
 
     def __str__(self) -> str:
         return f"the pinning service {self.url}"
@@ -53,7 +60,7 @@ class PinningService:
             answer = self._session.request(
                 method,
                 f"{self.url}/pins",
-                timeout=(wire.CONNECT_SECONDS, wire.READ_SECONDS),
+                timeout=self._timeouts,
                 stream=True,
                 **send,
             )

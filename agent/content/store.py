@@ -28,6 +28,7 @@ def open_store(
     state: Path,
     tokens: Mapping[str, str] | None = None,
     ca_bundle: Path | None = None,
+    timeout_seconds: float = 60.0,
     good_link: Callable[[], bool] = lambda: False,
     sleep: Callable[[float], None] = time.sleep,
 ) -> FolderStore | NodeStore:
@@ -49,11 +50,11 @@ def open_store(
     for url in urls:
         token = (tokens or {}).get(url)
         if url.startswith(("http://", "https://")):
-            nodes.append(Kubo(url, token, ca_bundle))
+            nodes.append(Kubo(url, token, ca_bundle, timeout_seconds))
         elif url.startswith(_GATEWAY):
-            gateways.append(Gateway(url.removeprefix(_GATEWAY), token, ca_bundle))
+            gateways.append(Gateway(url.removeprefix(_GATEWAY), token, ca_bundle, timeout_seconds))
         elif url.startswith(_PINNING):
-            services.append(PinningService(url.removeprefix(_PINNING), token, ca_bundle))
+            services.append(PinningService(url.removeprefix(_PINNING), token, ca_bundle, timeout_seconds))
         else:
             raise NotAStore(url=url)
     return NodeStore(state, nodes, gateways, services, good_link, sleep)

@@ -19,9 +19,9 @@ from requests.adapters import HTTPAdapter
 
 from agent.errors import Unavailable
 
-CONNECT_SECONDS = 10.0
-READ_SECONDS = 60.0
-"""Silence after which a party counts as stalled."""
+TIMEOUT_SECONDS = 60.0
+"""Silence after which a party counts as stalled, unless its caller says otherwise."""
+_CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 180.0
 """For one whole answer: 2 MiB at 100 kbit/s. A party that drips bytes is stalled as well."""
 _PIECE_BYTES = 64 * 1024
@@ -83,6 +83,11 @@ def session(token: str | None, ca_bundle: Path | None) -> requests.Session:
     if ca_bundle:
         fresh.verify = str(ca_bundle)
     return fresh
+
+
+def timeouts(silence_seconds: float) -> tuple[float, float]:
+    """For connecting and for reading, as `requests` wants them."""
+    return min(_CONNECT_SECONDS, silence_seconds), silence_seconds
 
 
 def pieces(what: object, answer: requests.Response, limit: int) -> Iterator[bytes]:

@@ -279,7 +279,7 @@ def test_when_nobody_answers_the_work_waits_and_says_why(
     bundle: Path, store: Callable[..., NodeStore], tmp_path: Path
 ) -> None:
     urls = ("http://127.0.0.1:1", "gateway:http://127.0.0.1:2")
-    with pytest.raises(NoSource, match=r"No source gives the block Qm\w+ now\. .*:1 .*:2 .*What came"):
+    with pytest.raises(NoSource, match=r"No source gives the block Qm\w+ now: .*:1 .*; .*:2 .*\. What came"):
         store(urls=urls).get(importer.root(bundle), tmp_path / "into", Limits())
 
 
