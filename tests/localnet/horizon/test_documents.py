@@ -132,6 +132,22 @@ def test_operations_have_their_effects(town: Any) -> None:
     assert names["path"].count("trade") == 8
 
 
+def test_flags_are_told_as_they_were_asked_for(town: Any) -> None:
+    flags = effects(town, "issuer")[1]
+    assert flags["auth_revocable_flag"] is flags["auth_clawback_enabled_flag"] is True
+    assert "auth_required_flag" not in flags
+    line = effects(town, "clawback")[-1]
+    assert (line["trustor"], line["asset_code"]) == (town.taker.public_key, "SILVERCOIN")
+    assert line["clawback_enabled_flag"] is False
+
+
+def test_a_claimant_is_told_the_predicate_that_was_asked_for(town: Any) -> None:
+    created, _, later, *_ = effects(town, "kept")
+    assert created["claimable_balance_clawback_enabled_flag"] is True
+    assert later["account"] == town.maker.public_key
+    assert later["predicate"] == {"not": {"rel_before": "3600"}}
+
+
 def test_an_effect_has_the_number_of_its_type_and_the_paging_token_of_its_operation(town: Any) -> None:
     effect = effects(town, "merge")[2]
     operation = records(town.client.server.operations().for_transaction(town.hashes["merge"]))[0]

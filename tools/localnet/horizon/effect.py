@@ -13,13 +13,13 @@ from typing import Any
 
 from stellar_sdk import xdr
 
-from tools.localnet.engine.assets import account_from_xdr, asset_from_xdr, muxed_from_xdr
+from tools.localnet.engine.assets import account_from_xdr, muxed_from_xdr
 from tools.localnet.engine.entries import Account, Change, Changes, ClaimableBalance, TrustLine
 from tools.localnet.horizon.amount import coins
 from tools.localnet.horizon.asset import NATIVE, asset_fields, asset_text
 from tools.localnet.horizon.codes import inner_result
-from tools.localnet.horizon.details import sent_amount
-from tools.localnet.horizon.predicate import entry_predicate
+from tools.localnet.horizon.details import allow_trust_asset, sent_amount
+from tools.localnet.horizon.predicate import xdr_predicate
 
 TYPES = {
     "account_created": 0,
@@ -158,7 +158,8 @@ def _set_options(done: Done) -> Effects:
     }
     if given := {name: level.uint32 for name, level in levels.items() if level is not None}:
         yield Effect(done.source, "account_thresholds_updated", given)
-    if flags := _changed_flags(op):
+    on, off = (bits.uint32 if bits else 0 for bits in (op.set_flags, op.clear_flags))
+    if flags := _flags(_ACCOUNT_FLAGS, on, off):
         yield Effect(done.source, "account_flags_updated", flags)
     if op.inflation_dest is not None:
         yield Effect(done.source, "account_inflation_destination_updated", {})
@@ -166,18 +167,26 @@ def _set_options(done: Done) -> Effects:
     yield from _signers(done.source, change.before, change.after)
 
 
-_FLAG_FIELDS = {1: "auth_required", 2: "auth_revocable", 4: "auth_immutable", 8: "auth_clawback_enabled"}
+_ACCOUNT_FLAGS = {
+    1: "auth_required_flag",
+    2: "auth_revocable_flag",
+    4: "auth_immutable_flag",
+    8: "auth_clawback_enabled_flag",
+}
+# Horizon's own spelling of the second
+_LINE_FLAGS = {1: "authorized_flag", 2: "authorized_to_maintain_liabilites_flag", 4: "clawback_enabled_flag"}
 
 
-def _changed_flags(op: xdr.SetOptionsOp) -> dict[str, bool]:
-    given = [(op.set_flags, True), (op.clear_flags, False)]
-    return {name: value for bits, value in given if bits for bit, name in _FLAG_FIELDS.items() if bits.uint32 & bit}
+def _flags(names: dict[int, str], switched_on: int, switched_off: int) -> dict[str, bool]:
+    """What an operation asked for, flag by flag."""
+    asked = [(switched_on, True), (switched_off, False)]
+    return {name: value for bits, value in asked for bit, name in names.items() if bits & bit}
 
 
 def _signers(account: str, before: Any, after: Any) -> Effects:
     """What became of the signers, the master key among them, between two versions of an account."""
     old, new = _weights(before), _weights(after)
-    for key in [*old, *(key for key in new if key not in old)]:
+    for key in [*sorted(old), *sorted(new.keys() - old.keys())]:
         if key not in new:
             yield Effect(account, "signer_removed", _signer_fields(key, 0))
         elif key not in old:
@@ -210,36 +219,27 @@ def _fate(change: Change) -> str:
     return "created" if change.before is None else "removed" if change.after is None else "updated"
 
 
+# what `authorize` means: the effect of old, then the flags switched on and off
 _AUTHORIZE = {
-    0: "trustline_deauthorized",
-    1: "trustline_authorized",
-    2: "trustline_authorized_to_maintain_liabilities",
+    0: ("trustline_deauthorized", 0, 3),
+    1: ("trustline_authorized", 1, 0),
+    2: ("trustline_authorized_to_maintain_liabilities", 2, 0),
 }
-_LINE_FLAGS = {1: "authorized_flag", 2: "authorized_to_maintain_liabilities_flag", 4: "clawback_enabled_flag"}
 
 
 def _allow_trust(done: Done) -> Effects:
     op = done.body.allow_trust_op
-    trustor = account_from_xdr(op.trustor)
-    for change in done.changes.values():
-        if change.key[:2] == ("trustline", trustor):
-            fields = {"trustor": trustor, **asset_fields(str(change.key[2]))}
-            yield Effect(done.source, _AUTHORIZE[op.authorize.uint32], fields)
-            yield _flags_updated(done.source, fields, change.before.flags, change.after.flags)  # type: ignore[union-attr]
+    fields = {"trustor": account_from_xdr(op.trustor), **asset_fields(allow_trust_asset(op, done.source))}
+    name, on, off = _AUTHORIZE[op.authorize.uint32]
+    yield Effect(done.source, name, fields)
+    yield Effect(done.source, "trustline_flags_updated", fields | _flags(_LINE_FLAGS, on, off))
 
 
 def _set_line_flags(done: Done) -> Effects:
     op = done.body.set_trust_line_flags_op
-    trustor, asset = account_from_xdr(op.trustor), asset_from_xdr(op.asset)
-    change = done.change("trustline", trustor, asset)
-    if isinstance(change.before, TrustLine) and isinstance(change.after, TrustLine):
-        fields = {"trustor": trustor, **asset_fields(str(asset))}
-        yield _flags_updated(done.source, fields, change.before.flags, change.after.flags)
-
-
-def _flags_updated(issuer: str, fields: dict[str, Any], before: int, after: int) -> Effect:
-    changed = {name: bool(after & bit) for bit, name in _LINE_FLAGS.items() if (before ^ after) & bit}
-    return Effect(issuer, "trustline_flags_updated", {**fields, **changed})
+    fields = {"trustor": account_from_xdr(op.trustor), **asset_fields(asset_text(op.asset))}
+    asked = _flags(_LINE_FLAGS, op.set_flags.uint32, op.clear_flags.uint32)
+    yield Effect(done.source, "trustline_flags_updated", fields | asked)
 
 
 def _account_merge(done: Done) -> Effects:
@@ -266,44 +266,47 @@ def _bump_sequence(done: Done) -> Effects:
         yield Effect(done.source, "sequence_bumped", {"new_seq": str(new.sequence)})
 
 
-def _balances(done: Done) -> Iterator[tuple[ClaimableBalance, dict[str, Any]]]:
-    """The claimable balance that the operation made or took, with the fields that name it."""
+def _balances(done: Done) -> Iterator[tuple[ClaimableBalance, dict[str, Any], dict[str, Any]]]:
+    """The claimable balance that the operation made or took, with the fields that name it and say its worth."""
     for change in done.changes.values():
         entry = change.after or change.before
         if isinstance(entry, ClaimableBalance):
-            yield entry, {"balance_id": "00000000" + entry.id}
+            named = {"balance_id": "00000000" + entry.id}
+            yield entry, named, {**named, "amount": coins(entry.amount), "asset": str(entry.asset)}
 
 
 def _create_balance(done: Done) -> Effects:
-    for entry, named in _balances(done):
-        worth = {**named, "amount": coins(entry.amount), "asset": str(entry.asset)}
-        yield Effect(done.source, "claimable_balance_created", worth)
-        for one in entry.claimants:
-            fields = {**worth, "predicate": entry_predicate(one.predicate)}
-            yield Effect(one.destination, "claimable_balance_claimant_created", fields)
+    for entry, named, worth in _balances(done):
+        yield Effect(done.source, "claimable_balance_created", worth | _clawback_flag(entry))
+        # the predicates as they were asked for: in the entry, relative times are absolute
+        for one in done.body.create_claimable_balance_op.claimants:
+            fields = {**worth, "predicate": xdr_predicate(one.v0.predicate)}
+            yield Effect(account_from_xdr(one.v0.destination), "claimable_balance_claimant_created", fields)
         yield _moved("account_debited", done.source, str(entry.asset), entry.amount)
-        sponsored = {**named, "sponsor": entry.sponsor}
-        yield Effect(entry.sponsor, "claimable_balance_sponsorship_created", sponsored)
+        yield Effect(done.source, "claimable_balance_sponsorship_created", {**named, "sponsor": entry.sponsor})
 
 
 def _claim_balance(done: Done) -> Effects:
-    for entry, named in _balances(done):
-        worth = {**named, "amount": coins(entry.amount), "asset": str(entry.asset)}
-        yield Effect(done.source, "claimable_balance_claimed", worth)
+    for entry, named, worth in _balances(done):
+        yield Effect(done.source, "claimable_balance_claimed", worth | _clawback_flag(entry))
         yield _moved("account_credited", done.source, str(entry.asset), entry.amount)
-        yield _no_longer_sponsored(entry, named)
+        yield _no_longer_sponsored(done, entry, named)
 
 
 def _clawback_balance(done: Done) -> Effects:
-    for entry, named in _balances(done):
+    for entry, named, _ in _balances(done):
         yield Effect(done.source, "claimable_balance_clawed_back", named)
         yield _moved("account_credited", done.source, str(entry.asset), entry.amount)
-        yield _no_longer_sponsored(entry, named)
+        yield _no_longer_sponsored(done, entry, named)
 
 
-def _no_longer_sponsored(entry: ClaimableBalance, named: dict[str, Any]) -> Effect:
+def _clawback_flag(entry: ClaimableBalance) -> dict[str, bool]:
+    return {"claimable_balance_clawback_enabled_flag": True} if entry.clawback_enabled else {}
+
+
+def _no_longer_sponsored(done: Done, entry: ClaimableBalance, named: dict[str, Any]) -> Effect:
     fields = {**named, "former_sponsor": entry.sponsor}
-    return Effect(entry.sponsor, "claimable_balance_sponsorship_removed", fields)
+    return Effect(done.source, "claimable_balance_sponsorship_removed", fields)
 
 
 def _clawback(done: Done) -> Effects:
