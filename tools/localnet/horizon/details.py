@@ -24,7 +24,8 @@ Fields = dict[str, Any]
 PAYMENT_TYPES = frozenset({0, 1, 2, 8, 13})
 
 _ACCOUNT_FLAGS = {1: "auth_required", 2: "auth_revocable", 4: "auth_immutable", 8: "auth_clawback_enabled"}
-_LINE_FLAGS = {1: "authorized", 2: "authorized_to_maintain_liabilities", 4: "clawback_enabled"}
+# Horizon's own spelling of the second
+_LINE_FLAGS = {1: "authorized", 2: "authorized_to_maintain_liabilites", 4: "clawback_enabled"}
 
 
 def details(op: xdr.Operation, result: xdr.OperationResult | None, source: xdr.MuxedAccount) -> Fields:
