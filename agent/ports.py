@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 # --- where the car is -----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Position:
-    """WGS 84. Never leaves the car: not in the journal, the log or MQTT."""
+    """WGS 84. Never leaves the car: not in the journal, the log or MQTT, and it does not show when it is printed."""
 
     latitude_deg: float
     longitude_deg: float

@@ -48,8 +48,13 @@ class Journal(JournalReader):
         JSON."""
         return self.append_all([(job, kind, data)], at)[0]
 
-    def append_all(self, events: Iterable[tuple[str, str, Mapping[str, JSON]]], at: float) -> list[Event]:
-        """Write several events down in one transaction: all of them or none."""
+    def append_all(
+        self,
+        events: Iterable[tuple[str, str, Mapping[str, JSON]]],
+        at: float,
+        remember: Mapping[str, str] | None = None,
+    ) -> list[Event]:
+        """Write several events down, and what is to be remembered with them, in one transaction: all or none."""
         rows = [(job, kind, dict(data), encoded(job, kind, data)) for job, kind, data in events]
         written = []
         with self._transaction():
@@ -59,16 +64,21 @@ class Journal(JournalReader):
                 ).lastrowid
                 assert seq is not None  # noqa: S101  (an INSERT has one)
                 written.append(Event(seq, job, kind, data, at))
+            for name, text in (remember or {}).items():
+                self._mark(name, text)
         return written
 
     def remember(self, name: str, text: str) -> None:
         """Keep a text under a name, in place of what was there."""
         with self._transaction():
-            self._connection.execute(
-                "INSERT INTO marks (name, value) VALUES (?, ?)"
-                " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                [name, text],
-            )
+            self._mark(name, text)
+
+    def _mark(self, name: str, text: str) -> None:
+        self._connection.execute(
+            "INSERT INTO marks (name, value) VALUES (?, ?)"
+            " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            [name, text],
+        )
 
     def advance(self, name: str, seq: int) -> None:
         """Move the cursor `name` on to `seq`. It never goes back, so a repeated or late call does no harm."""

@@ -55,6 +55,9 @@ class Shelf:
             os.utime(path)
         return path
 
+    def holds(self, cid: str) -> bool:
+        return (self.folder / cid).is_dir()
+
     def round(self, cid: str) -> Round:
         return _parse(Round, self.get(cid, ROUND_LIMITS) / ROUND)
 

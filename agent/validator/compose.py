@@ -10,6 +10,7 @@ from agent.host.clock import SystemClock
 from agent.host.logs import Log
 from agent.host.sections import Config
 from agent.journal import Journal
+from agent.learn.runner import Machine
 from agent.ledger import keys
 from agent.market.bundle import Shelf
 from agent.market.wiring import broker, horizon, store
@@ -45,13 +46,14 @@ def validator(config: Config, clock: SystemClock) -> Validator:
     rounds = Rounds(ledger, shelf, mine.initiators, keypair.public_key)
     client = f"{config.agent.id}-{secrets.token_hex(4)}" if config.mqtt.tls is None else config.agent.id
     link = PahoLink(broker(config.mqtt), client, (EVERYTHING,), session_seconds=0)
+    machine = Machine(config.inference.provider, config.inference.threads)
     committee = Committee(link, keypair.public_key)
     return Validator(
         Parts(
             horizon=ledger,
             docket=docket,
             rounds=rounds,
-            judge=Judge(ledger, shelf, keypair, mine.private_set, state / "updates"),
+            judge=Judge(ledger, shelf, keypair, mine.private_set, state / "updates", machine),
             settling=Settling(ledger, shelf, keypair, committee, docket, rounds, log),
             link=link,
             clock=clock,

@@ -16,6 +16,7 @@ from agent.core.money import XLM, Asset, text
 from agent.core.verdict import Losses, Verdict, judge
 from agent.errors import Malformed, Refused
 from agent.learn import graph, update, weights
+from agent.learn.runner import Machine
 from agent.learn.score import Scorer
 from agent.learn.testset import TestSet
 from agent.ledger.horizon import Horizon
@@ -60,10 +61,10 @@ class Judge:
     which it keeps as files to find copies."""
 
     def __init__(
-        self, horizon: Horizon, shelf: bundle.Shelf, keypair: Keypair, private_set: Path, folder: Path
+        self, horizon: Horizon, shelf: bundle.Shelf, keypair: Keypair, private_set: Path, folder: Path, machine: Machine
     ) -> None:
         self._horizon, self._shelf, self._keypair = horizon, shelf, keypair
-        self._private_set, self._folder = private_set, folder
+        self._private_set, self._folder, self._machine = private_set, folder, machine
         self._benches: dict[str, Bench] = {}
 
     def judge(self, entry: Entry, served: Mapping[str, Served]) -> Judgement:
@@ -136,7 +137,7 @@ class Judge:
         if at.cid not in self._benches:
             folder = self._shelf.get(at.cid, bundle.ROUND_LIMITS)
             base = weights.load((folder / bundle.WEIGHTS).read_bytes())
-            scorer = Scorer(graph.check(folder / bundle.GRAPH), at.round.task)
+            scorer = Scorer(graph.check(folder / bundle.GRAPH), at.round.task, self._machine)
             on_global = TestSet.load(self._shelf.test_set(at.round, self._keypair), at.round.input)
             on_private = TestSet.load(self._private_set.read_bytes(), at.round.input)
             losses = (_loss(scorer, base, on_global), _loss(scorer, base, on_private))

@@ -9,6 +9,7 @@ from pathlib import Path
 from agent.core import gates
 from agent.core.mileage import Bounds
 from agent.core.trip import Fence, TripRules
+from agent.fleet.link import PahoLink
 from agent.fleet.topics import VehicleTopics
 from agent.host.clock import SystemClock
 from agent.host.logs import Log
@@ -38,7 +39,7 @@ def vehicle(config: Config, clock: SystemClock, trainer: Trainer | None = None) 
     state.mkdir(parents=True, exist_ok=True)
     journal = Journal(state / JOURNAL)
     logbook = Logbook(journal)
-    sources = Sources()
+    sources = Sources(_signals(config))
     trainer = trainer or _trainer(config, keys.derived(keypair, "milepost/fingerprint"))
     desk = Desk(
         config=config,
@@ -48,6 +49,7 @@ def vehicle(config: Config, clock: SystemClock, trainer: Trainer | None = None) 
         keypair=keypair,
         folder=state / "jobs",
         outcomes=lambda: logbook.outcomes,
+        last_round=logbook.last_rounds.get,
     )
     topics = VehicleTopics(config.agent.fleet, config.agent.id)
     fleet = connect(broker(config.mqtt), topics, journal, clock) if config.mqtt.enabled else None
@@ -66,6 +68,16 @@ def vehicle(config: Config, clock: SystemClock, trainer: Trainer | None = None) 
             state_dir=state,
         )
     )
+
+
+def _signals(config: Config) -> PahoLink | None:
+    """The link on which the car's own signals arrive, where the odometer is an MQTT one."""
+    for source in config.odometer.source.split(" + "):
+        if source.startswith("mqtt:"):
+            prefix = source.removeprefix("mqtt:") or "vss"
+            name = f"{config.agent.id}-signals"
+            return PahoLink(broker(config.mqtt), name, (f"{prefix}/Vehicle/#",), session_seconds=0)
+    return None
 
 
 def rules(config: Config) -> TripRules:

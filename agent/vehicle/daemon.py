@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from agent import __version__
+from agent.core.documents import Round
 from agent.core.gates import Work
 from agent.core.job import Job, State, Step, owed
 from agent.core.trip import Doubted, Tick, TripClosed, TripOpened, TripRules, TripState, advance
@@ -21,12 +22,13 @@ from agent.errors import MilepostError, Unavailable
 from agent.host.clock import SystemClock
 from agent.host.logs import Log
 from agent.host.systemd import Notifier
-from agent.ports import Camera, Odometer, Trainer
+from agent.ports import Camera, LabelledFrame, Odometer, Trainer
 from agent.sense.alignment import Aligner
 from agent.sense.capture import Capture
 from agent.vehicle.desk import Desk
 from agent.vehicle.errands import Errands, is_waiting
 from agent.vehicle.logbook import TRIP, Logbook
+from agent.vehicle.onlooker import Onlooker
 from agent.vehicle.watch import Watch
 
 TURN_S = 0.05
@@ -167,9 +169,22 @@ class Vehicle:
             return
         self._held = False
         self._aligner = Aligner()
-        self._capture = Capture(self._camera, self._aligner, self.parts.trainer.feed)
+        self._capture = Capture(self._camera, self._aligner, self._sink(self.parts.desk.task(job).round))
         self._capture.start()
         self._log.event("training.started", job=job.id, round=job.facts["round"])
+
+    def _sink(self, round_: Round) -> Callable[[LabelledFrame], None]:
+        """Where labelled frames go: to the trainer, and where a driver's deeds are learnt, past the onlooker."""
+        feed = self.parts.trainer.feed
+        if round_.task.labels != "drive":
+            return feed
+        onlooker = self.parts.desk.onlooker = Onlooker(round_)
+
+        def both(frame: LabelledFrame) -> None:
+            feed(frame)
+            onlooker.see(frame)
+
+        return both
 
     def _stop_capture(self) -> None:
         if self._capture is not None:
@@ -203,6 +218,10 @@ class Vehicle:
     def _record(self, job_id: str, kind: str, facts: dict[str, Any], trip: TripState | None = None) -> None:
         at = self.parts.clock.now()
         job = self.parts.logbook.record(job_id, kind, facts, at, trip)
+        if (shadow := facts.get("shadow")) and shadow["worse"]:
+            self._log.warning(
+                "round.worse_here", round=job.facts["round"], figure=shadow["newest"], last=shadow["last"]
+            )
         shown: dict[str, Any] = {k: v for k, v in facts.items() if isinstance(v, (int, str, float)) and k != "envelope"}
         self._log.event(f"job.{kind}", job=job_id, **shown)
         if job.is_over:

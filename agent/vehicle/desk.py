@@ -29,6 +29,7 @@ from agent.ledger.submission import Entered, Lapsed, look
 from agent.market import bundle, entry, sealed, settlement, strikes
 from agent.ports import Trainer, TrainingTask
 from agent.vehicle.offers import Market, chance, survey
+from agent.vehicle.onlooker import Onlooker
 
 if TYPE_CHECKING:
     from stellar_sdk import Keypair
@@ -61,6 +62,10 @@ class Desk:
     """Jobs' scratch."""
     outcomes: Callable[[], list[str]]
     """Outcomes of this vehicle's past jobs."""
+    last_round: Callable[[str], str | None] = lambda _: None
+    """CID of the round that the last job of a model was for."""
+    onlooker: Onlooker | None = None
+    """What saw the trip that is being finished."""
 
     def do(self, job: Job, step: Step) -> Events:
         """Run the errand for a step. Raises Unavailable or TryAgain (wait), other MilepostErrors (wait longer)."""
@@ -149,7 +154,24 @@ class Desk:
             profile=self.config.agent.profile,
         )
         bundle.lay(home / "contribution", {bundle.CONTRIBUTION: contribution.to_bytes(), bundle.UPDATE: ciphertext})
-        return [("trained", {"samples": trained.samples, "steps": trained.steps, "held_back": trained.held_back})]
+        facts = {"samples": trained.samples, "steps": trained.steps, "held_back": trained.held_back}
+        return [("trained", {**facts, "shadow": self._shadow(job, round_)})]
+
+    def _shadow(self, job: Job, round_: Round) -> dict[str, Any] | None:
+        """How the round did on this trip's road, beside the one before. None where there is nothing to compare."""
+        from agent.learn.runner import Machine
+
+        last = self.last_round(round_.model)
+        if self.onlooker is None or last in (None, job.facts["round"]) or not self.shelf.holds(str(last)):
+            return None
+        newest, before = (self.shelf.get(cid, bundle.ROUND_LIMITS) for cid in (job.facts["round"], str(last)))
+        try:
+            verdict = self.onlooker.verdict(
+                newest, before, Machine(self.config.inference.provider, self.config.inference.threads)
+            )
+        except Refused:  # the last round had another form
+            return None
+        return None if verdict is None else {**asdict(verdict), "against": last}
 
     def store(self, job: Job) -> Events:
         """The same bytes have the same CID."""

@@ -22,6 +22,8 @@ class Logbook:
         self.journal = journal
         self.open: dict[str, Job] = {}
         self.outcomes: list[str] = []
+        self.last_rounds: dict[str, str] = {}
+        """Model → CID of the round that the last job was for."""
         self._count = 0
         for event in journal.events():
             self._take(event)
@@ -62,6 +64,8 @@ class Logbook:
         self.open[event.job] = job
         if job.is_over:
             del self.open[event.job]
+            if "round" in job.facts:
+                self.last_rounds[job.facts["model"]] = job.facts["round"]
             if job.outcome:
                 self.outcomes.append(job.outcome)
         return job

@@ -31,7 +31,7 @@ NOMINAL_MPS = 8.0
 INPUT = Input(height=66, width=200, colour="yuv", crop_top="0.3")
 TASK = Task(kind="steering")
 ARCHITECTURE = Architecture(name="pilotnet")
-RECIPE = Recipe(steps=400, batch=32, learning_rate="0.0003", minimum_samples=100, encoding="dense-fp16")
+RECIPE = Recipe(steps=400, batch=32, learning_rate="0.0001", minimum_samples=100, encoding="dense-fp16")
 
 
 @dataclass
