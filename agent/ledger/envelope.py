@@ -97,15 +97,16 @@ MAX_ENVELOPE = 256 * 1024
 
 def opened(envelope: str, passphrase: str) -> Opened:
     """Read a base64 XDR envelope, a fee bump's inner one included. Raises Malformed."""
-    from stellar_sdk import FeeBumpTransactionEnvelope, HashMemo
-    from stellar_sdk.helpers import parse_transaction_envelope_from_xdr
+    from stellar_sdk import FeeBumpTransactionEnvelope, HashMemo, TransactionEnvelope
 
     if len(envelope) > MAX_ENVELOPE:
         raise Malformed(what="an envelope", why=f"longer than {MAX_ENVELOPE} characters")
     try:
-        parsed = parse_transaction_envelope_from_xdr(envelope, passphrase)
-        if isinstance(parsed, FeeBumpTransactionEnvelope):
-            parsed = parsed.transaction.inner_transaction_envelope
+        if FeeBumpTransactionEnvelope.is_fee_bump_transaction_envelope(envelope):
+            bump = FeeBumpTransactionEnvelope.from_xdr(envelope, passphrase)
+            parsed = bump.transaction.inner_transaction_envelope
+        else:
+            parsed = TransactionEnvelope.from_xdr(envelope, passphrase)
         transaction = parsed.transaction
         bounds = transaction.preconditions.time_bounds if transaction.preconditions else None
         return Opened(
