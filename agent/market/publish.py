@@ -1,4 +1,4 @@
-"""Publishing: the initiator's offer for a round, and the accounts and assets a market needs (PROTOCOL sections 1, 3, 9).
+"""Publishing: the initiator's offer for a round, and the accounts and assets a market needs (PROTOCOL 1, 3, 9).
 
 The set-up is made of plain lists of operations, so that each party signs its own and nothing else.
 """

@@ -60,7 +60,7 @@ class Committee:
         self._say(settlement, "signature", _json(words))
 
     def hear(self) -> list[tuple[str, Vote | Proposal | Cosignature]]:
-        """(settlement account, what was said), typed; what is malformed is dropped. Payloads are bounded by the link."""
+        """(settlement account, what was said), typed; what is malformed is dropped. The link bounds payloads."""
         heard: list[tuple[str, Vote | Proposal | Cosignature]] = []
         for message in self._link.receive():
             levels = message.topic.split("/")

@@ -1,4 +1,4 @@
-"""One entry judged: turned down at once for what can be seen, else measured as it would be fused (PROTOCOL section 6)."""
+"""One entry judged: turned down for what can be seen, else measured as it would be fused (PROTOCOL section 6)."""
 
 from __future__ import annotations
 
