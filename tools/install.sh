@@ -107,7 +107,6 @@ install_files() {
     done
     run install -D -m 644 "$SOURCE/systemd/milepost.sysusers" /usr/lib/sysusers.d/milepost.conf
     run install -D -m 644 "$SOURCE/systemd/milepost.tmpfiles" /usr/lib/tmpfiles.d/milepost.conf
-    run install -D -m 644 "$SOURCE/systemd/70-milepost.rules" /usr/lib/udev/rules.d/70-milepost.rules
     for doc in "$SOURCE"/docs/*.md; do
         run install -D -m 644 "$doc" "$PREFIX/share/$(basename "$doc")"
     done
@@ -130,6 +129,17 @@ configure() {
     fi
     run systemd-tmpfiles --create /usr/lib/tmpfiles.d/milepost.conf
     run "$PREFIX/bin/milepost" --config "$ETC/milepost.toml" config check
+    install_udev_rule
+}
+
+# The CAN interface comes up with the bit rate that the configuration names.
+install_udev_rule() {
+    local rule=/usr/lib/udev/rules.d/70-milepost.rules bitrate
+    run install -D -m 644 "$SOURCE/systemd/70-milepost.rules" "$rule"
+    [ "$DRY_RUN" = yes ] && return
+    bitrate=$("$PREFIX/bin/milepost" --config "$ETC/milepost.toml" config show --json |
+        "$PREFIX/bin/python" -c 'import json, sys; print(json.load(sys.stdin)["odometer"]["can_bitrate"])')
+    sed -i "s/bitrate 500000/bitrate $bitrate/" "$rule"
 }
 
 start() {

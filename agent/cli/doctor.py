@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -71,6 +71,7 @@ def checks(loaded: Loaded) -> list[Check]:
         "key": lambda: _key(config.agent.key_file),
         "disk": lambda: _disk(config),
         "journal": lambda: _journal(config.agent.state_dir),
+        "daemon": lambda: _daemon(config),
         "odometer": lambda: _odometer(config),
         "camera": lambda: _camera(config),
         "training": lambda: _training(config.train.device),
@@ -80,7 +81,7 @@ def checks(loaded: Loaded) -> list[Check]:
         "funds": lambda: _funds(config),
         "broker": lambda: _broker(config),
     }
-    return [Check(name, look, limit_s=9.0) for name, look in looks.items()]
+    return [Check(name, look) for name, look in looks.items()]
 
 
 def _import_rooms() -> None:
@@ -176,17 +177,27 @@ def _camera(config: Config) -> str:
         camera.close()
 
 
+def _daemon(config: Config) -> str:
+    if (standing := _running(config)) is None:
+        raise Skipped(why="It does not run with this state directory.")
+    if standing["troubles"]:
+        raise Wrong(why=" ".join(standing["troubles"]))
+    return f"It spoke {standing['age_s']:.0f} s ago and reports no trouble."
+
+
 def _leave_to_daemon(config: Config) -> None:
     """A camera can be opened once. Where the daemon has it, the daemon says how it is."""
+    if _running(config) is not None:
+        raise Skipped(why="In use by the daemon, which says above how it is.")
+
+
+def _running(config: Config) -> dict[str, Any] | None:
     from agent.cli.status import NoDaemon, look
 
     try:
-        _, standing = look(config.agent.state_dir)
+        return look(config.agent.state_dir)[1]
     except NoDaemon:
-        return
-    if standing["troubles"]:
-        raise Wrong(why=" ".join(standing["troubles"]))
-    raise Skipped(why="In use by the daemon, which reports no trouble.")
+        return None
 
 
 _TORCH = "import torch; print(torch.__version__, torch.cuda.is_available() and torch.cuda.get_device_name(0) or '-')"
@@ -195,9 +206,9 @@ _TORCH = "import torch; print(torch.__version__, torch.cuda.is_available() and t
 def _training(device: str) -> str:
     """In a process of its own: importing torch takes seconds, and a broken driver may take the process along."""
     try:
-        answer = subprocess.run([sys.executable, "-c", _TORCH], capture_output=True, text=True, timeout=8.5)
+        answer = subprocess.run([sys.executable, "-c", _TORCH], capture_output=True, text=True, timeout=7)
     except subprocess.TimeoutExpired:
-        raise Wrong(why="torch was not loaded within 8.5 s. The disk or the CUDA driver hangs.") from None
+        raise Wrong(why="torch was not loaded within 7 s. The disk or the CUDA driver hangs.") from None
     if "ModuleNotFoundError" in answer.stderr:
         raise Skipped(why="torch is not installed: this machine can validate, but not train.")
     if answer.returncode != 0:
@@ -209,13 +220,13 @@ def _training(device: str) -> str:
 
 
 def _store(config: Config) -> str:
+    from agent.content.store import open_store
     from agent.core.cid import Cid
-    from agent.market.wiring import store
 
-    # Scratch of its own: what root leaves in the state directory, the daemon cannot write.
+    # Scratch of its own: what root leaves in the state directory, the daemon cannot write. And no patience: the
+    # doctor is asked now.
     with tempfile.TemporaryDirectory(prefix="milepost-") as scratch:
-        elsewhere = config.agent.model_copy(update={"state_dir": Path(scratch)})
-        store(config.model_copy(update={"agent": elsewhere})).has(Cid.parse(EMPTY_FOLDER))
+        open_store(config.content.stores, Path(scratch), sleep=lambda _: None).has(Cid.parse(EMPTY_FOLDER))
     return f"{', '.join(config.content.stores)} answers."
 
 

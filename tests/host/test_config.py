@@ -27,9 +27,7 @@ def mistake(path: Path, environ: dict[str, str] | None = None) -> str:
 
 
 def test_a_flag_goes_before_the_environment_before_the_file_before_the_profile(tmp_path: Path) -> None:
-    path = written(
-        tmp_path, "[agent]\nprofile = 'x86-cpu'\nlog_level = 'debug'\n[mqtt]\nhost = 'file'\nport = 1\n"
-    )
+    path = written(tmp_path, "[agent]\nprofile = 'x86-cpu'\nlog_level = 'debug'\n[mqtt]\nhost = 'file'\nport = 1\n")
     environ = {"MILEPOST_MQTT__HOST": "environment", "MILEPOST_MQTT__PORT": "2"}
     config = trace(path, {"mqtt.host": "flag"}, environ).config
     assert (config.mqtt.host, config.mqtt.port) == ("flag", 2)
@@ -82,9 +80,7 @@ def test_the_file_may_change_what_the_profile_says(tmp_path: Path) -> None:
         ("[mqtt]\nhost = '", "line 2: not TOML"),
     ],
 )
-def test_a_mistake_is_shown_with_its_line_and_the_nearest_right_name(
-    tmp_path: Path, text: str, sentence: str
-) -> None:
+def test_a_mistake_is_shown_with_its_line_and_the_nearest_right_name(tmp_path: Path, text: str, sentence: str) -> None:
     path = written(tmp_path, text)
     message = mistake(path)
     assert message.startswith(str(path))
@@ -139,9 +135,7 @@ def test_a_configuration_cannot_be_changed_once_read() -> None:
 
 
 @given(st.text(max_size=200))
-def test_any_text_is_read_or_refused_in_a_sentence(
-    tmp_path_factory: pytest.TempPathFactory, text: str
-) -> None:
+def test_any_text_is_read_or_refused_in_a_sentence(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = written(tmp_path_factory.mktemp("config"), text.replace("\ud800", ""))
     try:
         trace(path, environ={})

@@ -48,9 +48,7 @@ def test_no_position_no_frame_and_no_secret_gets_into_the_log() -> None:
     log, stream = logged()
     log.event("a.happened", where=Position(52.516275, 13.377704), image=np.zeros(3), raw=b"abc")
     log.event("b.happened", latitude=52.516275, lon=13.377704, secret="abc", token="t", position="x")
-    log.event(
-        "c.happened", text="seed S" + "A" * 55, url="rtsp://user:hunter2@cam/1", at="52.516275,13.377704"
-    )
+    log.event("c.happened", text="seed S" + "A" * 55, url="rtsp://user:hunter2@cam/1", at="52.516275,13.377704")
     for word in ("52.5", "13.3", "abc", "AAAA", "hunter2", "=t "):
         assert word not in stream.getvalue()
     assert "where=<Position> image=<ndarray> raw=<bytes>" in stream.getvalue()

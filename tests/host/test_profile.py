@@ -11,9 +11,7 @@ from agent.host.board import Board
 L4T = "# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic, EABI: aarch64, DATE: Wed Jan  8 2025\n"
 
 
-def machine_at(
-    root: Path, model: str = "", compatible: str = "", l4t: str = "", memory_kb: int = 8_000_000
-) -> Path:
+def machine_at(root: Path, model: str = "", compatible: str = "", l4t: str = "", memory_kb: int = 8_000_000) -> Path:
     """The files of a board, as its kernel shows them."""
     (root / "proc/device-tree").mkdir(parents=True)
     (root / "etc").mkdir()

@@ -32,9 +32,7 @@ def test_the_fresh_file_sets_nothing(tmp_path: Path) -> None:
 def test_removing_every_comment_sign_of_the_fresh_file_gives_the_defaults(tmp_path: Path) -> None:
     lines = reference.commented_file().splitlines()
     example = re.compile(r"# ([a-z_]+ = .*)")
-    uncommented = [
-        match[1] if (match := example.fullmatch(line)) and "…" not in line else line for line in lines
-    ]
+    uncommented = [match[1] if (match := example.fullmatch(line)) and "…" not in line else line for line in lines]
     path = tmp_path / "milepost.toml"
     # The examples of a geofence and of TLS stand in tables that stay commented out.
     text = "\n".join(uncommented).split("# [[trip.geofences]]")[0]
