@@ -164,11 +164,10 @@ class Desk:
         last = self.last_round(round_.model)
         if self.onlooker is None or last in (None, job.facts["round"]) or not self.shelf.holds(str(last)):
             return None
+        machine = Machine(self.config.inference.provider, self.config.inference.threads)
         newest, before = (self.shelf.get(cid, bundle.ROUND_LIMITS) for cid in (job.facts["round"], str(last)))
         try:
-            verdict = self.onlooker.verdict(
-                newest, before, Machine(self.config.inference.provider, self.config.inference.threads)
-            )
+            verdict = self.onlooker.verdict(newest, before, machine)
         except Refused:  # the last round had another form
             return None
         return None if verdict is None else {**asdict(verdict), "against": last}

@@ -1,4 +1,4 @@
-"""Every training offer that this vehicle could take, with its numbers: what `choose` ranks and `milepost offers` shows."""
+"""Every training offer that this vehicle could take, with its numbers: for `choose` and for `milepost offers`."""
 
 from __future__ import annotations
 
