@@ -113,9 +113,7 @@ def _multi_krum(products: Vector, shares: Sequence[Fraction]) -> list[float]:
     scores: list[tuple[float, int]] = []
     for i in range(count):
         squares = sorted(
-            max(0.0, float(products[i, i] + products[j, j] - 2.0 * products[i, j]))
-            for j in range(count)
-            if j != i
+            max(0.0, float(products[i, i] + products[j, j] - 2.0 * products[i, j])) for j in range(count) if j != i
         )
         scores.append((_in_order(squares[: max(1, count - strangers - 2)]), i))
     chosen = {i for _, i in sorted(scores)[: count - strangers]}

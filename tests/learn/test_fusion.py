@@ -64,10 +64,7 @@ def test_one_hostile_contribution_in_five_does_not_carry_the_round_away(rule: st
     base, honest = _weights(0), _weights(1)
     rng = np.random.default_rng(5)
     deltas = [
-        {
-            name: array + 0.01 * rng.standard_normal(array.shape).astype(np.float32)
-            for name, array in honest.items()
-        }
+        {name: array + 0.01 * rng.standard_normal(array.shape).astype(np.float32) for name, array in honest.items()}
         for _ in range(4)
     ]
     hostile = {name: -1000 * array for name, array in honest.items()}

@@ -104,9 +104,7 @@ def test_a_network_of_one_number_and_an_update_of_nothing_are_fine(name: str) ->
     assert decode(encode(name, base, {**base, "w": np.array([3.0], np.float32)}).data, base)["w"] == 2
 
 
-@pytest.mark.parametrize(
-    "name", ["", "topk0-int8", "topk100-int8", "topk-int8", "pickle", "topk1-int2", "a" * 9999]
-)
+@pytest.mark.parametrize("name", ["", "topk0-int8", "topk100-int8", "topk-int8", "pickle", "topk1-int2", "a" * 9999])
 def test_an_unknown_encoding_is_refused_by_name(name: str) -> None:
     with pytest.raises(UnknownEncoding):
         encode(name, _network(0), _network(1))
@@ -142,9 +140,7 @@ HOSTILE: dict[str, bytes] = {
     "a tensor of floats": save({"update": np.zeros(3, np.float32)}, metadata={"encoding": "topk1-int8"}),
     "not zstd": _file(b"abcdef"),
     "a zstd bomb": _file(_packed(bytes(50_000_000))),
-    "a zstd frame of unknown size": _file(
-        zstandard.ZstdCompressor(write_content_size=False).compress(_topk([1] * 11))
-    ),
+    "a zstd frame of unknown size": _file(zstandard.ZstdCompressor(write_content_size=False).compress(_topk([1] * 11))),
     "something behind the frame": _file(_packed(_topk([1] * 11)) + b"more"),
     "too short a payload": _file(_packed(_topk([1] * 10))),
     "a place named twice": _file(_packed(_topk([1] * 10 + [0]))),

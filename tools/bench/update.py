@@ -89,8 +89,7 @@ def main(
 
 
 def run(shares: Sequence[TestSet], test: TestSet, a_round: Callable[[int], Round], rounds: int, encoding: str) -> Run:
-    """One vehicle per share through all rounds. Bytes against the raw size of the weights for the dense encoding, so
-    that its own packing does not flatter the ratio."""
+    """One vehicle per share through all rounds; `a_round` says what is published as which."""
     sent = 0
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
