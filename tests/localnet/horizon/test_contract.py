@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from stellar_sdk import Asset, ServerAsync
+from stellar_sdk import Asset, ServerAsync, TransactionBuilder
 
 XLM = Asset.native()
 
@@ -186,6 +186,24 @@ def test_what_localnet_has_none_of_is_an_empty_page(town: Any, name: str) -> Non
 
 def test_the_base_fee_is_that_of_the_last_ledger(town: Any) -> None:
     assert town.client.server.fetch_base_fee() == 100
+
+
+def test_the_asynchronous_client_loads_submits_and_is_answered_as_the_other(town: Any) -> None:
+    net, key = town.client.net, town.client.account()
+
+    async def pay() -> tuple[Any, Any, int]:
+        async with ServerAsync(net.url) as server:
+            account = await server.load_account(key.public_key)
+            builder = TransactionBuilder(account, net.passphrase).add_time_bounds(0, 0)
+            envelope = builder.append_payment_op(town.maker.public_key, XLM, "1").build()
+            envelope.sign(key)
+            queued = await server.submit_transaction_async(envelope)
+            await asyncio.to_thread(net.close_ledger)
+            return queued, await server.submit_transaction(envelope), await server.fetch_base_fee()
+
+    queued, document, fee = asyncio.run(pay())
+    assert (queued["tx_status"], fee) == ("PENDING", 100)
+    assert document == town.client.server.transactions().transaction(queued["hash"]).call()
 
 
 def test_the_sdk_learns_of_a_required_memo_from_the_accounts_data(town: Any) -> None:

