@@ -18,7 +18,7 @@ from stellar_sdk import Keypair
 from agent.core.documents import Contribution, Vote
 from agent.core.review import Review, advance
 from agent.core.verdict import Verdict, threshold
-from agent.errors import MilepostError, Unavailable
+from agent.errors import Unavailable
 from agent.learn import update
 from agent.ledger.envelope import with_signatures
 from agent.ledger.horizon import Horizon
@@ -36,6 +36,10 @@ LOOK_S = 0.3
 
 class UnmeasuredJudge(Judge):
     """Admits as a validator does; an update that points down is harm, one that points up is gain."""
+
+    def __init__(self, horizon: Horizon, shelf: bundle.Shelf, keypair: Keypair) -> None:
+        # What measures (test sets, the network's runner) is not made at all.
+        self._horizon, self._shelf, self._keypair = horizon, shelf, keypair
 
     def _measured(self, entry: Entry, contribution: Contribution, at: Served) -> Judgement:
         delta = update.decode(self._shelf.update(entry.contribution, self._keypair), FIRST_WEIGHTS)
@@ -56,7 +60,6 @@ class Committee(threading.Thread):
         self.failure: BaseException | None = None
         self._stop_now = threading.Event()
         self._shelf = bundle.Shelf(folder / "committee", market.store, keep=64)
-        self._folder = folder
         self._open: dict[str, tuple[Review, Sequence[Vote]]] = {}
         self._seen: set[str] = set()
         self._link = records.Link()
@@ -67,7 +70,7 @@ class Committee(threading.Thread):
 
     def run(self) -> None:
         horizon = self.market.horizon()
-        judge = UnmeasuredJudge(horizon, self._shelf, self.market.committee[0], Path(), self._folder)
+        judge = UnmeasuredJudge(horizon, self._shelf, self.market.committee[0])
         try:
             while not self._stop_now.wait(LOOK_S):
                 try:
@@ -75,7 +78,7 @@ class Committee(threading.Thread):
                     self._settle(horizon)
                 except Unavailable:
                     continue  # as the validator does: the next look finds it
-        except MilepostError as error:
+        except Exception as error:
             self.failure = error
 
     def _review(self, horizon: Horizon, judge: Judge) -> None:
