@@ -190,7 +190,7 @@ class Validator:
                 for r in parts.docket.open.values()
             ],
             "ended": dict(parts.docket.ended),
-            "troubles": [t for t in (self._trouble, *parts.rounds.troubles) if t],
+            "troubles": [t for t in (self._trouble, *parts.rounds.troubles, *map(_halted, parts.settling.halted)) if t],
         }
 
     def _write_status(self, word: str) -> None:
@@ -201,3 +201,10 @@ class Validator:
             part.replace(path)
         except OSError as error:
             self.parts.log.warning("status.unwritten", why=error.strerror)
+
+
+def _halted(entry_id: str) -> str:
+    return (
+        f"The entry {entry_id[:16]} is halted: the committee's figures on the same test set differ by more than 1e-4."
+        " Compare the validators' onnxruntime versions and test sets; until then its stake can be taken back."
+    )

@@ -55,12 +55,17 @@ def last_link(horizon: Horizon, shelf: bundle.Shelf, account: str, known: Link) 
 
 def ripe(review: Review, votes: Sequence[Vote], round_: Round, now: int) -> bool:
     """Whether an entry can be settled: all voted, or enough did and the others had a turn's time to."""
-    if not same_figure([None if v.figure is None else float(v.figure) for v in votes]):
+    if in_doubt(votes):
         return False
     waited = now - int(review.facts["entered_at"])
     return len(votes) == len(round_.committee) or (
         len(votes) >= threshold(len(round_.committee)) and waited > round_.turn
     )
+
+
+def in_doubt(votes: Sequence[Vote]) -> bool:
+    """Whether validators measured different figures on the same global set: then somebody must look into it."""
+    return not same_figure([None if v.figure is None else float(v.figure) for v in votes])
 
 
 def record(

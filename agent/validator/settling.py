@@ -97,6 +97,11 @@ class Settling:
                 business.spoken_at = head.closed_at
             self._settle(settlement, business, head)
 
+    @property
+    def halted(self) -> list[str]:
+        """Entries that cannot be settled because the committee does not agree on what it measured."""
+        return [entry for entry in self._ballots.entries if records.in_doubt(self._ballots.of(entry))]
+
     def forget(self, entry: str) -> None:
         self._ballots.forget(entry)
 
