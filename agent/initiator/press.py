@@ -139,7 +139,7 @@ class Press:
         plan, settlement = self.plan, self.register.settlement
         if settlement is None:
             raise Refused(
-                what=f"round {number}", why="there is no settlement account yet: run `milepost initiator setup`"
+                what=f"round {number}", why="there is no settlement account yet: run `milepost initiator publish`"
             )
         measured, figure = self.measure(weights.load(values), graph_file)
         gain = max(Decimal("0.000001"), (Decimal(measured.loss) * plan.gain_share).quantize(Decimal("1e-9")))
