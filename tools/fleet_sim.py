@@ -264,7 +264,8 @@ class Simulation:
         }
 
     async def _restart(self) -> None:
-        """The broker is killed; how long until every vehicle is back and the page has heard all of them again."""
+        """The broker is killed; how long until every vehicle is back and the page has heard all of them
+        again."""
         before = (await self._counts())["messages"]
         self.broker.end(signal.SIGKILL)
         await self._until(lambda: not any(v.link.connected for v in self.vehicles))
@@ -285,7 +286,7 @@ class Simulation:
             for start in range(0, len(self.vehicles), 50):
                 for vehicle in self.vehicles[start : start + 50]:
                     vehicle.tend()
-                await asyncio.sleep(TEND_S * 50 / max(len(self.vehicles), 50))
+                await asyncio.sleep(TEND_S * 50 / min(max(len(self.vehicles), 50), 1000))
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + 120

@@ -37,6 +37,7 @@ JOB = "trip-000001"
 WAIT_S = (1.0, 10.0)
 """First and longest pause before asking again, as the agent's own errands have it."""
 TEND_S = 2.0
+"""A vehicle's loop turns so often, for up to a thousand of them; then one process must take longer."""
 
 
 class MemoryLog:

@@ -48,6 +48,9 @@ class Board:
         self.dropped = 0
         """Messages that were malformed or beyond the bounds."""
         self.messages = 0
+        self.outcomes: Counter[str] = Counter()
+        self.paid = 0
+        """XLM stroops, all vehicles."""
         self.vehicles: dict[str, VehicleCard] = {}
         self.jobs: OrderedDict[str, JobCard] = OrderedDict()
         self.rounds: dict[str, RoundCard] = {}
@@ -135,6 +138,7 @@ class Board:
             self._chosen(facts)
         if kind in OUTCOMES:
             card.outcomes[kind] = card.outcomes.get(kind, 0) + 1
+            self.outcomes[kind] += 1
         self._settle(card, job, kind)
 
     def _chosen(self, facts: Mapping[str, Any]) -> None:
@@ -166,6 +170,7 @@ class Board:
         if kind == "closed":
             paid = _whole(facts.get("paid"))
             card.paid += paid
+            self.paid += paid
             self._pay(issuer or "initiator", card.key, "XLM", "reward", paid)
 
     def _pay(self, source: str, to: str, asset: str, why: str, amount: int) -> None:
@@ -203,8 +208,8 @@ class Board:
             "healthy": sum(card.healthy is True for card in cards),
             "fresh": sum(card.fresh for card in cards),
             "states": dict(Counter(job.state for job in self.jobs.values() if not job.is_over)),
-            "outcomes": dict(sum((Counter(card.outcomes) for card in cards), Counter())),
-            "paid": str(sum(card.paid for card in cards)),
+            "outcomes": dict(self.outcomes),
+            "paid": str(self.paid),
             "missed": sum(card.missed for card in cards),
             "dropped": self.dropped,
             "messages": self.messages,

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from agent.cli.fleet import fleet
+from agent.errors import Unavailable
 from agent.fleet.outbox import Outbox
 from agent.fleet.status import Presence
 from agent.fleet.telegram import describer
@@ -80,11 +82,11 @@ def test_serve_makes_a_token_and_shows_the_fleet_until_it_is_told_to_stop(config
         assert process.wait(20) == 0
 
 
-def test_without_a_broker_watch_says_so(config: Path, broker: Amqtt) -> None:
+def test_without_a_broker_watch_says_so(config: Path, broker: Amqtt, monkeypatch: pytest.MonkeyPatch) -> None:
     broker.kill()
-    done = subprocess.run(milepost(config, "fleet", "watch", "--once"), capture_output=True, text=True)
-    assert done.returncode == 69
-    assert "cannot be reached" in done.stderr
+    monkeypatch.setattr("agent.cli.fleet.CONNECT_S", 0.5)
+    with pytest.raises(Unavailable, match="cannot be reached"):
+        fleet.main(["watch", "--once"], obj=str(config), standalone_mode=False)
 
 
 @pytest.mark.parametrize("listen", ["nonsense", "127.0.0.1:port"])
