@@ -71,9 +71,7 @@ def init(path: Path) -> None:
         raise ConfigThere(path=path) from None
     except OSError as error:
         raise ConfigError(path=path, line=1, why=f"the file cannot be written: {error.strerror}") from error
-    click.echo(
-        f"Written to {path}. Set market.initiators and market.operator, then run `milepost config check`."
-    )
+    click.echo(f"Written to {path}. Set market.initiators and market.operator, then run `milepost config check`.")
 
 
 def _find(values: Any, key: tuple[str, ...]) -> Any:

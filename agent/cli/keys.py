@@ -13,9 +13,7 @@ def keys() -> None:
     """The vehicle's Stellar key."""
 
 
-_path = click.option(
-    "--file", "path", type=click.Path(path_type=Path), help="Key file. agent.key_file if not given."
-)
+_path = click.option("--file", "path", type=click.Path(path_type=Path), help="Key file. agent.key_file if not given.")
 _json = click.option("--json", "as_json", is_flag=True, help="As JSON: address and file.")
 
 
