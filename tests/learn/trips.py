@@ -37,7 +37,7 @@ def road(count: int, *, start: int = 0, seed: int = 1) -> Iterator[LabelledFrame
         yield LabelledFrame(number / 20, image, angle)
 
 
-def until(true: Callable[[], object], seconds: float = 30.0) -> None:
+def until(true: Callable[[], object], seconds: float = 90.0) -> None:
     """Wait for something that another process does."""
     end, pause = time.monotonic() + seconds, threading.Event()
     while not true():

@@ -26,6 +26,9 @@ def forgetting(folder: Path, shared: Path, steps: int) -> dict[str, Any]:
     The drives: the real one, then both directions of the simulated course; each is learnt from where the one before
     ended, as a car does that follows its model.
     """
+    import torch
+
+    torch.set_num_threads(1)  # as beside a camera on two cores
     real, course = load_drive(shared / "drive_a"), load_drive(shared / "drive_sim", "steering_smooth_deg")
     half = len(course.t) // 2
     parts = [(real, 0, len(real.t)), (course, 0, half), (course, half, len(course.t))]
