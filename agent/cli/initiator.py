@@ -51,7 +51,7 @@ def publish(config_path: str | None, plan: Path, test_set: Path, weights: Path, 
 @_json
 @click.pass_obj
 def close(config_path: str | None, plan: Path, test_set: Path, as_json: bool) -> None:
-    """Fuse what was accepted and publish the next round, if it is better on the global test set. Exit 75: nothing yet."""
+    """Fuse what was accepted; publish the next round if it is better on the global test set. Exit 75: nothing yet."""
     from agent.host.config import load
     from agent.initiator import fusing
     from agent.initiator.compose import press

@@ -16,7 +16,8 @@ FRESH_S = 15.0
 
 
 class NoDaemon(MilepostError):
-    """No daemon runs with the state directory {path}. Start one with `milepost run`, or see `systemctl status milepost`."""
+    """No daemon runs with the state directory {path}. Start one with `milepost run`, or see `systemctl status
+    milepost`."""
 
     exit_code = NO_DAEMON
 

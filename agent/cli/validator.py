@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import click
@@ -16,13 +17,42 @@ def validator() -> None:
 @validator.command()
 @click.pass_obj
 def run(config_path: str | None) -> None:
-    """Look for entries, judge, vote, settle. Runs until SIGTERM or Ctrl-C; started again, it goes on. Needs no torch."""
+    """Look for entries, judge, vote, settle. Runs until SIGTERM or Ctrl-C; started again, it goes on. No torch."""
     from agent.cli.daemon import run_until_told
     from agent.host.config import load
     from agent.validator.compose import validator as compose
 
     config = load(config_path)
     run_until_told(lambda clock: compose(config, clock))
+
+
+@validator.command(name="set")
+@click.argument("drive", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--plan",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    help="The model's plan.toml: how large samples are.",
+)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write.")
+@click.option("--start", default=0.0, show_default=True, help="Seconds into the drive.")
+@click.option("--end", default=1e9, help="Seconds into the drive. Default: its end.")
+@click.option(
+    "--count", default=500, show_default=True, type=click.IntRange(1, 100_000), help="Samples, evenly spread."
+)
+@click.option(
+    "--steering", default="steering_deg", show_default=True, help="Column of telemetry.csv to take labels from."
+)
+def make_set(drive: Path, plan: Path, out: Path, start: float, end: float, count: int, steering: str) -> None:
+    """Make a test set from a recorded drive (video.mp4, telemetry.csv). Needs OpenCV."""
+    from agent.initiator.plan import read
+    from agent.sense.drive import load_drive
+    from agent.validator.recording import rows, spread, test_set
+
+    recorded = load_drive(drive, steering)
+    made = test_set(recorded, spread(rows(recorded, start, end), count), read(plan).input)
+    out.write_bytes(made.dump())
+    click.echo(f"{len(made)} samples written to {out}")
 
 
 @validator.command()

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.content.store import open_store
+from agent.errors import BAD_CONFIG, MilepostError
 from agent.fleet.broker import Broker, Certificates
 from agent.host.sections import Config, Mqtt
+from agent.ledger import keys
 from agent.ledger.horizon import Horizon
 
 if TYPE_CHECKING:
     from agent.content.folder import FolderStore
     from agent.content.nodes import NodeStore
+
+
+class HalfTls(MilepostError):
+    """[mqtt.tls] needs ca, cert and key: the broker knows a vehicle by its certificate. Nothing was sent in the clear."""
+
+    exit_code = BAD_CONFIG
 
 
 def horizon(config: Config) -> Horizon:
@@ -20,13 +29,23 @@ def horizon(config: Config) -> Horizon:
 
 def store(config: Config) -> FolderStore | NodeStore:
     urls = [*config.content.stores, *(f"pinning:{url}" for url in config.content.pinning)]
-    token = config.content.token_file.read_text().strip() if config.content.token_file else None
+    token = _secret(config.content.token_file)
     tokens = {url: token for url in urls if token and url.startswith("pinning:")}
     return open_store(urls, config.agent.state_dir / "content", tokens)
 
 
 def broker(mqtt: Mqtt) -> Broker:
-    tls = mqtt.tls
-    certificates = Certificates(tls.ca, tls.cert, tls.key) if tls and tls.ca and tls.cert and tls.key else None
-    password = mqtt.password_file.read_text().strip() if mqtt.password_file else None
-    return Broker(mqtt.host, mqtt.port, certificates, mqtt.username, password)
+    tls, certificates = mqtt.tls, None
+    if tls is not None:
+        if not (tls.ca and tls.cert and tls.key):
+            raise HalfTls()
+        certificates = Certificates(tls.ca, tls.cert, tls.key)
+    return Broker(mqtt.host, mqtt.port, certificates, mqtt.username, _secret(mqtt.password_file))
+
+
+def _secret(path: Path | None) -> str | None:
+    """What a file of mode 0600 holds. Raises CredentialError."""
+    if path is None:
+        return None
+    keys.check_mode(path)
+    return path.read_text().strip()

@@ -25,8 +25,8 @@ JOURNAL = "reviews.sqlite"
 
 
 class NoTestSet(MilepostError):
-    """validator.private_set ({path}) is not a file. A validator judges on a test set of its own: a safetensors
-    file with images and labels, as `agent.learn.testset` reads it."""
+    """validator.private_set ({path}) is not a file. A validator judges on a test set of its own: make one
+    from a recorded drive with `milepost validator set`."""
 
     exit_code = BAD_CONFIG
 

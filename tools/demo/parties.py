@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import time
-import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import requests
 
 from agent.core.money import UNIT, Asset
 from agent.errors import MilepostError
@@ -69,8 +70,7 @@ def party(folder: Path, name: str, role: str) -> Party:
 def fund(horizon: Horizon, parties: Sequence[Party]) -> None:
     """Friendbot, as on the test network."""
     for each in parties:
-        with urllib.request.urlopen(f"{horizon.url}/friendbot?addr={each.account}", timeout=30) as answer:
-            answer.read()
+        requests.get(f"{horizon.url}/friendbot", {"addr": each.account}, timeout=30).raise_for_status()
 
 
 def submit(horizon: Horizon, operations: list[Operation], *signers: Party) -> None:

@@ -40,8 +40,8 @@ console = Console(highlight=False)
 
 
 class TooSlow(MilepostError):
-    """The trip of round {number} was not over after {seconds:.0f} s. The logs are in {folder}; run again with --folder to
-    keep them."""
+    """The trip of round {number} was not over after {seconds:.0f} s. The logs are in {folder}; run again with --folder
+    to keep them."""
 
 
 def play(folder: Path, drive: Path | None, route: Path | None, rounds: int, seed: int, file: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import requests
 from rich.console import Console
 from rich.table import Table
 
@@ -18,6 +19,7 @@ from agent.vehicle.logbook import every_job
 from tools.demo.parties import Party
 from tools.demo.stage import Stage
 
+WIDTH = 110
 Balances = dict[str, dict[str, str]]
 
 
@@ -102,18 +104,7 @@ def _entry_hash(vehicle: Party, job: Job) -> str:
 
 
 def _transactions(scene: Stage) -> int:
-    import json
-    import urllib.request
-
-    count, url = 0, f"{scene.horizon.url}/ledgers?limit=200"
-    while True:
-        with urllib.request.urlopen(url, timeout=30) as answer:
-            page = json.load(answer)
-        records = page["_embedded"]["records"]
-        count += sum(record["successful_transaction_count"] for record in records)
-        if len(records) < 200:
-            return count
-        url = page["_links"]["next"]["href"]
+    return sum(ledger["successful_transaction_count"] for ledger in _all(scene, "/ledgers?limit=200"))
 
 
 # --- do the books balance? ------------------------------------------------------------------------------------------
@@ -180,11 +171,9 @@ def _all(scene: Stage, path: str) -> list[dict[str, Any]]:
 
 
 def _json(url: str) -> dict[str, Any]:
-    import json
-    import urllib.request
-
-    with urllib.request.urlopen(url, timeout=30) as answer:
-        page: dict[str, Any] = json.load(answer)
+    answer = requests.get(url, timeout=30)
+    answer.raise_for_status()
+    page: dict[str, Any] = answer.json()
     return page
 
 
@@ -215,15 +204,26 @@ def faults(found: dict[str, Any], trips: int) -> list[str]:
     return wrong
 
 
+def _short(amount: str) -> str:
+    """Two decimals are enough for a table; report.json has all seven."""
+    return f"{float(amount):.2f}"
+
+
 def show(console: Console, found: dict[str, Any], file: Path) -> None:
     """For people."""
-    entries = Table("vehicle", "round", "verdict", "credit VLM", "stake DLC", "paid XLM", "signed by", "why")
+    entries = Table("vehicle", "round", "verdict", "VLM", "stake DLC", "paid XLM", "signers", "why", width=WIDTH)
     for e in found["entries"]:
         colour = {"accepted": "green", "rejected": "red"}.get(e["verdict"], "yellow")
         entries.add_row(
-            f"{e['vehicle']} ({e['role']})", str(e["round"]), f"[{colour}]{e['verdict']}[/]", e["credit"], e["stake_dlc"],
-            e["paid_xlm"], str(len(e["signers"])), e["reason"],
-        )  # fmt: skip
+            f"{e['vehicle']}, {e['role']}",
+            str(e["round"]),
+            f"[{colour}]{e['verdict']}[/]",
+            _short(e["credit"]),
+            _short(e["stake_dlc"]),
+            _short(e["paid_xlm"]),
+            str(len(e["signers"])),
+            e["reason"],
+        )
     console.print(entries)
     money = Table("party", "XLM before", "XLM after", "DLC before", "DLC after")
     for party, held in found["balances"].items():

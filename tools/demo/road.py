@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from agent.core.documents import Input
-from agent.learn.samples import planes, prepare
 from agent.learn.testset import TestSet
 from agent.sense.drive import Drive, load_drive
+from agent.validator.recording import rows, spread, test_set
 
 UNSEEN = 0.25
 """Share at the drive's end that no vehicle sees: test sets and the picture."""
@@ -60,41 +60,16 @@ class Course:
 
     def initiators_own(self, spec: Input) -> TestSet:
         """The drive's first seconds: what the initiator had before anybody helped."""
-        return self._set(np.flatnonzero(self.drive.t < self.drive.t[0] + INITIATOR_S), spec)
+        return test_set(self.drive, rows(self.drive, 0, INITIATOR_S), spec)
 
     def test_sets(self, spec: Input, validators: int) -> tuple[TestSet, list[TestSet]]:
         """The global set and one private set a validator, all from the unseen part and none sharing a frame."""
-        first = int(np.searchsorted(self.drive.t, self.drive.t[0] + self.seen_s + GAP_S))
-        rows = np.arange(first, len(self.drive.t))
-        rows = rows[np.isfinite(self.drive.steering_deg[rows])]
-        chosen = rows[np.linspace(0, len(rows) - 1, min(len(rows), GLOBAL + validators * PRIVATE)).astype(int)]
+        chosen = spread(rows(self.drive, self.seen_s + GAP_S, np.inf), GLOBAL + validators * PRIVATE)
         lots = np.arange(len(chosen)) % (2 + validators)
-        shared = chosen[lots < 2][:GLOBAL]
-        own = [chosen[lots == 2 + v][:PRIVATE] for v in range(validators)]
-        return self._set(shared, spec), [self._set(part, spec) for part in own]
+        own = [chosen[lots == 2 + v] for v in range(validators)]
+        return test_set(self.drive, chosen[lots < 2], spec), [test_set(self.drive, part, spec) for part in own]
 
     def unseen(self, spec: Input, seconds: float) -> TestSet:
         """Consecutive frames of the unseen part, for the picture."""
-        beyond = self.drive.t[0] + self.seen_s + GAP_S
-        rows = np.flatnonzero((self.drive.t >= beyond) & (self.drive.t < beyond + seconds))
-        return self._set(rows[np.isfinite(self.drive.steering_deg[rows])], spec)
-
-    def _set(self, rows: np.ndarray, spec: Input) -> TestSet:
-        images = planes(np.stack(list(self._samples(rows, spec))))
-        return TestSet(np.ascontiguousarray(images), self.drive.steering_deg[rows].astype(np.float32))
-
-    def _samples(self, rows: np.ndarray, spec: Input) -> Iterator[np.ndarray]:
-        if self.drive.images is None:
-            raise FileNotFoundError(f"{self.folder} has no video.mp4")
-        wanted, row = set(rows.tolist()), int(rows[0])
-        film = self.drive.images.film(row)
-        while row <= rows[-1]:
-            if row in wanted:
-                image = film.read()
-                if image is None:
-                    raise EOFError(f"the video of {self.folder} ends before its table")
-                yield prepare(image, spec)
-            else:
-                film.skip()
-            row += 1
-        film.close()
+        beyond = self.seen_s + GAP_S
+        return test_set(self.drive, rows(self.drive, beyond, beyond + seconds), spec)
