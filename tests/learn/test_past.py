@@ -90,3 +90,4 @@ def test_the_second_trip_trains_on_the_first_ones_samples_too(tmp_path: Path, wh
     else:
         kept = Past(first.round, 0.5, None, file, KEY)
     assert kept.reservoir.added == 80
+    trainer.close()
