@@ -25,14 +25,20 @@ def order(committee: Sequence[str], agreements: Mapping[str, int], seed: str) ->
     drawn: list[str] = []
     while left:
         digest = hashlib.sha256(f"{seed}/{len(drawn)}".encode()).digest()
-        point = Fraction(int.from_bytes(digest, "big"), 2**256) * sum(left.values())
-        for validator, strength in left.items():
-            point -= strength
-            if point < 0:
-                break
-        drawn.append(validator)
-        del left[validator]
+        share = Fraction(int.from_bytes(digest, "big"), 2**256)
+        drawn.append(_at(left, share))
+        del left[drawn[-1]]
     return drawn
+
+
+def _at(strength: Mapping[str, Fraction], share: Fraction) -> str:
+    """Who stands at `share` (0 to below 1) of all strength laid end to end."""
+    point = share * sum(strength.values())
+    for validator, length in strength.items():
+        if point < length:
+            return validator
+        point -= length
+    raise ValueError("a share below 1 lies within the whole")
 
 
 def on_turn(speakers: Sequence[str], waited: int, turn: int) -> str:

@@ -37,8 +37,8 @@ METRICS: dict[str, Metric] = {
     ),
     "outbox_waiting": Metric(
         "gauge",
-        "Events that the broker has not confirmed.",
-        "If it grows while link_connected is 1, the broker refuses: check its ACL for this vehicle.",
+        "1 while there are events that the broker has not confirmed.",
+        "If it stays 1 while link_connected is 1, the broker refuses: check its ACL for this vehicle.",
     ),
     "odometer_age_seconds": Metric(
         "gauge",
@@ -107,12 +107,6 @@ METRICS: dict[str, Metric] = {
         "counter",
         "XLM earned, in stroops.",
         "If entries are accepted and it stands still, redeeming fails: see `milepost jobs ls`.",
-    ),
-    "balance_stroops": Metric(
-        "gauge",
-        "The account's balances.",
-        "If DLC falls under the stake due, the vehicle can enter no round: buy DLC or set buy_stake_budget.",
-        ("asset",),
     ),
     "refused_total": Metric(
         "counter",

@@ -36,7 +36,7 @@ class TestSet:
         from safetensors.numpy import save
 
         labels = np.ascontiguousarray(self.labels, "<f4")
-        return save({"images": np.ascontiguousarray(self.images), "labels": labels})
+        return bytes(save({"images": np.ascontiguousarray(self.images), "labels": labels}))
 
     @classmethod
     def load(cls, data: bytes, spec: Input) -> TestSet:
@@ -50,6 +50,6 @@ class TestSet:
         wanted = (spec.channels, spec.height, spec.width)
         if images.ndim != 4 or images.shape[1:] != wanted or labels.shape != images.shape[:1] or not len(labels):
             raise Malformed(what=WHAT, why=f"images are {images.shape}, labels {labels.shape}, wanted {wanted} each")
-        if not np.isfinite(labels).all():
+        if not np.isfinite(labels.astype(np.float32, copy=False)).all():
             raise Malformed(what=WHAT, why="a label is not finite")
-        return cls(images, labels)
+        return cls(images.astype(np.uint8, copy=False), labels.astype(np.float32, copy=False))

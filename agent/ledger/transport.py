@@ -7,7 +7,7 @@ from stellar_sdk.client.response import Response
 
 
 class BoundedClient(RequestsClient):
-    """A second try is the caller's decision (an answer that was lost may have been a payment), so there is none here."""
+    """A second try is the caller's decision: an answer that was lost may have been a payment. So there is none here."""
 
     def __init__(self, timeout: float, answer_bytes: int) -> None:
         super().__init__(num_retries=0, request_timeout=timeout, post_timeout=timeout)  # type: ignore[arg-type]

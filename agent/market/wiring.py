@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class HalfTls(MilepostError):
-    """[mqtt.tls] needs ca, cert and key: the broker knows a vehicle by its certificate. Nothing was sent in the clear."""
+    """[mqtt.tls] needs ca, cert and key: the broker knows a client by its certificate. Nothing was sent."""
 
     exit_code = BAD_CONFIG
 

@@ -18,13 +18,13 @@ Rows = NDArray[np.int64]
 def rows(drive: Drive, start_s: float, end_s: float) -> Rows:
     """The labelled rows of a stretch, seconds from the drive's start."""
     t = drive.t - drive.t[0]
-    found: Rows = np.flatnonzero((t >= start_s) & (t < end_s) & np.isfinite(drive.steering_deg))
-    return found
+    return np.flatnonzero((t >= start_s) & (t < end_s) & np.isfinite(drive.steering_deg)).astype(np.int64)
 
 
 def spread(chosen: Rows, count: int) -> Rows:
     """At most `count` of these rows, evenly spread."""
-    return chosen[np.linspace(0, len(chosen) - 1, min(len(chosen), count)).astype(int)]
+    places = np.linspace(0, len(chosen) - 1, min(len(chosen), count)).astype(np.int64)
+    return np.take(chosen, places)
 
 
 def test_set(drive: Drive, chosen: Rows, spec: Input) -> TestSet:

@@ -11,6 +11,7 @@ from agent.core.mileage import Bounds
 from agent.core.trip import Fence, TripRules
 from agent.fleet.link import PahoLink
 from agent.fleet.topics import VehicleTopics
+from agent.host import metrics
 from agent.host.clock import SystemClock
 from agent.host.logs import Log
 from agent.host.machine import Machine
@@ -23,6 +24,7 @@ from agent.ports import Trainer
 from agent.sense.sources import Sources
 from agent.vehicle.daemon import Parts, Vehicle
 from agent.vehicle.desk import Desk
+from agent.vehicle.gauges import Gauges
 from agent.vehicle.logbook import Logbook, every_job
 from agent.vehicle.offers import Market
 from agent.vehicle.watch import Watch, connect
@@ -65,9 +67,18 @@ def vehicle(config: Config, clock: SystemClock, trainer: Trainer | None = None) 
             clock=clock,
             log=log,
             rules=rules(config),
+            gauges=_gauges(config.metrics.listen),
             state_dir=state,
         )
     )
+
+
+def _gauges(listen: str) -> Gauges:
+    """Figures are always kept; whether anybody may read them is the configuration's affair."""
+    figures = metrics.Metrics()
+    if listen:
+        metrics.serve(figures, listen)
+    return Gauges(figures)
 
 
 def _signals(config: Config) -> PahoLink | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,13 @@ from agent.errors import MilepostError, Unavailable
 from agent.host.clock import SystemClock
 from agent.host.logs import Log
 from agent.host.systemd import Notifier
+from agent.ledger.horizon import LedgerUnavailable
 from agent.ports import Camera, LabelledFrame, Odometer, Trainer
 from agent.sense.alignment import Aligner
 from agent.sense.capture import Capture
 from agent.vehicle.desk import Desk
 from agent.vehicle.errands import Errands, is_waiting
+from agent.vehicle.gauges import Gauges
 from agent.vehicle.logbook import TRIP, Logbook
 from agent.vehicle.onlooker import Onlooker
 from agent.vehicle.watch import Watch
@@ -58,6 +60,7 @@ class Parts:
     clock: SystemClock
     log: Log
     rules: TripRules
+    gauges: Gauges
     state_dir: Path
     notifier: Notifier = field(default_factory=Notifier)
 
@@ -74,6 +77,7 @@ class Vehicle:
         self._trouble = ""
         self._held = False
         self._learn_at = float("-inf")
+        self._readings = 0
         self._told = self._noted = float("-inf")
         self._turned = parts.clock.monotonic()
 
@@ -102,7 +106,8 @@ class Vehicle:
             self._say("writing down", error)
         if now - self._told >= TELL_S:
             self._told = now
-            self._tell()
+            self._tell(now)
+        self.parts.gauges.turned()
         self._turned = now
 
     def close(self) -> None:
@@ -120,6 +125,7 @@ class Vehicle:
 
     def _drive(self, now: float) -> None:
         readings = self.parts.odometer.poll()
+        self._readings += len(readings)
         for seen in readings or (Tick(now - self._turned),):
             after, events = advance(self.parts.rules, self._trip, seen)
             for event in events:
@@ -203,6 +209,7 @@ class Vehicle:
                 for kind, facts in outcome.events:
                     self._record(outcome.job.id, kind, facts)
             self._errands.done(outcome, now)
+            self.parts.gauges.ledger(not isinstance(outcome.trouble, LedgerUnavailable), now)
             if outcome.trouble is not None:
                 self._say(f"{outcome.job.id}: {outcome.step.value}", outcome.trouble)
             elif outcome.events:
@@ -218,6 +225,7 @@ class Vehicle:
     def _record(self, job_id: str, kind: str, facts: dict[str, Any], trip: TripState | None = None) -> None:
         at = self.parts.clock.now()
         job = self.parts.logbook.record(job_id, kind, facts, at, trip)
+        self.parts.gauges.job(kind, facts, job.state.value)
         if (shadow := facts.get("shadow")) and shadow["worse"]:
             self._log.warning(
                 "round.worse_here", round=job.facts["round"], figure=shadow["newest"], last=shadow["last"]
@@ -229,8 +237,11 @@ class Vehicle:
 
     # --- it tells
 
-    def _tell(self) -> None:
+    def _tell(self, now: float) -> None:
         parts = self.parts
+        parts.watch.show(parts.gauges)
+        frames = self._capture.counts.frames if self._capture else None
+        parts.gauges.car(self._trip, frames, self._readings, now)
         training = self._capture is not None
         parts.watch.look(self._trip.recent.memory.ignition)
         held = parts.watch.bars(Work.TRAINING)
@@ -260,12 +271,17 @@ class Vehicle:
             "account": parts.desk.keypair.public_key,
             "trip": {"phase": mileage.phase.value, "metres": round(mileage.since_m), "total": round(mileage.total_m)},
             "jobs": [_brief(job) for job in parts.logbook.open.values()],
-            "training": _plain(replace(parts.trainer.progress())) if training else None,
+            "training": self._progress() if training else None,
             "closed_gates": sorted(parts.watch.closed),
             "software": __version__,
             "profile": parts.desk.config.agent.profile,
             "troubles": [t for t in (*troubles, *parts.watch.troubles) if t],
         }
+
+    def _progress(self) -> dict[str, Any]:
+        progress = self.parts.trainer.progress()
+        self.parts.gauges.training(progress)
+        return {name: getattr(progress, name) for name in progress.__slots__}
 
     def _write_status(self, word: str) -> None:
         """Not synced and not in the journal: it is worth nothing after a power cut."""
@@ -291,7 +307,3 @@ class Vehicle:
 def _brief(job: Job) -> dict[str, Any]:
     step = owed(job)
     return {"job": job.id, "state": job.state.value, "owed": step.value if step else None, "outcome": job.outcome}
-
-
-def _plain(progress: Any) -> dict[str, Any]:
-    return {name: getattr(progress, name) for name in progress.__slots__}

@@ -16,7 +16,8 @@ from agent.fleet.status import Presence, last_will
 from agent.fleet.telegram import describer
 from agent.fleet.topics import VehicleTopics
 from agent.journal import Journal
-from agent.ports import Clock, FleetLink, Host
+from agent.ports import Clock, Conditions, Host
+from agent.vehicle.gauges import Gauges
 
 HOLD = "hold"
 """The journal's note of an operator's hold: it outlives a restart."""
@@ -25,7 +26,7 @@ HOLD = "hold"
 class Fleet:
     """This vehicle's side of MQTT."""
 
-    def __init__(self, link: FleetLink, topics: VehicleTopics, session: str, journal: Journal, clock: Clock) -> None:
+    def __init__(self, link: PahoLink, topics: VehicleTopics, session: str, journal: Journal, clock: Clock) -> None:
         self.link = link
         self.presence = Presence(link, topics, session, clock)
         self.outbox = Outbox(journal, link, describer(topics))
@@ -45,6 +46,7 @@ class Watch:
         self._paused = False
         self._status: dict[str, Any] = {}
         self.closed: frozenset[str] = frozenset()
+        self.conditions = Conditions()
         if fleet is not None:
             fleet.obey(
                 {
@@ -65,8 +67,8 @@ class Watch:
     def look(self, ignition: bool | None) -> None:
         """See how the machine is and shut or open the gates."""
         held = self._paused or self._journal.note(HOLD) == "held"
-        now = replace(self._host.conditions(), ignition=ignition, held=held)
-        self.closed = gates.look(self.closed, now, self._limits)
+        self.conditions = replace(self._host.conditions(), ignition=ignition, held=held)
+        self.closed = gates.look(self.closed, self.conditions, self._limits)
 
     def bars(self, work: gates.Work) -> bool:
         return bool(gates.barred(self.closed, work))
@@ -80,6 +82,11 @@ class Watch:
         self._fleet.presence.state(not status["troubles"], status["troubles"], _facts(status))
         if self._fleet.commands is not None:
             self._fleet.commands.obey(self._fleet.link.receive())
+
+    def show(self, gauges: Gauges) -> None:
+        gauges.machine(self.conditions, {gate.name: gate.name in self.closed for gate in gates.GATES})
+        if self._fleet is not None:
+            gauges.fleet(self._fleet.link, self._fleet.outbox.behind)
 
     def close(self) -> None:
         if self._fleet is not None:
