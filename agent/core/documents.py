@@ -287,5 +287,5 @@ class SettlementRecord(Document):
     entries: tuple[Settled, ...] = Field(min_length=1, max_length=32)
     votes: tuple[Vote, ...] = Field(max_length=640)
     agreements: dict[AccountId, int] = Field(max_length=20)
-    """Votes of each validator, up to and with this record, that agreed with what was settled: the speaker rule's D_i."""
+    """Votes of each validator, up to and with this record, that agreed with what was settled: D_i of the speaker."""
     speaker: AccountId
