@@ -27,9 +27,7 @@ def frames(folder: Path, classes: Sequence[str], seed: int) -> Iterator[Labelled
     found = sorted(path for path in folder.iterdir() if path.is_dir())
     for path in found:
         if path.name not in classes:
-            raise Refused(
-                what=f"the folder {path.name}", why=f"the round's classes are {', '.join(classes)[:200]}"
-            )
+            raise Refused(what=f"the folder {path.name}", why=f"the round's classes are {', '.join(classes)[:200]}")
     labelled = [
         (image, float(classes.index(path.name)))
         for path in found

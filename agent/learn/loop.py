@@ -104,9 +104,7 @@ def train(task: TrainingTask, samples: Samples, last: Checkpoint, options: Optio
             adam.clear()
             state.undone += 1
             state.learning_rate /= 2
-            options.say(
-                f"Step {state.steps + 1} gave a loss that is no number: undone, learning rate halved."
-            )
+            options.say(f"Step {state.steps + 1} gave a loss that is no number: undone, learning rate halved.")
         else:
             state.steps, state.loss = state.steps + 1, value
             adam.step(state.steps, state.learning_rate)
@@ -198,16 +196,12 @@ def figure(network: nn.Module, held: Reservoir, round: Round) -> float | None:
     return math.sqrt(float(np.mean(np.square(wrong))))
 
 
-def autocast(
-    device: torch.device, precision: Precision
-) -> tuple[Callable[[], AbstractContextManager[None]], float]:
+def autocast(device: torch.device, precision: Precision) -> tuple[Callable[[], AbstractContextManager[None]], float]:
     """How to compute on this device, and what to multiply the loss by so that half floats hold its
     gradients."""
     if device.type != "cuda" or precision == "fp32":
         return nullcontext, 1.0
-    if precision == "bf16" or (
-        precision == "auto" and torch.cuda.is_bf16_supported(including_emulation=False)
-    ):
+    if precision == "bf16" or (precision == "auto" and torch.cuda.is_bf16_supported(including_emulation=False)):
         return lambda: torch.autocast("cuda", torch.bfloat16), 1.0
     return lambda: torch.autocast("cuda", torch.float16), 128.0
 

@@ -111,9 +111,7 @@ def smallres(sample: tuple[int, int, int], out: int, filters: int, blocks: int) 
     for width in (filters, 2 * filters, 4 * filters):
         stages += [nn.Conv2d(before, width, 3, 2, padding=1), *(Residual(width) for _ in range(blocks))]
         before = width
-    return nn.Sequential(
-        Pixels(), *stages, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before, out)
-    )
+    return nn.Sequential(Pixels(), *stages, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before, out))
 
 
 def deepchain(sample: tuple[int, int, int], out: int, filters: int, hidden: int) -> nn.Module:

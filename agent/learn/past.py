@@ -36,9 +36,7 @@ class Past:
     Malformed when the file is not ours.
     """
 
-    def __init__(
-        self, round: Round, megabytes: float, memory: int | None, path: Path | None, key: bytes
-    ) -> None:
+    def __init__(self, round: Round, megabytes: float, memory: int | None, path: Path | None, key: bytes) -> None:
         spec = round.input
         shape = (spec.height, spec.width, spec.channels)
         slots = max(1, int(megabytes * 1e6) // (spec.height * spec.width * spec.channels))

@@ -31,9 +31,7 @@ class Sieve:
         if frame.label is None or not math.isfinite(frame.label):
             self.unlabelled += 1
             return None
-        if self.classes is not None and not (
-            frame.label == int(frame.label) and 0 <= frame.label < self.classes
-        ):
+        if self.classes is not None and not (frame.label == int(frame.label) and 0 <= frame.label < self.classes):
             self.foreign += 1
             return None
         image = prepare(frame.image, self.spec)

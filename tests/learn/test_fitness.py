@@ -25,7 +25,7 @@ def test_a_pilotnet_suits_a_small_board(tmp_path: Path) -> None:
 
 def test_a_round_that_needs_more_memory_than_there_is_is_passed_over(tmp_path: Path) -> None:
     round = plain_round()
-    with pytest.raises(fitness.Unfit, match="train.memory_mb is 300"):
+    with pytest.raises(fitness.Unfit, match="memory_mb is 300"):
         fitness.check(round, _published(round, tmp_path), 300)
 
 

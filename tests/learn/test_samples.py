@@ -58,9 +58,7 @@ def test_a_reservoir_never_holds_more_than_its_slots(count: int, seed: int) -> N
     assert reservoir.added == count
     kept = reservoir.labels[: len(reservoir)].tolist()
     assert len(set(kept)) == len(kept)
-    assert all(
-        int(image[0, 0, 0]) == int(label) % 256 for image, label in zip(reservoir.images, kept, strict=False)
-    )
+    assert all(int(image[0, 0, 0]) == int(label) % 256 for image, label in zip(reservoir.images, kept, strict=False))
 
 
 def test_early_and_late_samples_are_kept_alike() -> None:
