@@ -7,10 +7,9 @@ import io
 import warnings
 from typing import TYPE_CHECKING
 
-from agent.core.documents import Input, Round
+from agent.core.documents import Input
 from agent.errors import Malformed
 from agent.learn import graph
-from agent.learn.graph.check import Graph
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,13 +24,6 @@ def export(network: nn.Module, spec: Input) -> bytes:
     """
     checked = graph.check(_traced(network, spec))
     return graph.put(checked, {name: value.numpy() for name, value in network.cpu().state_dict().items()})
-
-
-def scored(network: nn.Module, round: Round) -> Graph:
-    """The network as a checked graph that fits the round."""
-    checked = graph.check(export(network, round.input))
-    graph.fits(checked, round)
-    return checked
 
 
 def _traced(network: nn.Module, spec: Input) -> bytes:

@@ -34,7 +34,7 @@ def rate(number: int, rounds: int) -> float:
 @click.option("--parties", default=4, show_default=True, help="Parties, with 5,500 samples each.")
 @click.option("--data", type=click.Path(path_type=Path, exists=True), required=True, help="Folder of the idx files.")
 @click.option("--iterations", default=ITERATIONS, show_default=True, help="Steps of each party.")
-@click.option("--threads", default=2, show_default=True, help="CPU threads.")
+@click.option("--threads", default=1, show_default=True, help="CPU threads.")
 @click.option("--json", "as_json", is_flag=True, help="The last line is one JSON object.")
 def main(parties: int, data: Path, iterations: int, threads: int, as_json: bool) -> None:
     """The DeepChain paper's experiment on MNIST."""

@@ -31,10 +31,10 @@ BATCH = 32
 @click.option("--vehicles", default=4, show_default=True)
 @click.option("--rounds", default=10, show_default=True)
 @click.option("--steps", default=40, show_default=True, help="Steps of each vehicle in a round.")
-@click.option("--width", default=50, show_default=True, help="PilotNet's width in per cent.")
+@click.option("--width", default=25, show_default=True, help="PilotNet's width in per cent.")
 @click.option("--rule", default="weighted-mean", show_default=True, help="Fusion rule.")
 @click.option("--encoding", default="dense-fp16", show_default=True, help="How updates travel.")
-@click.option("--threads", default=2, show_default=True, help="CPU threads.")
+@click.option("--threads", default=1, show_default=True, help="CPU threads.")
 @click.option("--json", "as_json", is_flag=True, help="The last line is one JSON object.")
 def main(
     folders: tuple[Path, ...],
