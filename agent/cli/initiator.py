@@ -32,32 +32,38 @@ _json = click.option("--json", "as_json", is_flag=True, help="As one JSON object
 @_tests
 @click.option("--weights", type=_file, required=True, help="Round 0's weights (safetensors).")
 @click.option("--graph", type=_file, required=True, help="The network (ONNX) that the weights fill.")
+@click.option("--teacher", type=_file, help="A teacher (ONNX), where the plan's task.labels is teacher.")
 @_json
 @click.pass_obj
-def publish(config_path: str | None, plan: Path, test_set: Path, weights: Path, graph: Path, as_json: bool) -> None:
+def publish(
+    config_path: str | None, plan: Path, test_set: Path, weights: Path, graph: Path, teacher: Path | None, as_json: bool
+) -> None:
     """Make the settlement account if there is none, store round 0, and offer XLM for it."""
     from agent.host.config import load
     from agent.initiator.compose import press
 
     with press(load(config_path), plan, test_set, _say(as_json)) as made:
         settlement = made.set_up()
-        job = made.first(weights, graph)
+        job = made.first(weights, graph, teacher)
     _print({**_round(job), "settlement": settlement}, as_json)
 
 
 @initiator.command()
 @_plan
 @_tests
+@click.option(
+    "--now", is_flag=True, help="Before all contributions are there that were planned, or its length is over."
+)
 @_json
 @click.pass_obj
-def close(config_path: str | None, plan: Path, test_set: Path, as_json: bool) -> None:
+def close(config_path: str | None, plan: Path, test_set: Path, now: bool, as_json: bool) -> None:
     """Fuse what was accepted; publish the next round if it is better on the global test set. Exit 75: nothing yet."""
     from agent.host.config import load
     from agent.initiator import fusing
     from agent.initiator.compose import press
 
     with press(load(config_path), plan, test_set, _say(as_json)) as made:
-        fused = fusing.close(made)
+        fused = fusing.close(made, now)
     facts = {
         "round": fused.number,
         "before": str(fused.before.value),

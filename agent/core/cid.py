@@ -86,9 +86,7 @@ class Cid:
         if codec not in CODECS:
             raise Malformed(what="a CID", why=f"codec 0x{codec:x} is not read here, only dag-pb and raw")
         if data[after : after + 2] != _SHA2_256:
-            raise Malformed(
-                what="a CID", why=f"hash {data[after : after + 2].hex()} is not sha2-256 of 32 bytes"
-            )
+            raise Malformed(what="a CID", why=f"hash {data[after : after + 2].hex()} is not sha2-256 of 32 bytes")
         return cls.v1(codec, data[after + 2 : after + 34]), after + 34
 
     def to_bytes(self) -> bytes:

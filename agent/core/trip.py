@@ -151,9 +151,7 @@ class TripState:
         return cls(Mileage(Phase(stored["phase"]), doubts=int(stored["doubts"]), **numbers))
 
 
-def advance(
-    rules: TripRules, state: TripState, seen: Moment | Tick
-) -> tuple[TripState, tuple[TripEvent, ...]]:
+def advance(rules: TripRules, state: TripState, seen: Moment | Tick) -> tuple[TripState, tuple[TripEvent, ...]]:
     """The state after one reading or tick, and what happened by it, oldest first."""
     if isinstance(seen, Tick):
         seconds = min(max(seen.seconds, 0.0), rules.bounds.gap_s) if math.isfinite(seen.seconds) else 0.0

@@ -73,10 +73,21 @@ def threshold(validators: int) -> int:
     return -(-2 * validators // 3)
 
 
-def merge(votes: Sequence[Ballot]) -> Verdict:
-    """The lower median of the votes, ordered from rejected to the highest credit: one vote that was really cast, which
-    no minority of liars can move beyond what some honest validator said."""
-    ordered = sorted(votes, key=lambda v: (RANK[v.outcome], v.credit, v.reason))
+def merge(votes: Sequence[Ballot], validators: int) -> Verdict | None:
+    """What a committee's votes come to, or None while too few have voted to tell.
+
+    Two thirds must say "rejected" to forfeit a stake, and two thirds must say something else to give it back; then the
+    lower median of those who say so counts. So fewer than a third of liars can neither forfeit an honest stake nor
+    move a credit beyond what some honest validator said. When all have voted and neither side has two thirds, nobody
+    wins and nobody loses: idle.
+    """
+    needed = threshold(validators)
+    against = [v for v in votes if v.outcome == "rejected"]
+    others = [v for v in votes if v.outcome != "rejected"]
+    side = next((said for said in (against, others) if len(said) >= needed), None)
+    if side is None:
+        return Verdict("idle", 0, "the committee is divided") if len(votes) >= validators else None
+    ordered = sorted(side, key=lambda v: (RANK[v.outcome], v.credit, v.reason))
     middle = ordered[(len(ordered) - 1) // 2]
     return Verdict(middle.outcome, middle.credit, middle.reason)
 

@@ -178,13 +178,16 @@ class Train(Section):
     """auto takes CUDA where torch finds it."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Arithmetic on CUDA; auto takes bf16 where the board has it, else fp16. The CPU always uses fp32."""
-    threads: Annotated[int, Field(ge=1, le=256)] = 2
-    """CPU threads."""
+    threads: Annotated[int, Field(ge=0, le=256)] = 0
+    """CPU threads. 0: all cores but one, which is the camera's."""
     memory_mb: Annotated[int, Field(ge=256)] = 2048
     """What the training process may hold before it is refused more."""
     reservoir_mb: Annotated[float, Field(ge=16)] = 256
     """Memory for the samples of a trip."""
-    checkpoint_s: Seconds = 30
+    past_mb: Annotated[float, Field(ge=0)] = 0
+    """Samples of earlier trips that are trained on beside the new ones, so that a motorway week does not erase the
+    city. They rest on the disk, encrypted with the vehicle's key. 0: none are kept."""
+    checkpoint_s: Seconds = 20
     """Time between checkpoints: what a power cut may cost."""
 
 

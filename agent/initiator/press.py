@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -84,15 +84,20 @@ class Press:
 
     # --- a round
 
-    def first(self, weights_file: Path, graph_file: Path) -> RoundJob:
-        """Publish round 0 from a network's weights and graph."""
-        return self.publish(0, weights_file.read_bytes(), graph_file, previous=None, lineage=())
+    def first(self, weights_file: Path, graph_file: Path, teacher_file: Path | None = None) -> RoundJob:
+        """Publish round 0 from a network's weights and graph, and a teacher where labels come from one."""
+        if (teacher_file is not None) != (self.plan.task.labels == "teacher"):
+            raise Refused(
+                what="round 0", why="a teacher belongs to a plan whose task.labels is teacher, and only there"
+            )
+        models = {bundle.GRAPH: graph_file} | ({bundle.TEACHER: teacher_file} if teacher_file else {})
+        return self.publish(0, weights_file.read_bytes(), models, previous=None, lineage=())
 
     def publish(
         self,
         number: int,
         values: bytes,
-        graph_file: Path,
+        models: Mapping[str, Path],
         previous: Round | None,
         lineage: tuple[Lineage, ...],
         previous_cid: str | None = None,
@@ -102,11 +107,11 @@ class Press:
         if self.register.job(name).state is State.NONE:
             self._record(name, "planned", {"number": number})
         if self.register.job(name).state is State.PLANNED:
-            document = self._document(number, values, graph_file, previous, lineage, previous_cid)
+            document = self._document(number, values, models[bundle.GRAPH], previous, lineage, previous_cid)
             files: dict[str, bytes | Path] = {
                 bundle.ROUND: document.to_bytes(),
                 bundle.WEIGHTS: values,
-                bundle.GRAPH: graph_file,
+                **models,
             }
             cid = str(self.store.put(bundle.lay(self.folder / name, files)))
             figure = None if document.figure is None else str(document.figure.value)

@@ -38,7 +38,5 @@ def encoded(job: str, kind: str, data: Mapping[str, JSON]) -> str:
     except (TypeError, ValueError, RecursionError) as error:
         raise Malformed(what=f"the journal event {kind}", why=str(error)[:200]) from None
     if len(text) > MAX_DATA:
-        raise Malformed(
-            what=f"the journal event {kind}", why=f"{len(text)} bytes, at most {MAX_DATA} are kept"
-        )
+        raise Malformed(what=f"the journal event {kind}", why=f"{len(text)} bytes, at most {MAX_DATA} are kept")
     return text

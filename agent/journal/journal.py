@@ -75,8 +75,7 @@ class Journal(JournalReader):
 
     def _mark(self, name: str, text: str) -> None:
         self._connection.execute(
-            "INSERT INTO marks (name, value) VALUES (?, ?)"
-            " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            "INSERT INTO marks (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
             [name, text],
         )
 

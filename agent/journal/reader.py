@@ -45,9 +45,7 @@ class JournalReader:
     def jobs(self) -> list[str]:
         """Every job, in the order of their first events."""
         with mapped(self.path, BUSY_SECONDS):
-            rows = self._connection.execute(
-                "SELECT job FROM events GROUP BY job ORDER BY MIN(seq)"
-            ).fetchall()
+            rows = self._connection.execute("SELECT job FROM events GROUP BY job ORDER BY MIN(seq)").fetchall()
         return [row[0] for row in rows]
 
     def note(self, name: str) -> str | None:
@@ -64,12 +62,8 @@ class JournalReader:
         """What is wrong with the file, as sentences; empty when it is sound. Reads all of it."""
         try:
             found = [row[0] for row in self._connection.execute("PRAGMA quick_check(10)") if row[0] != "ok"]
-            bad = self._connection.execute(
-                "SELECT seq FROM events WHERE NOT json_valid(data) LIMIT 10"
-            ).fetchall()
-            first, last, count = self._connection.execute(
-                "SELECT MIN(seq), MAX(seq), COUNT(*) FROM events"
-            ).fetchone()
+            bad = self._connection.execute("SELECT seq FROM events WHERE NOT json_valid(data) LIMIT 10").fetchall()
+            first, last, count = self._connection.execute("SELECT MIN(seq), MAX(seq), COUNT(*) FROM events").fetchone()
         except sqlite3.DatabaseError as error:
             return [f"The journal cannot be read: {error}."]
         found += [f"Event {row[0]} is not JSON." for row in bad]

@@ -28,6 +28,8 @@ def handover(task: TrainingTask) -> Trained:
     state, least = last.state, task.round.recipe.minimum_samples
     if state.samples < least:
         raise NothingLearnt(why=f"{state.samples} samples were seen, the round asks for {least}")
+    if state.steps * task.round.recipe.batch < least:
+        raise NothingLearnt(why=f"{state.steps} steps do not even go once through the {least} samples of the round")
     if not all(np.isfinite(value).all() for value in last.weights.values()):
         raise NothingLearnt(why="the weights are not finite")
     if state.held_back is not None and state.held_back_samples >= ENOUGH and not _good(task, state):

@@ -6,7 +6,6 @@ answer is "unknown" to the caller (`ledger.submission`), which asks again when i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -170,13 +169,19 @@ class Horizon:
     def _pages(
         self, builder: Callable[[Server], Any], read: Callable[[Mapping[str, Any]], Any] | None = None
     ) -> Iterator[Any]:
-        """Every record of a paged answer. Stops at an empty page; never follows a server's own links."""
+        """Every record of a paged answer; what the ledger has never seen has none. Stops at an empty page; never follows
+        a server's own links."""
+        from stellar_sdk.exceptions import NotFoundError
+
         read = read or _transaction
         cursor: str | None = None
         while True:
             with self._mapped():
                 call = builder(self._sdk()).limit(PAGE)
-                records = _records((call.cursor(cursor) if cursor else call).call())
+                try:
+                    records = _records((call.cursor(cursor) if cursor else call).call())
+                except NotFoundError:
+                    return
                 facts = [read(record) for record in records]
             yield from facts
             if len(records) < PAGE or records[-1]["paging_token"] == cursor:
@@ -196,7 +201,7 @@ class Horizon:
             raise LedgerUnavailable(url=self.url, why=f"answered with status {error.status}") from None
         except BaseRequestError as error:
             raise LedgerUnavailable(url=self.url, why=f"cannot be reached ({type(error).__name__})") from None
-        except (KeyError, IndexError, TypeError, ValueError, json.JSONDecodeError) as error:
+        except (LookupError, AttributeError, TypeError, ValueError, RecursionError) as error:
             why = f"answered with something that is not Horizon's ({type(error).__name__})"
             raise LedgerUnavailable(url=self.url, why=why) from None
 

@@ -1,6 +1,6 @@
 """Bundles on disk: what is behind a digest (PROTOCOL section 2).
 
-round         round.json, weights.safetensors, optionally model.onnx
+round         round.json, weights.safetensors, model.onnx, with a teacher also teacher.onnx
 contribution  contribution.json, update.sealed
 test set      set.sealed
 record        record.json
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 ROUND = "round.json"
 WEIGHTS = "weights.safetensors"
 GRAPH = "model.onnx"
+TEACHER = "teacher.onnx"
 CONTRIBUTION = "contribution.json"
 UPDATE = "update.sealed"
 TEST_SET = "set.sealed"

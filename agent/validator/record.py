@@ -17,7 +17,8 @@ from agent.core.documents import Round, Settled, SettlementRecord, Vote
 from agent.core.ledger import Account, Offer
 from agent.core.money import Stroops, stroops
 from agent.core.review import Review
-from agent.core.verdict import merge, same_figure, threshold
+from agent.core.verdict import merge, same_figure
+from agent.errors import Malformed
 from agent.ledger.envelope import build, opened
 from agent.ledger.horizon import Horizon
 from agent.market import bundle, settlement
@@ -55,12 +56,10 @@ def last_link(horizon: Horizon, shelf: bundle.Shelf, account: str, known: Link) 
 
 def ripe(review: Review, votes: Sequence[Vote], round_: Round, now: int) -> bool:
     """Whether an entry can be settled: all voted, or enough did and the others had a turn's time to."""
-    if in_doubt(votes):
+    if in_doubt(votes) or merge(votes, len(round_.committee)) is None:
         return False
     waited = now - int(review.facts["entered_at"])
-    return len(votes) == len(round_.committee) or (
-        len(votes) >= threshold(len(round_.committee)) and waited > round_.turn
-    )
+    return len(votes) == len(round_.committee) or waited > round_.turn
 
 
 def in_doubt(votes: Sequence[Vote]) -> bool:
@@ -85,8 +84,9 @@ def record(
         size += sum(len(vote.to_bytes()) for vote in cast) + 1000
         if settled and size > RECORD_BYTES:
             break
-        verdict = merge(cast)
-        facts = review.facts
+        verdict, facts = merge(cast, len(round_.committee)), review.facts
+        if verdict is None:  # a proposal from elsewhere may hold too few votes
+            raise Malformed(what="a settlement record", why=f"the votes on {review.id[:12]} decide nothing")
         outcome, credit, reason = verdict.outcome, verdict.credit, verdict.reason
         if outcome != "rejected" and not can_be_paid(facts["vehicle"]):
             outcome, credit, reason = "rejected", 0, "the vehicle has no trustline for its pay"

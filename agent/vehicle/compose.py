@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agent.core import gates
 from agent.core.mileage import Bounds
@@ -29,6 +30,9 @@ from agent.vehicle.logbook import Logbook, every_job
 from agent.vehicle.offers import Market
 from agent.vehicle.watch import Watch, connect
 
+if TYPE_CHECKING:
+    from stellar_sdk import Keypair
+
 JOURNAL = "journal.sqlite"
 
 
@@ -42,7 +46,7 @@ def vehicle(config: Config, clock: SystemClock, trainer: Trainer | None = None) 
     journal = Journal(state / JOURNAL)
     logbook = Logbook(journal)
     sources = Sources(_signals(config))
-    trainer = trainer or _trainer(config, keys.derived(keypair, "milepost/fingerprint"))
+    trainer = trainer or _trainer(config, keypair)
     desk = Desk(
         config=config,
         horizon=horizon(config),
@@ -103,7 +107,7 @@ def rules(config: Config) -> TripRules:
     )
 
 
-def _trainer(config: Config, fingerprint_key: bytes) -> Trainer:
+def _trainer(config: Config, keypair: Keypair) -> Trainer:
     from agent.learn.settings import Settings
     from agent.learn.trainer import ChildTrainer
 
@@ -112,12 +116,15 @@ def _trainer(config: Config, fingerprint_key: bytes) -> Trainer:
     return ChildTrainer(
         Settings(
             device=train.device,
-            reservoir_mb=train.reservoir_mb,
-            memory_mb=train.memory_mb,
             precision=train.precision,
+            threads=train.threads or None,
+            memory_mb=train.memory_mb,
+            reservoir_mb=train.reservoir_mb,
             checkpoint_s=train.checkpoint_s,
-            threads=train.threads,
-            fingerprint_key=fingerprint_key,
+            past_mb=train.past_mb,
+            past_file=config.agent.state_dir / "past" if train.past_mb else None,
+            past_key=keys.derived(keypair, "milepost/past"),
+            fingerprint_key=keys.derived(keypair, "milepost/fingerprint"),
         )
     )
 
@@ -128,13 +135,14 @@ def survey(config: Config) -> Market:
     outcomes = (
         [job.outcome for job in every_job(JournalReader(journal)).values() if job.outcome] if journal.exists() else []
     )
+    keypair = keys.load(config.agent.key_file)
     with tempfile.TemporaryDirectory(prefix="milepost-") as scratch:
         desk = Desk(
             config=config,
             horizon=horizon(config),
             shelf=Shelf(Path(scratch) / "bundles", store(config)),
-            trainer=_trainer(config, b""),
-            keypair=keys.load(config.agent.key_file),
+            trainer=_trainer(config, keypair),
+            keypair=keypair,
             folder=Path(scratch),
             outcomes=lambda: outcomes,
         )

@@ -44,6 +44,8 @@ NOTE_S = 15.0
 STATUS = "status.json"
 TRANSFERS = (Step.FETCH, Step.STORE)
 """Steps that move bundles, for which a metered link is not good enough."""
+COMMITMENTS = (Step.CHOOSE, Step.SIGN)
+"""Steps that bind the vehicle to something new: an operator's hold keeps it from them. What it has signed goes on."""
 
 
 @dataclass
@@ -167,21 +169,24 @@ class Vehicle:
         if job is None or job.state is not State.TRAINING or self._capture is not None or now < self._learn_at:
             return
         try:
-            self.parts.trainer.start(self.parts.desk.task(job))
+            task = self.parts.desk.task(job)
+            self.parts.trainer.start(task)
             self._camera = self.parts.camera()
+            self._aligner = Aligner()
+            self._capture = Capture(self._camera, self._aligner, self._sink(task.round, task.base))
         except (MilepostError, OSError) as error:
             self._learn_at = now + AGAIN_S
             self._say("starting to train", error if isinstance(error, MilepostError) else Unavailable(what=str(error)))
             return
         self._held = False
-        self._aligner = Aligner()
-        self._capture = Capture(self._camera, self._aligner, self._sink(self.parts.desk.task(job).round))
         self._capture.start()
         self._log.event("training.started", job=job.id, round=job.facts["round"])
 
-    def _sink(self, round_: Round) -> Callable[[LabelledFrame], None]:
+    def _sink(self, round_: Round, base: Path) -> Callable[[LabelledFrame], None]:
         """Where labelled frames go: to the trainer, and where a driver's deeds are learnt, past the onlooker."""
         feed = self.parts.trainer.feed
+        if round_.task.labels == "teacher":
+            return self.parts.desk.taught(round_, base, feed)
         if round_.task.labels != "drive":
             return feed
         onlooker = self.parts.desk.onlooker = Onlooker(round_)
@@ -215,7 +220,9 @@ class Vehicle:
             elif outcome.events:
                 self._trouble = ""
         logbook = self.parts.logbook
-        barred = TRANSFERS if self.parts.watch.bars(Work.TRANSFERS) else ()
+        barred: tuple[Step, ...] = TRANSFERS if self.parts.watch.bars(Work.TRANSFERS) else ()
+        if "hold" in self.parts.watch.closed:
+            barred = (*TRANSFERS, *COMMITMENTS)
         self._errands.send(logbook.open.values(), logbook.in_flight, barred, now)
 
     def _state(self, job: Job) -> State:

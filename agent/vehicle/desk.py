@@ -27,7 +27,7 @@ from agent.ledger.horizon import Horizon
 from agent.ledger.receipt import offer_ids, received
 from agent.ledger.submission import Entered, Lapsed, look
 from agent.market import bundle, entry, sealed, settlement, strikes
-from agent.ports import Trainer, TrainingTask
+from agent.ports import LabelledFrame, Trainer, TrainingTask
 from agent.vehicle.offers import Market, chance, survey
 from agent.vehicle.onlooker import Onlooker
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from stellar_sdk.operation import Operation
 
 
+Sink = Callable[[LabelledFrame], None]
 Events = list[tuple[str, dict[str, Any]]]
 
 VALID_S = 120
@@ -259,6 +260,22 @@ class Desk:
         return TrainingTask(
             self.home(job), base, self._round(job), zlib.crc32(f"{self.keypair.public_key}/{job.id}".encode())
         )
+
+    def taught(self, round_: Round, base: Path, feed: Sink) -> Sink:
+        """`feed`, with the labels of the round's teacher in place of what the driver did. Raises OtherTeacher."""
+        from agent.learn import graph
+        from agent.learn.runner import Machine
+        from agent.learn.samples import planes, prepare
+        from agent.learn.teacher import NAME, Teacher
+
+        machine = Machine(self.config.inference.provider, self.config.inference.threads)
+        teacher = Teacher(graph.check(base / NAME), round_, machine)
+
+        def label(frame: LabelledFrame) -> None:
+            (sure,) = teacher.label(planes(prepare(frame.image, round_.input)[None]))
+            feed(LabelledFrame(frame.t, frame.image, sure))
+
+        return label
 
     def home(self, job: Job) -> Path:
         return self.folder / job.id

@@ -17,7 +17,9 @@ FAULT_S = (1.0, 120.0)
 SIGNING = (Step.SIGN, Step.CLOSE)
 """Steps that build an envelope: not while another job's could still apply."""
 BACKWARDS = ("refused", "lapsed")
-"""Events after which an envelope is built anew: each try costs a fee, so they wait like faults."""
+"""Events after which an envelope is built anew."""
+BACKWARDS_S = (5.0, 3600.0)
+"""Pause before that: each try costs a fee."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ class Errands:
         if outcome.events and outcome.events[-1][0] not in BACKWARDS:
             self._pauses.pop(outcome.job.id, None)
             return
-        first, longest = FAULT_S if outcome.trouble or outcome.events else WAIT_S
+        first, longest = BACKWARDS_S if outcome.events else FAULT_S if outcome.trouble else WAIT_S
         before = self._pauses.get(outcome.job.id)
         length = min(before.length * 1.5, longest) if before else first
         self._pauses[outcome.job.id] = Pause(now + length, length)

@@ -18,7 +18,7 @@ from tools.demo.parties import Party
 from tools.demo.road import Course
 from tools.demo.stage import Stage
 
-SYNTHETIC_S = 150.0
+SYNTHETIC_S = 220.0
 TRIP_S = 120.0
 """Longest wall time of a trip, until its jobs are closed."""
 LOOK_S = 0.3
@@ -68,7 +68,7 @@ def play(folder: Path, drive: Path | None, route: Path | None, rounds: int, seed
                 scene.vehicle_config(vehicle, mine[trip])
             _drive(scene, trip)
             with console.status(f"The initiator fuses round {trip}"):
-                closed = _initiator(scene, "close")
+                closed = _initiator(scene, "close", "--now")
             console.print(
                 f"round {trip}: {closed['figure']} {closed['before']} -> {closed['after']} {closed['unit']},"
                 f" {len(closed['fused'])} contributions fused"
