@@ -6,6 +6,7 @@ answer is "unknown" to the caller (`ledger.submission`), which asks again when i
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -18,6 +19,7 @@ from agent.errors import BAD_CONFIG, MilepostError, Refused, Unavailable
 
 if TYPE_CHECKING:
     from stellar_sdk import Server
+    from stellar_sdk.exceptions import NotFoundError
 
 ANSWER_BYTES = 8 << 20
 PAGE = 200
@@ -163,14 +165,16 @@ class Horizon:
         with self._mapped():
             try:
                 return call(self._sdk())
-            except NotFoundError:
-                return None
+            except NotFoundError as error:
+                if _is_horizons(error):
+                    return None
+                raise
 
     def _pages(
         self, builder: Callable[[Server], Any], read: Callable[[Mapping[str, Any]], Any] | None = None
     ) -> Iterator[Any]:
-        """Every record of a paged answer; what the ledger has never seen has none. Stops at an empty page; never follows
-        a server's own links."""
+        """Every record of a paged answer; what the ledger has never seen has none. Stops at an empty page and never
+        follows a server's own links."""
         from stellar_sdk.exceptions import NotFoundError
 
         read = read or _transaction
@@ -180,8 +184,10 @@ class Horizon:
                 call = builder(self._sdk()).limit(PAGE)
                 try:
                     records = _records((call.cursor(cursor) if cursor else call).call())
-                except NotFoundError:
-                    return
+                except NotFoundError as error:
+                    if _is_horizons(error):
+                        return
+                    raise
                 facts = [read(record) for record in records]
             yield from facts
             if len(records) < PAGE or records[-1]["paging_token"] == cursor:
@@ -204,6 +210,11 @@ class Horizon:
         except (LookupError, AttributeError, TypeError, ValueError, RecursionError) as error:
             why = f"answered with something that is not Horizon's ({type(error).__name__})"
             raise LedgerUnavailable(url=self.url, why=why) from None
+
+
+def _is_horizons(missing: NotFoundError) -> bool:
+    """A proxy's own 404 says nothing about the ledger: taken for an answer, it could have an entry signed twice."""
+    return bool(missing.title)
 
 
 def _records(page: Mapping[str, Any]) -> list[dict[str, Any]]:
