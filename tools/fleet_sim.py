@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import random
 import resource
 import shutil
 import signal
@@ -47,6 +48,8 @@ from tools.simulation.watcher import Watcher, board
 PASSPHRASE = "Milepost Localnet ; 2026"  # noqa: S105  (a network's name, no secret)
 THREADS = 8
 HOSTILE_EVERY = 20
+STARTS_PER_S = 200
+"""Trips do not all begin in the same second."""
 TOKEN = "a-token-for-the-simulation"  # noqa: S105
 
 
@@ -184,7 +187,8 @@ class Simulation:
     async def _jobs(self) -> None:
         self.committee.start()
         began = time.monotonic()
-        lives = [asyncio.create_task(vehicle.live()) for vehicle in self.vehicles]
+        luck, spread = random.Random(7), self.count / STARTS_PER_S
+        lives = [asyncio.create_task(vehicle.live(luck.uniform(0, spread))) for vehicle in self.vehicles]
         told = 0.0
         while not all(life.done() for life in lives) and time.monotonic() - began < self.limit_s:
             await asyncio.sleep(0.5)
@@ -250,9 +254,10 @@ class Simulation:
         }
 
     def _stakes_doubled(self) -> int:
-        """Settlements beyond one for each vehicle, and stakes that nobody settled."""
-        left = sum(1 for _ in self.market.horizon().stakes(self.market.settlement))
-        return max(0, self.committee.settled + left - self.figures["entered"])
+        """Stakes on the ledger, settled or not, beyond one for each vehicle: each drove one trip."""
+        stakes = self.committee.by_vehicle.copy()
+        stakes.update(stake.sponsor for stake in self.market.horizon().stakes(self.market.settlement))
+        return sum(count - 1 for count in stakes.values())
 
     def _memory(self) -> None:
         pages = [p for p in psutil.Process().children(recursive=True) if "serve" in p.cmdline()]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -57,6 +58,8 @@ class Committee(threading.Thread):
         self.market = market
         self.reviewed = self.settled = self.settlements = self.refused = 0
         self.reviewing_s = 0.0
+        self.by_vehicle: Counter[str] = Counter()
+        """Entries settled for each vehicle."""
         self.failure: BaseException | None = None
         self._stop_now = threading.Event()
         self._shelf = bundle.Shelf(folder / "committee", market.store, keep=64)
@@ -129,6 +132,7 @@ class Committee(threading.Thread):
             break
         for settled in made.entries:
             self._open.pop(settled.entry, None)
+            self.by_vehicle[settled.vehicle] += 1
         self.settled += len(made.entries)
         self.settlements += 1
 

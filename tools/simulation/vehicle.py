@@ -142,8 +142,9 @@ class Vehicle:
         self.presence.state(not self.trouble, [self.trouble] if self.trouble else [], {**about, "jobs": jobs})
         self.commands.obey(self.link.receive())
 
-    async def live(self) -> None:
-        """One trip's job, from its opening to its pay."""
+    async def live(self, start_s: float) -> None:
+        """One trip's job, from its opening in `start_s` seconds to its pay."""
+        await asyncio.sleep(start_s)
         self._record("opened", {"metres": 1200})
         pause = WAIT_S[0]
         while (step := owed(self.job)) is not None:
