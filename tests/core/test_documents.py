@@ -1,0 +1,276 @@
+"""Documents: one value has one form in bytes, and nothing that comes from outside gets past the reader."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agent.core.documents import (
+    Contribution,
+    Document,
+    GlobalSet,
+    Round,
+    Settled,
+    SettlementRecord,
+    StakeSchedule,
+    Task,
+    Vote,
+)
+from agent.core.money import Asset
+from agent.errors import Malformed
+
+KINDS = (Round, Contribution, Vote, SettlementRecord)
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+
+accounts = st.text(LETTERS, min_size=55, max_size=55).map("G".__add__)
+cids = st.text(BASE58, min_size=44, max_size=44).map("Qm".__add__)
+hexes = st.binary(min_size=32, max_size=32).map(bytes.hex)
+amounts = st.integers(0, 2**63 - 1)
+numbers = st.decimals(-10_000, 10_000, places=6)
+reasons = st.text(st.characters(codec="utf-8"), max_size=60)
+outcomes = st.sampled_from(["accepted", "idle", "rejected"])
+signatures = st.just("c2lnbmVk")
+
+votes = st.builds(
+    Vote,
+    round=cids,
+    entry=hexes,
+    contribution=cids,
+    validator=accounts,
+    outcome=outcomes,
+    reason=reasons,
+    credit=amounts,
+    figure=st.none() | numbers,
+    signature=signatures,
+)
+settled = st.builds(
+    Settled,
+    entry=hexes,
+    transaction=hexes,
+    vehicle=accounts,
+    contribution=cids,
+    outcome=outcomes,
+    reason=reasons,
+    credit=amounts,
+    stake=amounts,
+    fee=amounts,
+)
+records = st.builds(
+    SettlementRecord,
+    index=st.integers(0, 1000),
+    previous=st.none() | cids,
+    round=cids,
+    entries=st.lists(settled, min_size=1, max_size=2).map(tuple),
+    votes=st.lists(votes, max_size=2).map(tuple),
+    agreements=st.dictionaries(accounts, st.integers(0, 100), max_size=2),
+    speaker=accounts,
+)
+contributions = st.builds(
+    Contribution,
+    model=accounts.map("DLMroad:".__add__),
+    base=cids,
+    vehicle=accounts,
+    samples=st.integers(1, 10**6),
+    steps=st.integers(1, 10**6),
+    planned=st.integers(1, 10**6),
+    encoding=st.just("dense-fp16"),
+    encoding_error=st.decimals(0, 1, places=6),
+    keys=st.dictionaries(accounts, signatures, max_size=2),
+    fingerprint=st.lists(hexes, max_size=2).map(tuple),
+    held_back=st.none() | numbers,
+    software=st.just("milepost-1"),
+    profile=st.just("test"),
+)
+documents = st.one_of(votes, records, contributions)
+
+ACCOUNT, CID = "G" + "A" * 55, "Qm" + "1" * 44
+
+
+def a_round(**other: Any) -> Round:
+    values: dict[str, Any] = {
+        "model": f"DLMroad:{ACCOUNT}",
+        "number": 0,
+        "task": {"kind": "steering"},
+        "architecture": {"name": "pilotnet"},
+        "input": {"height": 66, "width": 200},
+        "recipe": {"steps": 1, "batch": 1, "learning_rate": "0.001", "minimum_samples": 1},
+        "stake": {"asset": f"DLC:{ACCOUNT}", "base": 1, "fee": 1},
+        "settlement": ACCOUNT,
+        "committee": (ACCOUNT,),
+        "contributions": 1,
+        "review_window": 60,
+        "length": 60,
+        "gain_reference": "0.1",
+        "global_set": {"cid": CID, "keys": {ACCOUNT: "aGk="}},
+    }
+    return Round(**{**values, **other})
+
+
+@given(documents)
+@settings(max_examples=60)
+def test_a_document_is_the_same_after_a_trip_through_its_bytes(document: Document) -> None:
+    data = document.to_bytes()
+    again = type(document).parse(data)
+    assert again == document
+    assert again.to_bytes() == data
+
+
+def test_a_round_is_the_same_after_a_trip_through_its_bytes() -> None:
+    assert Round.parse(a_round().to_bytes()) == a_round()
+
+
+@given(st.decimals(-10_000, 10_000, places=6))
+def test_one_number_has_one_form(value: Decimal) -> None:
+    vote = a_vote(figure=value)
+    assert vote.to_bytes() == a_vote(figure=value * Decimal("1.000")).to_bytes()
+    assert Vote.parse(vote.to_bytes()).figure == value
+
+
+@given(documents, st.data())
+@settings(max_examples=40)
+def test_a_spoilt_document_is_refused_in_a_sentence(document: Document, data: st.DataObject) -> None:
+    spoilt = bytearray(document.to_bytes())
+    at = data.draw(st.integers(0, len(spoilt) - 1))
+    how = data.draw(st.sampled_from(["flip", "cut", "double"]))
+    if how == "flip":
+        spoilt[at] ^= data.draw(st.integers(1, 255))
+    elif how == "cut":
+        del spoilt[at:]
+    else:
+        spoilt[at:at] = spoilt[at : at + 1]
+    try:
+        again = type(document).parse(bytes(spoilt))
+    except Malformed as error:
+        assert "is malformed" in str(error)
+    else:
+        assert again.to_bytes() == bytes(spoilt)  # another value, and still the one form of it
+
+
+@given(st.sampled_from(KINDS), st.binary(max_size=300))
+def test_bytes_from_anywhere_crash_nothing(kind: type[Document], data: bytes) -> None:
+    with pytest.raises(Malformed):
+        kind.parse(data)
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@given(st.sampled_from(KINDS), anything, st.sampled_from(sorted(Vote.model_fields) + sorted(Round.model_fields)))
+def test_json_from_anywhere_crashes_nothing(kind: type[Document], value: Any, name: str) -> None:
+    for found in (value, {name: value}, {**json.loads(a_vote().to_bytes()), name: value}):
+        data = json.dumps(found, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        try:
+            assert kind.parse(data.encode(errors="surrogatepass")).to_bytes() == data.encode()
+        except Malformed:
+            pass
+
+
+def a_vote(**other: Any) -> Vote:
+    values: dict[str, Any] = {
+        "round": CID,
+        "entry": "0" * 64,
+        "contribution": CID,
+        "validator": ACCOUNT,
+        "outcome": "idle",
+        "reason": "schön",
+        "credit": 0,
+    }
+    return Vote(**{**values, **other})
+
+
+def test_what_is_not_in_canonical_form_is_refused() -> None:
+    data = a_vote().to_bytes()
+    plain = json.loads(data)
+    for other in (
+        json.dumps(plain, sort_keys=True).encode(),
+        json.dumps(plain, separators=(",", ":")[::1], sort_keys=True, ensure_ascii=True).encode(),
+        json.dumps(dict(reversed(plain.items())), separators=(",", ":"), ensure_ascii=False).encode(),
+        data + b"\n",
+        b" " + data,
+        b"\xef\xbb\xbf" + data,
+        data.replace(b'"credit":0', b'"credit":0,"credit":0'),
+        data.replace(b'"credit":0', b'"credit":"0"'),
+        data.replace(b'"credit":0', b'"credit":false'),
+        data.replace(b'"credit":0', b'"credit":-0'),
+        a_vote(figure="0.5").to_bytes().replace(b'"0.5"', b'"0.50"'),
+        a_vote(figure="0.5").to_bytes().replace(b'"0.5"', b'"5E-1"'),
+    ):
+        with pytest.raises(Malformed):
+            Vote.parse(other)
+
+
+def test_a_float_is_refused_and_told_apart() -> None:
+    for text in (b"0.5", b"5e-1", b"1E400"):
+        with pytest.raises(Malformed, match=r"is a float: write a decimal string"):
+            Vote.parse(a_vote(figure="7").to_bytes().replace(b'"7"', text))
+    for text in (b"NaN", b"Infinity", b"-Infinity", b'"NaN"', b'"Infinity"', b'"1e30"'):
+        with pytest.raises(Malformed):
+            Vote.parse(a_vote(figure="7").to_bytes().replace(b'"7"', text))
+
+
+def test_an_unknown_key_is_refused_and_named() -> None:
+    with pytest.raises(Malformed, match="colour"):
+        Vote.parse(a_vote().to_bytes().replace(b"{", b'{"colour":"red",', 1))
+
+
+def test_a_document_that_is_too_large_is_refused_before_it_is_read() -> None:
+    with pytest.raises(Malformed, match="at most 262144 are read"):
+        Vote.parse(b"[" * (Vote.max_bytes + 1))
+
+
+@pytest.mark.parametrize("data", [b"[" * 100_000, b'{"a":' * 40_000, b"9" * 10_000, b'"\\ud800"'])
+def test_json_made_to_hurt_the_reader_is_refused(data: bytes) -> None:
+    with pytest.raises(Malformed):
+        Vote.parse(data)
+
+
+def test_a_reason_may_not_hold_half_a_character() -> None:
+    data = a_vote(reason="x").to_bytes().replace(b'"x"', b'"\\ud800"')
+    with pytest.raises(Malformed):
+        Vote.parse(data)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"protocol": 2},
+        {"number": -1},
+        {"model": f"VLMroad:{ACCOUNT}"},
+        {"committee": ()},
+        {"committee": (ACCOUNT,) * 21},
+        {"review_window": 59},
+        {"tolerance": "0"},
+        {"tolerance": "1.1"},
+        {"gain_reference": "0"},
+        {"gain_reference": "1" * 25},
+        {"settlement": "GABC"},
+        {"previous": "bafy" + "a" * 42},
+        {"input": {"height": 4, "width": 4}},
+        {"architecture": {"name": "pickle"}},
+    ],
+)
+def test_a_round_out_of_bounds_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="validation error"):
+        a_round(**wrong)
+
+
+def test_a_round_knows_its_assets() -> None:
+    assert a_round().model_asset == Asset("DLMroad", ACCOUNT)
+    assert a_round().credit_asset == Asset("VLMroad", ACCOUNT)
+    assert a_round().initiator == ACCOUNT
+
+
+def test_the_defaults_of_the_parts_are_in_bounds() -> None:
+    assert Task(kind="steering").scale == 25
+    assert StakeSchedule(asset=f"DLC:{ACCOUNT}", base=1, fee=1).growth == 2
+    assert GlobalSet(cid=CID, keys={}).keys == {}

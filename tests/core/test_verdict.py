@@ -1,0 +1,130 @@
+"""Verdicts: harm is rejected, good is paid in proportion, and a minority of liars moves nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf, nan
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.core.documents import Outcome
+from agent.core.money import UNIT
+from agent.core.verdict import RANK, Losses, judge, merge, same_figure, threshold
+
+
+@dataclass(frozen=True)
+class Said:
+    outcome: Outcome
+    credit: int
+    reason: str
+
+
+paid = st.builds(Said, st.just("accepted"), st.integers(1, UNIT), st.sampled_from("xyz"))
+unpaid = st.builds(Said, st.sampled_from(["rejected", "idle"]), st.just(0), st.sampled_from("xyz"))
+votes = st.lists(st.one_of(paid, unpaid), min_size=1, max_size=20)
+losses = st.floats(1e-6, 1e3)
+
+
+def worth(said: Said) -> tuple[int, int]:
+    return RANK[said.outcome], said.credit
+
+
+def verdict(before: float, after: float, *, private: tuple[float, float] = (1.0, 1.0), steps: int = 10):
+    return judge(Losses(before, after), Losses(*private), tolerance=0.97, gain_reference=0.1, steps=steps, planned=10)
+
+
+@given(votes, st.integers(1, 20))
+def test_what_is_settled_was_said_by_two_thirds_or_hurts_nobody(cast: list[Said], more: int) -> None:
+    size = max(len(cast), more)
+    merged = merge(cast, size)
+    if merged is None:
+        assert len(cast) < size
+    elif merged.reason == "the committee is divided":
+        assert len(cast) == size and merged.outcome == "idle"
+    else:
+        same = [v for v in cast if (v.outcome == "rejected") is (merged.outcome == "rejected")]
+        assert len(same) >= threshold(size)
+        assert any((v.outcome, v.credit, v.reason) == (merged.outcome, merged.credit, merged.reason) for v in same)
+
+
+@given(st.integers(1, 20), st.data())
+def test_less_than_a_third_of_liars_moves_no_verdict_beyond_what_an_honest_validator_said(
+    size: int, data: st.DataObject
+) -> None:
+    lying = data.draw(st.integers(0, (size - 1) // 3))
+    honest = data.draw(st.lists(st.one_of(paid, unpaid), min_size=size - lying, max_size=size - lying))
+    liars = data.draw(st.lists(st.one_of(paid, unpaid), min_size=lying, max_size=lying))
+    absent = data.draw(st.integers(0, size))
+    heard = data.draw(st.permutations([*honest, *liars]))[: size - absent]
+    merged = merge(heard, size)
+    if merged is None or merged.reason == "the committee is divided":
+        return
+    if merged.outcome == "rejected":
+        assert any(v.outcome == "rejected" for v in honest)
+    else:
+        for_it = [worth(v) for v in honest if v.outcome != "rejected"]
+        assert min(for_it) <= worth(merged) <= max(for_it)  # type: ignore[arg-type]
+
+
+def test_one_liar_among_two_votes_forfeits_nothing() -> None:
+    assert merge([Said("accepted", 5, ""), Said("rejected", 0, "")], 3) is None
+
+
+@given(votes, st.randoms())
+def test_the_order_of_the_votes_decides_nothing(cast: list[Said], dice) -> None:
+    shuffled = cast[:]
+    dice.shuffle(shuffled)
+    assert merge(shuffled, len(cast)) == merge(cast, len(cast))
+
+
+@given(st.integers(1, 20))
+def test_two_thirds_rounded_up_must_agree(validators: int) -> None:
+    needed = threshold(validators)
+    assert 3 * needed >= 2 * validators > 3 * (needed - 1)
+
+
+@given(losses, losses, st.integers(1, 100))
+def test_credit_is_between_nothing_and_full_and_only_for_what_helps(before: float, after: float, steps: int) -> None:
+    found = verdict(before, after, steps=steps)
+    assert 0 <= found.credit <= UNIT
+    assert (found.outcome == "accepted") is (found.credit > 0)
+    if found.outcome == "accepted":
+        assert after < before
+    if after > before / 0.97:
+        assert found.outcome == "rejected"
+
+
+def test_half_the_work_earns_half_the_credit() -> None:
+    assert verdict(1.0, 0.9).credit == pytest.approx(UNIT, abs=2)
+    assert verdict(1.0, 0.9, steps=5).credit == pytest.approx(UNIT // 2, abs=2)
+    assert verdict(1.0, 0.95).credit == pytest.approx(UNIT // 2, abs=2)
+    assert verdict(1.0, 0.5, steps=1000).credit == UNIT
+
+
+def test_neither_harm_nor_help_is_idle() -> None:
+    assert verdict(1.0, 1.0).outcome == "idle"
+    assert verdict(1.0, 1.01).outcome == "idle"
+    assert verdict(1.0, 1.0 - 1e-12).outcome == "idle"
+
+
+@pytest.mark.parametrize("after", [nan, inf, 1.04, 1e300])
+def test_harm_on_the_global_set_is_rejected(after: float) -> None:
+    assert verdict(1.0, after).outcome == "rejected"
+    assert "global" in verdict(1.0, after).reason
+
+
+@pytest.mark.parametrize("after", [nan, inf, 1.04])
+def test_what_helps_on_the_global_set_and_harms_on_the_private_one_was_trained_on_it(after: float) -> None:
+    found = verdict(1.0, 0.5, private=(1.0, after))
+    assert found.outcome == "rejected"
+    assert "private" in found.reason
+
+
+def test_figures_are_the_same_to_a_ten_thousandth() -> None:
+    assert same_figure([])
+    assert same_figure([None, 0.5, None])
+    assert same_figure([0.5, 0.50001, None])
+    assert not same_figure([0.5, 0.5002])
+    assert same_figure([0.0, 0.0])
