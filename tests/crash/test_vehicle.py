@@ -48,9 +48,6 @@ T = TypeVar("T")
 FAULTS = "lose-request=0.1,lose-answer=0.1"
 TURN_S = 0.15
 PATIENCE_S = 90.0
-DRIVING = "road:?seconds=20&fps=10&speed=10"
-PARKED = "road:?seconds=0.2&fps=10&speed=10"
-TRIGGER_M = 20
 
 
 @dataclass(frozen=True)
@@ -215,8 +212,6 @@ class Play:
         return (self.folder / "log").read_text()[-6000:]
 
     def _config(self) -> str:
-        has_arrived = {"arrived", "passed"} & set(self.kinds)
-        source = PARKED if has_arrived else DRIVING
         tables: dict[str, dict[str, Any]] = {
             "agent": {"id": "car", "state_dir": f"{self.folder}/state", "key_file": f"{self.folder}/key"},
             "ledger": {"horizon": self.net.url, "passphrase": self.net.passphrase},
@@ -226,9 +221,9 @@ class Play:
                 "operator": self.town.operator.public_key,
                 "min_pay": self.story.min_pay,
             },
-            "odometer": {"source": source},
-            "camera": {"source": source},
-            "trip": {"trigger_m": TRIGGER_M, "ignition_off_s": 1.0},
+            "odometer": {"source": "road:?seconds=1"},
+            "camera": {"source": "road:?seconds=600&fps=10"},
+            "trip": {"trigger_m": 20, "ignition_off_s": 1.0},
             "gates": {"pause_above_load": 1.0, "resume_below_load": 1.0, "disk_free_mb": 0},
             "mqtt": {"enabled": False},
         }

@@ -3,17 +3,27 @@ just before or just after the first event of KIND is on the disk."""
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from agent.cli.daemon import run_until_told
-from agent.host.config import load
+from agent.core.job import State
+from agent.host.clock import SystemClock
+from agent.host.config import Config, load
 from agent.journal import Journal
+from agent.ports import Reading
 from agent.vehicle import errands
 from agent.vehicle.compose import vehicle
+from agent.vehicle.daemon import Vehicle
+from agent.vehicle.logbook import Logbook
 from tools.demo.hostile import NoiseTrainer
+
+TRAINED_LOOKS = 8
+"""Looks at the odometer, 50 ms each, for which a trip is trained on."""
 
 
 def die_at(kind: str, when: str) -> None:
@@ -31,10 +41,39 @@ def die_at(kind: str, when: str) -> None:
     Journal.append_all = watched  # type: ignore[method-assign]
 
 
+class Car:
+    """An odometer whose trip lasts until it was trained on for a moment, or, where it cannot be, a while."""
+
+    trouble: str | None = None
+
+    def __init__(self, logbook: Logbook, longest: float) -> None:
+        self._logbook, self._longest = logbook, longest
+        self._t = self._metres = 0.0
+        self._trained = 0
+
+    def poll(self) -> Sequence[Reading]:
+        """Ten metres a look, at 36 km/h by the reading's own time."""
+        self._t += 1
+        driving, is_new = self._logbook.driving, self._logbook.next_id() == "trip-000001"
+        self._trained += driving is not None and driving.state is State.TRAINING
+        drives = (driving is not None or is_new) and self._trained < TRAINED_LOOKS and self._t < self._longest
+        self._metres += 10 * drives
+        return [Reading(self._t, speed_kmh=36.0 * drives, travelled_m=self._metres, ignition=drives)]
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def compose(config: Config, clock: SystemClock) -> Vehicle:
+    made = vehicle(config, clock, NoiseTrainer())
+    made.parts.odometer = Car(made.parts.logbook, math.inf if config.market.min_pay == "0" else 20)
+    return made
+
+
 if __name__ == "__main__":
-    config = load(sys.argv[1])
+    settings = load(sys.argv[1])
     if len(sys.argv) > 2:
         die_at(sys.argv[2], sys.argv[3])
     # The ledger of these tests closes several times a second, so the vehicle asks as often.
     errands.WAIT_S = errands.FAULT_S = (0.1, 0.4)
-    run_until_told(lambda clock: vehicle(config, clock, NoiseTrainer()))
+    run_until_told(lambda clock: compose(settings, clock))
