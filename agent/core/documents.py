@@ -31,6 +31,8 @@ Number = Annotated[
 AccountId = Annotated[str, StringConstraints(pattern=r"^G[A-Z2-7]{55}$")]
 AssetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,12}:G[A-Z2-7]{55}$")]
 CidText = Annotated[str, StringConstraints(pattern=r"^Qm[1-9A-HJ-NP-Za-km-z]{44}$")]
+MemoText = Annotated[str, StringConstraints(pattern=r"^(Qm[1-9A-HJ-NP-Za-km-z]{44})?$")]
+"""The CID that an entry's memo names, or '' where the memo is no hash: such an entry is voted on like any other."""
 Hex32 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Base64 = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]*={0,2}$", max_length=512)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.+-]{0,63}$")]
@@ -250,7 +252,7 @@ class Vote(Document):
     round: CidText
     entry: Hex32
     """The claimable balance of the stake."""
-    contribution: CidText
+    contribution: MemoText
     validator: AccountId
     outcome: Outcome
     reason: str = Field(max_length=200)
@@ -267,7 +269,7 @@ class Settled(Part):
     entry: Hex32
     transaction: Hex32
     vehicle: AccountId
-    contribution: CidText
+    contribution: MemoText
     outcome: Outcome
     reason: str = Field(max_length=200)
     credit: Amount
