@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from decimal import Decimal
 from typing import Any
@@ -169,10 +170,8 @@ anything = st.recursive(
 def test_json_from_anywhere_crashes_nothing(kind: type[Document], value: Any, name: str) -> None:
     for found in (value, {name: value}, {**json.loads(a_vote().to_bytes()), name: value}):
         data = json.dumps(found, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        try:
+        with contextlib.suppress(Malformed):
             assert kind.parse(data.encode(errors="surrogatepass")).to_bytes() == data.encode()
-        except Malformed:
-            pass
 
 
 def a_vote(**other: Any) -> Vote:
@@ -193,7 +192,7 @@ def test_what_is_not_in_canonical_form_is_refused() -> None:
     plain = json.loads(data)
     for other in (
         json.dumps(plain, sort_keys=True).encode(),
-        json.dumps(plain, separators=(",", ":")[::1], sort_keys=True, ensure_ascii=True).encode(),
+        json.dumps(plain, separators=(",", ":"), sort_keys=True, ensure_ascii=True).encode(),
         json.dumps(dict(reversed(plain.items())), separators=(",", ":"), ensure_ascii=False).encode(),
         data + b"\n",
         b" " + data,

@@ -90,7 +90,7 @@ def test_every_state_that_is_not_an_end_is_owed_one_step() -> None:
 
 
 def test_every_state_can_be_reached_and_every_job_can_end() -> None:
-    assert {after for after in TABLE.values()} == set(State) - {State.NONE}
+    assert set(TABLE.values()) == set(State) - {State.NONE}
     leads = {state: {after for (before, _), after in TABLE.items() if before is state} for state in State}
     ending = {State.CLOSED, State.PASSED}
     while more := {state for state, after in leads.items() if after & ending} - ending:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from fractions import Fraction
 
 import pytest
@@ -31,7 +32,23 @@ def test_amounts_are_written_as_horizon_writes_them() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    ["", "-1", "+1", "1e3", "1.", ".5", "1.00000001", "922337203685.4775808", "NaN", "1,5", " 1", "1\n", "9" * 400, "¹"],
+    [
+        "",
+        "-1",
+        "x",
+        "+1",
+        "1e3",
+        "1.",
+        ".5",
+        "1.00000001",
+        "922337203685.4775808",
+        "NaN",
+        "1,5",
+        " 1",
+        "1\n",
+        "9" * 400,
+        "¹",
+    ],
 )
 def test_what_is_no_amount_is_refused(wrong: str) -> None:
     with pytest.raises(Malformed, match="not a decimal"):
@@ -40,10 +57,8 @@ def test_what_is_no_amount_is_refused(wrong: str) -> None:
 
 @given(st.text(max_size=40))
 def test_any_text_is_an_amount_in_range_or_refused(found: str) -> None:
-    try:
+    with contextlib.suppress(Malformed):
         assert 0 <= stroops(found) <= MAX_STROOPS
-    except Malformed:
-        pass
 
 
 @given(amounts, parts)
