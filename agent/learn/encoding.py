@@ -165,7 +165,7 @@ class Four:
         scales = np.frombuffer(payload, "<f4", tensors).astype(np.float32)
         packed = np.frombuffer(payload, np.uint8, offset=4 * tensors)
         codes = np.stack([packed & 15, packed >> 4], axis=1).ravel()[: len(owner)]
-        magnitude = Four.levels[codes & 7] * scales[owner]
+        magnitude: Row = Four.levels[codes & 7] * scales[owner]
         return np.where(codes & 8, -magnitude, magnitude)
 
 

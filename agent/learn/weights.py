@@ -25,7 +25,7 @@ def dump(weights: Weights) -> bytes:
     """The file's bytes; the same weights give the same bytes."""
     from safetensors.numpy import save
 
-    return save({name: np.ascontiguousarray(array, dtype="<f4") for name, array in sorted(weights.items())})
+    return bytes(save({name: np.ascontiguousarray(array, dtype="<f4") for name, array in sorted(weights.items())}))
 
 
 def load(data: bytes) -> dict[str, NDArray[np.float32]]:
@@ -37,7 +37,7 @@ def load(data: bytes) -> dict[str, NDArray[np.float32]]:
             raise Malformed(what="a weights file", why=f"{name} is {array.dtype}, only float32 is read")
         if not np.isfinite(array).all():
             raise Malformed(what="a weights file", why=f"{name} holds a value that is not finite")
-        weights[name] = array
+        weights[name] = array.astype(np.float32, copy=False)
     return weights
 
 
