@@ -185,8 +185,7 @@ class Train(Section):
     reservoir_mb: Annotated[float, Field(ge=16)] = 256
     """Memory for the samples of a trip."""
     past_mb: Annotated[float, Field(ge=0)] = 0
-    """Samples of earlier trips that are trained on beside the new ones, so that a motorway week does not erase the
-    city. They rest on the disk, encrypted with the vehicle's key. 0: none are kept."""
+    """Encrypted samples of earlier trips, so that a motorway week does not erase the city. 0: none are kept."""
     checkpoint_s: Seconds = 20
     """Time between checkpoints: what a power cut may cost."""
 
