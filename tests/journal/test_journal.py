@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent import errors
@@ -85,9 +85,7 @@ def test_several_events_are_one_transaction(journal: Journal) -> None:
         ("j", "k", {"x": "x" * 300_000}),
     ],
 )
-def test_what_is_not_bounded_json_is_refused_in_a_sentence(
-    journal: Journal, job: str, kind: str, data: dict
-) -> None:
+def test_what_is_not_bounded_json_is_refused_in_a_sentence(journal: Journal, job: str, kind: str, data: dict) -> None:
     with pytest.raises(Malformed):
         journal.append(job, kind, data, at=0.0)
 
@@ -99,6 +97,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
 @given(st.dictionaries(st.text(), json_values))
 def test_any_json_comes_back_as_it_went_in(data: dict) -> None:
     import json
@@ -217,9 +216,7 @@ def test_a_journal_from_a_newer_agent_is_left_alone(path: Path) -> None:
 def test_a_full_disk_is_a_sentence_and_nothing_is_half_written(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(disk)], capture_output=True
-    )
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(disk)], capture_output=True)
     if mounted.returncode:
         pytest.skip("a small file system to fill can only be mounted by root")
     try:
