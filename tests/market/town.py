@@ -158,7 +158,7 @@ class Town:
         """An update that takes the network `share` of the way to the truth, in its own direction."""
         base, random = self.base, np.random.default_rng(seed)
         delta = {n: np.zeros_like(value) for n, value in base.items()}
-        bias = next(n for n, value in base.items() if value.shape == (1,))
+        bias = max((n for n in base if n.endswith("bias")), key=_layer)
         graph_file = self.shelf.get(self.cid, bundle.ROUND_LIMITS) / bundle.GRAPH
         images, labels = roads(0)
         said = Runner(graph.check(graph_file), base).run(images)[:, 0]
@@ -262,11 +262,13 @@ def a_plan(town: Town, **other: Any) -> Plan:
 
 
 def network(folder: Path) -> tuple[Path, Path]:
-    """Round 0's weights and graph: a few hundred numbers that have learnt nothing."""
+    """Round 0's weights and graph: a few hundred numbers that have learnt nothing and say next to nothing."""
     made = networks.build(SimpleNamespace(architecture=NETWORK, input=SMALL, task=STEERING), seed=3)
     exported = export.export(made, SMALL)
     weights_file, graph_file = folder / "weights.safetensors", folder / "model.onnx"
-    weights_file.write_bytes(weights.dump(graph.check(exported).weights))
+    values = dict(graph.check(exported).weights)
+    last = max((n for n in values if n.endswith("weight")), key=_layer)
+    weights_file.write_bytes(weights.dump({**values, last: values[last] * np.float32(0.01)}))
     graph_file.write_bytes(exported)
     return weights_file, graph_file
 
@@ -280,3 +282,7 @@ def roads(seed: int, count: int = 16) -> tuple[NDArray[np.uint8], NDArray[np.flo
 
 def _encoded(base: Numbers, delta: Numbers) -> bytes:
     return update.encode("dense-fp32", base, {n: base[n] + delta[n] for n in base}).data
+
+
+def _layer(name: str) -> int:
+    return int(name.partition(".")[0])

@@ -1,0 +1,133 @@
+"""Three validators in one process: their own journals, test sets and shelves, one loopback broker, one localnet."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from stellar_sdk import Keypair
+
+from agent.core.cid import Cid
+from agent.core.documents import Outcome
+from agent.fleet.loopback import LoopbackBroker, LoopbackLink
+from agent.host.clock import SystemClock
+from agent.host.logs import Log
+from agent.journal import Journal, JournalReader
+from agent.learn.runner import HERE
+from agent.learn.testset import TestSet
+from agent.ledger.envelope import opened
+from agent.ledger.horizon import Horizon
+from agent.market import settlement
+from agent.market.bundle import Shelf
+from agent.validator.committee import EVERYTHING, Committee
+from agent.validator.daemon import Parts, Validator
+from agent.validator.docket import Docket, every_review
+from agent.validator.judge import Judge
+from agent.validator.rounds import Rounds
+from agent.validator.settling import Settling
+from tests.market.town import Town, roads
+
+
+@dataclass(frozen=True)
+class End:
+    """How an entry ended, as the ledger and the record behind the settlement's memo say."""
+
+    outcome: Outcome
+    credit: int
+    returned: int
+    reason: str
+    signers: int
+
+
+class House:
+    """A committee at work on a town's entries."""
+
+    def __init__(self, town: Town, folder: Path) -> None:
+        self.town, self.folder = town, folder
+        self.broker = LoopbackBroker()
+        self.logs = {key.public_key: io.StringIO() for key in town.committee}
+        self.validators = {key.public_key: self.validator(key) for key in town.committee}
+
+    def validator(self, key: Keypair) -> Validator:
+        """A validator, new or started again over what it wrote down."""
+        town, state = self.town, self.folder / key.public_key
+        state.mkdir(parents=True, exist_ok=True)
+        number = town.committee.index(key) + 1
+        (state / "private.safetensors").write_bytes(TestSet(*roads(number)).dump())
+        horizon = Horizon(town.net.url, town.net.passphrase)
+        docket = Docket(Journal(state / "reviews.sqlite"))
+        shelf = Shelf(state / "bundles", town.store, keep=64)
+        rounds = Rounds(horizon, shelf, (town.initiator.public_key,), key.public_key)
+        link = LoopbackLink(self.broker, (EVERYTHING,))
+        log = Log("debug", self.logs[key.public_key], journald=False)
+        return Validator(
+            Parts(
+                horizon=horizon,
+                docket=docket,
+                rounds=rounds,
+                judge=Judge(horizon, shelf, key, state / "private.safetensors", state / "updates", HERE),
+                settling=Settling(horizon, shelf, key, Committee(link, key.public_key), docket, rounds, log),
+                link=link,
+                clock=SystemClock(),
+                log=log,
+                account=key.public_key,
+                state_dir=state,
+                poll_s=1.0,
+            )
+        )
+
+    def stop(self, account: str) -> None:
+        """As a power cut would: nothing is said, what is on the disk stays."""
+        validator = self.validators.pop(account)
+        validator.parts.link.close()
+        validator.parts.docket.journal.close()
+        validator.parts.horizon.close()
+
+    def restart(self, account: str) -> None:
+        if account in self.validators:
+            self.stop(account)
+        key = next(k for k in self.town.committee if k.public_key == account)
+        self.validators[account] = self.validator(key)
+
+    def close(self) -> None:
+        for account in list(self.validators):
+            self.stop(account)
+
+    def turn(self, turns: int = 1, advance: int | None = None) -> None:
+        for _ in range(turns):
+            for validator in self.validators.values():
+                validator.turn()
+            self.town.net.close_ledger(advance=advance)
+
+    def settle(self, *entries: str, turns: int = 40) -> None:
+        """Until the ledger has settled them."""
+        for _ in range(turns):
+            if all(self.end(entry) is not None for entry in entries):
+                return
+            self.turn()
+        raise AssertionError(f"not settled: {self.log}")
+
+    def end(self, entry: str) -> End | None:
+        town = self.town
+        for transaction in town.horizon.touching(entry):
+            if transaction.source == town.settlement:
+                envelope = opened(transaction.envelope, town.net.passphrase)
+                done = settlement.read(envelope, town.settlement)[entry]
+                assert envelope.memo is not None
+                record = town.shelf.record(str(Cid.v0(envelope.memo)))
+                (found,) = [e for e in record.entries if e.entry == entry]
+                assert (found.outcome, found.credit) == (done.outcome, done.credit)
+                signers = sum(envelope.is_signed_by(k.public_key) for k in town.committee)
+                return End(done.outcome, done.credit, done.returned, found.reason, signers)
+        return None
+
+    def reviews(self, account: str) -> dict[str, object]:
+        return {
+            entry: review.facts.get("outcome")
+            for entry, review in every_review(JournalReader(self.folder / account / "reviews.sqlite")).items()
+        }
+
+    @property
+    def log(self) -> str:
+        return "\n".join(f"--- {account[:8]}\n{text.getvalue()[-3000:]}" for account, text in self.logs.items())

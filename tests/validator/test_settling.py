@@ -1,0 +1,387 @@
+"""Three validators on a real ledger: what they pay, what they turn down and why, and what no minority can do."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import zstandard
+from safetensors.numpy import save
+from stellar_sdk import ChangeTrust, Keypair, ManageBuyOffer, Price
+
+from agent.core import speaker
+from agent.core.cid import Cid
+from agent.core.money import UNIT
+from agent.core.verdict import Verdict
+from agent.fleet.loopback import LoopbackLink
+from agent.learn import weights
+from agent.ledger.envelope import sdk_asset, stake_id
+from agent.market import bundle, entry, publish, settlement
+from agent.ports import Message
+from agent.validator import record as records
+from agent.validator.ballots import vote
+from agent.validator.committee import ROOT, Committee, Cosignature
+from tests.market.town import BASE, DLC_EACH, DLC_PRICE, FEE, TURN_S, Numbers, Town, found
+from tests.validator.committee import End, House
+from tools.localnet.server import Localnet
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    with Localnet() as net:
+        yield found(net, tmp_path_factory.mktemp("town"))
+
+
+@pytest.fixture
+def house(town: Town, tmp_path) -> Iterator[House]:
+    made = House(town, tmp_path)
+    yield made
+    made.close()
+
+
+def honest(town: Town, seed: int = 0, share: float = 0.2) -> str:
+    vehicle = town.driver()
+    return town.enter(vehicle, town.contribution(vehicle, town.better(share, seed)))
+
+
+# --- one entry of every kind, settled together
+
+
+@dataclass(frozen=True)
+class Case:
+    outcome: str
+    reason: str
+    entry: str
+
+
+def raw(town: Town, **values: np.ndarray) -> bytes:
+    """An update file that no honest encoder writes: numbers straight into a frame."""
+    base = town.base
+    row = weights.flat({n: values.get(n, np.zeros_like(v)) for n, v in base.items()})
+    frame = zstandard.ZstdCompressor().compress(row.astype("<f4").tobytes())
+    return save({"update": np.frombuffer(frame, np.uint8)}, metadata={"encoding": "dense-fp32"})
+
+
+def of_other_shapes(town: Town) -> bytes:
+    frame = zstandard.ZstdCompressor().compress(np.zeros(7, "<f4").tobytes())
+    return save({"update": np.frombuffer(frame, np.uint8)}, metadata={"encoding": "dense-fp32"})
+
+
+def scaled(delta: Numbers, factor: float) -> Numbers:
+    return {name: value * np.float32(factor) for name, value in delta.items()}
+
+
+def cases(town: Town) -> dict[str, Case]:
+    """Enter one of each kind. What was entered first is the original of its copies."""
+    made: dict[str, Case] = {}
+
+    def enters(name: str, outcome: str, reason: str, vehicle: Keypair, cid: Cid | None, stake: int = BASE) -> None:
+        made[name] = Case(outcome, reason, town.enter(vehicle, cid, stake))
+
+    drivers = iter([town.driver() for _ in range(16)])
+    d = next(drivers)
+    good = town.better(seed=1)
+    enters("honest", "accepted", "falls from", d, town.contribution(d, good))
+    d = next(drivers)
+    enters("half the work", "accepted", "falls from", d, town.contribution(d, town.better(seed=2), steps=5))
+    d = next(drivers)
+    enters("learnt nothing", "idle", "stays at", d, town.contribution(d, scaled(good, 0)))
+    d = next(drivers)
+    enters("harmful", "rejected", "rises from", d, town.contribution(d, scaled(town.better(seed=3), -2)))
+    d = next(drivers)
+    enters("a copy", "rejected", "it copies the entry", d, town.contribution(d, good))
+    d = next(drivers)
+    enters("memo not a hash", "rejected", "memo is not a hash", d, None)
+    d = next(drivers)
+    lost = Cid.v0(b"\x05" * 32)
+    enters("a base that is no round", "rejected", "its base is no round", d, town.contribution(d, good, base=str(lost)))
+    d = next(drivers)
+    some = next(n for n, v in town.base.items() if v.ndim == 2)
+    with_nan = np.full_like(town.base[some], np.nan)
+    enters("NaN", "rejected", "not finite", d, town.contribution(d, raw(town, **{some: with_nan})))
+    d = next(drivers)
+    enters("other shapes", "rejected", "instead of", d, town.contribution(d, of_other_shapes(town)))
+    d = next(drivers)
+    enters("oversized", "rejected", "at most", d, town.contribution(d, b"\x00" * (1 << 20)))
+    d = next(drivers)
+    far = {n: np.full_like(v, 1e6) for n, v in town.base.items()}
+    enters("far too long", "rejected", "its length is", d, town.contribution(d, far))
+    d = next(drivers)
+    enters("stake too low", "rejected", "due are 10", d, town.contribution(d, town.better(seed=4)), BASE - 1)
+    d = next(drivers)
+    other = town.contribution(Keypair.random(), town.better(seed=5))
+    enters("somebody else's contribution", "rejected", "another vehicle", d, other)
+    d = next(drivers)
+    enters("another model", "rejected", "its model", d, town.contribution(d, good, model=f"DLMx:{d.public_key}"))
+    d = next(drivers)
+    enters("too few samples", "rejected", "samples are too few", d, town.contribution(d, good, samples=1))
+    d = next(drivers)
+    cid = town.contribution(d, town.better(seed=6))
+    account = town.horizon.account(d.public_key)
+    assert account is not None
+    hurried = entry.entry(town.round, account, BASE, DLC_PRICE, town.horizon.head().closed_at - 550)
+    signed = town.apply(hurried, d, memo=cid.digest)
+    back = stake_id(signed.envelope, town.net.passphrase, len(hurried) - 1)
+    made["stake to be taken back at once"] = Case("rejected", "taken back before", back)
+    return made
+
+
+NAMES = (
+    "honest",
+    "half the work",
+    "learnt nothing",
+    "harmful",
+    "a copy",
+    "memo not a hash",
+    "a base that is no round",
+    "NaN",
+    "other shapes",
+    "oversized",
+    "far too long",
+    "stake too low",
+    "somebody else's contribution",
+    "another model",
+    "too few samples",
+    "stake to be taken back at once",
+)
+
+
+@pytest.fixture(scope="module")
+def settled(town: Town, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Case, End | None]]:
+    house = House(town, tmp_path_factory.mktemp("house"))
+    made = cases(town)
+    house.settle(*(case.entry for case in made.values()), turns=60)
+    house.close()
+    return {name: (case, house.end(case.entry)) for name, case in made.items()}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_kind_of_entry_gets_the_verdict_it_deserves_and_a_reason(
+    settled: dict[str, tuple[Case, End | None]], name: str
+) -> None:
+    case, end = settled[name]
+    assert end is not None
+    assert (end.outcome, case.reason in end.reason) == (case.outcome, True), end.reason
+    assert end.signers == 2
+    assert end.returned == (0 if case.outcome == "rejected" else BASE - FEE)
+
+
+def test_work_is_paid_in_proportion(settled: dict[str, tuple[Case, End | None]]) -> None:
+    assert settled["honest"][1].credit == UNIT
+    assert settled["half the work"][1].credit == UNIT // 2
+    assert settled["learnt nothing"][1].credit == 0
+
+
+def test_records_form_a_chain_and_the_standing_offer_covers_all_credit(
+    town: Town, settled: dict[str, tuple[Case, End | None]]
+) -> None:
+    end = records.last_link(town.horizon, town.shelf, town.settlement, records.Link())
+    cid, index = end.cid, end.index
+    while cid is not None:
+        record = town.shelf.record(cid)
+        assert record.index == index
+        cid, index = record.previous, index - 1
+    assert index == -1
+    account = town.horizon.account(town.settlement)
+    assert account is not None
+    out = publish.ISSUED - account.lines[town.round.credit_asset].balance
+    (standing,) = [o for o in town.horizon.offers(town.settlement) if o.selling == town.round.model_asset]
+    assert standing.amount >= out > 0
+
+
+def test_a_strike_doubles_the_stake_once_everybody_can_know_of_it(town: Town, house: House) -> None:
+    vehicle = town.driver()
+    bad = town.contribution(vehicle, scaled(town.better(seed=20), -2))
+    first = town.enter(vehicle, bad)
+    house.settle(first)
+    assert house.end(first).outcome == "rejected"
+    again = town.enter(vehicle, town.contribution(vehicle, town.better(seed=21)))  # within the grace
+    house.settle(again)
+    assert house.end(again).outcome == "accepted"
+    house.turn(62)
+    short = town.enter(vehicle, town.contribution(vehicle, town.better(seed=22)))
+    house.settle(short)
+    assert "due are 20" in house.end(short).reason
+    house.turn(62)
+    enough = town.enter(vehicle, town.contribution(vehicle, town.better(seed=23)), 4 * BASE)
+    house.settle(enough)
+    assert house.end(enough).outcome == "accepted"
+    account = town.horizon.account(vehicle.public_key)
+    assert account.lines[town.dlc].balance == DLC_EACH - 2 * BASE - 2 * FEE
+
+
+# --- what validators do to one another
+
+
+def speaker_of(house: House, entry_id: str) -> str:
+    """Whose turn it is first."""
+    town = house.town
+    (made,) = town.horizon.touching(entry_id)
+    link = records.last_link(town.horizon, town.shelf, town.settlement, records.Link())
+    seed = town.horizon.ledger(made.ledger).hash
+    return speaker.order(town.round.committee, link.agreements or {}, seed)[0]
+
+
+def test_two_settle_when_the_third_stays_silent(town: Town, house: House) -> None:
+    house.stop(town.committee[2].public_key)
+    entry_id = honest(town, 30)
+    house.turn(10)
+    assert house.end(entry_id) is None  # the third has its turn's time to vote
+    house.turn(1, advance=TURN_S)
+    house.settle(entry_id, turns=80)
+    assert house.end(entry_id).outcome == "accepted"
+    assert house.end(entry_id).signers == 2
+
+
+def test_when_the_speaker_is_dead_the_next_one_settles(town: Town, house: House) -> None:
+    entry_id = honest(town, 31)
+    dead = speaker_of(house, entry_id)
+    house.stop(dead)
+    house.turn(5)
+    assert house.end(entry_id) is None
+    house.settle(entry_id, turns=3 * TURN_S + 20)
+    assert house.end(entry_id).signers == 2
+
+
+def test_one_alone_settles_nothing(town: Town, house: House) -> None:
+    for key in town.committee[1:]:
+        house.stop(key.public_key)
+    entry_id = honest(town, 32)
+    house.turn(20)
+    house.turn(5, advance=200)
+    assert house.end(entry_id) is None
+    assert house.reviews(town.committee[0].public_key)[entry_id] == "accepted"
+    for key in town.committee[1:]:
+        house.restart(key.public_key)
+    house.settle(entry_id, turns=80)
+
+
+def test_a_validator_with_another_figure_halts_the_entry_for_inspection(
+    town: Town, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    liar = house.validators[town.committee[0].public_key]
+    judge = liar.parts.judge.judge
+
+    def lies(*asked):
+        told = judge(*asked)
+        return replace(told, figure=told.figure * 1.01)
+
+    monkeypatch.setattr(liar.parts.judge, "judge", lies)
+    entry_id = honest(town, 33)
+    house.turn(20)
+    house.turn(3, advance=100)
+    assert house.end(entry_id) is None
+    assert town.horizon.stake(entry_id) is not None  # the vehicle takes it back after the review window
+
+
+def test_a_minority_that_says_worse_of_everybody_moves_nothing(
+    town: Town, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    liar = house.validators[town.committee[1].public_key]
+    judge = liar.parts.judge.judge
+    monkeypatch.setattr(
+        liar.parts.judge, "judge", lambda *a: replace(judge(*a), verdict=Verdict("rejected", 0, "I do not like it"))
+    )
+    entry_id = honest(town, 34)
+    house.settle(entry_id)
+    assert house.end(entry_id).outcome == "accepted"
+
+
+def test_a_validator_that_is_started_again_votes_the_same(town: Town, house: House) -> None:
+    account = town.committee[0].public_key
+    others = [k.public_key for k in town.committee[1:]]
+    for other in others:
+        house.stop(other)
+    entry_id = honest(town, 35)
+    house.turn(3)
+    review = house.validators[account].parts.docket.open[entry_id]
+    before = vote(review, town.committee[0])
+    house.restart(account)
+    assert vote(house.validators[account].parts.docket.open[entry_id], town.committee[0]) == before
+    house.turn(2)
+    judged = [e.kind for e in house.validators[account].parts.docket.journal.events(entry_id)]
+    assert judged == ["found", "judged"]
+    for other in others:
+        house.restart(other)
+    house.settle(entry_id, turns=80)
+
+
+def test_what_is_forged_is_refused_and_does_no_harm(town: Town, house: House) -> None:
+    """A stranger on the broker votes, proposes, signs, and talks rubbish in a validator's name."""
+    stranger, victim = Keypair.random(), town.committee[0]
+    entry_id = honest(town, 36)
+    house.turn(1)
+    review = house.validators[victim.public_key].parts.docket.open[entry_id]
+    house.turn(1)
+    review = house.validators[victim.public_key].parts.docket.open.get(entry_id, review)
+    facts = {**review.facts, "outcome": "rejected", "credit": 0, "reason": "forged", "round": town.cid, "figure": None}
+    own = vote(replace(review, facts=facts), stranger)
+    in_anothers_name = own.model_copy(update={"validator": victim.public_key})
+    link = LoopbackLink(house.broker)
+    words = Committee(link, "somebody")
+    for said in (own, in_anothers_name):
+        words.say_vote(town.settlement, said)
+    signature = base64.b64encode(b"\x00" * 64)
+    words.say_signature(town.settlement, Cosignature(victim.public_key, "00" * 32, b"\x00" * 64))
+    for kind in ("vote", "proposal", "signature", "nonsense"):
+        for payload in (b"", b"{}", b"[]", b"\xff", b"null", b'{"record":"!","envelope":"AAAA"}', signature):
+            link.publish(Message(f"{ROOT}/{town.settlement}/{kind}/x", payload))
+            link.publish(Message(f"{ROOT}/not-an-account/{kind}/x", payload))
+    house.settle(entry_id)
+    assert house.end(entry_id).outcome == "accepted"
+    record = town.shelf.record(records.last_link(town.horizon, town.shelf, town.settlement, records.Link()).cid)
+    assert "forged" not in {v.reason for v in record.votes}
+    assert not any("validator.failed" in log.getvalue() for log in house.logs.values()), house.log
+
+
+def test_a_proposal_that_pays_another_is_not_signed(town: Town, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The speaker, whoever it is, changes the transaction's payments: the others sign nothing of it."""
+    thief = Keypair.random().public_key
+    entry_id = honest(town, 37)
+    crooked = speaker_of(house, entry_id)
+    operations = settlement.operations
+
+    def steals(*asked):
+        return [type(o)(thief, o.asset, o.amount) if hasattr(o, "destination") else o for o in operations(*asked)]
+
+    validator = house.validators[crooked]
+    turn = validator.turn
+
+    def crooked_turn() -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(settlement, "operations", steals)
+            turn()
+
+    monkeypatch.setattr(validator, "turn", crooked_turn)
+    house.turn(8)
+    assert house.end(entry_id) is None
+    assert any("not the one this record makes" in log.getvalue() for log in house.logs.values()), house.log
+    house.settle(entry_id, turns=3 * TURN_S + 20)  # the next speaker's turn
+    assert house.end(entry_id).outcome == "accepted"
+
+
+def test_rubbish_in_place_of_a_contribution_is_settled_too(town: Town, house: House) -> None:
+    """A bundle that holds no contribution, and a stake beside an entry by somebody who is not its sponsor."""
+    vehicle = town.driver()
+    folder = bundle.lay(town.folder / "rubbish", {"hello.txt": b"hello"})
+    entry_id = town.enter(vehicle, town.store.put(folder))
+    house.settle(entry_id)
+    assert house.end(entry_id).outcome == "rejected"
+    assert "has no contribution.json" in house.end(entry_id).reason
+
+
+def test_a_vehicle_that_cannot_be_paid_loses_its_stake_and_nobody_else_waits(town: Town, house: House) -> None:
+    gone, good = town.driver(), honest(town, 38)
+    entry_id = town.enter(gone, town.contribution(gone, town.better(seed=39)))
+    (bid,) = town.horizon.offers(gone.public_key)
+    dlc, vlm = sdk_asset(town.dlc), sdk_asset(town.round.credit_asset)
+    withdraws = ManageBuyOffer(dlc, vlm, "0", Price(1, 1), offer_id=bid.id)
+    town.apply([withdraws, ChangeTrust(vlm, limit="0")], gone)
+    house.settle(good, entry_id)
+    assert house.end(good).outcome == "accepted"
+    assert "no trustline" in house.end(entry_id).reason
