@@ -15,10 +15,13 @@ from stellar_sdk.operation import Operation
 
 from agent.core.documents import Outcome, Round, SettlementRecord
 from agent.core.ledger import Account, Offer
-from agent.core.money import Asset, Stroops, stroops, text
+from agent.core.money import UNIT, Asset, Stroops, stroops, text
 from agent.ledger.envelope import Opened, own_asset, sdk_asset, sdk_price
 
 MAX_ENTRIES = 32
+SURPLUS: Stroops = UNIT
+"""The standing offer covers so much more than is unredeemed: were it taken whole while a settlement is being signed, it
+would be gone from the book, and the settlement that tops it up would fail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ def operations(record: SettlementRecord, round_: Round, now: Standing) -> list[O
             made.append(Payment(entry.vehicle, vlm, text(entry.credit)))
             credit += entry.credit
     if credit:
-        amount = text(now.unredeemed + credit)
+        amount = text(now.unredeemed + credit + SURPLUS)
         made.append(ManageSellOffer(dlm, vlm, amount, sdk_price(Fraction(1)), offer_id=now.offer_id))
     return made
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.content.store import open_store
-from agent.errors import BAD_CONFIG, MilepostError
 from agent.fleet.broker import Broker, Certificates
 from agent.host.sections import Config, Mqtt
 from agent.ledger import keys
@@ -15,12 +14,6 @@ from agent.ledger.horizon import Horizon
 if TYPE_CHECKING:
     from agent.content.folder import FolderStore
     from agent.content.nodes import NodeStore
-
-
-class HalfTls(MilepostError):
-    """[mqtt.tls] needs ca, cert and key: the broker knows a client by its certificate. Nothing was sent."""
-
-    exit_code = BAD_CONFIG
 
 
 def horizon(config: Config) -> Horizon:
@@ -35,11 +28,8 @@ def store(config: Config) -> FolderStore | NodeStore:
 
 
 def broker(mqtt: Mqtt) -> Broker:
-    tls, certificates = mqtt.tls, None
-    if tls is not None:
-        if not (tls.ca and tls.cert and tls.key):
-            raise HalfTls()
-        certificates = Certificates(tls.ca, tls.cert, tls.key)
+    tls = mqtt.tls
+    certificates = Certificates(tls.ca, tls.cert, tls.key) if tls else None
     return Broker(mqtt.host, mqtt.port, certificates, mqtt.username, _secret(mqtt.password_file))
 
 
