@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from agent.core.money import XLM, Asset, Stroops
+from agent.core.money import MAX_STROOPS, XLM, Asset, Stroops
 
 BASE_RESERVE: Stroops = 5_000_000
 
@@ -28,10 +28,18 @@ class Line:
     selling: Stroops = 0
     """Selling liabilities: promised to open offers."""
     authorized: bool = True
+    limit: Stroops = MAX_STROOPS
+    buying: Stroops = 0
+    """Buying liabilities: room that open offers have taken."""
 
     @property
     def free(self) -> Stroops:
         return self.balance - self.selling
+
+    @property
+    def room(self) -> Stroops:
+        """What a payment can add."""
+        return self.limit - self.balance - self.buying
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,4 +99,6 @@ class Stake:
     amount: Stroops
     sponsor: str
     claimants: tuple[str, ...]
+    at_once: tuple[str, ...]
+    """Those of them who may claim it unconditionally."""
     last_modified: int

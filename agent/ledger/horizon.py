@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent.core.ledger import Account, Head, Line, Offer, Stake, Transaction
-from agent.core.money import XLM, Asset, stroops
+from agent.core.money import MAX_STROOPS, XLM, Asset, stroops
 from agent.errors import BAD_CONFIG, MilepostError, Refused, Unavailable
 
 if TYPE_CHECKING:
@@ -239,7 +239,11 @@ def _asset(record: Mapping[str, Any], prefix: str = "") -> Asset:
 def _account(record: Mapping[str, Any]) -> Account:
     lines = {
         _asset(line): Line(
-            stroops(line["balance"]), stroops(line.get("selling_liabilities", "0")), line.get("is_authorized", True)
+            balance=stroops(line["balance"]),
+            selling=stroops(line.get("selling_liabilities", "0")),
+            authorized=line.get("is_authorized", True),
+            limit=stroops(line["limit"]) if "limit" in line else MAX_STROOPS,
+            buying=stroops(line.get("buying_liabilities", "0")),
         )
         for line in record["balances"]
         if line["asset_type"] != "liquidity_pool_shares"
@@ -288,6 +292,7 @@ def _stake(record: Mapping[str, Any]) -> Stake:
         amount=stroops(record["amount"]),
         sponsor=str(record.get("sponsor", "")),
         claimants=tuple(str(c["destination"]) for c in record["claimants"]),
+        at_once=tuple(str(c["destination"]) for c in record["claimants"] if c["predicate"].get("unconditional")),
         last_modified=int(record["last_modified_ledger"]),
     )
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from agent.core.money import Asset
 from agent.core.review import Review, State
 from agent.errors import MilepostError, Unavailable
 from agent.host.clock import SystemClock
@@ -99,7 +100,9 @@ class Validator:
     def _look(self, account: str) -> None:
         """New stakes become reviews; stakes that are gone were settled or taken back."""
         parts = self.parts
-        there = {stake.id: stake for stake in parts.horizon.stakes(account)}
+        taken = {Asset.parse(served.round.stake.asset) for served in parts.rounds.of(account)}
+        # What cannot be claimed into the settlement account is no stake: it would fail every record it is in.
+        there = {s.id: s for s in parts.horizon.stakes(account) if s.asset in taken and account in s.at_once}
         for stake in there.values():
             if stake.id in parts.docket.seen:
                 continue

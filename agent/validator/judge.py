@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from agent.core.documents import Contribution, Round
 from agent.core.ledger import Account
-from agent.core.money import XLM, Asset, text
+from agent.core.money import UNIT, XLM, Asset, Stroops, text
 from agent.core.verdict import Losses, Verdict, judge
 from agent.errors import Malformed, Refused
 from agent.learn import graph, update, weights
@@ -107,8 +107,8 @@ class Judge:
             raise Malformed(what="the stake", why=f"{text(entry.stake.amount)} DLC, due are {text(due)}")
         if entry.take_back_at is None or entry.take_back_at < entry.entered_at + round_.review_window // 2:
             raise Malformed(what="the stake", why="it could be taken back before the review window is over")
-        if not payable(self._horizon.account(entry.vehicle), round_):
-            raise Malformed(what="the entry", why="the vehicle has no trustline for its pay")
+        if not payable(self._horizon.account(entry.vehicle), round_, entry.stake.amount):
+            raise Malformed(what="the entry", why="the vehicle has no trustline with room for its pay")
 
     def _measured(self, entry: Entry, contribution: Contribution, at: Served) -> Judgement:
         bench = self._bench(at)
@@ -163,10 +163,12 @@ def _loss(scorer: Scorer, values: weights.Weights, on: TestSet) -> float:
     return scorer.score(values, on.images, on.labels).loss
 
 
-def payable(vehicle: Account | None, round_: Round) -> bool:
-    """Whether the vehicle can be given its stake back and its credit."""
-    wanted: tuple[Asset, ...] = (Asset.parse(round_.stake.asset), round_.credit_asset, XLM)
-    return vehicle is not None and all(a in vehicle.lines and vehicle.lines[a].authorized for a in wanted)
+def payable(vehicle: Account | None, round_: Round, stake: Stroops) -> bool:
+    """Whether the vehicle can be given its stake back and a full credit: one payment that fails fails the whole
+    settlement, everybody's."""
+    wanted = {Asset.parse(round_.stake.asset): stake, round_.credit_asset: UNIT, XLM: 0}
+    lines = {} if vehicle is None else vehicle.lines
+    return all(a in lines and lines[a].authorized and lines[a].room >= amount for a, amount in wanted.items())
 
 
 def brief(judgement: Judgement) -> dict[str, Any]:

@@ -73,14 +73,17 @@ def record(
     round_: Round,
     speaker: str,
     entries: Sequence[tuple[Review, Sequence[Vote]]],
-    can_be_paid: Callable[[str], bool],
+    can_be_paid: Callable[[str, Stroops], bool],
 ) -> SettlementRecord:
-    """The record that these votes make, cut to what one message holds."""
+    """The record that these votes make, cut to what one message holds. One entry of a vehicle at a time: that its
+    trustlines have room was seen for one."""
     counts = {validator: (link.agreements or {}).get(validator, 0) for validator in round_.committee}
     settled: list[Settled] = []
     votes: list[Vote] = []
     size = 0
     for review, cast in entries[: settlement.MAX_ENTRIES]:
+        if any(review.facts["vehicle"] == other.vehicle for other in settled):
+            continue
         size += sum(len(vote.to_bytes()) for vote in cast) + 1000
         if settled and size > RECORD_BYTES:
             break
@@ -88,8 +91,8 @@ def record(
         if verdict is None:  # a proposal from elsewhere may hold too few votes
             raise Malformed(what="a settlement record", why=f"the votes on {review.id[:12]} decide nothing")
         outcome, credit, reason = verdict.outcome, verdict.credit, verdict.reason
-        if outcome != "rejected" and not can_be_paid(facts["vehicle"]):
-            outcome, credit, reason = "rejected", 0, "the vehicle has no trustline for its pay"
+        if outcome != "rejected" and not can_be_paid(facts["vehicle"], facts["stake"]):
+            outcome, credit, reason = "rejected", 0, "the vehicle has no trustline with room for its pay"
         settled.append(
             Settled(
                 entry=review.id,

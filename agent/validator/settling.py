@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from agent.core import speaker
 from agent.core.documents import SettlementRecord, Vote
 from agent.core.ledger import Account, Head
+from agent.core.money import Stroops
 from agent.core.review import Review, State
 from agent.core.verdict import threshold
 from agent.errors import Refused
@@ -297,9 +298,9 @@ class _Payable:
 
     horizon: Horizon
     served: Served
-    known: dict[str, bool]
+    known: dict[str, Account | None]
 
-    def __call__(self, vehicle: str) -> bool:
+    def __call__(self, vehicle: str, stake: Stroops) -> bool:
         if vehicle not in self.known:
-            self.known[vehicle] = payable(self.horizon.account(vehicle), self.served.round)
-        return self.known[vehicle]
+            self.known[vehicle] = self.horizon.account(vehicle)
+        return payable(self.known[vehicle], self.served.round, stake)

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import zstandard
 from safetensors.numpy import save
-from stellar_sdk import ChangeTrust, Keypair, ManageBuyOffer, Price
+from stellar_sdk import ChangeTrust, Claimant, ClaimPredicate, CreateClaimableBalance, Keypair, ManageBuyOffer, Price
 
 from agent.core import speaker
 from agent.core.cid import Cid
-from agent.core.money import UNIT
+from agent.core.money import UNIT, XLM, Asset
 from agent.core.verdict import Verdict
 from agent.fleet.loopback import LoopbackLink
 from agent.learn import weights
@@ -382,6 +382,48 @@ def test_a_vehicle_that_cannot_be_paid_loses_its_stake_and_nobody_else_waits(tow
     dlc, vlm = sdk_asset(town.dlc), sdk_asset(town.round.credit_asset)
     withdraws = ManageBuyOffer(dlc, vlm, "0", Price(1, 1), offer_id=bid.id)
     town.apply([withdraws, ChangeTrust(vlm, limit="0")], gone)
+    house.settle(good, entry_id)
+    assert house.end(good).outcome == "accepted"
+    assert "no trustline" in house.end(entry_id).reason
+
+
+# --- stakes made to jam the committee
+
+
+def stake_of(town: Town, vehicle: Keypair, asset: Asset, predicate: ClaimPredicate | None) -> str:
+    """A balance that names the settlement account, by somebody who means no good."""
+    claimants = [Claimant(town.settlement, predicate), Claimant(vehicle.public_key)]
+    memo = town.contribution(vehicle, town.better()).digest
+    made = town.apply([CreateClaimableBalance(sdk_asset(asset), "10", claimants)], vehicle, memo=memo)
+    return stake_id(made.envelope, town.net.passphrase, 0)
+
+
+def test_a_stake_that_the_committee_cannot_claim_holds_nobody_up(town: Town, house: House) -> None:
+    jammer, issuer = town.driver(), Keypair.random()
+    town.net.fund(issuer.public_key)
+    own = Asset("JAM", issuer.public_key)
+    never = ClaimPredicate.predicate_before_absolute_time(1)
+    stake_of(town, issuer, own, None)
+    stake_of(town, jammer, town.dlc, never)
+    stake_of(town, jammer, XLM, ClaimPredicate.predicate_not(ClaimPredicate.predicate_unconditional()))
+    good = honest(town, 50)
+    house.settle(good)
+    assert house.end(good).outcome == "accepted"
+
+
+def test_two_entries_of_one_vehicle_are_paid_one_after_the_other(town: Town, house: House) -> None:
+    vehicle = town.driver()
+    entries = [town.enter(vehicle, town.contribution(vehicle, town.better(seed=n))) for n in (60, 61)]
+    house.settle(*entries)
+    assert [house.end(entry_id).outcome for entry_id in entries] == ["accepted", "accepted"]
+
+
+def test_a_vehicle_whose_trustline_is_full_holds_nobody_up(town: Town, house: House) -> None:
+    """It earned a whole VLM, and has room for none: the payment would fail, and with it everybody's settlement."""
+    full, good = town.driver(), honest(town, 51)
+    cid = town.contribution(full, town.better(seed=52))
+    entry_id = town.enter(full, cid)
+    town.apply([ChangeTrust(sdk_asset(town.round.credit_asset), limit="1")], full)  # its bid takes all of that
     house.settle(good, entry_id)
     assert house.end(good).outcome == "accepted"
     assert "no trustline" in house.end(entry_id).reason
