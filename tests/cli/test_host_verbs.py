@@ -67,6 +67,7 @@ def test_show_says_where_values_come_from_and_hides_places(vehicle: Path) -> Non
     assert "52.5" not in shown + as_json
 
 
+@pytest.mark.slow
 def test_a_key_is_made_once_and_its_address_shown(tmp_path: Path) -> None:
     path = str(tmp_path / "key")
     made = milepost("keys", "generate", "--file", path, "--json")
@@ -89,6 +90,7 @@ def test_profiles_are_listed_shown_and_detected() -> None:
     assert milepost("profile", "show", "jetson").returncode == 78
 
 
+@pytest.mark.slow
 def test_the_doctor_is_useful_offline_and_back_within_ten_seconds(vehicle: Path) -> None:
     started = time.monotonic()
     answer = milepost("--config", str(vehicle), "doctor", "--json")
@@ -113,6 +115,7 @@ def test_the_doctor_is_useful_offline_and_back_within_ten_seconds(vehicle: Path)
     assert answer.returncode == 0
 
 
+@pytest.mark.slow
 def test_the_doctor_finds_an_open_key_and_a_damaged_journal(vehicle: Path) -> None:
     (vehicle.parent / "stellar-key").chmod(0o644)
     (vehicle.parent / "journal.sqlite").write_bytes(b"not a journal at all" * 100)
@@ -131,6 +134,7 @@ def test_a_wrong_configuration_is_what_the_doctor_says_first(vehicle: Path) -> N
     assert "line 2: unknown key 'hsot'" in answer.stdout
 
 
+@pytest.mark.slow
 def test_a_bundle_holds_no_secret_and_no_place(vehicle: Path) -> None:
     secret = (vehicle.parent / "stellar-key").read_text().strip()
     with vehicle.open("a") as file:

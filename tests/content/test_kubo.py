@@ -22,6 +22,8 @@ from agent.core.cid import RAW, Cid
 from agent.errors import Malformed, Unavailable
 from tools.ipfs.stand_in import Answer, Request
 
+pytestmark = pytest.mark.slow
+
 Serve = Callable[..., str]
 
 

@@ -25,6 +25,8 @@ from agent.errors import Unavailable
 from agent.ports import Limits
 from tools.ipfs.stand_in import Answer, Request, StandIn
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def store(serve: Callable[..., str], tmp_path: Path) -> Iterator[Callable[..., NodeStore]]:

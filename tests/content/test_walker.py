@@ -28,6 +28,7 @@ def _files(root: Cid, memory: Any, limits: Limits = LIMITS) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", [*PROFILES.values(), Layout(0, False, 32, 4), Layout(0, True, 33, 2)])
 def test_a_bundle_cut_in_any_way_comes_back(bundle: Path, memory: Callable[..., Any], layout: Layout) -> None:
     files = _files(importer.root(bundle, layout), memory(bundle, layout))
@@ -126,6 +127,7 @@ def test_a_block_bomb_is_refused_at_once(memory: Callable[..., Any]) -> None:
     assert evil.asked == [root]
 
 
+@pytest.mark.slow
 def test_a_block_bomb_of_empty_parts_is_refused_after_so_many_blocks(memory: Callable[..., Any]) -> None:
     evil = memory()
     bomb = _bomb(evil, 0, 3, width=100)

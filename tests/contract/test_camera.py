@@ -35,6 +35,7 @@ def camera(request, folder) -> Iterator[Camera]:
     camera.close()
 
 
+@pytest.mark.slow
 def test_frames_are_bgr_bytes_in_order_of_capture_and_take_no_longer_than_asked(camera):
     frames = []
     for _ in range(8):

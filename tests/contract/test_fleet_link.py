@@ -13,6 +13,8 @@ from agent.errors import Refused
 from agent.ports import FleetLink, Message
 from tests.fleet.brokers import Amqtt, Loopback, Mosquitto, until
 
+pytestmark = pytest.mark.slow
+
 Harness = Loopback | Amqtt | Mosquitto
 
 
@@ -67,9 +69,7 @@ def test_what_was_taken_while_away_arrives_in_order_when_the_link_is_back(broker
     assert car.publish(Message("event/x", b"at most once"), qos=0) is None
     broker.join(car)
     found = gather(page, 30)
-    assert list(dict.fromkeys(message.payload for message in found)) == [
-        b"%d" % number for number in range(30)
-    ]
+    assert list(dict.fromkeys(message.payload for message in found)) == [b"%d" % number for number in range(30)]
     confirmed: list[int] = []
     until(lambda: confirmed.extend(car.acknowledged()) or len(confirmed) >= 30)
     assert sorted(confirmed) == ids

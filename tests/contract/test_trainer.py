@@ -15,6 +15,8 @@ from agent.learn.trainer import ChildTrainer
 from agent.ports import LabelledFrame, Progress, Trainer
 from tests.learn.trips import road, task, until
 
+pytestmark = pytest.mark.slow
+
 Maker = Callable[[], Trainer]
 
 

@@ -53,6 +53,7 @@ def test_mqtt_5_where_the_broker_knows_it_and_3_1_1_where_it_does_not(mosquitto:
     assert (new.version, old.version) == ("5", "3.1.1")
 
 
+@pytest.mark.slow
 def test_without_a_broker_there_is_a_sentence_and_no_exception() -> None:
     link = PahoLink(Broker("127.0.0.1", free_port()), "car")
     until(lambda: "does not answer" in (link.trouble or ""))
@@ -76,6 +77,7 @@ def test_a_tunnel_is_no_alarm(mosquitto: Mosquitto) -> None:
     assert {json.loads(message.payload)["status"] for message in heard[:-1]} == {"online"}
 
 
+@pytest.mark.slow
 def test_the_status_is_said_again_to_a_broker_that_forgot_it(amqtt: Amqtt) -> None:
     car = amqtt.link("car", will=last_will(TOPICS, "s1"))
     Presence(car, TOPICS, "s1", ManualClock()).online()

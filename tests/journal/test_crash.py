@@ -30,6 +30,7 @@ def start_writer(path: Path) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-c", _WRITER, str(path)], stdout=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 def test_killed_at_random_while_appending_nothing_acknowledged_is_lost_and_no_half_transaction_stays(
     tmp_path: Path,
 ) -> None:

@@ -20,6 +20,8 @@ from agent.learn.settings import Settings
 from agent.learn.trainer import ChildTrainer
 from tests.learn.trips import road, task, until
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -44,6 +44,7 @@ def test_a_trip_makes_the_network_better_on_frames_it_never_saw(tmp_path: Path) 
     assert trained.held_back is not None
 
 
+@pytest.mark.slow
 def test_the_same_frames_and_seed_give_the_same_weights_bit_for_bit(tmp_path: Path) -> None:
     one, two = (_drive(task(tmp_path / name)).weights.read_bytes() for name in ("one", "two"))
     assert one == two
@@ -143,6 +144,7 @@ def test_too_few_samples_are_nothing_to_stake_on(tmp_path: Path) -> None:
         _drive(task(tmp_path, minimum_samples=500), frames=60)
 
 
+@pytest.mark.slow
 def test_labels_that_have_nothing_to_do_with_the_pictures_are_nothing_to_stake_on(tmp_path: Path) -> None:
     """The base steers well; what the trip says is noise. Its own held-back frames show it."""
     good = task(tmp_path / "good")

@@ -17,6 +17,8 @@ from agent.learn.trainer import ChildTrainer
 from tests.learn.trips import DIGITS, SMALL, road, task, until
 from tools.bench.plain_round import plain_round
 
+pytestmark = pytest.mark.slow
+
 ROUND = plain_round(network="deepchain", sample=SMALL)
 KEY = b"k" * 32
 

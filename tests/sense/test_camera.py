@@ -48,6 +48,7 @@ def camera(port: int, hurry: float = 1.0, fps: float | None = None) -> LiveCamer
     return LiveCamera(device, fps, now=lambda: time.monotonic() * hurry)
 
 
+@pytest.mark.slow
 def test_frames_come_in_order_with_the_time_of_their_capture(serve, port, until):
     serve("testsrc=size=160x120:rate=25")
     front = camera(port)
@@ -60,6 +61,7 @@ def test_frames_come_in_order_with_the_time_of_their_capture(serve, port, until)
     assert next(frame for frame in frames if frame).image.shape == (120, 160, 3)
 
 
+@pytest.mark.slow
 def test_only_as_many_frames_are_kept_as_are_wanted(serve, port, until):
     serve("testsrc=size=160x120:rate=25")
     front = camera(port, fps=5)
@@ -70,6 +72,7 @@ def test_only_as_many_frames_are_kept_as_are_wanted(serve, port, until):
     assert min(later - earlier for earlier, later in itertools.pairwise(stamps)) >= 0.18
 
 
+@pytest.mark.slow
 def test_a_camera_that_dies_is_told_and_found_again(serve, port, until):
     server = serve("testsrc=size=160x120:rate=25")
     front = camera(port)
@@ -83,6 +86,7 @@ def test_a_camera_that_dies_is_told_and_found_again(serve, port, until):
     front.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("picture", "word"), [("color=black", "black"), ("color=gray", "frozen")])
 def test_an_image_that_shows_nothing_is_told_and_not_handed_on(serve, port, until, picture, word):
     serve(f"{picture}:size=160x120:rate=25")

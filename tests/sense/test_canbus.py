@@ -58,6 +58,7 @@ def virtual(name: str) -> can.BusABC:
     return can.Bus(channel=name, interface="virtual", preserve_timestamps=True)
 
 
+@pytest.mark.slow
 def test_a_real_minute_of_driving_over_the_bus_is_its_recorded_distance(shared, tmp_path, until):
     folder = shared / "data/can"
     (tmp_path / "rav4.toml").write_text(RAV4)
@@ -116,6 +117,7 @@ def test_speed_ignition_and_odometer_come_out_as_vss_says(tmp_path):
     assert small.decode(101, (12_345).to_bytes(4, "little")) == {vss.TRAVELLED: pytest.approx(1234.5)}
 
 
+@pytest.mark.slow
 def test_a_bus_that_vanishes_is_told_and_opened_again(tmp_path, until):
     buses = []
 

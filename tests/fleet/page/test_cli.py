@@ -22,6 +22,8 @@ from tests.fleet.brokers import Amqtt, until
 from tests.fleet.page.street import Log, honest
 from tests.fleet.page.test_server import Browser
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Amqtt]:

@@ -103,6 +103,7 @@ def test_with_the_token_the_fleet_is_there(browser: Browser, town: Town) -> None
     assert found["transactions"] == "https://ledger.example/tx/{hash}"
 
 
+@pytest.mark.slow
 def test_rounds_and_their_ancestors_are_read_from_the_store(browser: Browser, town: Town) -> None:
     town.car.live(honest(1, round_cid=town.cids[4]))
     browser.login()

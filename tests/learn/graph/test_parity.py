@@ -15,6 +15,8 @@ from agent.learn import graph
 sys.path.insert(0, str(Path(__file__).parent))
 from originals import EXPORTERS, ORIGINALS, stirred
 
+pytestmark = pytest.mark.slow
+
 CASES = [
     *((name, "torchscript", opset, True) for name in ORIGINALS for opset in (17, 20)),
     *((name, "torch.export", 18, True) for name in ORIGINALS),

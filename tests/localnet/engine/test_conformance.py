@@ -130,6 +130,7 @@ def test_a_different_admission_is_found(golden: Path) -> None:
     assert "submission" in report.first
 
 
+@pytest.mark.slow
 def test_the_command_counts_files_and_tells_of_differences_by_its_exit_code(golden: Path, tmp_path: Path) -> None:
     good = recording(golden, "memos")
     bad = copy.deepcopy(good)

@@ -14,6 +14,8 @@ from stellar_sdk import Asset, Keypair, Server, TransactionBuilder
 from tools.localnet.faults import FaultError, read_faults
 from tools.localnet.server import Localnet
 
+pytestmark = pytest.mark.slow
+
 
 def ask(net: Localnet, method: str = "GET", path: str = "/", **form: str) -> tuple[int | None, Any]:
     """Status and document; (None, None) where the connection was cut."""

@@ -47,6 +47,7 @@ def test_a_file_that_is_no_ledger_says_so(tmp_path: Path) -> None:
         open_database(tmp_path / "ledger.sqlite", PASSPHRASE)
 
 
+@pytest.mark.slow
 def test_a_port_that_is_taken_says_so() -> None:
     import socket
 

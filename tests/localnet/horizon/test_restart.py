@@ -16,6 +16,8 @@ from stellar_sdk import Asset, Keypair, Server, TransactionBuilder
 
 from tools.localnet.server import Localnet
 
+pytestmark = pytest.mark.slow
+
 
 def view(net: Localnet, account: str) -> list[dict[str, Any]]:
     paths = (

@@ -47,6 +47,7 @@ def events(answer: http.client.HTTPResponse) -> Iterator[dict[str, str]]:
             event = {}
 
 
+@pytest.mark.slow
 def test_a_stream_says_hello_gives_records_with_their_tokens_and_says_byebye_at_its_limit(
     client: Any,
 ) -> None:

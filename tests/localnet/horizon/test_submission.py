@@ -18,6 +18,8 @@ from stellar_sdk.exceptions import BadRequestError, BadResponseError, NotFoundEr
 
 from tools.localnet.server import Localnet
 
+pytestmark = pytest.mark.slow
+
 
 def post(url: str, text: str) -> tuple[int, dict[str, Any]]:
     body = urllib.parse.urlencode({"tx": text}).encode()
