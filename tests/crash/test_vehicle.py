@@ -294,7 +294,7 @@ class Play:
         review = Review(found.stake.id, facts={**found.facts(), "round": town.cid, **facts})
         cast = vote(review, self.committee)
         made = records.record(
-            records.Link(), town.cid, town.round, self.committee.public_key, [(review, [cast])], lambda _: True
+            records.Link(), town.cid, town.round, self.committee.public_key, [(review, [cast])], lambda *_: True
         )
         cid = town.store.put(bundle.lay(self.folder / "record", {bundle.RECORD: made.to_bytes()}))
         until = self.horizon.head().closed_at + records.VALID_S

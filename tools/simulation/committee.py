@@ -110,7 +110,7 @@ class Committee(threading.Thread):
         entries = sorted(self._open.values(), key=lambda pair: (pair[0].facts["ledger"], pair[0].id))
         self._link = records.last_link(horizon, self._shelf, market.settlement, self._link)
         speaker = market.committee[0].public_key
-        made = records.record(self._link, market.cid, market.round, speaker, entries, lambda _: True)
+        made = records.record(self._link, market.cid, market.round, speaker, entries, lambda *_: True)
         account = horizon.account(market.settlement)
         if account is None:
             return
