@@ -1,0 +1,98 @@
+"""Offers on the book: only what an initiator signed with a hash memo is a training offer, and a fill hides none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from stellar_sdk import Asset as SdkAsset
+from stellar_sdk import ChangeTrust, Keypair, ManageSellOffer, Payment, Price, SetOptions, Signer
+
+from agent.core.cid import Cid
+from agent.core.money import UNIT, Asset
+from agent.ledger.envelope import sdk_asset, with_signatures
+from agent.market import publish
+from agent.market.listing import NotPublished, listing, training_offers
+from tests.market.town import REWARD, Town, found
+from tools.localnet.server import Localnet
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    with Localnet() as net:
+        yield found(net, tmp_path_factory.mktemp("town"))
+
+
+def initiator(town: Town) -> tuple[Keypair, Asset]:
+    key = Keypair.random()
+    town.net.fund(key.public_key)
+    return key, Asset("DLMx", key.public_key)
+
+
+def test_an_offer_stands_for_the_round_in_its_memo(town: Town) -> None:
+    (offer,) = training_offers(town.horizon, town.initiator.public_key)
+    listed = listing(town.horizon, offer)
+    assert listed.cid == town.cid
+    assert listed.reward == REWARD
+
+
+def test_a_new_round_takes_the_same_offer(town: Town) -> None:
+    key, dlm = initiator(town)
+    old, new = Cid.v0(b"\x01" * 32), Cid.v0(b"\x02" * 32)
+    town.apply(publish.offer(dlm, 100 * UNIT, UNIT), key, memo=old.digest)
+    (offer,) = training_offers(town.horizon, key.public_key)
+    assert listing(town.horizon, offer).cid == str(old)
+    town.apply(publish.offer(dlm, 200 * UNIT, UNIT, offer.id), key, memo=new.digest)
+    (again,) = training_offers(town.horizon, key.public_key)
+    assert (again.id, again.amount) == (offer.id, 200 * UNIT)
+    assert listing(town.horizon, again).cid == str(new)
+
+
+def test_an_offer_whose_memo_is_no_hash_is_passed_over_with_a_reason(town: Town) -> None:
+    key, dlm = initiator(town)
+    town.apply(publish.offer(dlm, 100 * UNIT, UNIT), key)
+    (offer,) = training_offers(town.horizon, key.public_key)
+    with pytest.raises(NotPublished, match=rf"Offer {offer.id} of {key.public_key}.*memo is not a hash"):
+        listing(town.horizon, offer)
+
+
+def test_an_offer_that_another_key_signed_is_passed_over(town: Town) -> None:
+    """A signer with enough weight can move the account; it cannot speak for the initiator."""
+    key, dlm = initiator(town)
+    other = Keypair.random()
+    town.net.fund(other.public_key)
+    town.apply([SetOptions(signer=Signer.ed25519_public_key(other.public_key, 1))], key)
+    made = town.signed(publish.offer(dlm, 100 * UNIT, UNIT), key, memo=b"\x03" * 32)
+    signature = other.sign(bytes.fromhex(made.hash))
+    stolen = with_signatures(made.envelope, town.net.passphrase, [(other.signature_hint(), signature)])
+    town.horizon.hand_in(stolen.envelope)
+    (offer,) = training_offers(town.horizon, key.public_key)
+    with pytest.raises(NotPublished, match="not signed by the initiator"):
+        listing(town.horizon, offer)
+
+
+def test_an_offer_that_was_filled_in_part_is_still_found(town: Town) -> None:
+    key, dlm = initiator(town)
+    cid = Cid.v0(b"\x04" * 32)
+    town.apply(publish.offer(dlm, 100 * UNIT, UNIT), key, memo=cid.digest)
+    buyer = Keypair.random()
+    town.net.fund(buyer.public_key)
+    town.apply([ChangeTrust(sdk_asset(dlm))], buyer)
+    for _ in range(3):  # other business of the initiator since
+        town.apply([Payment(buyer.public_key, sdk_asset(dlm), "5")], key)
+    town.apply([ManageSellOffer(sdk_asset(dlm), SdkAsset.native(), "2", Price(1, 1))], buyer)
+    (offer,) = training_offers(town.horizon, key.public_key)
+    assert offer.amount == 98 * UNIT
+    assert listing(town.horizon, offer).cid == str(cid)
+
+
+def test_only_offers_of_lumens_for_the_initiators_own_model_are_training_offers(town: Town) -> None:
+    key, _ = initiator(town)
+    stranger, _ = initiator(town)
+    foreign = SdkAsset("DLMx", stranger.public_key)
+    other = SdkAsset("GOLD", key.public_key)
+    town.apply([ChangeTrust(foreign)], key)
+    for buying in (foreign, other):
+        town.apply([ManageSellOffer(SdkAsset.native(), buying, "5", Price(1, 1))], key, memo=b"\x05" * 32)
+    assert training_offers(town.horizon, key.public_key) == []
+    assert len(town.horizon.offers(key.public_key)) == 2
