@@ -23,7 +23,6 @@ from agent.learn import encoding
 from agent.learn.encoding import WHAT, Sizes
 from agent.learn.weights import Weights, dump, flat, load, same_shape, shaped, tensors_and_metadata
 
-ZSTD_LEVEL = 9
 OVERHEAD = 64 * 1024
 """What a file may hold beyond its payload: the container, and zstd where it cannot shrink."""
 
@@ -57,7 +56,7 @@ def encode(name: str, base: Weights, trained: Weights, residual: Weights | None 
     sizes = _sizes(base)
     payload = chosen.write(target, sizes)
     missing = target - chosen.read(payload, sizes)
-    frame = np.frombuffer(zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(payload), np.uint8)
+    frame = np.frombuffer(zstandard.ZstdCompressor(level=chosen.zstd_level).compress(payload), np.uint8)
     data = save({"update": frame}, metadata={"encoding": name})
     return Encoded(data=data, residual=shaped(missing, base), error=_relative(missing, target))
 

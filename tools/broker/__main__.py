@@ -86,9 +86,7 @@ async def serve(port: int, ready: Path | None) -> None:
 
 @click.command()
 @click.option("--port", default=1883, show_default=True, help="TCP port on 127.0.0.1; 0: any free one.")
-@click.option(
-    "--ready-file", type=click.Path(path_type=Path), help="Written with host, port and pid once it listens."
-)
+@click.option("--ready-file", type=click.Path(path_type=Path), help="Written with host, port and pid once it listens.")
 def main(port: int, ready_file: Path | None) -> None:
     """A small MQTT 3.1.1 broker for one machine: no TLS, no accounts, nothing kept over a restart."""
     logging.basicConfig(level=logging.ERROR)
