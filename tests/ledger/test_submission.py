@@ -88,6 +88,7 @@ def test_a_transaction_that_cannot_be_admitted_is_told_and_still_not_given_up(ne
     assert isinstance(look(horizon, second), Lapsed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["lose-answer=0.5", "lose-request=0.5", "lose-request=0.3,lose-answer=0.3,429=0.2"])
 def test_a_network_that_loses_things_pays_once(fault: str) -> None:
     with Localnet(fault=f"{fault},seed=3") as net:
