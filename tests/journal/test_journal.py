@@ -157,7 +157,7 @@ from pathlib import Path
 from agent.journal import Journal
 path = Path(sys.argv[1])
 path.chmod(0o644)
-for folder in path.parents[:4]:
+for folder in path.parents[:5]:
     folder.chmod(folder.stat().st_mode | 0o055)
 os.setuid(65534)
 assert len(list(Journal.open_readonly(path).events())) == 1

@@ -29,7 +29,6 @@ def market(client: Any) -> tuple[Any, Keypair, dict[str, Asset]]:
     return client, vehicle, {"VLM": vlm, "DLM": dlm, "FAR": far}
 
 
-@pytest.mark.slow
 def test_the_way_on_which_most_arrives_is_found_and_settles_as_promised(market: Any) -> None:
     client, vehicle, assets = market
     for wanted, hops in ((Asset.native(), 1), (assets["FAR"], 2)):
