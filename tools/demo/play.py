@@ -56,6 +56,8 @@ def play(folder: Path, drive: Path | None, route: Path | None, rounds: int, seed
         with console.status("Starting ledger and broker, issuing DLC, cutting up the drive"):
             scene, stretches = stage.prepare(folder, crew, Course.of(drive), route, rounds)
             weights, graph = stage.network(folder, scene.course.initiators_own(stage.INPUT), seed)
+        if not scene.course.drive.knows_movement and route is None:
+            console.print(f"The drive does not know its speed: {stage.NOMINAL_MPS:g} m/s are taken for it.")
         before = report.balances(scene)
         with console.status("The initiator publishes round 0"):
             published = _initiator(scene, "publish", "--weights", str(weights), "--graph", str(graph))
