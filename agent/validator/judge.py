@@ -35,6 +35,7 @@ COPY_COSINE = 0.999
 """Two updates closer than this were not trained on two drives."""
 GRACE_LEDGERS = 60
 """A strike settled less than this before the entry is not held against it: it may have been on its way."""
+LARGEST_FIGURE = 1e8
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,5 +175,7 @@ def payable(vehicle: Account | None, round_: Round, stake: Stroops) -> bool:
 def brief(judgement: Judgement) -> dict[str, Any]:
     """For the journal."""
     verdict = judgement.verdict
-    figure = None if judgement.figure is None else f"{judgement.figure:.9g}"
+    measured = judgement.figure
+    # A vote holds 24 digits. A loss that is too large for them is turned down like any other that rises.
+    figure = None if measured is None or not measured < LARGEST_FIGURE else f"{measured:.15f}"
     return {"outcome": verdict.outcome, "credit": verdict.credit, "reason": verdict.reason, "figure": figure}
