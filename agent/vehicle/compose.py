@@ -56,6 +56,7 @@ def vehicle(config: Config, clock: SystemClock, trainer: Trainer | None = None) 
         folder=state / "jobs",
         outcomes=lambda: logbook.outcomes,
         last_round=logbook.last_rounds.get,
+        last_choice=lambda: logbook.last_choice,
     )
     topics = VehicleTopics(config.agent.fleet, config.agent.id)
     fleet = connect(broker(config.mqtt), topics, journal, clock) if config.mqtt.enabled else None

@@ -28,7 +28,7 @@ from agent.ledger.receipt import offer_ids, received
 from agent.ledger.submission import Entered, Lapsed, look
 from agent.market import bundle, entry, sealed, settlement, strikes
 from agent.ports import LabelledFrame, Trainer, TrainingTask
-from agent.vehicle.offers import Market, chance, survey
+from agent.vehicle.offers import Market, chance, listings, survey
 from agent.vehicle.onlooker import Onlooker
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ class Desk:
     """Outcomes of this vehicle's past jobs."""
     last_round: Callable[[str], str | None] = lambda _: None
     """CID of the round that the last job of a model was for."""
+    last_choice: Callable[[], Mapping[str, Any]] = dict
+    """What the last job chose: what to train on while nobody can be asked."""
     onlooker: Onlooker | None = None
     """What saw the trip that is being finished."""
 
@@ -75,9 +77,19 @@ class Desk:
     # --- before the trip ends
 
     def choose(self, job: Job) -> Events:
-        """Reads only. Another look may choose differently; only what is written down counts."""
-        account = self._enrolled()
-        market = self.survey(account)
+        """Reads only. Another look may choose differently; only what is written down counts.
+
+        Without a network it is the last choice again, where its round is still here. Nothing is at stake before
+        `sign`, and that asks the ledger whether the round is still open.
+        """
+        try:
+            account = self._enrolled()
+            market = self.survey(account)
+        except Unavailable:
+            last = self.last_choice()
+            if last and self.shelf.holds(last["round"]):
+                return [("chosen", {**last, "offline": True})]
+            raise
         winner = market.winner
         offers = [_numbers(r.candidate, r.net, r.lost) for r in market.ranked]
         if winner is None:
@@ -185,6 +197,8 @@ class Desk:
         if job.refusals >= MOST_REFUSALS:
             return [("passed", {"reason": f"the ledger turned the entry down: {job.facts['codes']}"})]
         round_, account, head = self._round(job), self._enrolled(), self.horizon.head()
+        if closed := self._closed(round_):
+            return [("passed", {"reason": closed})]
         stake = strikes.due(self.horizon, round_, account.id, head.sequence)
         if stake > stroops(self.config.market.max_stake):
             return [("passed", {"reason": f"the stake rose to {text(stake)} DLC, above market.max_stake"})]
@@ -282,6 +296,17 @@ class Desk:
 
     def _round(self, job: Job) -> Round:
         return self.shelf.round(job.facts["round"])
+
+    def _closed(self, round_: Round) -> str:
+        """Why the round takes no entries any more, or '': a stake on it would be lost."""
+        found, _ = listings(self.horizon, [round_.initiator])
+        open_now = [self.shelf.round(offered.cid) for offered in found if offered.offer.buying == round_.model_asset]
+        if not open_now:
+            return f"{round_.model} is not offered any more"
+        newest = max(each.number for each in open_now)
+        if newest - round_.number > round_.staleness:
+            return f"round {round_.number} is closed: the newest is {newest}"
+        return ""
 
     def _account(self) -> Account:
         account = self.horizon.account(self.keypair.public_key)

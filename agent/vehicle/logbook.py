@@ -24,6 +24,8 @@ class Logbook:
         self.outcomes: list[str] = []
         self.last_rounds: dict[str, str] = {}
         """Model → CID of the round that the last job was for."""
+        self.last_choice: Mapping[str, Any] = {}
+        """What the last job chose."""
         self._count = 0
         for event in journal.events():
             self._take(event)
@@ -62,6 +64,8 @@ class Logbook:
             self._count += 1
         job = advance(self.open.get(event.job, Job(event.job)), event.kind, event.data)
         self.open[event.job] = job
+        if event.kind == "chosen":
+            self.last_choice = event.data
         if job.is_over:
             del self.open[event.job]
             if "round" in job.facts:
