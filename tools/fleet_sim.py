@@ -42,7 +42,7 @@ from agent.market.bundle import Shelf
 from tools.demo.crew import Crew
 from tools.simulation.committee import Committee
 from tools.simulation.market import Desk, enrol, open_market
-from tools.simulation.vehicle import TEND_S, Vehicle, Workshop
+from tools.simulation.vehicle import TEND_S, Fleet, Vehicle
 from tools.simulation.watcher import Watcher, board
 
 PASSPHRASE = "Milepost Localnet ; 2026"  # noqa: S105  (a network's name, no secret)
@@ -127,7 +127,7 @@ class Simulation:
         number = iter(range(10_000))
         shelf = one_each(lambda: Shelf(self.folder / f"shelf-{next(number)}", store, keep=64))
         endpoint, clock = Broker("127.0.0.1", self.broker.port), SystemClock()
-        shop = Workshop(load(config), endpoint, self.pool, horizon, shelf, self.folder / "cars", clock)
+        shop = Fleet(load(config), endpoint, self.pool, horizon, shelf, self.folder / "cars", clock)
         self.vehicles = [
             Vehicle(shop, f"car-{n:05d}", key, hostile=n % HOSTILE_EVERY == HOSTILE_EVERY - 1)
             for n, key in enumerate(keys)

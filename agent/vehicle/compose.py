@@ -29,6 +29,7 @@ from agent.vehicle.gauges import Gauges
 from agent.vehicle.logbook import Logbook, every_job
 from agent.vehicle.offers import Market
 from agent.vehicle.watch import Watch, connect
+from agent.vehicle.workshop import Workshop
 
 if TYPE_CHECKING:
     from stellar_sdk import Keypair
@@ -47,15 +48,15 @@ def vehicle(config: Config, clock: SystemClock, trainer: Trainer | None = None) 
     logbook = Logbook(journal)
     sources = Sources(_signals(config))
     trainer = trainer or _trainer(config, keypair)
+    shelf = Shelf(state / "bundles", store(config))
+    workshop = Workshop(config, shelf, trainer, keypair, state / "jobs", logbook.last_rounds.get)
     desk = Desk(
         config=config,
         horizon=horizon(config),
-        shelf=Shelf(state / "bundles", store(config)),
-        trainer=trainer,
+        shelf=shelf,
         keypair=keypair,
-        folder=state / "jobs",
+        workshop=workshop,
         outcomes=lambda: logbook.outcomes,
-        last_round=logbook.last_rounds.get,
         last_choice=lambda: logbook.last_choice,
     )
     topics = VehicleTopics(config.agent.fleet, config.agent.id)
@@ -138,13 +139,6 @@ def survey(config: Config) -> Market:
     )
     keypair = keys.load(config.agent.key_file)
     with tempfile.TemporaryDirectory(prefix="milepost-") as scratch:
-        desk = Desk(
-            config=config,
-            horizon=horizon(config),
-            shelf=Shelf(Path(scratch) / "bundles", store(config)),
-            trainer=_trainer(config, keypair),
-            keypair=keypair,
-            folder=Path(scratch),
-            outcomes=lambda: outcomes,
-        )
-        return desk.survey()
+        shelf = Shelf(Path(scratch) / "bundles", store(config))
+        workshop = Workshop(config, shelf, _trainer(config, keypair), keypair, Path(scratch))
+        return Desk(config, horizon(config), shelf, keypair, workshop, lambda: outcomes).survey()

@@ -169,7 +169,7 @@ class Vehicle:
         if job is None or job.state is not State.TRAINING or self._capture is not None or now < self._learn_at:
             return
         try:
-            task = self.parts.desk.task(job)
+            task = self.parts.desk.workshop.task(job)
             self.parts.trainer.start(task)
             self._camera = self.parts.camera()
             self._aligner = Aligner()
@@ -186,10 +186,10 @@ class Vehicle:
         """Where labelled frames go: to the trainer, and where a driver's deeds are learnt, past the onlooker."""
         feed = self.parts.trainer.feed
         if round_.task.labels == "teacher":
-            return self.parts.desk.taught(round_, base, feed)
+            return self.parts.desk.workshop.taught(round_, base, feed)
         if round_.task.labels != "drive":
             return feed
-        onlooker = self.parts.desk.onlooker = Onlooker(round_)
+        onlooker = self.parts.desk.workshop.onlooker = Onlooker(round_)
 
         def both(frame: LabelledFrame) -> None:
             feed(frame)

@@ -6,37 +6,30 @@ twice; its docstring says why that is harmless. Whatever must not be done twice 
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from decimal import Decimal
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent import __version__
-from agent.core.documents import Contribution, Round
+from agent.core.documents import Round
 from agent.core.job import Job, Step
 from agent.core.ledger import Account
 from agent.core.money import XLM, Asset, stroops, text
 from agent.errors import Refused, TryAgain, Unavailable
 from agent.host.sections import Config
-from agent.ledger import keys
 from agent.ledger.envelope import Signed, build, opened, signed, stake_id
 from agent.ledger.horizon import Horizon
 from agent.ledger.receipt import offer_ids, received
 from agent.ledger.submission import Entered, Lapsed, look
-from agent.market import bundle, entry, sealed, settlement, strikes
-from agent.ports import LabelledFrame, Trainer, TrainingTask
+from agent.market import bundle, entry, settlement, strikes
 from agent.vehicle.offers import Market, chance, listings, survey
-from agent.vehicle.onlooker import Onlooker
+from agent.vehicle.workshop import Workshop
 
 if TYPE_CHECKING:
     from stellar_sdk import Keypair
     from stellar_sdk.operation import Operation
 
 
-Sink = Callable[[LabelledFrame], None]
 Events = list[tuple[str, dict[str, Any]]]
 
 VALID_S = 120
@@ -57,18 +50,12 @@ class Desk:
     config: Config
     horizon: Horizon
     shelf: bundle.Shelf
-    trainer: Trainer
     keypair: Keypair
-    folder: Path
-    """Jobs' scratch."""
+    workshop: Workshop
     outcomes: Callable[[], list[str]]
     """Outcomes of this vehicle's past jobs."""
-    last_round: Callable[[str], str | None] = lambda _: None
-    """CID of the round that the last job of a model was for."""
     last_choice: Callable[[], Mapping[str, Any]] = dict
     """What the last job chose: what to train on while nobody can be asked."""
-    onlooker: Onlooker | None = None
-    """What saw the trip that is being finished."""
 
     def do(self, job: Job, step: Step) -> Events:
         """Run the errand for a step. Raises Unavailable or TryAgain (wait), other MilepostErrors (wait longer)."""
@@ -113,17 +100,7 @@ class Desk:
     def survey(self, account: Account | None = None) -> Market:
         account = account or self._account()
         seen = chance(self.config.market.accept_probability, self.outcomes())
-        return survey(self.horizon, self.shelf, self.config, account, self.unfit, seen)
-
-    def unfit(self, round_: Round, cid: str) -> str:
-        """Why this machine cannot train a round, or ''."""
-        from agent.learn import fitness
-
-        try:
-            fitness.check(round_, self.shelf.get(cid, bundle.ROUND_LIMITS), self.config.train.memory_mb)
-        except Refused as error:
-            return str(error)
-        return ""
+        return survey(self.horizon, self.shelf, self.config, account, self.workshop.unfit, seen)
 
     def fetch(self, job: Job) -> Events:
         """The shelf holds what was fetched before."""
@@ -132,62 +109,9 @@ class Desk:
 
     # --- at arrival
 
-    def finish(self, job: Job) -> Events:
-        """The trainer's last checkpoint gives the same result again."""
-        from agent.learn import update, weights
-        from agent.learn.handover import NothingLearnt
-
-        round_ = self._round(job)
-        try:
-            trained = self.trainer.finish(self.task(job))
-        except NothingLearnt as error:
-            return [("passed", {"reason": str(error)})]
-        base = weights.load((self.shelf.get(job.facts["round"], bundle.ROUND_LIMITS) / bundle.WEIGHTS).read_bytes())
-        after = weights.load(trained.weights.read_bytes())
-        encoded = update.encode(round_.recipe.encoding, base, after, self._residual(round_, base))
-        home = self.home(job)
-        home.mkdir(parents=True, exist_ok=True)
-        (home / "residual").write_bytes(update.seal_residual(encoded.residual, self._residual_key()))
-        purpose = bundle.update_purpose(job.facts["round"], self.keypair.public_key)
-        readers = (*round_.committee, round_.initiator)
-        ciphertext, boxes = sealed.seal(encoded.data, purpose, readers)
-        contribution = Contribution(
-            model=round_.model,
-            base=job.facts["round"],
-            vehicle=self.keypair.public_key,
-            samples=trained.samples,
-            steps=trained.steps,
-            planned=round_.recipe.steps,
-            encoding=round_.recipe.encoding,
-            encoding_error=encoded.error,
-            keys=boxes,
-            fingerprint=trained.fingerprint,
-            held_back=None if trained.held_back is None else Decimal(f"{trained.held_back:.6f}"),
-            software=f"milepost-{__version__}",
-            profile=self.config.agent.profile,
-        )
-        bundle.lay(home / "contribution", {bundle.CONTRIBUTION: contribution.to_bytes(), bundle.UPDATE: ciphertext})
-        facts = {"samples": trained.samples, "steps": trained.steps, "held_back": trained.held_back}
-        return [("trained", {**facts, "shadow": self._shadow(job, round_)})]
-
-    def _shadow(self, job: Job, round_: Round) -> dict[str, Any] | None:
-        """How the round did on this trip's road, beside the one before. None where there is nothing to compare."""
-        from agent.learn.runner import Machine
-
-        last = self.last_round(round_.model)
-        if self.onlooker is None or last in (None, job.facts["round"]) or not self.shelf.holds(str(last)):
-            return None
-        machine = Machine(self.config.inference.provider, self.config.inference.threads)
-        newest, before = (self.shelf.get(cid, bundle.ROUND_LIMITS) for cid in (job.facts["round"], str(last)))
-        try:
-            verdict = self.onlooker.verdict(newest, before, machine)
-        except Refused:  # the last round had another form
-            return None
-        return None if verdict is None else {**asdict(verdict), "against": last}
-
     def store(self, job: Job) -> Events:
         """The same bytes have the same CID."""
-        cid = self.shelf.store.put(self.home(job) / "contribution")
+        cid = self.shelf.store.put(self.workshop.home(job) / "contribution")
         return [("stored", {"contribution": str(cid)})]
 
     # --- on the ledger
@@ -216,7 +140,7 @@ class Desk:
         """The same envelope has the same hash, and a hash applies once."""
         outcome = look(self.horizon, _envelope(job))
         if isinstance(outcome, Entered):
-            self._keep_residual(job)
+            self.workshop.keep_residual(job)
             bids = list(offer_ids(outcome.result).values())
             return [("entered", {"ledger": outcome.ledger, "bids": bids})]
         return _not_entered(outcome)
@@ -267,32 +191,6 @@ class Desk:
         return _not_entered(outcome)
 
     # --- beneath
-
-    def task(self, job: Job) -> TrainingTask:
-        """What the trainer is told. The same job gives the same task, so training goes on after a restart."""
-        base = self.shelf.get(job.facts["round"], bundle.ROUND_LIMITS)
-        return TrainingTask(
-            self.home(job), base, self._round(job), zlib.crc32(f"{self.keypair.public_key}/{job.id}".encode())
-        )
-
-    def taught(self, round_: Round, base: Path, feed: Sink) -> Sink:
-        """`feed`, with the labels of the round's teacher in place of what the driver did. Raises OtherTeacher."""
-        from agent.learn import graph
-        from agent.learn.runner import Machine
-        from agent.learn.samples import planes, prepare
-        from agent.learn.teacher import NAME, Teacher
-
-        machine = Machine(self.config.inference.provider, self.config.inference.threads)
-        teacher = Teacher(graph.check(base / NAME), round_, machine)
-
-        def label(frame: LabelledFrame) -> None:
-            (sure,) = teacher.label(planes(prepare(frame.image, round_.input)[None]))
-            feed(LabelledFrame(frame.t, frame.image, sure))
-
-        return label
-
-    def home(self, job: Job) -> Path:
-        return self.folder / job.id
 
     def _round(self, job: Job) -> Round:
         return self.shelf.round(job.facts["round"])
@@ -360,32 +258,6 @@ class Desk:
             return ""
         return next((e.reason for e in record.entries if e.entry == stake), "")
 
-    def _residual_key(self) -> bytes:
-        return keys.derived(self.keypair, "milepost/residual")
-
-    def _residual_file(self, round_: Round) -> Path:
-        return self.folder.parent / "residual" / round_.model.replace(":", "-")
-
-    def _residual(self, round_: Round, base: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """What earlier updates of this model left out. One that does not fit any more is forgotten."""
-        from agent.learn import update
-
-        path = self._residual_file(round_)
-        if not path.is_file():
-            return None
-        try:
-            return update.open_residual(path.read_bytes(), self._residual_key(), base)
-        except Refused:
-            path.unlink()
-            return None
-
-    def _keep_residual(self, job: Job) -> None:
-        """Only what was entered counts as said. A rename to the same place twice is the same."""
-        made, kept = self.home(job) / "residual", self._residual_file(self._round(job))
-        if made.is_file():
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            made.replace(kept)
-
 
 class NoOffer(TryAgain):
     """There is no training offer that suits this vehicle: {why}"""
@@ -398,7 +270,7 @@ class NotFunded(Unavailable):
 ERRANDS: dict[Step, Callable[[Desk, Job], Events]] = {
     Step.CHOOSE: Desk.choose,
     Step.FETCH: Desk.fetch,
-    Step.FINISH: Desk.finish,
+    Step.FINISH: lambda desk, job: desk.workshop.finish(job),
     Step.STORE: Desk.store,
     Step.SIGN: Desk.sign,
     Step.SUBMIT: Desk.submit,

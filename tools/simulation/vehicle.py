@@ -30,6 +30,7 @@ from agent.ledger.horizon import Horizon
 from agent.market.bundle import Shelf
 from agent.ports import LabelledFrame, Progress, Trained, TrainingTask
 from agent.vehicle.desk import Desk
+from agent.vehicle.workshop import Workshop
 from tools.simulation.market import FIRST_WEIGHTS
 from tools.simulation.wire import WireLink
 
@@ -94,15 +95,15 @@ class NoTrainer:
         return
 
 
-class UnfitForNothing(Desk):
-    """A desk that does not look whether the machine could train: nobody will."""
+class UnfitForNothing(Workshop):
+    """A workshop that does not look whether the machine could train: nobody will."""
 
     def unfit(self, round_: Round, cid: str) -> str:
         return ""
 
 
 @dataclass(frozen=True)
-class Workshop:
+class Fleet:
     """What all vehicles of the simulation share."""
 
     config: Config
@@ -119,7 +120,7 @@ class Workshop:
 class Vehicle:
     """`live` goes once through a job; `tend` keeps its link and outbox going beside it."""
 
-    def __init__(self, shop: Workshop, name: str, keypair: Keypair, hostile: bool) -> None:
+    def __init__(self, shop: Fleet, name: str, keypair: Keypair, hostile: bool) -> None:
         self.name, self.keypair, self.hostile = name, keypair, hostile
         self._shop = shop
         topics = VehicleTopics("sim", name)
@@ -174,8 +175,8 @@ class Vehicle:
         shelf: Shelf = self._shop.shelf()
         trainer = NoTrainer(-1.0 if self.hostile else 0.5)
         home = self._shop.folder / self.name
-        desk = UnfitForNothing(self._shop.config, horizon, shelf, trainer, self.keypair, home, list)
-        return desk.do(job, step)
+        workshop = UnfitForNothing(self._shop.config, shelf, trainer, self.keypair, home)
+        return Desk(self._shop.config, horizon, shelf, self.keypair, workshop, list).do(job, step)
 
     def _record(self, kind: str, facts: dict[str, Any]) -> None:
         self.job = advance(self.job, kind, facts)

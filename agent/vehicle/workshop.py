@@ -1,0 +1,156 @@
+"""From a round and a trip to a contribution: what the vehicle makes before anything goes over the ledger."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent import __version__
+from agent.core.documents import Contribution, Round
+from agent.core.job import Job
+from agent.errors import Refused
+from agent.host.sections import Config
+from agent.ledger import keys
+from agent.market import bundle, sealed
+from agent.ports import LabelledFrame, Trainer, TrainingTask
+from agent.vehicle.onlooker import Onlooker
+
+if TYPE_CHECKING:
+    from stellar_sdk import Keypair
+
+    from agent.learn.runner import Machine
+
+Sink = Callable[[LabelledFrame], None]
+
+
+@dataclass
+class Workshop:
+    config: Config
+    shelf: bundle.Shelf
+    trainer: Trainer
+    keypair: Keypair
+    folder: Path
+    """Jobs' scratch."""
+    last_round: Callable[[str], str | None] = lambda _: None
+    """CID of the round that the last job of a model was for."""
+    onlooker: Onlooker | None = None
+    """What saw the trip that is being finished."""
+
+    def unfit(self, round_: Round, cid: str) -> str:
+        """Why this machine cannot train a round, or ''."""
+        from agent.learn import fitness
+
+        try:
+            fitness.check(round_, self.shelf.get(cid, bundle.ROUND_LIMITS), self.config.train.memory_mb)
+        except Refused as error:
+            return str(error)
+        return ""
+
+    def task(self, job: Job) -> TrainingTask:
+        """What the trainer is told. The same job gives the same task, so training goes on after a restart."""
+        base = self.shelf.get(job.facts["round"], bundle.ROUND_LIMITS)
+        seed = zlib.crc32(f"{self.keypair.public_key}/{job.id}".encode())
+        return TrainingTask(self.home(job), base, self.shelf.round(job.facts["round"]), seed)
+
+    def taught(self, round_: Round, base: Path, feed: Sink) -> Sink:
+        """`feed`, with the labels of the round's teacher in place of what the driver did. Raises OtherTeacher."""
+        from agent.learn import graph
+        from agent.learn.samples import planes, prepare
+        from agent.learn.teacher import NAME, Teacher
+
+        teacher = Teacher(graph.check(base / NAME), round_, self._machine())
+
+        def label(frame: LabelledFrame) -> None:
+            (sure,) = teacher.label(planes(prepare(frame.image, round_.input)[None]))
+            feed(LabelledFrame(frame.t, frame.image, sure))
+
+        return label
+
+    def finish(self, job: Job) -> list[tuple[str, dict[str, Any]]]:
+        """The trainer's last checkpoint gives the same result again."""
+        from agent.learn import update, weights
+        from agent.learn.handover import NothingLearnt
+
+        round_ = self.shelf.round(job.facts["round"])
+        try:
+            trained = self.trainer.finish(self.task(job))
+        except NothingLearnt as error:
+            return [("passed", {"reason": str(error)})]
+        base = weights.load((self.shelf.get(job.facts["round"], bundle.ROUND_LIMITS) / bundle.WEIGHTS).read_bytes())
+        after = weights.load(trained.weights.read_bytes())
+        encoded = update.encode(round_.recipe.encoding, base, after, self._residual(round_, base))
+        home = self.home(job)
+        home.mkdir(parents=True, exist_ok=True)
+        (home / "residual").write_bytes(update.seal_residual(encoded.residual, self._residual_key()))
+        purpose = bundle.update_purpose(job.facts["round"], self.keypair.public_key)
+        readers = (*round_.committee, round_.initiator)
+        ciphertext, boxes = sealed.seal(encoded.data, purpose, readers)
+        contribution = Contribution(
+            model=round_.model,
+            base=job.facts["round"],
+            vehicle=self.keypair.public_key,
+            samples=trained.samples,
+            steps=trained.steps,
+            planned=round_.recipe.steps,
+            encoding=round_.recipe.encoding,
+            encoding_error=encoded.error,
+            keys=boxes,
+            fingerprint=trained.fingerprint,
+            held_back=None if trained.held_back is None else Decimal(f"{trained.held_back:.6f}"),
+            software=f"milepost-{__version__}",
+            profile=self.config.agent.profile,
+        )
+        bundle.lay(home / "contribution", {bundle.CONTRIBUTION: contribution.to_bytes(), bundle.UPDATE: ciphertext})
+        facts = {"samples": trained.samples, "steps": trained.steps, "held_back": trained.held_back}
+        return [("trained", {**facts, "shadow": self._shadow(job, round_)})]
+
+    def keep_residual(self, job: Job) -> None:
+        """Only what was entered counts as said. A rename to the same place twice is the same."""
+        made, kept = self.home(job) / "residual", self._residual_file(self.shelf.round(job.facts["round"]))
+        if made.is_file():
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            made.replace(kept)
+
+    def home(self, job: Job) -> Path:
+        return self.folder / job.id
+
+    def _shadow(self, job: Job, round_: Round) -> dict[str, Any] | None:
+        """How the round did on this trip's road, beside the one before. None where there is nothing to compare."""
+
+        last = self.last_round(round_.model)
+        if self.onlooker is None or last in (None, job.facts["round"]) or not self.shelf.holds(str(last)):
+            return None
+        newest, before = (self.shelf.get(cid, bundle.ROUND_LIMITS) for cid in (job.facts["round"], str(last)))
+        try:
+            verdict = self.onlooker.verdict(newest, before, self._machine())
+        except Refused:  # the last round had another form
+            return None
+        return None if verdict is None else {**asdict(verdict), "against": last}
+
+    def _residual_key(self) -> bytes:
+        return keys.derived(self.keypair, "milepost/residual")
+
+    def _residual_file(self, round_: Round) -> Path:
+        return self.folder.parent / "residual" / round_.model.replace(":", "-")
+
+    def _residual(self, round_: Round, base: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """What earlier updates of this model left out. One that does not fit any more is forgotten."""
+        from agent.learn import update
+
+        path = self._residual_file(round_)
+        if not path.is_file():
+            return None
+        try:
+            return update.open_residual(path.read_bytes(), self._residual_key(), base)
+        except Refused:
+            path.unlink()
+            return None
+
+    def _machine(self) -> Machine:
+        from agent.learn.runner import Machine
+
+        return Machine(self.config.inference.provider, self.config.inference.threads)
