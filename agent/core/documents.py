@@ -11,7 +11,7 @@ import json
 from decimal import Decimal
 from typing import Annotated, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints, ValidationError, model_validator
 
 from agent.core.money import Asset
 from agent.errors import Malformed
@@ -20,7 +20,7 @@ D = TypeVar("D", bound="Document")
 
 
 def _plain(value: Decimal) -> str:
-    return format(value.normalize(), "f")
+    return format(value.normalize() + 0, "f")  # + 0: there is one zero
 
 
 Number = Annotated[
@@ -137,6 +137,14 @@ class StakeSchedule(Part):
     window_ledgers: int = Field(default=120_960, ge=1)
     fee: Annotated[int, Field(ge=1, le=2**63 - 1)]
     """DLC kept from the stake of an entry that was not rejected; also what the public bid offers for 1.0 VLM."""
+
+    @model_validator(mode="after")
+    def _more_than_the_fee(self) -> StakeSchedule:
+        if self.base <= self.fee:
+            raise ValueError(
+                "the stake must be more than the fee, or an idle entry could not be told from a rejected one"
+            )
+        return self
 
 
 class GlobalSet(Part):

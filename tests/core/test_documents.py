@@ -101,7 +101,7 @@ def a_round(**other: Any) -> Round:
         "architecture": {"name": "pilotnet"},
         "input": {"height": 66, "width": 200},
         "recipe": {"steps": 1, "batch": 1, "learning_rate": "0.001", "minimum_samples": 1},
-        "stake": {"asset": f"DLC:{ACCOUNT}", "base": 1, "fee": 1},
+        "stake": {"asset": f"DLC:{ACCOUNT}", "base": 2, "fee": 1},
         "settlement": ACCOUNT,
         "committee": (ACCOUNT,),
         "contributions": 1,
@@ -271,5 +271,5 @@ def test_a_round_knows_its_assets() -> None:
 
 def test_the_defaults_of_the_parts_are_in_bounds() -> None:
     assert Task(kind="steering").scale == 25
-    assert StakeSchedule(asset=f"DLC:{ACCOUNT}", base=1, fee=1).growth == 2
+    assert StakeSchedule(asset=f"DLC:{ACCOUNT}", base=2, fee=1).growth == 2
     assert GlobalSet(cid=CID, keys={}).keys == {}

@@ -22,7 +22,7 @@ def test_each_strike_doubles_the_stake() -> None:
     assert [stake_due(schedule(10 * UNIT), strikes) for strikes in range(4)] == [n * UNIT for n in (10, 20, 40, 80)]
 
 
-@given(st.integers(0, MAX_STROOPS), st.decimals("1", "10", places=3), st.integers(0, 1000))
+@given(st.integers(2, MAX_STROOPS), st.decimals("1", "10", places=3), st.integers(0, 1000))
 def test_the_stake_never_falls_with_a_strike_and_never_leaves_the_range(
     base: int, growth: Decimal, strikes: int
 ) -> None:

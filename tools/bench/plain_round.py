@@ -36,7 +36,7 @@ def plain_round(
             minimum_samples=minimum_samples,
             pull=Decimal(pull),
         ),
-        stake=StakeSchedule(asset=f"DLC:{NOBODY}", base=1, fee=1),
+        stake=StakeSchedule(asset=f"DLC:{NOBODY}", base=2, fee=1),
         settlement=NOBODY,
         committee=(NOBODY,),
         contributions=1,
