@@ -19,7 +19,6 @@ from agent.vehicle.logbook import every_job
 from tools.demo.parties import Party
 from tools.demo.stage import Stage
 
-WIDTH = 110
 Balances = dict[str, dict[str, str]]
 
 
@@ -211,7 +210,7 @@ def _short(amount: str) -> str:
 
 def show(console: Console, found: dict[str, Any], file: Path) -> None:
     """For people."""
-    entries = Table("vehicle", "round", "verdict", "VLM", "stake DLC", "paid XLM", "signers", "why", width=WIDTH)
+    entries = Table("vehicle", "round", "verdict", "VLM", "stake DLC", "paid XLM", "signers")
     for e in found["entries"]:
         colour = {"accepted": "green", "rejected": "red"}.get(e["verdict"], "yellow")
         entries.add_row(
@@ -222,9 +221,10 @@ def show(console: Console, found: dict[str, Any], file: Path) -> None:
             _short(e["stake_dlc"]),
             _short(e["paid_xlm"]),
             str(len(e["signers"])),
-            e["reason"],
         )
     console.print(entries)
+    for e in found["entries"]:
+        console.print(f"  {e['vehicle']} on round {e['round']}: {e['verdict']}, {e['reason']}")
     money = Table("party", "XLM before", "XLM after", "DLC before", "DLC after")
     for party, held in found["balances"].items():
         row = [held[when].get(asset, "-") for asset in ("XLM", "DLC") for when in ("before", "after")]
