@@ -1,0 +1,102 @@
+"""What a vehicle trains on: a teacher's labels in place of the driver's, and, without a network, the last round."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from stellar_sdk import Keypair
+
+from agent.content.folder import FolderStore
+from agent.core.documents import Input, Round, Task
+from agent.core.job import Job, Step
+from agent.host.sections import Config
+from agent.journal import Journal
+from agent.learn.teacher import NAME, OtherTeacher
+from agent.ledger.horizon import Horizon, LedgerUnavailable
+from agent.market.bundle import Shelf
+from agent.ports import LabelledFrame
+from agent.vehicle.desk import Desk
+from agent.vehicle.logbook import Logbook
+from agent.vehicle.workshop import Workshop
+from tools.demo.hostile import NoiseTrainer
+
+RED, GREEN, GREY = (0, 0, 255), (0, 255, 0), (128, 128, 128)  # BGR, as a camera gives them
+CLASSES = ("red", "green", "blue")
+ROUND = Round.model_construct(
+    task=Task(kind="classification", labels="teacher", classes=CLASSES), input=Input(height=8, width=8, colour="rgb")
+)
+
+
+def teacher(folder: Path, classes: int) -> None:
+    """Sure of pure colours: its outputs are five times the mean of each channel."""
+    nodes = [
+        helper.make_node("GlobalAveragePool", ["x"], ["mean"]),
+        helper.make_node("Flatten", ["mean"], ["flat"]),
+        helper.make_node("Gemm", ["flat", "w"], ["out"], transB=1),
+    ]
+    made = helper.make_graph(
+        nodes,
+        "teacher",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 8, 8])],
+        [helper.make_tensor_value_info("out", TensorProto.FLOAT, ["n", classes])],
+        [numpy_helper.from_array(5 * np.eye(3, dtype=np.float32)[:classes], "w")],
+    )
+    folder.mkdir()
+    onnx.save(helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), folder / NAME)
+
+
+def frame(colour: tuple[int, int, int], driver: float | None) -> LabelledFrame:
+    return LabelledFrame(0.0, np.full((24, 32, 3), colour, np.uint8), driver)
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Workshop:
+    shelf = Shelf(tmp_path / "bundles", FolderStore(tmp_path / "content"))
+    return Workshop(Config(), shelf, NoiseTrainer(), Keypair.random(), tmp_path / "jobs")
+
+
+def test_a_teachers_labels_take_the_drivers_place_and_what_it_is_not_sure_of_has_none(
+    shop: Workshop, tmp_path: Path
+) -> None:
+    teacher(tmp_path / "base", 3)
+    taught: list[float | None] = []
+    sink = shop.taught(ROUND, tmp_path / "base", lambda seen: taught.append(seen.label))
+    for colour in (RED, GREEN, GREY):
+        sink(frame(colour, driver=7.0))
+    assert taught == [0.0, 1.0, None]
+
+
+def test_a_teacher_of_other_classes_is_refused_before_a_frame_is_labelled(shop: Workshop, tmp_path: Path) -> None:
+    teacher(tmp_path / "base", 2)
+    with pytest.raises(OtherTeacher, match="the round needs 3"):
+        shop.taught(ROUND, tmp_path / "base", lambda seen: None)
+
+
+def test_without_a_job_before_there_is_no_last_choice_to_train_on(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.sqlite")
+    book = Logbook(journal)
+    assert not book.last_choice
+    book.record("trip-000001", "opened", {"metres": 40}, 0.0)
+    book.record("trip-000001", "chosen", {"round": "Qm", "model": "DLM", "reward": 1}, 0.0)
+    assert book.last_choice["round"] == "Qm"
+    journal.close()
+    again = Journal(tmp_path / "journal.sqlite")
+    assert Logbook(again).last_choice["round"] == "Qm"
+    again.close()
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_without_a_network_it_trains_on_the_round_it_had_last_if_that_is_still_here(shop: Workshop, here: bool) -> None:
+    last = {"round": "QmLast", "model": "DLMroad:G", "number": 3, "reward": 5}
+    nowhere = Horizon("http://127.0.0.1:9", "Nowhere ; 2026", timeout=1)
+    desk = Desk(Config(), nowhere, shop.shelf, shop.keypair, shop, list, lambda: last)
+    if here:
+        (shop.shelf.folder / "QmLast").mkdir(parents=True)
+        assert desk.do(Job("trip-000002"), Step.CHOOSE) == [("chosen", {**last, "offline": True})]
+    else:
+        with pytest.raises(LedgerUnavailable):
+            desk.do(Job("trip-000002"), Step.CHOOSE)
