@@ -29,6 +29,9 @@ from agent.ports import TrainingTask
 
 Pair = tuple[torch.Tensor, torch.Tensor]
 
+WARM_UP = 5
+"""Steps over which the learning rate rises. Adam's first steps move every weight by the whole rate, however small its
+gradient, and every round begins with first steps."""
 GIVE_UP = 3
 """Steps gone wrong before training ends with what was good."""
 
@@ -91,8 +94,9 @@ def train(task: TrainingTask, samples: Samples, last: Checkpoint, options: Optio
             adam.clear()
             part = smaller(part, error, options)
             continue
-        # Drawn while a GPU still computes.
-        ready = batch(samples, turn + 1, recipe.batch, mirror, device)
+        # Drawn while a GPU still computes; after the last step there is none.
+        more = state.steps + 1 < recipe.steps
+        ready = batch(samples, turn + 1, recipe.batch, mirror, device) if more else None
         gradients = adam.gradients()
         if loss_scale != 1:
             torch._foreach_div_(gradients, loss_scale)
@@ -107,7 +111,7 @@ def train(task: TrainingTask, samples: Samples, last: Checkpoint, options: Optio
             options.say(f"Step {state.steps + 1} gave a loss that is no number: undone, learning rate halved.")
         else:
             state.steps, state.loss = state.steps + 1, value
-            adam.step(state.steps, state.learning_rate)
+            adam.step(state.steps, state.learning_rate * min(1.0, state.steps / WARM_UP))
         if options.now() - saved_at >= options.checkpoint_s:
             save(task, network, adam, samples, state)
             saved_at = options.now()
