@@ -36,9 +36,9 @@ class Run:
 @click.option("--mnist", "digits", type=click.Path(path_type=Path, exists=True), help="Folder of the idx files.")
 @click.option("--drive", type=click.Path(path_type=Path, exists=True), help="A recorded drive.")
 @click.option("--encoding", default="topk1-int8", show_default=True, help="What is measured on MNIST.")
-@click.option("--drive-encoding", default="topk4-int4", show_default=True, help="What is measured on the drive.")
+@click.option("--drive-encoding", default="topk5-int4", show_default=True, help="What is measured on the drive.")
 @click.option("--rounds", default=100, show_default=True, help="Rounds of 15 steps on MNIST.")
-@click.option("--drive-rounds", default=20, show_default=True, help="Rounds of 20 steps on the drive.")
+@click.option("--drive-rounds", default=160, show_default=True, help="Rounds of 20 steps on the drive.")
 @click.option("--threads", default=1, show_default=True, help="CPU threads.")
 @click.option("--json", "as_json", is_flag=True, help="The last line is one JSON object.")
 def main(
