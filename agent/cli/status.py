@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from agent.errors import NO_DAEMON, OK, STALE, MilepostError
+from agent.host.standing import read
 
 FRESH_S = 15.0
 
@@ -44,7 +45,7 @@ def status(config_path: str | None, as_json: bool, watch: bool) -> int:
 def look(folder: Path) -> tuple[int, dict[str, Any]]:
     """(exit code, what the daemon said last). Raises NoDaemon."""
     try:
-        standing: dict[str, Any] = json.loads((folder / "status.json").read_bytes())
+        standing = read(folder)
         os.kill(standing["pid"], 0)
     except PermissionError:
         pass  # it runs, as another user

@@ -26,8 +26,6 @@ _MAX_TREE = 16
 _MAX_VISITS = 1 << 17
 """Blocks looked at in one walk, repeats included: 32 GiB in chunks of 256 KiB."""
 _MAX_NAME_BYTES = 255
-_LEAF_FRAME_BYTES = 40
-"""A dag-pb leaf is less than this larger than its data; a node with a link is more."""
 
 EVERYTHING = Limits(total_bytes=1 << 50, files=1 << 20, depth=64)
 """For what one's own store holds."""

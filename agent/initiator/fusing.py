@@ -17,7 +17,7 @@ from agent.core.money import UNIT
 from agent.core.round import RoundJob, State
 from agent.errors import Refused, TryAgain
 from agent.initiator.press import Press
-from agent.learn import fusion, update, weights
+from agent.learn import checkpoint, fusion, update, weights
 from agent.ledger.envelope import opened
 from agent.market import bundle
 
@@ -131,7 +131,7 @@ def _check_due(press: Press, job: RoundJob, round_: Round, count: int, now: bool
 
 
 def _weights(press: Press, cid: str) -> weights.Weights:
-    return weights.load((press.shelf.get(cid, bundle.ROUND_LIMITS) / bundle.WEIGHTS).read_bytes())
+    return checkpoint.read_weights(press.shelf.get(cid, bundle.ROUND_LIMITS) / bundle.WEIGHTS)
 
 
 def _is_better(before: Figure, after: Figure) -> bool:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.core.documents import Figure, GlobalSet, Lineage, Round, StakeSchedule
-from agent.core.money import stroops
+from agent.core.money import UNIT, Asset, stroops
 from agent.core.round import RoundJob, State
-from agent.errors import Refused, TryAgain, Unavailable
+from agent.errors import Refused, Unavailable
 from agent.initiator.plan import Plan
 from agent.initiator.register import SETTLEMENT, Register
 from agent.learn import graph, score, weights
@@ -30,12 +30,8 @@ if TYPE_CHECKING:
 
 VALID_S = 120
 POLL_S = 1.0
-SETTLEMENT_XLM = 50 * 10_000_000
+SETTLEMENT_XLM = 50 * UNIT
 """Reserve and fees of the settlement account, to begin with."""
-
-
-class StillPending(TryAgain):
-    """The transaction {hash} is not in a ledger yet"""
 
 
 @dataclass
@@ -71,7 +67,7 @@ class Press:
         while (job := self.register.job(SETTLEMENT)).state is not State.OPEN:
             if job.state is State.STORED:
                 own, plan = Keypair.random(), self.plan
-                dlc, dlm, vlm = plan_assets(plan, self.account)
+                dlc, dlm, vlm = Asset.parse(plan.stake.asset), plan.dlm(self.account), plan.vlm(self.account)
                 operations = [
                     *publish.settlement_account(self.account, own.public_key, SETTLEMENT_XLM),
                     *publish.settlement_setup(self.account, own.public_key, dlc, dlm, vlm, plan.committee),
@@ -230,9 +226,3 @@ class Press:
 
     def _record(self, job_id: str, kind: str, facts: dict[str, Any]) -> None:
         self.register.record(job_id, kind, facts, time.time())
-
-
-def plan_assets(plan: Plan, initiator: str) -> tuple[Any, Any, Any]:
-    from agent.core.money import Asset
-
-    return Asset.parse(plan.stake.asset), plan.dlm(initiator), plan.vlm(initiator)

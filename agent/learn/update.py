@@ -71,11 +71,6 @@ def decode(data: bytes, base: Weights) -> dict[str, NDArray[np.float32]]:
     return shaped(row, base)
 
 
-def encoding_of(data: bytes, base: Weights) -> str:
-    """The encoding an update names, known or not. Raises Malformed."""
-    return _opened(data, base)[0]
-
-
 def seal_residual(residual: Weights, key: bytes) -> bytes:
     """The residual for the car's disk, encrypted and authenticated under its 32-byte key."""
     return bytes(SecretBox(key).encrypt(dump(residual)))

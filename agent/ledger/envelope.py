@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from agent.core.money import Asset, Stroops, text
+from agent.core.money import Asset, Stroops
 from agent.errors import Malformed
 
 if TYPE_CHECKING:
@@ -156,10 +156,6 @@ def sdk_price(price: Fraction) -> stellar_sdk.Price:
     import stellar_sdk
 
     return stellar_sdk.Price(price.numerator, price.denominator)
-
-
-def sdk_amount(amount: Stroops) -> str:
-    return text(amount)
 
 
 def result_codes(result: str) -> tuple[str, ...]:

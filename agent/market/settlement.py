@@ -14,9 +14,10 @@ from stellar_sdk import ClaimClaimableBalance, ManageSellOffer, Payment
 from stellar_sdk.operation import Operation
 
 from agent.core.documents import Outcome, Round, SettlementRecord
-from agent.core.ledger import Account, Offer
+from agent.core.ledger import Account, Offer, Transaction
 from agent.core.money import UNIT, Asset, Stroops, stroops, text
-from agent.ledger.envelope import Opened, own_asset, sdk_asset, sdk_price
+from agent.ledger.envelope import Opened, opened, own_asset, sdk_asset, sdk_price
+from agent.ledger.horizon import Horizon
 
 MAX_ENTRIES = 32
 SURPLUS: Stroops = UNIT
@@ -87,3 +88,23 @@ def read(envelope: Opened, settlement: str) -> Mapping[str, Settled]:
         else:
             stake = ""
     return done
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """The transaction that settled a stake."""
+
+    transaction: Transaction
+    memo: bytes | None
+    settled: Settled
+
+
+def settling(horizon: Horizon, stake: str, settlement: str) -> Settling | None:
+    """How a stake was settled, or None while it is not, or when its vehicle took it back. A stake is claimed once."""
+    for transaction in horizon.touching(stake):
+        if transaction.source == settlement:
+            envelope = opened(transaction.envelope, horizon.passphrase)
+            found = read(envelope, settlement).get(stake)
+            if found is not None:
+                return Settling(transaction, envelope.memo, found)
+    return None

@@ -48,9 +48,5 @@ def _stakes(transaction: Transaction, passphrase: str, settled_by: str) -> list[
 
 
 def _was_forfeited(horizon: Horizon, stake: str, settled_by: str, until: int) -> bool:
-    for transaction in horizon.touching(stake):
-        if transaction.source == settled_by and transaction.ledger < until:
-            settled = settlement.read(opened(transaction.envelope, horizon.passphrase), settled_by)
-            if stake in settled:
-                return settled[stake].outcome == "rejected"
-    return False
+    found = settlement.settling(horizon, stake, settled_by)
+    return found is not None and found.transaction.ledger < until and found.settled.outcome == "rejected"

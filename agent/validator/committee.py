@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 from agent.core.documents import SettlementRecord, Vote
 from agent.errors import Malformed
+from agent.fleet import topics
 from agent.ports import FleetLink, Message
 
-ROOT = "milepost/v1/market"
-EVERYTHING = f"{ROOT}/+/+/+"
+EVERYTHING = f"{topics.market('+')}/+/+"
 """What a validator listens to. Settlement accounts that it does not serve are passed over."""
 
 
@@ -73,7 +73,7 @@ class Committee:
         return heard
 
     def _say(self, settlement: str, kind: str, payload: bytes) -> None:
-        self._link.publish(Message(f"{ROOT}/{settlement}/{kind}/{self._validator}", payload))
+        self._link.publish(Message(f"{topics.market(settlement)}/{kind}/{self._validator}", payload))
 
 
 def _json(words: dict[str, str]) -> bytes:

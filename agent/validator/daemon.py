@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,10 +10,10 @@ from typing import Any
 from agent.core.money import Asset
 from agent.core.review import Review, State
 from agent.errors import MilepostError, Unavailable
+from agent.host import standing
 from agent.host.clock import SystemClock
 from agent.host.logs import Log
 from agent.host.systemd import Notifier
-from agent.ledger.envelope import opened
 from agent.ledger.horizon import Horizon
 from agent.market import settlement
 from agent.ports import FleetLink
@@ -24,7 +23,6 @@ from agent.validator.judge import Judge, brief
 from agent.validator.rounds import Rounds
 from agent.validator.settling import Settling
 
-STATUS = "status.json"
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 600.0
 """Before a bundle that could not be had is asked for again."""
 
@@ -115,16 +113,12 @@ class Validator:
                 self._ended(review, account)
 
     def _ended(self, review: Review, account: str) -> None:
-        for transaction in self.parts.horizon.touching(review.id):
-            if transaction.source == account:
-                envelope = opened(transaction.envelope, self.parts.horizon.passphrase)
-                done = settlement.read(envelope, account).get(review.id)
-                if done is not None:
-                    facts = {**asdict(done), "settlement_transaction": transaction.hash}
-                    self._record(review.id, "settled", facts)
-                    break
-        else:
+        found = settlement.settling(self.parts.horizon, review.id, account)
+        if found is None:
             self._record(review.id, "gone", {"outcome": "gone"})
+        else:
+            facts = {**asdict(found.settled), "settlement_transaction": found.transaction.hash}
+            self._record(review.id, "settled", facts)
         self._entries.pop(review.id, None)
         self._later.pop(review.id, None)
         self.parts.settling.forget(review.id)
@@ -197,11 +191,8 @@ class Validator:
         }
 
     def _write_status(self, word: str) -> None:
-        path = self.parts.state_dir / STATUS
-        part = path.with_suffix(".part")
         try:
-            part.write_text(json.dumps(self.status(word)))
-            part.replace(path)
+            standing.write(self.parts.state_dir, self.status(word))
         except OSError as error:
             self.parts.log.warning("status.unwritten", why=error.strerror)
 

@@ -15,7 +15,7 @@ from agent.core.ledger import Account
 from agent.core.money import UNIT, XLM, Asset, Stroops, text
 from agent.core.verdict import Losses, Verdict, judge
 from agent.errors import Malformed, Refused
-from agent.learn import graph, update, weights
+from agent.learn import checkpoint, graph, update, weights
 from agent.learn.runner import Machine
 from agent.learn.score import Scorer
 from agent.learn.testset import TestSet
@@ -137,7 +137,7 @@ class Judge:
     def _bench(self, at: Served) -> Bench:
         if at.cid not in self._benches:
             folder = self._shelf.get(at.cid, bundle.ROUND_LIMITS)
-            base = weights.load((folder / bundle.WEIGHTS).read_bytes())
+            base = checkpoint.read_weights(folder / bundle.WEIGHTS)
             scorer = Scorer(graph.check(folder / bundle.GRAPH), at.round.task, self._machine)
             on_global = TestSet.load(self._shelf.test_set(at.round, self._keypair), at.round.input)
             on_private = TestSet.load(self._private_set.read_bytes(), at.round.input)

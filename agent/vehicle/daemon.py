@@ -19,6 +19,7 @@ from agent.core.gates import Work
 from agent.core.job import Job, State, Step, owed
 from agent.core.trip import Doubted, Tick, TripClosed, TripOpened, TripRules, TripState, advance
 from agent.errors import MilepostError, Unavailable
+from agent.host import standing
 from agent.host.clock import SystemClock
 from agent.host.logs import Log
 from agent.host.systemd import Notifier
@@ -41,7 +42,6 @@ AGAIN_S = 5.0
 """Pause before a camera or a trainer that could not be started is tried again."""
 NOTE_S = 15.0
 """How often the mileage is written down while the car drives: a power cut costs so many seconds of distance."""
-STATUS = "status.json"
 TRANSFERS = (Step.FETCH, Step.STORE)
 """Steps that move bundles, for which a metered link is not good enough."""
 COMMITMENTS = (Step.CHOOSE, Step.SIGN)
@@ -119,7 +119,7 @@ class Vehicle:
         self.parts.trainer.close()
         self.parts.odometer.close()
         self.parts.watch.close()
-        self._write_status("stopped")
+        self._write_status(self.status("stopped"))
         self.parts.logbook.journal.close()
         self._log.event("vehicle.stopped")
 
@@ -258,11 +258,12 @@ class Vehicle:
             self._log.event(
                 "training.paused" if held else "training.resumed", gates=",".join(sorted(parts.watch.closed))
             )
+        said = self.status("online")
         try:
-            parts.watch.talk(self.status("online"))
+            parts.watch.talk(said)
         except Unavailable as error:
             self._say("fleet", error)
-        self._write_status("online")
+        self._write_status(said)
         parts.notifier.watchdog()
 
     def status(self, word: str) -> dict[str, Any]:
@@ -290,15 +291,11 @@ class Vehicle:
         self.parts.gauges.training(progress)
         return {name: getattr(progress, name) for name in progress.__slots__}
 
-    def _write_status(self, word: str) -> None:
-        """Not synced and not in the journal: it is worth nothing after a power cut."""
-        path = self.parts.state_dir / STATUS
-        part = path.with_suffix(".part")
+    def _write_status(self, said: dict[str, Any]) -> None:
         try:
-            part.write_text(json.dumps(self.status(word)))
-            part.replace(path)
+            standing.write(self.parts.state_dir, said)
         except OSError as error:
-            self._say("status", Unavailable(what=f"{path} ({error.strerror})"))
+            self._say("status", Unavailable(what=f"{self.parts.state_dir / standing.FILE} ({error.strerror})"))
 
     def _say(self, what: str, error: MilepostError) -> None:
         """Each sentence once, until another takes its place."""

@@ -17,7 +17,7 @@ from agent.core.ledger import Account
 from agent.core.money import XLM, Asset, stroops, text
 from agent.errors import Refused, TryAgain, Unavailable
 from agent.host.sections import Config
-from agent.ledger.envelope import Signed, build, opened, signed, stake_id
+from agent.ledger.envelope import Signed, build, signed, stake_id
 from agent.ledger.horizon import Horizon
 from agent.ledger.receipt import offer_ids, received
 from agent.ledger.submission import Entered, Lapsed, look
@@ -148,19 +148,15 @@ class Desk:
     def watch(self, job: Job) -> Events:
         """Reads only."""
         stake, round_ = job.facts["stake_id"], self._round(job)
-        for transaction in self.horizon.touching(stake):
-            if transaction.source != round_.settlement:
-                continue
-            envelope = opened(transaction.envelope, self.horizon.passphrase)
-            found = settlement.read(envelope, round_.settlement).get(stake)
-            if found is not None:
-                facts = {
-                    "credit": found.credit,
-                    "returned": found.returned,
-                    "settlement": transaction.hash,
-                    "reason": self._reason(envelope.memo, stake),
-                }
-                return [(found.outcome, facts)]
+        found = settlement.settling(self.horizon, stake, round_.settlement)
+        if found is not None:
+            facts = {
+                "credit": found.settled.credit,
+                "returned": found.settled.returned,
+                "settlement": found.transaction.hash,
+                "reason": self._reason(found.memo, stake),
+            }
+            return [(found.settled.outcome, facts)]
         if job.outcome != "silent" and self.horizon.head().closed_at >= job.facts["take_back_at"]:
             return [("silent", {"reason": "nobody judged the contribution within the review window"})]
         return []

@@ -47,7 +47,7 @@ class Onlooker:
         """Both bundles' figures on what was seen; None when that was too little. Raises Malformed."""
         import numpy as np
 
-        from agent.learn import graph, weights
+        from agent.learn import checkpoint, graph
         from agent.learn.runner import Runner
         from agent.learn.samples import planes
         from agent.learn.shadow import Shadow
@@ -57,7 +57,7 @@ class Onlooker:
         runners = [
             Runner(
                 graph.check(folder / "model.onnx"),
-                weights.load((folder / "weights.safetensors").read_bytes()),
+                checkpoint.read_weights(folder / "weights.safetensors"),
                 machine,
             )
             for folder in (newest, last)

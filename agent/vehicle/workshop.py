@@ -72,7 +72,7 @@ class Workshop:
 
     def finish(self, job: Job) -> list[tuple[str, dict[str, Any]]]:
         """The trainer's last checkpoint gives the same result again."""
-        from agent.learn import update, weights
+        from agent.learn import checkpoint, update
         from agent.learn.handover import NothingLearnt
 
         round_ = self.shelf.round(job.facts["round"])
@@ -80,8 +80,8 @@ class Workshop:
             trained = self.trainer.finish(self.task(job))
         except NothingLearnt as error:
             return [("passed", {"reason": str(error)})]
-        base = weights.load((self.shelf.get(job.facts["round"], bundle.ROUND_LIMITS) / bundle.WEIGHTS).read_bytes())
-        after = weights.load(trained.weights.read_bytes())
+        base = checkpoint.read_weights(self.shelf.get(job.facts["round"], bundle.ROUND_LIMITS) / bundle.WEIGHTS)
+        after = checkpoint.read_weights(trained.weights)
         encoded = update.encode(round_.recipe.encoding, base, after, self._residual(round_, base))
         home = self.home(job)
         home.mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,7 @@ from agent.core import speaker
 from agent.core.cid import Cid
 from agent.core.money import UNIT, XLM, Asset
 from agent.core.verdict import Verdict
+from agent.fleet import topics
 from agent.fleet.loopback import LoopbackLink
 from agent.learn import weights
 from agent.ledger.envelope import sdk_asset, stake_id
@@ -23,7 +24,7 @@ from agent.market import bundle, entry, publish, settlement
 from agent.ports import Message
 from agent.validator import record as records
 from agent.validator.ballots import vote
-from agent.validator.committee import ROOT, Committee, Cosignature
+from agent.validator.committee import Committee, Cosignature
 from tests.market.town import BASE, DLC_EACH, DLC_PRICE, FEE, TURN_S, Numbers, Town, found
 from tests.validator.committee import End, House
 from tools.localnet.server import Localnet
@@ -330,8 +331,8 @@ def test_what_is_forged_is_refused_and_does_no_harm(town: Town, house: House) ->
     words.say_signature(town.settlement, Cosignature(victim.public_key, "00" * 32, b"\x00" * 64))
     for kind in ("vote", "proposal", "signature", "nonsense"):
         for payload in (b"", b"{}", b"[]", b"\xff", b"null", b'{"record":"!","envelope":"AAAA"}', signature):
-            link.publish(Message(f"{ROOT}/{town.settlement}/{kind}/x", payload))
-            link.publish(Message(f"{ROOT}/not-an-account/{kind}/x", payload))
+            link.publish(Message(f"{topics.market(town.settlement)}/{kind}/x", payload))
+            link.publish(Message(f"{topics.market('not-an-account')}/{kind}/x", payload))
     house.settle(entry_id)
     assert house.end(entry_id).outcome == "accepted"
     record = town.shelf.record(records.last_link(town.horizon, town.shelf, town.settlement, records.Link()).cid)

@@ -12,7 +12,7 @@ import numpy as np
 
 from agent.cli.daemon import run_until_told
 from agent.host.config import load
-from agent.learn import weights
+from agent.learn import checkpoint, weights
 from agent.ports import LabelledFrame, Progress, Trained, TrainingTask
 from agent.vehicle.compose import vehicle
 
@@ -37,7 +37,7 @@ class NoiseTrainer:
         return Progress(samples=self._frames, steps=self._frames, device="none")
 
     def finish(self, task: TrainingTask) -> Trained:
-        base = weights.load((task.base / "weights.safetensors").read_bytes())
+        base = checkpoint.read_weights(task.base / "weights.safetensors")
         rng = np.random.default_rng(task.seed)
         noisy = {
             name: value + rng.normal(0, NOISE * float(value.std() + 0.01), value.shape).astype(np.float32)

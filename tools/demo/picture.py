@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from agent.learn import graph, weights
+from agent.learn import checkpoint, graph
 from agent.learn.runner import Runner
 from agent.market import bundle
 from tools.demo.stage import INPUT, TASK, Stage
@@ -50,6 +50,6 @@ def _predicted(scene: Stage, cid: str, images: np.ndarray) -> np.ndarray:
         folder.parent.mkdir(exist_ok=True)
         store = open_store([f"folder:{scene.folder / 'content'}"], scene.folder / "seen")
         store.get(Cid.parse(cid), folder, bundle.ROUND_LIMITS)
-    values = weights.load((folder / bundle.WEIGHTS).read_bytes())
+    values = checkpoint.read_weights(folder / bundle.WEIGHTS)
     outputs = Runner(graph.check(folder / bundle.GRAPH), values).run(images)
     return outputs[:, 0] * float(TASK.scale)

@@ -10,8 +10,6 @@ from typing import Any
 
 from stellar_sdk import xdr
 
-OP_SUCCESS = "op_success"
-
 # Members of the transaction's and the operation's own enums whose word is not their lower-cased name.
 _TRANSACTION = {
     "txNO_ACCOUNT": "tx_no_source_account",

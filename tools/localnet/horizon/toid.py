@@ -16,16 +16,6 @@ def ledger_of(number: int) -> int:
     return number >> _LEDGER_BITS
 
 
-def transaction_of(number: int) -> int:
-    """The id of the transaction that an operation belongs to."""
-    return number >> _OPERATION_BITS << _OPERATION_BITS
-
-
-def after_ledger(ledger: int) -> int:
-    """The greatest id in a ledger: what `cursor=now` means."""
-    return toid(ledger + 1) - 1
-
-
 def synthetic_offer(operation: int) -> int:
     """The id Horizon gives the taker's side of a trade when the taker left no offer behind."""
     return operation | _SYNTHETIC_OFFER
