@@ -43,7 +43,7 @@ class Driver:
         round = Round.parse((base / "round.json").read_bytes())
         self.wire, self.setup = wire, setup
         self.task = TrainingTask(Path(setup["folder"]), base, round, setup["seed"])
-        self.notes: list[str] = []
+        self.notes: list[str] = setup["notes"]
         self.held = bool(setup["hold"])
         self.reported = 0.0
         self.told: dict[str, Any] = {}
@@ -160,8 +160,8 @@ def prepared(wire: Wire, setup: dict[str, Any]) -> Driver:
     import torch
 
     torch.set_num_threads(setup["threads"])
-    if setup["device"] == "auto":
-        setup["device"] = "cuda" if torch.cuda.is_available() else "cpu"
+    setup["notes"] = []
+    setup["device"] = device(setup["device"], setup["notes"])
     if setup["memory_mb"] and setup["device"] == "cpu":
         # Past this bound torch is refused memory and takes less at once, before the system kills it.
         most = setup["memory_mb"] << 20
@@ -170,6 +170,20 @@ def prepared(wire: Wire, setup: dict[str, Any]) -> Driver:
         share = (setup["memory_mb"] << 20) / torch.cuda.get_device_properties(0).total_memory
         torch.cuda.set_per_process_memory_fraction(min(1.0, share))
     return Driver(wire, setup)
+
+
+def device(wanted: str, notes: list[str]) -> str:
+    """CUDA where it is wanted or to be had, and answers; else the CPU, with a note where CUDA was expected."""
+    import torch
+
+    if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
+        return "cpu"
+    try:
+        torch.zeros(1, device="cuda")
+    except (RuntimeError, AssertionError) as error:  # AssertionError: a torch that was built without CUDA
+        notes.append(f"CUDA cannot be used here ({str(error).splitlines()[0]}). Training runs on the CPU.")
+        return "cpu"
+    return "cuda"
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+import torch
 
 from agent.learn import checkpoint
 from agent.learn.handover import NothingLearnt
@@ -124,13 +125,13 @@ def test_a_shut_gate_stops_training_within_a_second_and_frames_still_come_in(
     for frame in road(40):
         trainer.feed(frame)
     until(lambda: trainer.progress().steps > 5)
-    began = time.monotonic()
     trainer.hold(True)
+    time.sleep(1)
+    steps = trainer.progress().steps
     for frame in road(20, start=200):
         trainer.feed(frame)
     until(lambda: trainer.progress().samples == 60)
-    assert time.monotonic() - began < 2  # one second for the gate, one for a busy machine under test
-    steps = trainer.progress().steps
+    assert trainer.progress().steps == steps
     for frame in road(20, start=220):
         trainer.feed(frame)
     until(lambda: trainer.progress().samples == 80)
@@ -188,3 +189,52 @@ def test_a_batch_that_does_not_fit_the_memory_goes_through_in_parts(tmp_path: Pa
     until(lambda: trainer.progress().steps == 1, 60)
     assert "Memory did not suffice for 1024 samples at once" in "".join(trainer._job.process.notes)
     assert trainer.finish(what).steps == 1
+
+
+def test_cuda_that_is_not_there_is_said_and_the_cpu_trains(tmp_path: Path) -> None:
+    what, trainer = task(tmp_path, steps=20), ChildTrainer(Settings(device="cuda"))
+    trainer.start(what)
+    for frame in road(40):
+        trainer.feed(frame)
+    until(lambda: trainer.progress().steps == 20)
+    said = trainer.progress()
+    assert said.device == "cpu" or torch.cuda.is_available()
+    assert said.device == "cuda" or "CUDA cannot be used here" in (said.trouble or "")
+    trainer.close()
+
+
+LOST_CARD = """
+import sys
+if "agent.learn.child" in sys.orig_argv:
+    import torch
+
+    zeros = torch.zeros
+    there = lambda place: "cpu" if str(place) == "cuda" else place
+    torch.zeros = lambda *size, device=None, **more: zeros(*size, device=there(device), **more)
+    torch.cuda.is_available = lambda: True
+    torch.cuda.get_device_properties = lambda card: type("Card", (), {"total_memory": 1 << 34})
+    torch.cuda.set_per_process_memory_fraction = lambda share: None
+
+    def to(self, device, **more):
+        if str(device) == "cuda":
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+        return self
+
+    torch.nn.Module.to = to
+"""
+
+
+def test_a_card_that_is_lost_costs_the_child_and_the_next_one_trains_on_the_cpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The card is acted by torch's own functions replaced in the child; child, restart and training are real."""
+    (tmp_path / "sitecustomize.py").write_text(LOST_CARD)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    what, trainer = task(tmp_path, steps=20), ChildTrainer()
+    trainer.start(what)
+    for frame in road(40):
+        trainer.feed(frame)
+    until(lambda: trainer.progress().steps == 20)
+    assert trainer.progress().device == "cpu"
+    assert "CUDA failed (CUDA error: an illegal memory access was encountered)" in (trainer.progress().trouble or "")
+    assert trainer.finish(what).steps == 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import statistics
@@ -29,6 +30,8 @@ SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 FPS = 20.0
 SLICE_S = 5.0
 LOOK_S = 0.005
+COMPARED_S = 120.0
+"""The most that speeds are compared for: longer gives no better figure."""
 
 
 def frames(drive: Drive, first: int = 0) -> Iterator[LabelledFrame]:
@@ -42,6 +45,14 @@ def frames(drive: Drive, first: int = 0) -> Iterator[LabelledFrame]:
             break
         yield LabelledFrame(float(drive.t[row]), image, float(drive.steering_deg[row]))
     film.close()
+
+
+def around(drive: Drive) -> Iterator[LabelledFrame]:
+    """The drive again and again, its clock running on."""
+    length = float(drive.t[-1] - drive.t[0]) + 1 / FPS
+    for lap in itertools.count():
+        for frame in frames(drive):
+            yield LabelledFrame(frame.t + lap * length, frame.image, frame.label)
 
 
 @dataclass(slots=True)
@@ -67,17 +78,18 @@ def child_of(this: psutil.Process) -> psutil.Process:
 
 
 def live(trainer: ChildTrainer, task: TrainingTask, drive: Drive, seconds: float) -> dict[str, Any]:
-    """A drive decoded at its own pace while the trainer trains."""
+    """A drive decoded at its own pace while the trainer trains; driven again from its start where it is short."""
     began = time.monotonic()
     trainer.start(task)
+    memory = Memory(child_of(psutil.Process()))
     first_step, fed = None, 0
-    for frame in frames(drive):
+    for frame in itertools.islice(around(drive), int(seconds * FPS)):
         trainer.feed(frame)
         fed += 1
         if first_step is None and trainer.progress().steps:
             first_step = time.monotonic() - began
-        if fed >= seconds * FPS:
-            break
+        if fed % FPS == 0:
+            memory.look()
         time.sleep(max(0.0, began + fed / FPS - time.monotonic()))
     behind = time.monotonic() - began - fed / FPS
     dropped, arrived = trainer.progress().dropped, time.monotonic()
@@ -91,6 +103,8 @@ def live(trainer: ChildTrainer, task: TrainingTask, drive: Drive, seconds: float
         "finish_s": round(finish, 2),
         "live_steps": result.steps,
         "live_samples": result.samples,
+        "memory_mb": figures(max(memory.mb)),
+        "memory_growth": figures(memory.growth),
     }
 
 
@@ -112,7 +126,7 @@ class Pace:
     cpu_s: float
 
 
-def trained(trainer: ChildTrainer, seconds: float, memory: Memory) -> Pace:
+def trained(trainer: ChildTrainer, child: psutil.Process, seconds: float) -> Pace:
     """The trainer's pace between the first and the last report of a stretch."""
     trainer.hold(False)
     seen: list[tuple[float, int, float]] = []
@@ -120,9 +134,8 @@ def trained(trainer: ChildTrainer, seconds: float, memory: Memory) -> Pace:
     while time.monotonic() < end:
         steps = trainer.progress().steps
         if not seen or steps != seen[-1][1]:
-            used = memory.process.cpu_times()
+            used = child.cpu_times()
             seen.append((time.monotonic(), steps, used.user + used.system))
-            memory.look()
         time.sleep(LOOK_S)
     trainer.hold(True)
     (start, before, spent), (stop, after, spent_then) = seen[1], seen[-1]
@@ -177,12 +190,12 @@ def speed(folder: Path, drive: Drive, seconds: float, device: str, threads: int)
     fill(trainer, drive, most)
     bare = Bare(task, drive, most, device, threads)
     bare.trained(1.0)
-    memory = Memory(child_of(psutil.Process()))
+    child = child_of(psutil.Process())
     pairs = []
     turns = max(2, int(seconds / (2 * SLICE_S)))
     length = seconds / (2 * turns)
     for _ in range(turns):
-        pairs.append((trained(trainer, length, memory), bare.trained(length)))
+        pairs.append((trained(trainer, child, length), bare.trained(length)))
     trainer.close()
     ours, theirs = (statistics.median(pair[side].per_second for pair in pairs) * round.recipe.batch for side in (0, 1))
     turned = [one.per_second / other.per_second for one, other in pairs]
@@ -192,8 +205,6 @@ def speed(folder: Path, drive: Drive, seconds: float, device: str, threads: int)
         "samples_per_s": figures(ours),
         "bare_samples_per_s": figures(theirs),
         "turns": [figures(turn) for turn in turned],
-        "memory_mb": figures(max(memory.mb)),
-        "memory_growth": figures(memory.growth),
     }
 
 
@@ -202,13 +213,12 @@ def figures(value: float) -> float:
 
 
 @click.command()
-@click.option("--seconds", default=60.0, help="How long to compare speeds; 1800 for the figure on memory.")
-@click.option("--live-seconds", default=30.0, help="How long to train beside a 20 fps drive.")
+@click.option("--seconds", default=60.0, help="How long to train beside a live drive; 1800 for the figure on memory.")
 @click.option("--drive", type=click.Path(exists=True, file_okay=False, path_type=Path), help="A recorded drive.")
 @click.option("--forget", is_flag=True, help="Measure forgetting over a sequence of drives instead (minutes).")
 @click.option("--steps", default=400, help="Steps a drive with --forget.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object as the last line.")
-def main(seconds: float, live_seconds: float, drive: Path | None, forget: bool, steps: int, as_json: bool) -> None:
+def main(seconds: float, drive: Path | None, forget: bool, steps: int, as_json: bool) -> None:
     """The agent's trainer against a bare PyTorch loop."""
     import torch
 
@@ -229,10 +239,10 @@ def main(seconds: float, live_seconds: float, drive: Path | None, forget: bool, 
             facts |= forgetting(folder, SHARED, steps)
         else:
             road = load_drive(found) if found else synthetic_drive(120.0, FPS)
-            facts |= speed(folder, road, seconds, device, threads)
+            facts |= speed(folder, road, min(seconds, COMPARED_S), device, threads)
             round = plain_round(steps=1_000_000)
             task = TrainingTask(folder / "live", bundle(round, folder / "live-base"), round, 1)
-            facts |= live(ChildTrainer(Settings(threads=threads)), task, road, live_seconds)
+            facts |= live(ChildTrainer(Settings(threads=threads)), task, road, seconds)
     if as_json:
         click.echo(json.dumps(facts))
     else:
