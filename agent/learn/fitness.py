@@ -6,7 +6,7 @@ from pathlib import Path
 
 from agent.core.documents import Round
 from agent.errors import Malformed, Refused
-from agent.learn import architecture, checkpoint, encoding, graph, weights
+from agent.learn import architecture, checkpoint, encoding, graph, teacher, weights
 
 COPIES = 8
 """Of the weights: themselves, base, gradients, both moments, one being written, and what files take in passing."""
@@ -19,7 +19,7 @@ class Unfit(Refused):
 
 
 def check(round_: Round, folder: Path, memory_mb: int) -> None:
-    """`folder`: the verified bundle. Raises UnknownOperator, UnknownEncoding, Malformed or Unfit."""
+    """`folder`: the verified bundle. Raises UnknownOperator, UnknownEncoding, OtherTeacher, Malformed or Unfit."""
     encoding.named(round_.recipe.encoding)
     architecture.hyper(round_)
     model = folder / "model.onnx"
@@ -27,6 +27,8 @@ def check(round_: Round, folder: Path, memory_mb: int) -> None:
         raise Malformed(what="the round", why="its bundle holds no model.onnx")
     checked = graph.check(model)
     graph.fits(checked, round_)
+    if round_.task.labels == "teacher":
+        teacher.check(graph.check(folder / teacher.NAME), round_)
     base = checkpoint.read_weights(folder / "weights.safetensors")
     weights.same_shape(base, checked.weights, "the round's weights")
     # A batch that does not fit goes through in parts: what has to fit is one sample, forward and backward.

@@ -17,6 +17,16 @@ class OtherTeacher(Refused):
     """The teacher {what} was refused: {why}. No stake is placed on its labels."""
 
 
+def check(graph: Graph, round: Round) -> None:
+    """Raises OtherTeacher when it was made for other samples or classes."""
+    sample = (round.input.channels, round.input.height, round.input.width)
+    if graph.sample != sample:
+        raise OtherTeacher(what=NAME, why=f"it takes samples of {graph.sample}, the round's are {sample}")
+    wanted = 2 if round.task.kind == "steering" else len(round.task.classes)
+    if graph.outputs != wanted:
+        raise OtherTeacher(what=NAME, why=f"it gives {graph.outputs} numbers, the round needs {wanted}")
+
+
 class Teacher:
     """Labels samples by a round's teacher.
 
@@ -25,13 +35,8 @@ class Teacher:
     """
 
     def __init__(self, graph: Graph, round: Round, machine: Machine = HERE) -> None:
-        """Raises OtherTeacher when it was made for other samples or classes, Malformed when it cannot run."""
-        sample = (round.input.channels, round.input.height, round.input.width)
-        if graph.sample != sample:
-            raise OtherTeacher(what=NAME, why=f"it takes samples of {graph.sample}, the round's are {sample}")
-        wanted = 2 if round.task.kind == "steering" else len(round.task.classes)
-        if graph.outputs != wanted:
-            raise OtherTeacher(what=NAME, why=f"it gives {graph.outputs} numbers, the round needs {wanted}")
+        """Raises OtherTeacher as `check`, Malformed when it cannot run."""
+        check(graph, round)
         self._task, self._runner = round.task, Runner(graph, machine=machine)
 
     def __repr__(self) -> str:

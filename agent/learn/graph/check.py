@@ -85,12 +85,13 @@ def check(source: bytes | Path, limits: Limits = Limits()) -> Graph:
     nodes = tuple(_node(node) for node in proto.graph.node)
     _order(proto.graph, nodes, arrays)
     image, takes_bytes, sample = _input(proto.graph, arrays)
-    shapes = infer(proto, image)
-    _grows_evenly(shapes, infer(proto, image, MANY_SAMPLES))
     output = proto.graph.output[0].name
-    outputs = _outputs(shapes[output])
+    shapes, many = infer(proto, image), infer(proto, image, MANY_SAMPLES)
+    _groups(nodes, shapes)
+    _grows_evenly(shapes, many)
+    outputs = _outputs(shapes[output], many[output])
     weights = _weights(nodes, arrays)
-    costs = sum(4 * math.prod(shapes[name]) for node in nodes for name in node.outputs if name)
+    costs = sum(_activation_bytes(node, shapes) for node in nodes)
     work = sum(_multiply_adds(node, shapes) for node in nodes)
     _afford(sum(array.size for array in weights.values()), costs, work, limits)
     return Graph(
@@ -251,12 +252,32 @@ def _input(graph: Any, arrays: Mapping[str, NDArray[Any]]) -> tuple[str, bool, t
         raise Malformed(what=WHAT, why=f"{len(inputs)} inputs instead of one")
     kind = inputs[0].type.tensor_type
     dims = [dim.dim_value if dim.HasField("dim_value") else None for dim in kind.shape.dim]
-    if len(dims) != 4 or dims[0] is not None or not all(dim and 0 < dim <= 4096 for dim in dims[1:]):
+    if len(dims) != 4 or not all(dim and 0 < dim <= 4096 for dim in dims[1:]):
         raise Malformed(what=WHAT, why="its input is not (any number of samples, channels, height, width)")
     if kind.elem_type not in (TensorProto.UINT8, TensorProto.FLOAT):
         raise Malformed(what=WHAT, why="its input is neither uint8 nor float32")
     channels, height, width = (int(dim or 0) for dim in dims[1:])
+    _free(graph, inputs[0])
     return inputs[0].name, kind.elem_type == TensorProto.UINT8, (channels, height, width)
+
+
+def _free(graph: Any, image: Any) -> None:
+    """Let the number of samples be any. Exporters fix it unless they are told not to; most graphs hold for others,
+    and one that does not is found out when its shapes are worked out."""
+    del graph.value_info[:]
+    graph.output[0].type.tensor_type.ClearField("shape")
+    image.type.tensor_type.shape.dim[0].dim_param = "n"
+
+
+def _groups(nodes: tuple[Node, ...], shapes: Shapes) -> None:
+    """ONNX's inference does not look at these: groups of equal size, a scale for each channel or each group."""
+    for node in nodes:
+        if node.operator == "GroupNormalization":
+            groups, channels = node.attributes.get("num_groups"), shapes[node.inputs[0]][1]
+            if not isinstance(groups, int) or groups < 1 or channels % groups:
+                raise Malformed(what=WHAT, why=f"{channels} channels in {str(groups)[:20]} groups")
+            if any(shapes[name] not in ((channels,), (groups,)) for name in node.inputs[1:]):
+                raise Malformed(what=WHAT, why="a GroupNormalization whose scale fits neither channels nor groups")
 
 
 def _grows_evenly(one: Shapes, many: Shapes) -> None:
@@ -266,10 +287,12 @@ def _grows_evenly(one: Shapes, many: Shapes) -> None:
             raise Malformed(what=WHAT, why=f"{name[:80]} grows faster than the number of samples")
 
 
-def _outputs(shape: tuple[int, ...]) -> int:
-    if len(shape) != 2 or shape[0] != 1:
-        raise Malformed(what=WHAT, why=f"its output for one sample is {shape}, not one row of numbers")
-    return shape[1]
+def _outputs(one: tuple[int, ...], many: tuple[int, ...]) -> int:
+    if len(one) != 2 or one[0] != 1:
+        raise Malformed(what=WHAT, why=f"its output for one sample is {one}, not one row of numbers")
+    if many != (MANY_SAMPLES, one[1]):
+        raise Malformed(what=WHAT, why=f"its output for {MANY_SAMPLES} samples is {many}: export it for any number")
+    return one[1]
 
 
 def _weights(nodes: tuple[Node, ...], arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
@@ -295,7 +318,21 @@ def _multiply_adds(node: Node, shapes: Shapes) -> int:
         case "Gemm" | "MatMul":
             first = shapes[node.inputs[0]]
             return out * first[0 if node.attributes.get("transA") else -1]
+        case "Attention":
+            return out * (shapes[node.inputs[0]][-1] + 2 * shapes[node.inputs[1]][-2])
     return out
+
+
+def _activation_bytes(node: Node, shapes: Shapes) -> int:
+    """What a node computes, in float32. Attention also holds a number for each head and pair of places."""
+    numbers = sum(math.prod(shapes[name]) for name in node.outputs if name)
+    if node.operator == "Attention":
+        query, key = shapes[node.inputs[0]], shapes[node.inputs[1]]
+        heads = query[1] if len(query) == 4 else node.attributes.get("q_num_heads")
+        if not isinstance(heads, int):
+            raise Malformed(what=WHAT, why="an Attention that does not say how many heads it has")
+        numbers += query[0] * heads * query[-2] * key[-2]
+    return 4 * numbers
 
 
 def _afford(parameters: int, activation_bytes: int, multiply_adds: int, limits: Limits) -> None:

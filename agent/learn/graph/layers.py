@@ -78,6 +78,41 @@ def layer_norm(inputs: Inputs, a: Attributes, training: bool) -> Tensor:
     return F.layer_norm(x, shape, scale.expand(shape), offset, a.get("epsilon", 1e-5))
 
 
+def group_norm(inputs: Inputs, a: Attributes, training: bool) -> Tensor:
+    """Operator set 18 has a scale and an offset for each group, later ones for each channel."""
+    x, scale, offset = inputs
+    groups, channels = a["num_groups"], x.shape[1]
+    scale, offset = (value.repeat_interleave(channels // value.numel()) for value in (scale, offset))
+    return F.group_norm(x, groups, scale, offset, a.get("epsilon", 1e-5))
+
+
+def rms_norm(inputs: Inputs, a: Attributes, training: bool) -> Tensor:
+    x, scale = inputs
+    shape = x.shape[a.get("axis", -1) :]
+    return F.rms_norm(x, shape, scale.expand(shape), a.get("epsilon", 1e-5))
+
+
+def attention(inputs: Inputs, a: Attributes, training: bool) -> Tensor:
+    """(n, heads, places, width), or (n, places, heads x width) with the heads as attributes."""
+    query, key, value, mask = (*inputs, None)[:4]
+    flat = query.dim() == 3
+    if flat:
+        heads = (a["q_num_heads"], a["kv_num_heads"], a["kv_num_heads"])
+        query, key, value = (
+            x.unflatten(2, (count, -1)).transpose(1, 2) for x, count in zip((query, key, value), heads, strict=True)
+        )
+    out = F.scaled_dot_product_attention(
+        query,
+        key,
+        value,
+        attn_mask=mask,
+        is_causal=bool(a.get("is_causal", 0)),
+        scale=a.get("scale"),
+        enable_gqa=query.shape[1] != key.shape[1],
+    )
+    return out.transpose(1, 2).flatten(2) if flat else out
+
+
 def max_pool(inputs: Inputs, a: Attributes, training: bool) -> Tensor:
     x = inputs[0]
     spatial = x.dim() - 2

@@ -54,6 +54,16 @@ OPERATORS: dict[str, Operator] = {
     "BatchNormalization": Operator(5, 5, {"epsilon": None, "momentum": None, "training_mode": (0,)}),
     "InstanceNormalization": Operator(3, 3, {"epsilon": None}),
     "LayerNormalization": Operator(2, 3, {"axis": None, "epsilon": None, "stash_type": (1,)}),
+    "GroupNormalization": Operator(3, 3, {"epsilon": None, "num_groups": None, "stash_type": (1,)}),
+    "RMSNormalization": Operator(2, 2, {"axis": None, "epsilon": None, "stash_type": (1,)}),
+    "Attention": Operator(
+        3,
+        4,
+        {
+            **{"q_num_heads": None, "kv_num_heads": None, "scale": None, "is_causal": (0, 1), "softcap": (0.0,)},
+            **{"softmax_precision": (1,), "qk_matmul_output_mode": (0,)},
+        },
+    ),
     "PRelu": Operator(2, 2),
     # activations
     **_plain(1, "Relu", "Sigmoid", "Tanh", "Softplus", "Softsign", "HardSwish", "Mish", "Erf"),

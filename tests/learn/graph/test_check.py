@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 import torch
 from hypothesis import given
@@ -135,7 +136,17 @@ def _two_outputs(model: onnx.ModelProto) -> None:
 
 
 def _fixed_batch(model: onnx.ModelProto) -> None:
+    """Made for one sample, with that number written into the calculation."""
     model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+    _insert(
+        model, helper.make_node("Reshape", ["felt", "shape"], ["shaped"]), constants={"shape": np.array([1, 4, 6, 6])}
+    )
+
+
+def _groups(model: onnx.ModelProto) -> None:
+    node = helper.make_node("GroupNormalization", ["felt", "scale", "scale"], ["even"], num_groups=3)
+    _insert(model, node, constants={"scale": np.ones(4, np.float32)})
+    model.opset_import[0].version = 21
 
 
 def _open_size(model: onnx.ModelProto) -> None:
@@ -215,7 +226,8 @@ CASES: dict[str, tuple[Callable[[onnx.ModelProto], None], type[Refused], str]] =
     "an old operator set": (_old, Malformed, "operator set 11"),
     "two inputs": (_two_inputs, Malformed, "2 inputs"),
     "two outputs": (_two_outputs, Malformed, "2 outputs"),
-    "a fixed number of samples": (_fixed_batch, Malformed, "any number of samples"),
+    "a fixed number of samples": (_fixed_batch, Malformed, "model.onnx"),
+    "groups that do not divide the channels": (_groups, Malformed, "4 channels in 3 groups"),
     "an open size": (_open_size, Malformed, "any number of samples"),
     "shapes that do not fit": (_wrong_shapes, Malformed, "model.onnx"),
     "an expansion to gigabytes": (_expanded, Malformed, "activations"),
@@ -233,6 +245,16 @@ def test_the_unspoilt_model_is_taken_with_its_costs() -> None:
     assert (checked.sample, checked.outputs, checked.takes_bytes) == ((3, 8, 8), 2, False)
     assert checked.weights.keys() == {"conv.weight", "fc.weight", "fc.bias"}
     assert checked.multiply_adds == pytest.approx(6 * 6 * 4 * 27 + 2 * 4, rel=0.1)
+
+
+def test_a_model_that_was_exported_for_one_sample_is_taken_for_any_number_where_it_holds() -> None:
+    model = a_model()
+    for value in (model.graph.input[0], model.graph.output[0]):
+        value.type.tensor_type.shape.dim[0].dim_value = 1
+    checked = graph.check(model.SerializeToString())
+    data = graph.put(checked, checked.weights)
+    (out,) = ort.InferenceSession(data).run(None, {"x": np.zeros((7, 3, 8, 8), np.float32)})
+    assert out.shape == (7, 2)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 CASES = [
     *((name, "torchscript", opset, True) for name in ORIGINALS for opset in (17, 20)),
-    *((name, "torch.export", 18, True) for name in ORIGINALS),
+    *((name, "torch.export", opset, True) for name in ORIGINALS for opset in (18, 21, 23)),
     *((name, exporter, 18, False) for name in ORIGINALS for exporter in EXPORTERS),
 ]
 
