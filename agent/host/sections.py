@@ -186,6 +186,8 @@ class Train(Section):
     """Memory for the samples of a trip."""
     past_mb: Annotated[float, Field(ge=0)] = 0
     """Encrypted samples of earlier trips, so that a motorway week does not erase the city. 0: none are kept."""
+    labelled: Path | None = None
+    """Folder of labelled pictures, for rounds that learn from one: a sub-folder a class, or steering.csv for steering."""
     checkpoint_s: Seconds = 20
     """Time between checkpoints: what a power cut may cost."""
 

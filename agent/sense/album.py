@@ -1,43 +1,117 @@
-"""Labels from a folder: one sub-folder of images for each of the round's classes."""
+"""Labels from a folder: an album of pictures on this machine that somebody has labelled.
+
+Classification: one sub-folder for each of the round's classes. Steering: `steering.csv` beside the pictures, with the
+columns `image` (path within the folder) and `steering_deg`.
+"""
 
 from __future__ import annotations
 
+import csv
+import math
 import random
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
+from agent.core.documents import Task
 from agent.errors import Refused
 from agent.ports import LabelledFrame
+from agent.sense.capture import Counts
 
 IMAGES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".webp"})
+STEERING = "steering.csv"
 STEP_S = 0.05
+"""Between two pictures: a camera's pace, which training keeps up with."""
 
 
-def frames(folder: Path, classes: Sequence[str], seed: int) -> Iterator[LabelledFrame]:
-    """Every image once, the classes mixed in an order that follows from `seed`, a twentieth of a second
-    apart.
+class UnusableAlbum(Refused):
+    """The labelled folder {what} was refused: {why}. No stake is placed on its labels."""
 
-    A picture that cannot be read comes out unlabelled, so that it is skipped and counted. Raises Refused
-    for a sub-folder that is none of the classes: its pictures would teach nothing or, worse, something
-    wrong.
-    """
-    import cv2
-    import numpy as np
 
-    found = sorted(path for path in folder.iterdir() if path.is_dir())
-    for path in found:
+@dataclass(frozen=True, slots=True)
+class Picture:
+    path: Path
+    label: float
+    """Degrees, or the index of a class."""
+
+
+def pictures(folder: Path | None, task: Task) -> list[Picture]:
+    """What the folder holds for a round, without opening a picture. Raises UnusableAlbum: pictures of no class of the
+    round would teach nothing or, worse, something wrong."""
+    if folder is None:
+        raise UnusableAlbum(what="", why="train.labelled names none")
+    if not folder.is_dir():
+        raise UnusableAlbum(what=str(folder), why="there is no such folder")
+    found = _steering(folder) if task.kind == "steering" else _classes(folder, task.classes)
+    if not found:
+        raise UnusableAlbum(what=str(folder), why="it holds no labelled picture")
+    return found
+
+
+def _classes(folder: Path, classes: tuple[str, ...]) -> list[Picture]:
+    found = []
+    for path in sorted(path for path in folder.iterdir() if path.is_dir()):
         if path.name not in classes:
-            raise Refused(what=f"the folder {path.name}", why=f"the round's classes are {', '.join(classes)[:200]}")
-    labelled = [
-        (image, float(classes.index(path.name)))
-        for path in found
-        for image in sorted(path.iterdir())
-        if image.suffix.lower() in IMAGES
-    ]
-    random.Random(seed).shuffle(labelled)
-    for number, (path, label) in enumerate(labelled):
-        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if image is None:
-            yield LabelledFrame(number * STEP_S, np.zeros((1, 1, 3), np.uint8), None)
-        else:
-            yield LabelledFrame(number * STEP_S, np.asarray(image, np.uint8), label)
+            why = f"the sub-folder {path.name} is none of the round's classes, {', '.join(classes)[:200]}"
+            raise UnusableAlbum(what=str(folder), why=why)
+        label = float(classes.index(path.name))
+        found += [Picture(image, label) for image in sorted(path.iterdir()) if image.suffix.lower() in IMAGES]
+    return found
+
+
+def _steering(folder: Path) -> list[Picture]:
+    found = []
+    try:
+        with (folder / STEERING).open(newline="") as table:
+            for row in csv.DictReader(table):
+                path, degrees = (folder / row["image"]).resolve(), float(row["steering_deg"])
+                if not path.is_relative_to(folder.resolve()) or not math.isfinite(degrees):
+                    raise ValueError(f"{row['image']} is outside the folder or has no finite angle")
+                found.append(Picture(path, degrees))
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise UnusableAlbum(what=str(folder), why=f"{STEERING} cannot be read ({error})") from None
+    return found
+
+
+class Album:
+    """Shows every picture once, in an order that follows from `seed`, from `start` to `stop`, as a camera would."""
+
+    def __init__(self, shown: list[Picture], seed: int, sink: Callable[[LabelledFrame], None]) -> None:
+        self._pictures, self._sink = random.Random(seed).sample(shown, len(shown)), sink
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="album", daemon=True)
+        self.counts = Counts()
+
+    def __repr__(self) -> str:
+        return f"<Album {self.counts.frames} of {len(self._pictures)}>"
+
+    @property
+    def trouble(self) -> str | None:
+        """How many pictures could not be read, in a sentence."""
+        unread = self.counts.failures
+        return f"{unread} labelled pictures cannot be read: they are skipped." if unread else None
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Idempotent."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        import cv2
+
+        for number, picture in enumerate(self._pictures):
+            if self._stopping.wait(STEP_S):
+                return
+            image = cv2.imread(str(picture.path), cv2.IMREAD_COLOR)
+            if image is None:
+                self.counts = replace(self.counts, failures=self.counts.failures + 1)
+                continue
+            self.counts = replace(self.counts, frames=number + 1, labelled=self.counts.labelled + 1)
+            self._sink(LabelledFrame(number * STEP_S, np.asarray(image, np.uint8), picture.label))

@@ -24,7 +24,8 @@ from agent.host.clock import SystemClock
 from agent.host.logs import Log
 from agent.host.systemd import Notifier
 from agent.ledger.horizon import LedgerUnavailable
-from agent.ports import Camera, LabelledFrame, Odometer, Trainer
+from agent.ports import Camera, LabelledFrame, Odometer, Trainer, TrainingTask
+from agent.sense.album import Album
 from agent.sense.alignment import Aligner
 from agent.sense.capture import Capture
 from agent.vehicle.desk import Desk
@@ -75,7 +76,7 @@ class Vehicle:
         self._errands = Errands(parts.desk)
         self._camera: Camera | None = None
         self._aligner: Aligner | None = None
-        self._capture: Capture | None = None
+        self._capture: Capture | Album | None = None
         self._trouble = ""
         self._held = False
         self._learn_at = float("-inf")
@@ -171,9 +172,7 @@ class Vehicle:
         try:
             task = self.parts.desk.workshop.task(job)
             self.parts.trainer.start(task)
-            self._camera = self.parts.camera()
-            self._aligner = Aligner()
-            self._capture = Capture(self._camera, self._aligner, self._sink(task.round, task.base))
+            self._capture = self._source(task)
         except (MilepostError, OSError) as error:
             self._learn_at = now + AGAIN_S
             self._say("starting to train", error if isinstance(error, MilepostError) else Unavailable(what=str(error)))
@@ -182,13 +181,19 @@ class Vehicle:
         self._capture.start()
         self._log.event("training.started", job=job.id, round=job.facts["round"])
 
+    def _source(self, task: TrainingTask) -> Capture | Album:
+        """Labelled frames for the trainer: of the owner's album, or of the camera."""
+        feed = self.parts.trainer.feed
+        if task.round.task.labels == "folder":
+            return self.parts.desk.workshop.pictures(task, feed)
+        self._camera, self._aligner = self.parts.camera(), Aligner()
+        return Capture(self._camera, self._aligner, self._sink(task.round, task.base))
+
     def _sink(self, round_: Round, base: Path) -> Callable[[LabelledFrame], None]:
-        """Where labelled frames go: to the trainer, and where a driver's deeds are learnt, past the onlooker."""
+        """Where a camera's frames go: past the teacher, or past the onlooker where a driver's deeds are learnt."""
         feed = self.parts.trainer.feed
         if round_.task.labels == "teacher":
             return self.parts.desk.workshop.taught(round_, base, feed)
-        if round_.task.labels != "drive":
-            return feed
         onlooker = self.parts.desk.workshop.onlooker = Onlooker(round_)
 
         def both(frame: LabelledFrame) -> None:

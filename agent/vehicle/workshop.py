@@ -17,6 +17,7 @@ from agent.host.sections import Config
 from agent.ledger import keys
 from agent.market import bundle, sealed
 from agent.ports import LabelledFrame, Trainer, TrainingTask
+from agent.sense import album
 from agent.vehicle.onlooker import Onlooker
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ class Workshop:
 
         try:
             fitness.check(round_, self.shelf.get(cid, bundle.ROUND_LIMITS), self.config.train.memory_mb)
+            if round_.task.labels == "folder":
+                album.pictures(self.config.train.labelled, round_.task)
         except Refused as error:
             return str(error)
         return ""
@@ -55,6 +58,10 @@ class Workshop:
         base = self.shelf.get(job.facts["round"], bundle.ROUND_LIMITS)
         seed = zlib.crc32(f"{self.keypair.public_key}/{job.id}".encode())
         return TrainingTask(self.home(job), base, self.shelf.round(job.facts["round"]), seed)
+
+    def pictures(self, task: TrainingTask, feed: Sink) -> album.Album:
+        """The pictures that the owner has labelled. Raises UnusableAlbum."""
+        return album.Album(album.pictures(self.config.train.labelled, task.round.task), task.seed, feed)
 
     def taught(self, round_: Round, base: Path, feed: Sink) -> Sink:
         """`feed`, with the labels of the round's teacher in place of what the driver did. Raises OtherTeacher."""

@@ -4,7 +4,7 @@ closes a ledger for everything that is handed in."""
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
@@ -55,6 +55,14 @@ HONEST = 0.2
 """The share of its way to the truth that an honest update takes the network, at fusion weight."""
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """What a round teaches. `network` writes weights and graph into a folder; `tests` makes frames by seed."""
+
+    network: Callable[[Path], tuple[Path, Path]]
+    tests: Callable[[int], TestSet]
+
+
 class Prompt(Horizon):
     """A Horizon whose ledger closes as soon as something was handed in."""
 
@@ -78,6 +86,7 @@ class Town:
     initiator: Keypair = field(default_factory=Keypair.random)
     settlement: str = ""
     cid: str = ""
+    lesson: Lesson = field(default_factory=lambda: ROADS)
 
     def __post_init__(self) -> None:
         self.horizon = Prompt(self.net)
@@ -204,9 +213,9 @@ class Town:
         return stake_id(made.envelope, self.net.passphrase, len(operations) - 1)
 
 
-def found(net: Localnet, folder: Path, committee: int = 3, **plan: Any) -> Town:
+def found(net: Localnet, folder: Path, committee: int = 3, lesson: Lesson | None = None, **plan: Any) -> Town:
     """A new town. `plan`: other values than the usual ones."""
-    town = Town(net, folder, tuple(Keypair.random() for _ in range(committee)))
+    town = Town(net, folder, tuple(Keypair.random() for _ in range(committee)), lesson=lesson or ROADS)
     net.fund(*(k.public_key for k in (town.operator, town.initiator, *town.committee)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # stellar_sdk warns of what its own reader does with flags
@@ -216,7 +225,7 @@ def found(net: Localnet, folder: Path, committee: int = 3, **plan: Any) -> Town:
         patch.setattr(press, "POLL_S", 0.0)  # nothing is waited for: the ledger closes at once
         town.settlement = desk.set_up()
         town.allow(town.settlement)
-        weights_file, graph_file = network(folder)
+        weights_file, graph_file = town.lesson.network(folder)
         town.cid = desk.first(weights_file, graph_file).facts["cid"]
     desk.register.journal.close()
     return town
@@ -225,7 +234,7 @@ def found(net: Localnet, folder: Path, committee: int = 3, **plan: Any) -> Town:
 def printing_press(town: Town, **plan: Any) -> press.Press:
     """The initiator's own."""
     test_set = town.folder / "global.safetensors"
-    test_set.write_bytes(TestSet(*roads(0)).dump())
+    test_set.write_bytes(town.lesson.tests(0).dump())
     state = town.folder / "initiator"
     state.mkdir(exist_ok=True)
     return press.Press(
@@ -278,6 +287,9 @@ def roads(seed: int, count: int = 16) -> tuple[NDArray[np.uint8], NDArray[np.flo
     random = np.random.default_rng(seed)
     images = random.integers(0, 255, (count, 1, SMALL.height, SMALL.width), dtype=np.uint8)
     return images, random.normal(20, 0.5, count).astype(np.float32)
+
+
+ROADS = Lesson(network, lambda seed: TestSet(*roads(seed)))
 
 
 def _encoded(base: Numbers, delta: Numbers) -> bytes:

@@ -15,7 +15,6 @@ from agent.host.clock import SystemClock
 from agent.host.logs import Log
 from agent.journal import Journal, JournalReader
 from agent.learn.runner import HERE
-from agent.learn.testset import TestSet
 from agent.ledger.envelope import opened
 from agent.ledger.horizon import Horizon
 from agent.market import settlement
@@ -26,7 +25,7 @@ from agent.validator.docket import Docket, every_review
 from agent.validator.judge import Judge
 from agent.validator.rounds import Rounds
 from agent.validator.settling import Settling
-from tests.market.town import Town, roads
+from tests.market.town import Town
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class House:
         town, state = self.town, self.folder / key.public_key
         state.mkdir(parents=True, exist_ok=True)
         number = town.committee.index(key) + 1
-        (state / "private.safetensors").write_bytes(TestSet(*roads(number)).dump())
+        (state / "private.safetensors").write_bytes(town.lesson.tests(number).dump())
         horizon = Horizon(town.net.url, town.net.passphrase)
         docket = Docket(Journal(state / "reviews.sqlite"))
         shelf = Shelf(state / "bundles", town.store, keep=64)
