@@ -9,6 +9,8 @@ from fractions import Fraction
 from agent.core.money import MAX_STROOPS, XLM, Asset, Stroops
 
 BASE_RESERVE: Stroops = 5_000_000
+BALANCE_V0 = "00000000"
+"""How Horizon and stellar_sdk begin the id of a claimable balance: the XDR union's discriminant, in hex."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ class Transaction:
 
 @dataclass(frozen=True, slots=True)
 class Stake:
-    """A claimable balance, as long as it is unclaimed. `id` is 64 hex digits, without the XDR union's discriminant."""
+    """A claimable balance, as long as it is unclaimed. `id` is 64 hex digits, without `BALANCE_V0`."""
 
     id: str
     asset: Asset

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from agent.core.ledger import BALANCE_V0
 from agent.core.money import Asset, Stroops
 from agent.errors import Malformed
 
@@ -137,7 +138,7 @@ def stake_id(envelope: str, passphrase: str, operation: int) -> str:
     from stellar_sdk import TransactionEnvelope
 
     whole = TransactionEnvelope.from_xdr(envelope, passphrase).transaction.get_claimable_balance_id(operation)
-    return whole.removeprefix("00000000")
+    return whole.removeprefix(BALANCE_V0)
 
 
 def sdk_asset(asset: Asset) -> stellar_sdk.Asset:

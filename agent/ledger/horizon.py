@@ -13,7 +13,7 @@ from datetime import datetime
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from agent.core.ledger import Account, Head, Line, Offer, Stake, Transaction
+from agent.core.ledger import BALANCE_V0, Account, Head, Line, Offer, Stake, Transaction
 from agent.core.money import MAX_STROOPS, XLM, Asset, stroops
 from agent.errors import BAD_CONFIG, MilepostError, Refused, Unavailable
 
@@ -98,7 +98,7 @@ class Horizon:
 
     def touching(self, stake_id: str) -> list[Transaction]:
         """The transactions that made or claimed a claimable balance, oldest first. Works after it is gone."""
-        return list(self._pages(lambda server: server.transactions().for_claimable_balance("00000000" + stake_id)))
+        return list(self._pages(lambda server: server.transactions().for_claimable_balance(BALANCE_V0 + stake_id)))
 
     def stakes(self, claimant: str) -> Iterator[Stake]:
         """The unclaimed balances that an account may claim, oldest change first."""
@@ -106,7 +106,7 @@ class Horizon:
 
     def stake(self, stake_id: str) -> Stake | None:
         """One claimable balance while it is unclaimed."""
-        record = self._one(lambda server: server.claimable_balances().claimable_balance("00000000" + stake_id).call())
+        record = self._one(lambda server: server.claimable_balances().claimable_balance(BALANCE_V0 + stake_id).call())
         with self._mapped():
             return None if record is None else _stake(record)
 
@@ -287,7 +287,7 @@ def _transaction(record: Mapping[str, Any]) -> Transaction:
 
 def _stake(record: Mapping[str, Any]) -> Stake:
     return Stake(
-        id=str(record["id"]).removeprefix("00000000"),
+        id=str(record["id"]).removeprefix(BALANCE_V0),
         asset=Asset.parse(record["asset"]),
         amount=stroops(record["amount"]),
         sponsor=str(record.get("sponsor", "")),

@@ -22,7 +22,7 @@ from stellar_sdk import (
 from stellar_sdk.operation import Operation
 
 from agent.core.documents import Round
-from agent.core.ledger import Account
+from agent.core.ledger import BALANCE_V0, Account
 from agent.core.money import UNIT, XLM, Asset, Stroops, text
 from agent.ledger.envelope import sdk_asset, sdk_price
 
@@ -71,7 +71,7 @@ def closing(
     """Take the stake back if nobody judged it · turn the credit into XLM · withdraw the bid. Empty: nothing to do."""
     operations: list[Operation] = []
     if take_back is not None:
-        operations.append(ClaimClaimableBalance("00000000" + take_back))
+        operations.append(ClaimClaimableBalance(BALANCE_V0 + take_back))
     if credit:
         expected = Fraction(credit * reward, UNIT) * (1 - SLIPPAGE)
         operations.append(

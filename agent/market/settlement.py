@@ -14,7 +14,7 @@ from stellar_sdk import ClaimClaimableBalance, ManageSellOffer, Payment
 from stellar_sdk.operation import Operation
 
 from agent.core.documents import Outcome, Round, SettlementRecord
-from agent.core.ledger import Account, Offer, Transaction
+from agent.core.ledger import BALANCE_V0, Account, Offer, Transaction
 from agent.core.money import UNIT, Asset, Stroops, stroops, text
 from agent.ledger.envelope import Opened, opened, own_asset, sdk_asset, sdk_price
 from agent.ledger.horizon import Horizon
@@ -47,7 +47,7 @@ def operations(record: SettlementRecord, round_: Round, now: Standing) -> list[O
     made: list[Operation] = []
     credit = 0
     for entry in record.entries:
-        made.append(ClaimClaimableBalance("00000000" + entry.entry))
+        made.append(ClaimClaimableBalance(BALANCE_V0 + entry.entry))
         if entry.outcome != "rejected" and entry.stake > entry.fee:
             made.append(Payment(entry.vehicle, dlc, text(entry.stake - entry.fee)))
         if entry.outcome == "accepted":
@@ -76,7 +76,7 @@ def read(envelope: Opened, settlement: str) -> Mapping[str, Settled]:
         if (operation.source.account_id if operation.source else envelope.source) != settlement:
             continue
         if isinstance(operation, ClaimClaimableBalance):
-            stake = operation.balance_id.removeprefix("00000000")
+            stake = operation.balance_id.removeprefix(BALANCE_V0)
             done[stake] = Settled("rejected", 0, 0)
         elif isinstance(operation, Payment) and stake:
             amount = stroops(operation.amount)

@@ -7,6 +7,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from agent.core.ledger import BALANCE_V0
 from tools.localnet.engine import ClaimableBalance
 from tools.localnet.horizon.amount import coins
 from tools.localnet.horizon.answer import answer, link, origin
@@ -19,11 +20,9 @@ from tools.localnet.horizon.predicate import entry_predicate
 from tools.localnet.horizon.problem import Problem
 from tools.localnet.node import Node
 
-_TYPE = "00000000"
-
 
 def balance_record(node: Node, balance: ClaimableBalance, base: str) -> dict[str, Any]:
-    name = _TYPE + balance.id
+    name = BALANCE_V0 + balance.id
     path = f"/claimable_balances/{name}"
     return {
         "_links": {
@@ -52,9 +51,9 @@ def _row_record(node: Node, row: Any, base: str) -> dict[str, Any]:
 
 def _read_token(text: str) -> tuple[int, str]:
     ledger, dash, name = text.partition("-")
-    if not dash or not name.startswith(_TYPE):
+    if not dash or not name.startswith(BALANCE_V0):
         raise ValueError(text)
-    return whole(ledger), name.removeprefix(_TYPE)
+    return whole(ledger), name.removeprefix(BALANCE_V0)
 
 
 # Driven by the claimant's own index (a CROSS JOIN keeps its order): a committee asks for this at every close.

@@ -13,6 +13,7 @@ from typing import Any
 
 from stellar_sdk import xdr
 
+from agent.core.ledger import BALANCE_V0
 from tools.localnet.engine.assets import account_from_xdr, muxed_from_xdr
 from tools.localnet.engine.entries import Account, Change, Changes, ClaimableBalance, TrustLine
 from tools.localnet.horizon.amount import coins
@@ -271,7 +272,7 @@ def _balances(done: Done) -> Iterator[tuple[ClaimableBalance, dict[str, Any], di
     for change in done.changes.values():
         entry = change.after or change.before
         if isinstance(entry, ClaimableBalance):
-            named = {"balance_id": "00000000" + entry.id}
+            named = {"balance_id": BALANCE_V0 + entry.id}
             yield entry, named, {**named, "amount": coins(entry.amount), "asset": str(entry.asset)}
 
 
