@@ -92,7 +92,10 @@ def accepted(press: Press, round_: Round, cid: str) -> Iterator[Accepted]:
     """Every accepted entry that is not fused yet, on this round or one it still takes entries for, from the records
     that the settlement account's transactions anchor."""
     ages, fused = _open_rounds(press, round_, cid)
+    oldest = press.register.job(f"round-{round_.number - max(ages.values())}")
     for transaction in press.horizon.history(round_.settlement, newest_first=True):
+        if transaction.ledger < int(oldest.facts["ledger"]):
+            return  # nothing was entered on a round before it was published
         envelope = opened(transaction.envelope, press.horizon.passphrase)
         if transaction.source != round_.settlement or envelope.memo is None:
             continue
