@@ -22,10 +22,10 @@ import numpy as np
 from agent.core.documents import Input
 from agent.learn.samples import Image
 
-HEAD = struct.Struct("@QQQ")
-"""Records written; records read; records lost. Native words: each is one load and one store, never half
-of one."""
-WORD = struct.calcsize("@Q")
+WRITTEN, READ, LOST = range(3)
+"""The head: three native words, each loaded and stored whole. Not by struct.pack_into, which puts noughts there first:
+the other process would see the count go back."""
+HEAD_BYTES = 3 * struct.calcsize("@Q")
 RECORD = struct.Struct("@QddL")
 """Number, counted from 1; time; label; CRC of the image and the rest."""
 
@@ -48,37 +48,34 @@ class Ring:
         self.stride = RECORD.size + spec.height * spec.width * spec.channels
         if ends is None:
             ends = os.memfd_create("milepost-ring"), os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-            os.ftruncate(ends[0], HEAD.size + slots * self.stride)
+            os.ftruncate(ends[0], HEAD_BYTES + slots * self.stride)
         self.ends = ends
-        self.memory = mmap.mmap(ends[0], HEAD.size + slots * self.stride)
+        self.memory = mmap.mmap(ends[0], HEAD_BYTES + slots * self.stride)
+        self._head = memoryview(self.memory)[:HEAD_BYTES].cast("Q")
 
     @classmethod
     def sized(cls, spec: Input, megabytes: float) -> Ring:
         return cls(spec, max(16, int(megabytes * 1e6) // (spec.height * spec.width * spec.channels)))
 
     def __repr__(self) -> str:
-        written, read, lost = self._head()
-        return f"<Ring {written - read} waiting in {self.slots} slots, {lost} lost>"
-
-    def _head(self) -> tuple[int, int, int]:
-        return HEAD.unpack_from(self.memory)
+        return f"<Ring {self.written - self._head[READ]} waiting in {self.slots} slots, {self.lost} lost>"
 
     @property
     def written(self) -> int:
-        return self._head()[0]
+        return self._head[WRITTEN]
 
     @property
     def lost(self) -> int:
-        return self._head()[2]
+        return self._head[LOST]
 
     def put(self, t: float, label: float, image: Image) -> None:
         """Write one record and wake the reader. Never waits."""
         number = self.written + 1
-        at = HEAD.size + (number % self.slots) * self.stride
+        at = HEAD_BYTES + (number % self.slots) * self.stride
         pixels = image.tobytes()
         RECORD.pack_into(self.memory, at, number, t, label, _check(number, t, label, pixels))
         self.memory[at + RECORD.size : at + self.stride] = pixels
-        struct.pack_into("@Q", self.memory, 0, number)
+        self._head[WRITTEN] = number
         os.eventfd_write(self.ends[1], 1)
 
     def wait(self, seconds: float | None, *others: int) -> None:
@@ -90,25 +87,21 @@ class Ring:
     def take(self) -> Iterator[Record]:
         """Every record since the last take, oldest first. One writer is lapping us: what it overwrote is
         counted."""
-        while True:
-            written, read, lost = self._head()
-            if read == written:
-                return
-            number = max(read + 1, written - self.slots + 2)
+        head = self._head
+        while head[READ] < head[WRITTEN]:
+            number = max(head[READ] + 1, head[WRITTEN] - self.slots + 2)
             record = self._record(number)
-            lost += number - read - 1 + (record is None)
-            # The writer owns the first number of the head, we own the others.
-            struct.pack_into("@QQ", self.memory, WORD, number, lost)
+            head[LOST] += number - head[READ] - 1 + (record is None)
+            head[READ] = number
             if record is not None:
                 yield record
 
     def again(self) -> None:
         """Start from the oldest record that is still there: a new reader has nothing yet."""
-        written, read, _ = self._head()
-        struct.pack_into("@Q", self.memory, WORD, min(read, max(0, written - self.slots + 1)))
+        self._head[READ] = min(self._head[READ], max(0, self.written - self.slots + 1))
 
     def _record(self, number: int) -> Record | None:
-        at = HEAD.size + (number % self.slots) * self.stride
+        at = HEAD_BYTES + (number % self.slots) * self.stride
         found, t, label, check = RECORD.unpack_from(self.memory, at)
         pixels = self.memory[at + RECORD.size : at + self.stride]
         if found != number or check != _check(found, t, label, pixels):
@@ -118,6 +111,7 @@ class Ring:
     def close(self) -> None:
         """Idempotent. The memory is given back once the other side has closed too."""
         if not self.memory.closed:
+            self._head.release()
             self.memory.close()
             for end in self.ends:
                 os.close(end)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.core.documents import Input
-from agent.learn.ring import HEAD, RECORD, Ring
+from agent.learn.ring import HEAD_BYTES, RECORD, Ring
 
 TINY = Input(height=8, width=8, colour="grey")
 
@@ -50,7 +54,7 @@ def test_a_record_that_is_being_overwritten_is_lost_not_mixed() -> None:
     ring = Ring(TINY, 16)
     for number in (1, 2, 3):
         _put(ring, number)
-    ring.memory[HEAD.size + 2 * ring.stride + RECORD.size + 5] = 99
+    ring.memory[HEAD_BYTES + 2 * ring.stride + RECORD.size + 5] = 99
     assert [record.number for record in ring.take()] == [1, 3]
     assert ring.lost == 1
     ring.close()
@@ -69,7 +73,7 @@ def test_a_new_reader_starts_from_what_is_still_there() -> None:
 def test_a_reader_beside_a_writer_never_sees_half_a_record() -> None:
     """Two ends in two threads, as two processes have them."""
     writer = Ring(TINY, 16)
-    reader = Ring(TINY, 16, writer.ends)
+    reader = Ring(TINY, 16, (os.dup(writer.ends[0]), os.dup(writer.ends[1])))
     done = threading.Event()
 
     def write() -> None:
@@ -86,7 +90,7 @@ def test_a_reader_beside_a_writer_never_sees_half_a_record() -> None:
     assert all((record.image == record.number % 256).all() for record in got)
     assert len(got) + reader.lost == 3000
     writer.close()
-    reader.memory.close()
+    reader.close()
 
 
 def test_waiting_ends_when_a_record_comes() -> None:
@@ -96,4 +100,29 @@ def test_waiting_ends_when_a_record_comes() -> None:
     ring.wait(30)
     thread.join()
     assert len(list(ring.take())) == 1
+    ring.close()
+
+
+WRITER = """
+import sys
+import numpy as np
+from agent.core.documents import Input
+from agent.learn.ring import Ring
+
+ring = Ring(Input(height=8, width=8, colour="grey"), 16, (int(sys.argv[1]), int(sys.argv[2])))
+for _ in range(200_000):
+    ring.put(0.0, 0.0, np.zeros((8, 8, 1), np.uint8))
+"""
+
+
+@pytest.mark.slow
+def test_another_process_never_sees_the_count_go_back() -> None:
+    """Else a reader that is put to sleep at the wrong moment would chase numbers that never come."""
+    ring, highest = Ring(TINY, 16), 0
+    child = subprocess.Popen([sys.executable, "-c", WRITER, *map(str, ring.ends)], pass_fds=ring.ends)
+    while child.poll() is None:
+        seen = [ring.written for _ in range(1000)]
+        assert [highest, *seen] == sorted([highest, *seen])
+        highest = seen[-1]
+    assert child.wait() == 0
     ring.close()
