@@ -24,7 +24,9 @@ from agent.sense.capture import Counts
 IMAGES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".webp"})
 STEERING = "steering.csv"
 STEP_S = 0.05
-"""Between two pictures: a camera's pace, which training keeps up with."""
+"""Between two pictures' times."""
+PACE_S = 0.01
+"""Between two pictures shown: soon enough for a short trip, slow enough for training to take every one."""
 
 
 class UnusableAlbum(Refused):
@@ -107,7 +109,7 @@ class Album:
         import cv2
 
         for number, picture in enumerate(self._pictures):
-            if self._stopping.wait(STEP_S):
+            if self._stopping.wait(PACE_S):
                 return
             image = cv2.imread(str(picture.path), cv2.IMREAD_COLOR)
             if image is None:

@@ -33,7 +33,7 @@ def _shown(folder: Path, task: Task, seed: int = 1) -> tuple[Album, list[Labelle
 
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(album, "STEP_S", 0.001)
+    monkeypatch.setattr(album, "PACE_S", 0.001)
 
 
 def test_each_picture_is_shown_once_with_its_folders_class_in_an_order_of_the_seed(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_without_a_folder_there_is_nothing_to_learn_from(tmp_path: Path) -> None
 
 
 def test_an_album_ends_when_it_is_told_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(album, "STEP_S", 3600)
+    monkeypatch.setattr(album, "PACE_S", 3600)
     _picture(tmp_path / "stop" / "a.png", 1)
     one = Album(pictures(tmp_path, SIGNS), 1, lambda frame: None)
     one.stop()

@@ -94,7 +94,7 @@ def test_a_strangers_network_is_learnt_from_a_folder_entered_and_accepted(
     town: Town, car: Car, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(errands, "WAIT_S", (0.05, 0.1))
-    monkeypatch.setattr(album, "STEP_S", 0.005)
+    monkeypatch.setattr(album, "PACE_S", 0.005)
     config = car.config(
         train={"labelled": str(labelled(tmp_path / "pictures")), "threads": 1},
         camera={"source": "v4l2:/dev/there-is-none"},

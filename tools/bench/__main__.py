@@ -12,6 +12,7 @@ BENCHES = {
     "update": "Encoded updates against dense ones, on MNIST and a real drive.",
     "learn": "The agent's trainer against a bare PyTorch loop.",
     "fusion": "Fused vehicles against each alone and against central training.",
+    "signs": "Traffic signs, learnt from a folder and from a teacher.",
     "deepchain": "The DeepChain paper's experiment on MNIST.",
 }
 

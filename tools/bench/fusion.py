@@ -22,12 +22,14 @@ from tools.bench.plain_round import plain_round
 from tools.bench.vehicles import Weights, figure, fused, initial, publish, vehicle
 
 SPEC = Input(height=66, width=200, crop_top=Decimal("0.3"))
+FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 RATE = 0.001
 BATCH = 32
 
 
 @click.command()
-@click.option("--drives", "folders", type=click.Path(path_type=Path, exists=True), multiple=True, required=True)
+@click.option("--drives", "first", type=FOLDER, required=True, metavar="DIR...", help="Recorded drives.")
+@click.argument("more", type=FOLDER, nargs=-1, metavar="")
 @click.option("--vehicles", default=4, show_default=True)
 @click.option("--rounds", default=10, show_default=True)
 @click.option("--steps", default=40, show_default=True, help="Steps of each vehicle in a round.")
@@ -37,7 +39,8 @@ BATCH = 32
 @click.option("--threads", default=1, show_default=True, help="CPU threads.")
 @click.option("--json", "as_json", is_flag=True, help="The last line is one JSON object.")
 def main(
-    folders: tuple[Path, ...],
+    first: Path,
+    more: tuple[Path, ...],
     vehicles: int,
     rounds: int,
     steps: int,
@@ -51,7 +54,7 @@ def main(
     import torch
 
     torch.set_num_threads(threads)
-    stretches, unseen = drives.split([drives.read(folder, SPEC) for folder in folders], vehicles)
+    stretches, unseen = drives.split([drives.read(folder, SPEC) for folder in (first, *more)], vehicles)
     everything = TestSet(
         np.concatenate([stretch.images for stretch in stretches]),
         np.concatenate([stretch.labels for stretch in stretches]),
