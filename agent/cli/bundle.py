@@ -77,7 +77,7 @@ def _journal(config_path: str | None) -> Any:
     """How many events of each kind, and every job's kinds in order: enough to see where a job stands."""
     from agent.host.config import load
     from agent.journal import JournalReader
-    from agent.vehicle.compose import JOURNAL
+    from agent.vehicle.logbook import JOURNAL
 
     reader = JournalReader(load(config_path).agent.state_dir / JOURNAL)
     try:

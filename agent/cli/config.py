@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.errors import ConfigError
+from agent.errors import ConfigError, MilepostError
+
+if TYPE_CHECKING:
+    from agent.host.config import Loaded
 
 
 class ConfigThere(ConfigError):
@@ -40,7 +44,7 @@ def show(config_path: str | None, as_json: bool) -> None:
     from agent.host import redact, reference
     from agent.host.config import trace
 
-    loaded = trace(config_path)
+    loaded = _as_settled(trace(config_path))
     values = loaded.config.model_dump(mode="json")
     if as_json:
         click.echo(json.dumps(redact.tree(values), indent=2))
@@ -72,6 +76,26 @@ def init(path: Path) -> None:
     except OSError as error:
         raise ConfigError(path=path, line=1, why=f"the file cannot be written: {error.strerror}") from error
     click.echo(f"Written to {path}. Set market.initiators and market.operator, then run `milepost config check`.")
+
+
+def _as_settled(loaded: Loaded) -> Loaded:
+    """With what the fleet changed over the air (`config/desired`), as the journal remembers it."""
+    from agent.fleet.desired import NOTE, kept
+    from agent.host.layers import Layer, nest
+    from agent.journal import JournalMissing, JournalReader
+    from agent.vehicle.logbook import JOURNAL
+    from agent.vehicle.remote import settle
+
+    try:
+        wish = kept(JournalReader(loaded.config.agent.state_dir / JOURNAL).note(NOTE))
+    except JournalMissing:
+        return loaded
+    except (MilepostError, OSError) as error:
+        click.echo(f"What the fleet set over the air is not shown: {error}", err=True)
+        return loaded
+    settled = settle(loaded.config, wish.settings)
+    layer = Layer(f"the fleet's {wish.id}", nest(settled.taken))
+    return replace(loaded, config=settled.config, layers=(*loaded.layers, layer))
 
 
 def _find(values: Any, key: tuple[str, ...]) -> Any:

@@ -128,7 +128,7 @@ def _disk(config: Config) -> str:
 
 def _journal(state_dir: Path) -> str:
     from agent.journal import JournalReader
-    from agent.vehicle.compose import JOURNAL
+    from agent.vehicle.logbook import JOURNAL
 
     path = state_dir / JOURNAL
     if not path.exists():

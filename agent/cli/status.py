@@ -75,5 +75,6 @@ def lines(standing: dict[str, Any]) -> list[str]:
         )
         if training["trouble"]:
             text.append(f"          {training['trouble']}")
+    text += [f"by fleet  {key} = {json.dumps(value)}" for key, value in standing["set_by_fleet"].items()]
     text += [f"!         {trouble}" for trouble in standing["troubles"]]
     return text

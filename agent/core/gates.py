@@ -47,6 +47,14 @@ class Limits:
     metered: Literal["wait", "use"] = "wait"
 
 
+BANDS = (
+    ("resume_below_c", "pause_above_c"),
+    ("pause_below_volts", "resume_above_volts"),
+    ("resume_below_load", "pause_above_load"),
+)
+"""Limits that are the two ends of a gate's band, the lower one first."""
+
+
 class Work(str, Enum):
     TRAINING = "training"
     TRANSFERS = "transfers"

@@ -1,9 +1,8 @@
 """Commands from the workshop: bounded, idempotent by id, and each one answered.
 
 `milepost/v1/{fleet}/{vehicle}/cmd/{verb}` carries {"id": "…", "args": {…}}; the answer on `reply/{verb}` is
-{"id", "ok", "result"} or {"id", "ok": false, "error": "a sentence"}. Who may send commands is the broker's
-affair (its ACL); here it is only made sure that one never does harm by coming twice, late, malformed or by
-the thousand.
+{"id", "ok", "result"} or {"id", "ok": false, "error": "a sentence"}. Who may send commands is the broker's affair (its
+ACL); here it is only made sure that one never does harm by coming twice, late, malformed or by the thousand.
 """
 
 from __future__ import annotations
@@ -30,6 +29,8 @@ MAX_COMMAND, MAX_ANSWER = 4096, 8192
 """Bytes."""
 
 Handler = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
+Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
+"""By which a sender knows its order again."""
 
 
 class Memory(Protocol):
@@ -44,7 +45,7 @@ class Order(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
+    id: Id
     args: dict[str, Any] = Field(default_factory=dict, max_length=16)
 
 
@@ -58,9 +59,9 @@ class Answer:
 
 
 class Commands:
-    """Call `obey` once per turn with what the link received. `handlers` do the work, per verb; they may be
-    called twice for one command when the agent dies in between, so each must be harmless when repeated. A
-    handler answers with facts or raises a MilepostError, whose sentence becomes the answer."""
+    """Call `obey` once per turn with what the link received. `handlers` do the work, per verb; they may be called twice
+    for one command when the agent dies in between, so each must be harmless when repeated. A handler answers with facts
+    or raises a MilepostError, whose sentence becomes the answer."""
 
     def __init__(
         self,

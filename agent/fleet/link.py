@@ -1,9 +1,8 @@
 """The link to a real broker: paho-mqtt, MQTT 5 when the broker knows it and 3.1.1 when it does not.
 
-paho's network thread connects, reconnects with backoff and keeps what was not yet confirmed. This side only
-puts messages in and takes them out, and never waits for the network. Two things are the link's own: ids that
-do not wrap (paho's are 16 bits), and the change to MQTT 3.1.1, which needs a new paho client and hands
-everything over to it.
+paho's network thread connects, reconnects with backoff and keeps what was not yet confirmed. This side only puts messages
+in and takes them out, and never waits for the network. Two things are the link's own: ids that do not wrap (paho's are 16
+bits), and the change to MQTT 3.1.1, which needs a new paho client and hands everything over to it.
 """
 
 from __future__ import annotations
@@ -35,15 +34,14 @@ GOODBYE_SECONDS = 2.0
 class PahoLink:
     """A FleetLink over TCP or TLS. For one thread, beside paho's own.
 
-    `will` is published by the broker when this link is lost without a goodbye, `will_delay` seconds later
-    where the broker speaks MQTT 5, so that a tunnel is not an alarm. The last retained message published on
-    the will's topic is said again after every connection, since the will may have overwritten it meanwhile.
+    `will` is published by the broker when this link is lost without a goodbye, `will_delay` seconds later where the
+    broker speaks MQTT 5, so that a tunnel is not an alarm. The last retained message on each topic is said again after
+    every connection: the will may have overwritten it meanwhile, or the broker forgotten it.
 
-    `session_seconds`: for how long the broker keeps QoS 1 messages for this client id while it is away; 0:
-    not at all.
+    `session_seconds`: for how long the broker keeps QoS 1 messages for this client id while it is away; 0: not at all.
 
-    QoS 1 messages are taken while offline, up to MAX_WAITING, and sent in order when the broker is back. QoS
-    0 messages are not taken while offline. A message that was taken reaches the broker once or more often.
+    QoS 1 messages are taken while offline, up to MAX_WAITING, and sent in order when the broker is back. QoS 0 messages
+    are not taken while offline. A message that was taken reaches the broker once or more often.
     """
 
     def __init__(
@@ -70,7 +68,7 @@ class PahoLink:
         self._taken: dict[int, tuple[int, Message]] = {}  # paho's id: our id and the message, until confirmed
         self._told: list[int] = []  # our ids that `acknowledged` has yet to hand out
         self._next_id = 1
-        self._greeting: Message | None = None
+        self._retained: dict[str, Message] = {}  # the last one on each topic
         self._trouble: str | None = f"Not connected to the MQTT broker {broker} yet."
         self._unanswered = 0
         self._closed = False
@@ -99,8 +97,8 @@ class PahoLink:
         if len(message.payload) > MAX_PAYLOAD:
             raise Refused(what=f"a message on {message.topic}", why=f"more than {MAX_PAYLOAD} bytes")
         self._tend()
-        if self._will and message.retain and message.topic == self._will.topic:
-            self._greeting = message
+        if message.retain:
+            self._retained[message.topic] = message
         if self._closed or (qos == 0 and self._trouble) or len(self._taken) >= self._max_waiting:
             return None
         return self._hand_over(message, qos)
@@ -148,16 +146,15 @@ class PahoLink:
         return number
 
     def _settle(self) -> None:
-        """Match the broker's answers with what was taken. In this thread, so that an answer which overtook
-        `publish` finds its message."""
+        """Match the broker's answers with what was taken. In this thread, so that an answer which overtook `publish`
+        finds its message."""
         while self._confirmed:
             entry = self._taken.pop(self._confirmed.popleft(), None)
             if entry is not None:
                 self._told.append(entry[0])
 
     def _tend(self) -> None:
-        """Change the version of MQTT when the broker did not like the last one. paho cannot do it from
-        inside."""
+        """Change the version of MQTT when the broker did not like the last one. paho cannot do it from inside."""
         if not self._change_version or self._closed:
             return
         self._change_version, self._unanswered = False, 0
@@ -236,8 +233,8 @@ class PahoLink:
             if reason.value == UNSUPPORTED_VERSION:
                 self._ask_for_other_version(client)
             return
-        if self._greeting is not None:
-            client.publish(self._greeting.topic, self._greeting.payload, 1, True)
+        for message in list(self._retained.values()):  # the other thread may add one meanwhile
+            client.publish(message.topic, message.payload, 1, True)
         if self._subscriptions:
             client.subscribe([(pattern, 1) for pattern in self._subscriptions])
         else:

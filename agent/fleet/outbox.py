@@ -1,22 +1,23 @@
 """From the journal to the fleet: every event, in order, however often the broker, the link or the agent dies.
 
-Rules 1. An event is published after it is in the journal, never before. 2. The cursor moves on only when the
-broker has confirmed an event and all before it. What was on its way when the agent died is published again,
-under the same `seq`. 3. `seq` is the journal's, `after` the `seq` published before it: a consumer drops what
-it has and sees what it lacks (`agent.fleet.intake`). `journal` names the journal, so that a new one is not
-taken for repeats. 4. What a broker confirmed and then lost is asked for again with the command `resend`.
+Rules
+  1. An event is published after it is in the journal, never before.
+  2. The cursor moves on only when the broker has confirmed an event and all before it. What was on its way when the
+     agent died is published again, under the same `seq`.
+  3. `seq` is the journal's, `after` the `seq` published before it: a consumer drops what it has and sees what it lacks
+     (`agent.fleet.intake`). `journal` names the journal, so that a new one is not taken for repeats.
+  4. What a broker confirmed and then lost is asked for again with the command `resend`.
 """
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from agent.errors import Malformed
-from agent.fleet.telegram import Happened, Telegram
+from agent.fleet.telegram import Happened, Telegram, message
 from agent.ports import FleetLink, Message
 
 CURSOR = "outbox"
@@ -52,18 +53,16 @@ class Outbox:
         self._again: deque[tuple[int, int]] = deque()  # (after, up to) asked for again
 
     def pump(self) -> int:
-        """Move the cursor over what was confirmed, then publish what is new; returns how many events went
-        out.
-        Never waits for the network. Raises what the journal raises (JournalFull): the next call goes on."""
+        """Move the cursor over what was confirmed, then publish what is new; returns how many events went out. Never
+        waits for the network. Raises what the journal raises (JournalFull): the next call goes on."""
         self._settle()
         if not self._link.connected:
             return 0  # they are safe where they are
         return self._send_new() + self._send_again()
 
     def resend(self, args: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The command of that name: publish the events with after < seq <= until again, MAX_RESENT at most,
-        in the next calls of `pump`. Answers how far it will go. Raises Malformed for anything but two whole
-        numbers."""
+        """The command of that name: publish the events with after < seq <= until again, MAX_RESENT at most, in the next
+        calls of `pump`. Answers how far it will go. Raises Malformed for anything but two whole numbers."""
         after, until = args.get("after"), args.get("until")
         if type(after) is not int or type(until) is not int or after < 0:
             raise Malformed(what="a resend", why='it needs {"after": a number, "until": a number}')
@@ -125,8 +124,7 @@ class Outbox:
         return sent
 
     def _message(self, telegram: Telegram, seq: int, after: int) -> Message:
-        body: Mapping[str, Any] = {**telegram.body, "seq": seq, "after": after, "journal": self._name}
-        return Message(telegram.topic, json.dumps(body, sort_keys=True, separators=(",", ":")).encode())
+        return message(telegram.topic, {**telegram.body, "seq": seq, "after": after, "journal": self._name})
 
 
 def _name_of(journal: EventLog) -> str:

@@ -1,14 +1,12 @@
-"""Three different words. Online: the broker has the vehicle's word that it runs, and no last will. Healthy:
-it says
+"""Three different words. Online: the broker has the vehicle's word that it runs, and no last will. Healthy: it says
 itself that nothing is wrong. Fresh: what it says is not older than it promised to say it again."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from agent.fleet.telegram import redacted
+from agent.fleet.telegram import message, redacted
 from agent.fleet.topics import VehicleTopics
 from agent.ports import Clock, FleetLink, Message
 
@@ -20,10 +18,8 @@ SOONEST = 1.0
 
 
 def last_will(topics: VehicleTopics, session: str) -> Message:
-    """What the broker says for a vehicle that went without a goodbye. `session` tells an old will from a
-    new life.
-    """
-    return _retained(topics.status, {"status": OFFLINE, "session": session})
+    """What the broker says for a vehicle that went without a goodbye. `session` tells an old will from a new life."""
+    return message(topics.status, {"status": OFFLINE, "session": session}, retain=True)
 
 
 class Presence:
@@ -35,7 +31,7 @@ class Presence:
         self._said_at = 0.0
 
     def online(self) -> None:
-        """Say so once, after the link is made; the link says it again after every reconnection."""
+        """Say so once, after the link is made; the link says it again after each connection."""
         self._say(ONLINE)
 
     def stopped(self) -> None:
@@ -44,21 +40,16 @@ class Presence:
 
     def state(self, healthy: bool, troubles: list[str], facts: Mapping[str, Any]) -> None:
         """Say how the vehicle stands, when it changed or it is time; cheap to call every turn. `troubles` are
-        sentences, `facts` what else the page shows: job, state, round, samples, loss, held, software,
-        profile."""
+        sentences, `facts` what else the page shows: account, trip, jobs, training, software, profile."""
         now = self._clock.monotonic()
         state = {"healthy": healthy, "troubles": troubles[:10], **redacted(facts)}
         age = now - self._said_at
         if self._said is not None and (age < SOONEST or (state == self._said and age < EVERY)):
             return
         body = {**state, "session": self._session, "at": round(self._clock.now(), 3), "every": EVERY}
-        if self._link.publish(_retained(self._topics.state, body)) is not None:
+        if self._link.publish(message(self._topics.state, body, retain=True)) is not None:
             self._said, self._said_at = state, now
 
     def _say(self, status: str) -> None:
         body = {"status": status, "session": self._session, "at": round(self._clock.now(), 3)}
-        self._link.publish(_retained(self._topics.status, body))
-
-
-def _retained(topic: str, body: Mapping[str, Any]) -> Message:
-    return Message(topic, json.dumps(body, sort_keys=True, separators=(",", ":")).encode(), retain=True)
+        self._link.publish(message(self._topics.status, body, retain=True))

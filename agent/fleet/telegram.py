@@ -1,25 +1,26 @@
-"""What leaves the car: an event as the fleet sees it, without what is nobody else's business."""
+"""What leaves the car: messages as the fleet sees them, without what is nobody else's business."""
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from agent.fleet.topics import VehicleTopics
+from agent.ports import Message
 
 MAX_TEXT = 1000
 MAX_DATA = 32 * 1024
 MAX_DEPTH = 6
 WITHHELD = "withheld"
 
-_PRIVATE_NAME = re.compile(
-    r"(^|_)(lat|latitude|lon|lng|longitude|alt|altitude|heading|position|location|gps|geofence|route|place"
-    r"|secret|seed|key|keys|token|password|credential|passphrase|envelope|xdr|frame|image|label|path)(_|$)",
-    re.IGNORECASE,
-)
+_PLACES = "lat|latitude|lon|lng|longitude|alt|altitude|heading|position|location|gps|geofence|route|place"
+_SECRETS = "secret|seed|key|keys|token|password|credential|passphrase|envelope|xdr|frame|image|label|path"
+_PLACE_NAME = re.compile(f"(^|_)({_PLACES})(_|$)", re.IGNORECASE)
+_PRIVATE_NAME = re.compile(f"(^|_)({_PLACES}|{_SECRETS})(_|$)", re.IGNORECASE)
 _SECRET_SEED = re.compile(r"S[A-Z2-7]{55}")
 _COORDINATES = re.compile(r"-?\d{1,2}\.\d{4,}\s*[,; ]\s*-?\d{1,3}\.\d{4,}")
 
@@ -65,10 +66,27 @@ def level(kind: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.:-]", "-", kind)[:64]
 
 
+def message(topic: str, body: Mapping[str, Any], retain: bool = False) -> Message:
+    """A JSON object as it is sent: compact, its names in order."""
+    return Message(topic, json.dumps(body, sort_keys=True, separators=(",", ":")).encode(), retain)
+
+
+def numbers(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Figures by name, or by name and label: finite numbers alone, and none whose name is a place's."""
+    kept: dict[str, Any] = {}
+    for name, value in figures.items():
+        if _PLACE_NAME.search(name):
+            continue
+        if isinstance(value, Mapping):
+            kept[name] = numbers(value)
+        elif isinstance(value, int | float) and math.isfinite(value):
+            kept[name] = int(value) if value == int(value) else round(value, 3)
+    return kept
+
+
 def redacted(value: Any, depth: int = 0) -> Any:
-    """The same JSON without positions and secrets. The journal holds none by law; this is the second lock.
-    Names decide first, then texts: a secret seed or a pair of coordinates never passes, wherever it
-    stands."""
+    """The same JSON without positions and secrets. The journal holds none by law; this is the second lock. Names
+    decide first, then texts: a secret seed or a pair of coordinates never passes, wherever it stands."""
     if isinstance(value, Mapping):
         if depth >= MAX_DEPTH:
             return WITHHELD

@@ -1,8 +1,7 @@
 """Topic names. One place builds them and one place reads them.
 
-milepost/v1/{fleet}/{vehicle}/status | state | event/{kind} | metric | cmd/{verb} | reply/{verb} |
-config/{which} milepost/v1/market/{settlement}/…    what validators send each other; so no fleet may be called
-"market".
+milepost/v1/{fleet}/{vehicle}/status | state | metric | event/{kind} | cmd/{verb} | reply/{verb} | config/desired |
+config/reported. Under milepost/v1/market/{settlement}/ validators talk, so no fleet may be called "market".
 """
 
 from __future__ import annotations
@@ -47,6 +46,14 @@ class VehicleTopics:
     @property
     def metric(self) -> str:
         return f"{self.root}/metric"
+
+    @property
+    def desired(self) -> str:
+        return f"{self.root}/config/desired"
+
+    @property
+    def reported(self) -> str:
+        return f"{self.root}/config/reported"
 
     @property
     def commands(self) -> str:

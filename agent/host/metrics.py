@@ -110,8 +110,8 @@ METRICS: dict[str, Metric] = {
     ),
     "refused_total": Metric(
         "counter",
-        "Input from outside that was refused: bundles, messages, commands.",
-        "If it grows by the minute, somebody sends rubbish: the log names the source.",
+        "Input over MQTT that was refused: messages too large or too many, commands, wishes for settings.",
+        "If it grows by the minute, somebody sends rubbish: look at the broker's ACL for who may.",
         ("source",),
     ),
 }
@@ -147,6 +147,16 @@ class Metrics:
                 if other[0] == name:
                     self._values[other] = 0
             self._values[key] = 1
+
+    def figures(self) -> dict[str, float | dict[str, float]]:
+        """Every figure now, by name; those of a metric with a label by what the label says."""
+        with self._lock:
+            values = dict(self._values)
+        labelled: dict[str, dict[str, float]] = {}
+        for (name, labels), value in values.items():
+            for _, word in labels:
+                labelled.setdefault(name, {})[word] = value
+        return {**{name: value for (name, labels), value in values.items() if not labels}, **labelled}
 
     def text(self) -> str:
         """The exposition, metrics in the order of METRICS."""

@@ -11,9 +11,10 @@ import binascii
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from agent.core import money
+from agent.core.gates import BANDS
 from agent.errors import MilepostError
 
 TESTNET = "https://horizon-testnet.stellar.org"
@@ -50,6 +51,12 @@ def _loopback(listen: str) -> str:
     if listen and (host not in ("127.0.0.1", "localhost", "[::1]") or not port.isdecimal()):
         raise ValueError("metrics are for this machine alone: use 127.0.0.1:PORT")
     return listen
+
+
+def _interval(seconds: float) -> float:
+    if seconds and not 10 <= seconds <= 86_400:
+        raise ValueError("it is 0, or from 10 to 86400 seconds")
+    return seconds
 
 
 Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
@@ -212,7 +219,7 @@ class Gates(Section):
     """Training pauses when the battery falls below this."""
     resume_above_volts: Annotated[float, Field(ge=0, le=60)] = 12.4
     """It goes on above this."""
-    disk_free_mb: Annotated[int, Field(ge=0)] = 1024
+    disk_free_mb: Annotated[int, Field(ge=0, le=1_000_000)] = 1024
     """Training pauses when less than this is free."""
     pause_above_load: Share = 0.9
     """Training pauses when others use more than this share of all cores."""
@@ -220,6 +227,13 @@ class Gates(Section):
     """It goes on below this share."""
     metered: Literal["wait", "use"] = "wait"
     """What to do with bundles while the link is metered."""
+
+    @model_validator(mode="after")
+    def _bands(self) -> Gates:
+        for low, high in BANDS:
+            if getattr(self, low) > getattr(self, high):
+                raise ValueError(f"{low} lies above {high}, so the gate would flap")
+        return self
 
 
 class Machine(Section):
@@ -259,6 +273,10 @@ class Mqtt(Section):
     """Where the broker asks for one."""
     password_file: Path | None = None
     """File with the password, mode 0600."""
+    metric_s: Annotated[float, AfterValidator(_interval)] = 60
+    """Time between two messages with the vehicle's figures: 10 to 86400. 0: none."""
+    discovery: Annotated[str, Field(pattern=r"^([A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*)?$", max_length=64)] = ""
+    """Home Assistant's discovery prefix, by custom homeassistant: the car shows up there. Nothing: off."""
 
 
 class Validator(Section):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.core import gates
 from agent.core.mileage import Bounds
 from agent.core.trip import Fence, TripRules
 from agent.fleet.link import PahoLink
-from agent.fleet.topics import VehicleTopics
 from agent.host import metrics
 from agent.host.clock import SystemClock
 from agent.host.logs import Log
@@ -26,15 +25,14 @@ from agent.sense.sources import Sources
 from agent.vehicle.daemon import Parts, Vehicle
 from agent.vehicle.desk import Desk
 from agent.vehicle.gauges import Gauges
-from agent.vehicle.logbook import Logbook, every_job
+from agent.vehicle.logbook import JOURNAL, Logbook, every_job
 from agent.vehicle.offers import Market
-from agent.vehicle.watch import Watch, connect
+from agent.vehicle.radio import Radio
+from agent.vehicle.watch import Watch
 from agent.vehicle.workshop import Workshop
 
 if TYPE_CHECKING:
     from stellar_sdk import Keypair
-
-JOURNAL = "journal.sqlite"
 
 
 def vehicle(config: Config, clock: SystemClock, trainer: Trainer | None = None) -> Vehicle:
@@ -59,9 +57,7 @@ def vehicle(config: Config, clock: SystemClock, trainer: Trainer | None = None) 
         outcomes=lambda: logbook.outcomes,
         last_choice=lambda: logbook.last_choice,
     )
-    topics = VehicleTopics(config.agent.fleet, config.agent.id)
-    fleet = connect(broker(config.mqtt), topics, journal, clock) if config.mqtt.enabled else None
-    host = Machine(config.machine, state)
+    tune = partial(Radio, config, journal, clock) if config.mqtt.enabled else None
     return Vehicle(
         Parts(
             odometer=sources.odometer(config.odometer.source),
@@ -69,7 +65,7 @@ def vehicle(config: Config, clock: SystemClock, trainer: Trainer | None = None) 
             trainer=trainer,
             desk=desk,
             logbook=logbook,
-            watch=Watch(gates.Limits(**config.gates.model_dump()), host, journal, fleet),
+            watch=Watch(config, Machine(config.machine, state), journal, tune),
             clock=clock,
             log=log,
             rules=rules(config),

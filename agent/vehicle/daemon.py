@@ -265,7 +265,7 @@ class Vehicle:
             )
         said = self.status("online")
         try:
-            parts.watch.talk(said)
+            parts.watch.talk(said, parts.gauges.metrics.figures())
         except Unavailable as error:
             self._say("fleet", error)
         self._write_status(said)
@@ -286,6 +286,7 @@ class Vehicle:
             "jobs": [_brief(job) for job in parts.logbook.open.values()],
             "training": self._progress() if training else None,
             "closed_gates": sorted(parts.watch.closed),
+            "set_by_fleet": dict(parts.watch.settled.taken),
             "software": __version__,
             "profile": parts.desk.config.agent.profile,
             "troubles": [t for t in (*troubles, *parts.watch.troubles) if t],

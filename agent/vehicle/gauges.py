@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from agent.core.trip import TripState
-from agent.fleet.link import PahoLink
 from agent.host.metrics import Metrics
 from agent.ports import Conditions, Progress
 
@@ -40,10 +39,12 @@ class Gauges:
             if value is not None:
                 self.metrics.set(metric, value)
 
-    def fleet(self, link: PahoLink, behind: bool) -> None:
-        self.metrics.set("link_connected", link.connected)
+    def fleet(self, connected: bool, behind: bool, refused: Mapping[str, int]) -> None:
+        """`refused`: input counted so far, by where it came from."""
+        self.metrics.set("link_connected", connected)
         self.metrics.set("outbox_waiting", behind)
-        self.metrics.set("refused_total", link.refused, source="broker")
+        for source, count in refused.items():
+            self.metrics.set("refused_total", count, source=source)
 
     def ledger(self, answered: bool, now: float) -> None:
         """After an errand that asked the ledger."""

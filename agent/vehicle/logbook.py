@@ -10,6 +10,8 @@ from agent.core.job import IN_FLIGHT, Job, State, advance
 from agent.core.trip import Phase, TripState
 from agent.journal import Event, Journal, JournalReader
 
+JOURNAL = "journal.sqlite"
+"""The vehicle's journal in its state directory."""
 TRIP = "trip"
 """The journal's note that holds the trip machine's mileage."""
 BEFORE_ARRIVAL = (State.OPENED, State.CHOSEN, State.TRAINING)

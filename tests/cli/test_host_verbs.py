@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tarfile
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.journal import Journal
 from agent.ledger import keys
 
 
@@ -65,6 +67,26 @@ def test_show_says_where_values_come_from_and_hides_places(vehicle: Path) -> Non
     as_json = milepost("--config", str(vehicle), "config", "show", "--json").stdout
     assert json.loads(as_json)["trip"]["geofences"] == "[hidden]"
     assert "52.5" not in shown + as_json
+
+
+def test_show_says_what_the_fleet_set_over_the_air(vehicle: Path, tmp_path: Path) -> None:
+    wish = {"id": "2026-11-21-1", "settings": {"gates.disk_free_mb": 4096, "market.max_stake": "1000"}}
+    journal = Journal(tmp_path / "journal.sqlite")
+    journal.remember("desired", json.dumps(wish))
+    journal.close()
+    shown = milepost("--config", str(vehicle), "config", "show")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert re.search(r"disk_free_mb = 4096 +# the fleet's 2026-11-21-1 gates.disk_free_mb", shown.stdout)
+    assert re.search(r'max_stake = "100" +# default', shown.stdout)
+    as_json = milepost("--config", str(vehicle), "config", "show", "--json").stdout
+    assert json.loads(as_json)["gates"]["disk_free_mb"] == 4096
+
+
+def test_show_without_a_readable_journal_says_what_is_missing(vehicle: Path, tmp_path: Path) -> None:
+    (tmp_path / "journal.sqlite").write_bytes(b"this is no database, and longer than a header of SQLite's is" * 9)
+    shown = milepost("--config", str(vehicle), "config", "show")
+    assert "disk_free_mb = 1 " in shown.stdout
+    assert shown.stderr.startswith("What the fleet set over the air is not shown: ")
 
 
 @pytest.mark.slow

@@ -109,6 +109,41 @@ def test_the_page_cannot_send_commands(guarded: Guarded) -> None:
     assert [message.payload for message in orders] == [b"from the workshop"]
 
 
+def test_a_vehicle_announces_itself_alone_and_wishes_for_nothing(guarded: Guarded) -> None:
+    def place(name: str, kind: str = "device") -> str:
+        return f"homeassistant/{kind}/{name}/config"
+
+    house = guarded.link("home-assistant", ("homeassistant/#", A.metric, B.metric))
+    thief, victim = guarded.link("car-a", (A.desired, B.desired)), guarded.link("car-b", (B.desired,))
+    workshop = guarded.link("workshop", (A.reported, B.reported))
+    until(lambda: house.connected and workshop.connected and victim.connected)
+    until(lambda: thief.connected or thief.trouble)
+    forged = (
+        *(place("car-b"), place("car-a", "sensor"), place("car-a/x"), "homeassistant/status", "homeassistant/device"),
+        *(A.desired, B.desired, B.reported, B.metric),
+    )
+    for topic in forged:
+        thief.publish(Message(topic, b"forged", retain=True))
+    for topic in (place("car-a"), A.metric, A.reported):
+        thief.publish(Message(topic, b"true"))
+    heard: list[Message] = []
+    until(lambda: heard.extend(house.receive()) or len(heard) >= 2)
+    assert sorted((message.topic, message.payload) for message in heard) == [
+        (place("car-a"), b"true"),
+        (A.metric, b"true"),
+    ]
+    reports: list[Message] = []
+    until(lambda: reports.extend(workshop.receive()) or reports)
+    assert [(message.topic, message.payload) for message in reports] == [(A.reported, b"true")]
+    house.publish(Message(A.desired, b"from the house"))
+    house.publish(Message(A.command("hold"), b"from the house"))
+    workshop.publish(Message(B.desired, b"for another"))
+    workshop.publish(Message(A.desired, b"from the workshop"))
+    wishes: list[Message] = []
+    until(lambda: wishes.extend(thief.receive()) or wishes)
+    assert [message.payload for message in wishes] == [b"from the workshop"]
+
+
 def test_a_client_is_who_its_certificate_says_whatever_it_calls_itself(guarded: Guarded) -> None:
     page = guarded.link("fleet-page", whole_fleet())
     liar = guarded.link("car-b", certificates=guarded.authority.issue("car-a"))

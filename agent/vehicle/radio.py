@@ -1,0 +1,79 @@
+"""The vehicle's side of MQTT: what it tells its fleet, and what it obeys."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from agent import __version__
+from agent.fleet.commands import Commands, Handler
+from agent.fleet.desired import Desired, Outcome
+from agent.fleet.discovery import Discovery
+from agent.fleet.link import PahoLink
+from agent.fleet.metric import Metric
+from agent.fleet.outbox import Outbox
+from agent.fleet.status import Presence, last_will
+from agent.fleet.telegram import describer
+from agent.fleet.topics import VehicleTopics
+from agent.host.sections import Config
+from agent.journal import Journal
+from agent.market.wiring import broker
+from agent.ports import Clock
+from agent.vehicle.gauges import Gauges
+
+Follow = Callable[[Mapping[str, Any]], Outcome]
+
+
+class Radio:
+    """`orders` obey the workshop's commands, `follow` its wishes for settings. The session's id tells an old last will
+    from a new life. Raises NotDiscoverable, and what a broker's credentials raise."""
+
+    def __init__(
+        self, config: Config, journal: Journal, clock: Clock, orders: Mapping[str, Handler], follow: Follow
+    ) -> None:
+        topics = VehicleTopics(config.agent.fleet, config.agent.id)
+        session = secrets.token_hex(8)
+        self.link = link = PahoLink(
+            broker(config.mqtt), topics.vehicle, (topics.commands, topics.desired), will=last_will(topics, session)
+        )
+        self._presence = Presence(link, topics, session, clock)
+        self._outbox = Outbox(journal, link, describer(topics))
+        self._metric = Metric(link, topics, session, clock)
+        self._commands = Commands(link, topics, journal, clock, {**orders, "resend": self._outbox.resend})
+        self._desired = Desired(link, topics, session, journal, clock, follow)
+        self._discovery = Discovery(link, topics, journal, config.mqtt.discovery, __version__, config.agent.profile)
+        self._announced: float | None = None
+        """The interval of `metric` as it was announced."""
+        self._presence.online()
+        self._desired.report()
+
+    def talk(self, status: Mapping[str, Any], figures: Mapping[str, Any], metric_s: float) -> None:
+        """Publish what is new, say how we are, obey. Raises JournalFull."""
+        if metric_s != self._announced:
+            self._announced = metric_s
+            self._discovery.announce(metric_s)
+        self._outbox.pump()
+        self._presence.state(not status["troubles"], status["troubles"], _facts(status))
+        self._metric.say(figures, metric_s)
+        heard = self.link.receive()
+        try:
+            self._commands.obey(heard)
+        finally:  # a full disk keeps a command from being answered; a wish waits until it can be written down
+            self._desired.hear(heard)
+
+    def show(self, gauges: Gauges) -> None:
+        gauges.fleet(
+            self.link.connected,
+            self._outbox.behind,
+            {"broker": self.link.refused, "commands": self._commands.refused, "desired": self._desired.refused},
+        )
+
+    def close(self) -> None:
+        self._presence.stopped()
+        self.link.close()
+
+
+def _facts(status: Mapping[str, Any]) -> dict[str, Any]:
+    """What the fleet page shows of the status, without what changes every second."""
+    return {name: status[name] for name in ("account", "trip", "jobs", "training", "software", "profile")}

@@ -1,0 +1,147 @@
+"""A vehicle and its workshop over a real broker: figures, wishes and the hold, over restarts of both."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.fleet.link import PahoLink
+from agent.fleet.topics import VehicleTopics
+from agent.host.clock import SystemClock
+from agent.host.metrics import Metrics
+from agent.host.scripted import ScriptedHost
+from agent.host.sections import Agent, Config, Mqtt
+from agent.journal import Journal
+from agent.ports import Conditions, Message
+from agent.vehicle.gauges import Gauges
+from agent.vehicle.radio import Radio
+from agent.vehicle.watch import Watch
+from tests.fleet.brokers import Mosquitto, until
+
+TOPICS = VehicleTopics("north", "car")
+STATUS: dict[str, Any] = {
+    "troubles": [],
+    "account": "G",
+    "trip": {"phase": "waiting", "metres": 0, "total": 0},
+    "jobs": [],
+    "training": None,
+    "software": "0.1.0",
+    "profile": "none",
+}
+
+
+class Street:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "broker").mkdir()
+        self.broker = Mosquitto(folder / "broker")
+        self.workshop: PahoLink = self.broker.link("workshop", [f"{TOPICS.root}/#", "homeassistant/#"])
+        until(lambda: self.workshop.connected)
+        self.heard: list[Message] = []
+        self.start()
+
+    def start(self, **mqtt: Any) -> None:
+        self.journal = Journal(self.folder / "journal.sqlite")
+        settings = Mqtt(host="127.0.0.1", port=self.broker.port, **{"metric_s": 10, **mqtt})
+        config = Config(agent=Agent(id="car", fleet="north"), mqtt=settings)
+        host = ScriptedHost(Conditions(temperature_c=80))
+        self.watch = Watch(config, host, self.journal, partial(Radio, config, self.journal, SystemClock()))
+
+    def stop(self) -> None:
+        self.watch.close()
+        self.journal.close()
+
+    def restart(self, **mqtt: Any) -> None:
+        self.stop()
+        self.start(**mqtt)
+
+    def on(self, topic: str) -> list[Any]:
+        """What was said on a topic, turning the vehicle's loop once."""
+        self.watch.look(ignition=True)
+        self.watch.talk(STATUS, {"temperature_celsius": 80.0, "latitude": 48.1})
+        self.heard += self.workshop.receive()
+        return [json.loads(m.payload or b"null") for m in self.heard if m.topic == topic]
+
+    def wish(self, id: str, **settings: Any) -> Any:
+        """The report on it."""
+        body = {"id": id, "settings": {f"gates.{name}": value for name, value in settings.items()}}
+        self.workshop.publish(Message(TOPICS.desired, json.dumps(body).encode(), retain=True))
+        return until(lambda: [r for r in self.on(TOPICS.reported) if r["id"] == id])[-1]
+
+
+@pytest.fixture
+def street(tmp_path: Path) -> Iterator[Street]:
+    street = Street(tmp_path)
+    yield street
+    street.stop()
+    street.broker.close()
+
+
+def test_figures_are_heard_and_no_place_is_among_them(street: Street) -> None:
+    said = until(lambda: street.on(TOPICS.metric))[0]
+    assert said["figures"] == {"temperature_celsius": 80}
+    assert said["every"] == 10
+
+
+def test_a_wish_for_a_stricter_gate_shuts_it_and_is_reported(street: Street) -> None:
+    until(lambda: street.on(TOPICS.state))
+    assert street.watch.closed == frozenset()
+    report = street.wish("w1", pause_above_c=79, resume_below_c=70, pause_below_volts=3)
+    assert report["settings"]["gates.pause_above_c"] == 79
+    assert list(report["refused"]) == ["gates.pause_below_volts"]
+    until(lambda: street.on(TOPICS.state) and "temperature" in street.watch.closed)
+
+
+def test_a_wish_outlives_the_vehicles_restart_and_the_brokers_loss(street: Street) -> None:
+    street.wish("w1", pause_above_c=79)
+    street.restart()
+    street.on(TOPICS.state)
+    assert street.watch.settled.taken == {"gates.pause_above_c": 79}
+    assert "temperature" in street.watch.closed
+
+
+@pytest.mark.slow
+def test_what_is_in_force_is_said_again_to_a_broker_that_forgot_it(street: Street) -> None:
+    street.wish("w1", pause_above_c=79)
+    street.broker.kill()
+    until(lambda: not street.watch._radio.link.connected)
+    for file in (street.folder / "broker").glob("mosquitto.db*"):
+        file.unlink()
+    street.heard.clear()
+    street.broker.revive()
+    until(lambda: street.workshop.connected)
+    assert until(lambda: street.on(TOPICS.reported))[-1]["settings"]["gates.pause_above_c"] == 79
+
+
+def test_a_wish_made_while_the_car_sleeps_is_followed_when_it_wakes(street: Street) -> None:
+    until(lambda: street.on(TOPICS.state))
+    street.stop()
+    body = {"id": "w2", "settings": {"gates.pause_above_c": 79}}
+    street.workshop.publish(Message(TOPICS.desired, json.dumps(body).encode(), retain=True))
+    until(lambda: street.workshop.acknowledged())
+    street.start()
+    until(lambda: street.on(TOPICS.state) and street.watch.settled.taken)
+
+
+def test_home_assistant_is_told_when_it_is_wished_and_told_to_forget_when_it_is_not(street: Street) -> None:
+    place = "homeassistant/device/car/config"
+    until(lambda: street.on(TOPICS.reported))
+    assert street.on(place) == []
+    street.restart(discovery="homeassistant")
+    assert until(lambda: street.on(place))[-1]["device"]["name"] == "car"
+    street.restart()
+    until(lambda: street.on(place)[-1] is None)
+
+
+def test_what_was_refused_is_counted_by_where_it_came_from(street: Street) -> None:
+    until(lambda: street.on(TOPICS.reported))
+    street.workshop.publish(Message(TOPICS.desired, b"rubbish"))
+    until(lambda: [r for r in street.on(TOPICS.reported) if "error" in r])
+    gauges = Gauges(Metrics())
+    street.watch.show(gauges)
+    assert gauges.metrics.figures()["refused_total"] == {"broker": 0, "commands": 0, "desired": 1}
