@@ -23,11 +23,12 @@ FEWEST = 64
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Two rounds on the same samples."""
+    """A round, and the one before, on the same samples."""
 
     newest: float
     """The task's figure: RMSE in degrees, or the share that was right."""
-    last: float
+    last: float | None
+    """The round before; None where there is none to compare with."""
     samples: int
     worse: bool
 
@@ -35,10 +36,10 @@ class Verdict:
 class Shadow:
     """Takes the trip's labelled samples as they come and keeps nothing of them but losses."""
 
-    def __init__(self, newest: Runner, last: Runner, task: Task) -> None:
-        self._runners, self._task = (newest, last), task
-        self._losses: list[tuple[Losses, Losses]] = []
-        self._squares = np.zeros(2)
+    def __init__(self, newest: Runner, last: Runner | None, task: Task) -> None:
+        self._runners, self._task = [newest, *filter(None, [last])], task
+        self._losses: list[list[Losses]] = []
+        self._squares = np.zeros(len(self._runners))
         self._samples = 0
 
     def __repr__(self) -> str:
@@ -46,11 +47,11 @@ class Shadow:
 
     def see(self, samples: Samples, labels: Labels) -> None:
         """(n, channels, height, width) uint8 and what the driver did. Raises Malformed."""
-        newest, last = (score(runner.run(samples), labels, self._task) for runner in self._runners)
-        self._losses.append((newest.losses, last.losses))
+        scores = [score(runner.run(samples), labels, self._task) for runner in self._runners]
+        self._losses.append([each.losses for each in scores])
         # Both figures are means over samples: of squares under a root, or of hits.
         power = 2 if self._task.kind == "steering" else 1
-        self._squares += np.array([newest.figure, last.figure]) ** power * len(labels)
+        self._squares += np.array([each.figure for each in scores]) ** power * len(labels)
         self._samples += len(labels)
 
     def verdict(self) -> Verdict | None:
@@ -58,8 +59,10 @@ class Shadow:
         if self._samples < FEWEST:
             return None
         power = 2 if self._task.kind == "steering" else 1
-        newest, last = (self._squares / self._samples) ** (1.0 / power)
+        newest, *last = (float(figure) for figure in (self._squares / self._samples) ** (1.0 / power))
+        if not last:
+            return Verdict(newest=newest, last=None, samples=self._samples, worse=False)
         difference = np.concatenate([new - old for new, old in self._losses])
         margin = SURE * float(difference.std()) / math.sqrt(len(difference))
         worse = not float(difference.mean()) <= margin
-        return Verdict(newest=float(newest), last=float(last), samples=self._samples, worse=worse)
+        return Verdict(newest=newest, last=last[0], samples=self._samples, worse=worse)

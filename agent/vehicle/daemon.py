@@ -238,9 +238,9 @@ class Vehicle:
         at = self.parts.clock.now()
         job = self.parts.logbook.record(job_id, kind, facts, at, trip)
         self.parts.gauges.job(kind, facts, job.state.value)
-        if (shadow := facts.get("shadow")) and shadow["worse"]:
+        if facts.get("shadow_worse"):
             self._log.warning(
-                "round.worse_here", round=job.facts["round"], figure=shadow["newest"], last=shadow["last"]
+                "round.worse_here", round=job.facts["round"], figure=facts["shadow"], last=facts["shadow_last"]
             )
         shown: dict[str, Any] = {k: v for k, v in facts.items() if isinstance(v, (int, str, float)) and k != "envelope"}
         self._log.event(f"job.{kind}", job=job_id, **shown)

@@ -1,4 +1,4 @@
-"""What the newest round would have done on this trip, beside the round before (`learn.shadow`). Nothing steers by it.
+"""What the newest round would have done on this trip, beside the round before where there is one (`learn.shadow`). Nothing steers by it.
 
 Every tenth labelled frame is kept as a small sample, in memory, until arrival; then both rounds are run over them.
 """
@@ -12,7 +12,7 @@ from agent.core.documents import Round
 from agent.ports import LabelledFrame
 
 if TYPE_CHECKING:
-    from agent.learn.runner import Machine
+    from agent.learn.runner import Machine, Runner
     from agent.learn.samples import Image
     from agent.learn.shadow import Verdict
 
@@ -43,25 +43,22 @@ class Onlooker:
             self._samples.append(prepare(frame.image, self._round.input))
             self._labels.append(frame.label)
 
-    def verdict(self, newest: Path, last: Path, machine: Machine) -> Verdict | None:
-        """Both bundles' figures on what was seen; None when that was too little. Raises Malformed."""
+    def verdict(self, newest: Path, last: Path | None, machine: Machine) -> Verdict | None:
+        """The bundles' figures on what was seen; None when that was too little. Raises Malformed."""
         import numpy as np
 
-        from agent.learn import checkpoint, graph
-        from agent.learn.runner import Runner
         from agent.learn.samples import planes
         from agent.learn.shadow import Shadow
 
         if not self._samples:
             return None
-        runners = [
-            Runner(
-                graph.check(folder / "model.onnx"),
-                checkpoint.read_weights(folder / "weights.safetensors"),
-                machine,
-            )
-            for folder in (newest, last)
-        ]
-        shadow = Shadow(runners[0], runners[1], self._round.task)
+        shadow = Shadow(_runner(newest, machine), _runner(last, machine) if last else None, self._round.task)
         shadow.see(np.ascontiguousarray(planes(np.stack(self._samples))), np.array(self._labels, np.float32))
         return shadow.verdict()
+
+
+def _runner(folder: Path, machine: Machine) -> Runner:
+    from agent.learn import checkpoint, graph
+    from agent.learn.runner import Runner
+
+    return Runner(graph.check(folder / "model.onnx"), checkpoint.read_weights(folder / "weights.safetensors"), machine)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,7 +113,7 @@ class Workshop:
         )
         bundle.lay(home / "contribution", {bundle.CONTRIBUTION: contribution.to_bytes(), bundle.UPDATE: ciphertext})
         facts = {"samples": trained.samples, "steps": trained.steps, "held_back": trained.held_back}
-        return [("trained", {**facts, "shadow": self._shadow(job, round_)})]
+        return [("trained", {**facts, **self._shadow(job, round_)})]
 
     def keep_residual(self, job: Job) -> None:
         """Only what was entered counts as said. A rename to the same place twice is the same."""
@@ -125,18 +125,22 @@ class Workshop:
     def home(self, job: Job) -> Path:
         return self.folder / job.id
 
-    def _shadow(self, job: Job, round_: Round) -> dict[str, Any] | None:
-        """How the round did on this trip's road, beside the one before. None where there is nothing to compare."""
-
+    def _shadow(self, job: Job, round_: Round) -> dict[str, Any]:
+        """The round's figure on this trip's road, beside that of the round before. Empty where too little was seen."""
         last = self.last_round(round_.model)
-        if self.onlooker is None or last in (None, job.facts["round"]) or not self.shelf.holds(str(last)):
-            return None
-        newest, before = (self.shelf.get(cid, bundle.ROUND_LIMITS) for cid in (job.facts["round"], str(last)))
+        if self.onlooker is None:
+            return {}
+        before = None
+        if last is not None and last != job.facts["round"] and self.shelf.holds(last):
+            before = self.shelf.get(last, bundle.ROUND_LIMITS)
+        newest = self.shelf.get(job.facts["round"], bundle.ROUND_LIMITS)
         try:
             verdict = self.onlooker.verdict(newest, before, self._machine())
         except Refused:  # the last round had another form
-            return None
-        return None if verdict is None else {**asdict(verdict), "against": last}
+            verdict = self.onlooker.verdict(newest, None, self._machine())
+        if verdict is None:
+            return {}
+        return {"shadow": verdict.newest, "shadow_last": verdict.last, "shadow_worse": verdict.worse}
 
     def _residual_key(self) -> bytes:
         return keys.derived(self.keypair, "milepost/residual")

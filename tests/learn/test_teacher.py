@@ -83,3 +83,9 @@ def test_a_round_that_does_worse_on_this_cars_roads_is_marked() -> None:
         assert (verdict.worse, verdict.samples) == (worse, 100)
         mine = verdict.newest if newest is good else verdict.last
         assert mine == pytest.approx(0, abs=1e-3)
+
+    alone = Shadow(good, None, steering)
+    alone.see(samples, labels)
+    verdict = alone.verdict()
+    assert verdict is not None and (verdict.last, verdict.worse) == (None, False)
+    assert verdict.newest == pytest.approx(0, abs=1e-3)

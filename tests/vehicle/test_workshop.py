@@ -15,13 +15,18 @@ from agent.core.documents import Input, Round, Task
 from agent.core.job import Job, Step
 from agent.host.sections import Config
 from agent.journal import Journal
+from agent.learn import networks
+from agent.learn.export import export
+from agent.learn.runner import HERE
 from agent.learn.teacher import NAME, OtherTeacher
 from agent.ledger.horizon import Horizon, LedgerUnavailable
 from agent.market.bundle import Shelf
 from agent.ports import LabelledFrame
 from agent.vehicle.desk import Desk
 from agent.vehicle.logbook import Logbook
+from agent.vehicle.onlooker import Onlooker
 from agent.vehicle.workshop import Workshop
+from tools.bench.plain_round import bundle, plain_round
 from tools.demo.hostile import NoiseTrainer
 
 RED, GREEN, GREY = (0, 0, 255), (0, 255, 0), (128, 128, 128)  # BGR, as a camera gives them
@@ -100,3 +105,19 @@ def test_without_a_network_it_trains_on_the_round_it_had_last_if_that_is_still_h
     else:
         with pytest.raises(LedgerUnavailable):
             desk.do(Job("trip-000002"), Step.CHOOSE)
+
+
+def test_a_trip_says_what_the_round_would_have_done_on_its_road_and_what_the_one_before(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("newest", "before")]
+    for seed, folder in enumerate(folders):
+        round_ = plain_round(network="deepchain", sample=Input(height=28, width=28, colour="grey"))
+        bundle(round_, folder, seed)
+        (folder / "model.onnx").write_bytes(export(networks.build(round_), round_.input))
+    onlooker = Onlooker(round_)
+    for seen in range(1000):
+        onlooker.see(LabelledFrame(seen / 20, np.full((30, 30, 3), seen % 200, np.uint8), 3.0))
+        onlooker.see(LabelledFrame(seen / 20, np.zeros((30, 30, 3), np.uint8), None))
+    alone, beside = (onlooker.verdict(folders[0], last, HERE) for last in (None, folders[1]))
+    assert alone is not None and beside is not None
+    assert (alone.samples, alone.last, alone.worse) == (100, None, False)
+    assert alone.newest == beside.newest != beside.last
