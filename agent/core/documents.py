@@ -288,7 +288,7 @@ class Settled(Part):
 class SettlementRecord(Document):
     """A batch of 1 to 32 verdicts, hash-linked to the batch before and anchored by the transaction that settles it."""
 
-    max_bytes: ClassVar[int] = 1024 * 1024
+    max_bytes: ClassVar[int] = 2 * 1024 * 1024
 
     protocol: Literal[1] = 1
     index: int = Field(ge=0)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 ANSWER_BYTES = 8 << 20
 PAGE = 200
+TRANSACTIONS_PAGE = 50
+"""A settlement of 32 entries takes 100 KB where a server sends its meta along: a page of them stays within bounds."""
 
 T = TypeVar("T")
 
@@ -86,15 +88,15 @@ class Horizon:
         return self._pages(lambda server: server.transactions().for_ledger(sequence))
 
     def history(
-        self, account_id: str, *, newest_first: bool = False, after: str | None = None
+        self, account_id: str, *, newest_first: bool = False, after: str | None = None, failed: bool = False
     ) -> Iterator[Transaction]:
-        """The account's successful transactions, from a cursor on."""
+        """The account's successful transactions, from a cursor on; with `failed` all that a ledger holds."""
 
         def builder(server: Server) -> Any:
-            call = server.transactions().for_account(account_id).order(desc=newest_first)
+            call = server.transactions().for_account(account_id).include_failed(failed).order(desc=newest_first)
             return call.cursor(after) if after else call
 
-        return self._pages(builder)
+        return self._pages(builder, size=TRANSACTIONS_PAGE)
 
     def touching(self, stake_id: str) -> list[Transaction]:
         """The transactions that made or claimed a claimable balance, oldest first. Works after it is gone."""
@@ -171,7 +173,10 @@ class Horizon:
                 raise
 
     def _pages(
-        self, builder: Callable[[Server], Any], read: Callable[[Mapping[str, Any]], Any] | None = None
+        self,
+        builder: Callable[[Server], Any],
+        read: Callable[[Mapping[str, Any]], Any] | None = None,
+        size: int = PAGE,
     ) -> Iterator[Any]:
         """Every record of a paged answer; what the ledger has never seen has none. Stops at an empty page and never
         follows a server's own links."""
@@ -181,7 +186,7 @@ class Horizon:
         cursor: str | None = None
         while True:
             with self._mapped():
-                call = builder(self._sdk()).limit(PAGE)
+                call = builder(self._sdk()).limit(size)
                 try:
                     records = _records((call.cursor(cursor) if cursor else call).call())
                 except NotFoundError as error:
@@ -190,7 +195,7 @@ class Horizon:
                     raise
                 facts = [read(record) for record in records]
             yield from facts
-            if len(records) < PAGE or records[-1]["paging_token"] == cursor:
+            if len(records) < size or records[-1]["paging_token"] == cursor:
                 return
             cursor = records[-1]["paging_token"]
 

@@ -18,6 +18,16 @@ def offer_ids(result: str) -> dict[int, int]:
     return left
 
 
+def refused_payments(result: str) -> dict[int, str]:
+    """Operation index → code (PAYMENT_NO_TRUST), for the payments that a transaction failed by. Raises Malformed."""
+    codes = {
+        index: str(operation.payment_result.code.name)
+        for index, operation in _operations(result)
+        if operation.payment_result is not None
+    }
+    return {index: code for index, code in codes.items() if code != "PAYMENT_SUCCESS"}
+
+
 def received(result: str) -> Stroops:
     """What the strict-send path payments in a transaction delivered, together. Raises Malformed."""
     return sum(

@@ -6,7 +6,7 @@ are paid their credit in VLM. Once: the standing offer of DLM for VLM at 1:1 is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -18,8 +18,12 @@ from agent.core.ledger import BALANCE_V0, Account, Offer, Transaction
 from agent.core.money import UNIT, Asset, Stroops, stroops, text
 from agent.ledger.envelope import Opened, opened, own_asset, sdk_asset, sdk_price
 from agent.ledger.horizon import Horizon
+from agent.ledger.receipt import refused_payments
 
 MAX_ENTRIES = 32
+"""An accepted entry takes three operations and the top-up one: 97 of the 100 that a transaction may hold."""
+PAYEES_FAULT = ("PAYMENT_NO_DESTINATION", "PAYMENT_NO_TRUST", "PAYMENT_NOT_AUTHORIZED", "PAYMENT_LINE_FULL")
+"""Codes of a payment that fails by the account that is to be paid, never by the one that pays."""
 SURPLUS: Stroops = UNIT
 """The standing offer covers so much more than is unredeemed: were it taken whole while a settlement is being signed, it
 would be gone from the book, and the settlement that tops it up would fail."""
@@ -71,23 +75,41 @@ class Settled:
 def read(envelope: Opened, settlement: str) -> Mapping[str, Settled]:
     """Stake id → what became of it. The payments that follow a claim, up to the next claim, belong to it."""
     done: dict[str, Settled] = {}
+    for _, operation, stake in _by_stake(envelope, settlement):
+        if isinstance(operation, ClaimClaimableBalance):
+            done[stake] = Settled("rejected", 0, 0)
+        elif own_asset(operation.asset).code.startswith("VLM"):
+            done[stake] = Settled("accepted", stroops(operation.amount), done[stake].returned)
+        else:
+            outcome: Outcome = "accepted" if done[stake].outcome == "accepted" else "idle"
+            done[stake] = Settled(outcome, done[stake].credit, stroops(operation.amount))
+    return done
+
+
+def claims(envelope: Opened, settlement: str) -> list[str]:
+    """The stakes that a transaction claims, in its order."""
+    return [s for _, operation, s in _by_stake(envelope, settlement) if isinstance(operation, ClaimClaimableBalance)]
+
+
+def refused(envelope: Opened, settlement: str, result: str) -> Mapping[str, str]:
+    """Stake id → code, for the entries whose payee made a settlement fail. Everybody can read it off the ledger, which
+    holds failed transactions too. Raises Malformed."""
+    codes = refused_payments(result)
+    return {s: codes[index] for index, _, s in _by_stake(envelope, settlement) if codes.get(index) in PAYEES_FAULT}
+
+
+def _by_stake(envelope: Opened, settlement: str) -> Iterator[tuple[int, ClaimClaimableBalance | Payment, str]]:
+    """(index, operation, stake) of each claim and of the payments that follow it."""
     stake = ""
-    for operation in envelope.operations:
+    for index, operation in enumerate(envelope.operations):
         if (operation.source.account_id if operation.source else envelope.source) != settlement:
             continue
         if isinstance(operation, ClaimClaimableBalance):
             stake = operation.balance_id.removeprefix(BALANCE_V0)
-            done[stake] = Settled("rejected", 0, 0)
-        elif isinstance(operation, Payment) and stake:
-            amount = stroops(operation.amount)
-            if own_asset(operation.asset).code.startswith("VLM"):
-                done[stake] = Settled("accepted", amount, done[stake].returned)
-            else:
-                outcome: Outcome = "accepted" if done[stake].outcome == "accepted" else "idle"
-                done[stake] = Settled(outcome, done[stake].credit, amount)
-        else:
+        elif not isinstance(operation, Payment):
             stake = ""
-    return done
+        if stake:
+            yield index, operation, stake
 
 
 @dataclass(frozen=True, slots=True)

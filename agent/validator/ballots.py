@@ -45,6 +45,8 @@ def check(cast: Vote, committee: Sequence[str]) -> None:
         Keypair.from_public_key(cast.validator).verify(unsigned, signature)
     except (BadSignatureError, binascii.Error, ValueError):
         raise Malformed(what="a vote", why=f"it is not signed by {cast.validator}") from None
+    if base64.b64encode(signature).decode() != cast.signature:  # one vote has one form, or no two records are the same
+        raise Malformed(what="a vote", why="its signature is not in canonical base64")
     if (cast.outcome == "accepted") != (cast.credit > 0):
         raise Malformed(what="a vote", why=f"{cast.outcome} with a credit of {cast.credit}")
 

@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from agent.core.documents import SettlementRecord, Vote
+from agent.core.documents import Vote
 from agent.errors import Malformed
 from agent.fleet import topics
 from agent.ports import FleetLink, Message
@@ -26,9 +26,8 @@ EVERYTHING = f"{topics.market('+')}/+/+"
 class Proposal:
     """What the speaker wants signed."""
 
-    record: SettlementRecord
     envelope: str
-    """Unsigned, base64 XDR."""
+    """Base64 XDR, signed by the speaker. Its memo is the CID of the record, its claims are the entries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +50,7 @@ class Committee:
         self._say(settlement, "vote", vote.to_bytes())
 
     def say_proposal(self, settlement: str, proposal: Proposal) -> None:
-        record = base64.b64encode(proposal.record.to_bytes()).decode()
-        self._say(settlement, "proposal", _json({"record": record, "envelope": proposal.envelope}))
+        self._say(settlement, "proposal", _json({"envelope": proposal.envelope}))
 
     def say_signature(self, settlement: str, signed: Cosignature) -> None:
         signature = base64.b64encode(signed.signature).decode()
@@ -96,8 +94,7 @@ def _base64(text: str) -> bytes:
 
 
 def _read_proposal(payload: bytes) -> Proposal:
-    record, envelope = _words(payload, "record", "envelope")
-    return Proposal(SettlementRecord.parse(_base64(record)), envelope)
+    return Proposal(*_words(payload, "envelope"))
 
 
 def _read_signature(payload: bytes) -> Cosignature:

@@ -3,10 +3,8 @@ built itself (PROTOCOL section 6)."""
 
 from __future__ import annotations
 
-import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from stellar_sdk import ManageSellOffer
@@ -20,38 +18,17 @@ from agent.core.review import Review
 from agent.core.verdict import merge, same_figure
 from agent.errors import Malformed
 from agent.ledger.envelope import build, opened
-from agent.ledger.horizon import Horizon
 from agent.market import bundle, settlement
 from agent.market.publish import ISSUED
+from agent.ports import ContentStore
+from agent.validator.chain import Link
 
 FEE: Stroops = 1000
 """Bid per operation of a settlement: the same for every validator, so that all build the same transaction."""
 VALID_S = 240
-RECORD_BYTES = 20 * 1024
-"""A record that is to travel in one MQTT message of 64 KiB."""
 
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """The end of the chain of records: where the next one goes on. Index -1: there is none yet."""
-
-    index: int = -1
-    cid: str | None = None
-    agreements: Mapping[str, int] | None = None
-
-
-def last_link(horizon: Horizon, shelf: bundle.Shelf, account: str, known: Link) -> Link:
-    """The newest record that the ledger anchors, found from the settlement account's own transactions."""
-    for transaction in horizon.history(account, newest_first=True):
-        envelope = opened(transaction.envelope, horizon.passphrase)
-        if transaction.source != account or envelope.memo is None:
-            continue
-        cid = str(Cid.v0(envelope.memo))
-        if cid == known.cid:
-            return known
-        record = shelf.record(cid)
-        return Link(record.index, cid, record.agreements)
-    return Link()
+Case = tuple[Review, Sequence[Vote]]
+"""An entry and the votes on it that are held here."""
 
 
 def ripe(review: Review, votes: Sequence[Vote], round_: Round, now: int) -> bool:
@@ -72,43 +49,23 @@ def record(
     round_cid: str,
     round_: Round,
     speaker: str,
-    entries: Sequence[tuple[Review, Sequence[Vote]]],
-    can_be_paid: Callable[[str, Stroops], bool],
+    cases: Sequence[Case],
+    unpayable: Callable[[Review], str],
 ) -> SettlementRecord:
-    """The record that these votes make, cut to what one message holds. One entry of a vehicle at a time: that its
-    trustlines have room was seen for one."""
-    counts = {validator: (link.agreements or {}).get(validator, 0) for validator in round_.committee}
+    """The record that these votes make, of at most MAX_ENTRIES. One entry of a vehicle at a time: that its trustlines
+    have room was seen for one. `unpayable`: why the vehicle cannot be paid, or ''."""
+    counts = {validator: link.agreements.get(validator, 0) for validator in round_.committee}
     settled: list[Settled] = []
     votes: list[Vote] = []
-    size = 0
-    for review, cast in entries[: settlement.MAX_ENTRIES]:
+    for review, cast in cases:
+        if len(settled) == settlement.MAX_ENTRIES:
+            break
         if any(review.facts["vehicle"] == other.vehicle for other in settled):
             continue
-        size += sum(len(vote.to_bytes()) for vote in cast) + 1000
-        if settled and size > RECORD_BYTES:
-            break
-        verdict, facts = merge(cast, len(round_.committee)), review.facts
-        if verdict is None:  # a proposal from elsewhere may hold too few votes
-            raise Malformed(what="a settlement record", why=f"the votes on {review.id[:12]} decide nothing")
-        outcome, credit, reason = verdict.outcome, verdict.credit, verdict.reason
-        if outcome != "rejected" and not can_be_paid(facts["vehicle"], facts["stake"]):
-            outcome, credit, reason = "rejected", 0, "the vehicle has no trustline with room for its pay"
-        settled.append(
-            Settled(
-                entry=review.id,
-                transaction=facts["transaction"],
-                vehicle=facts["vehicle"],
-                contribution=facts["contribution"],
-                outcome=outcome,
-                reason=reason,
-                credit=credit,
-                stake=facts["stake"],
-                fee=0 if outcome == "rejected" else min(round_.stake.fee, facts["stake"]),
-            )
-        )
+        settled.append(_settled(review, cast, round_, unpayable(review)))
         votes.extend(cast)
         for vote in cast:
-            counts[vote.validator] += vote.outcome == outcome
+            counts[vote.validator] += vote.outcome == settled[-1].outcome
     return SettlementRecord(
         index=link.index + 1,
         previous=link.cid,
@@ -120,13 +77,41 @@ def record(
     )
 
 
+def _settled(review: Review, votes: Sequence[Vote], round_: Round, unpayable: str) -> Settled:
+    """The merged verdict; who cannot be paid is turned down: one payment that fails would fail everybody's."""
+    verdict, facts = merge(votes, len(round_.committee)), review.facts
+    if verdict is None:  # a proposal from elsewhere may hold too few votes
+        raise Malformed(what="a settlement record", why=f"the votes on {review.id[:12]} decide nothing")
+    outcome, credit, reason = verdict.outcome, verdict.credit, verdict.reason
+    if outcome != "rejected" and unpayable:
+        outcome, credit, reason = "rejected", 0, unpayable
+    return Settled(
+        entry=review.id,
+        transaction=facts["transaction"],
+        vehicle=facts["vehicle"],
+        contribution=facts["contribution"],
+        outcome=outcome,
+        reason=reason,
+        credit=credit,
+        stake=facts["stake"],
+        fee=0 if outcome == "rejected" else min(round_.stake.fee, facts["stake"]),
+    )
+
+
 def record_cid(made: SettlementRecord) -> Cid:
     """The CID of the record's bundle, computed here."""
-    folder = Path(tempfile.mkdtemp(prefix="milepost-"))
-    try:
-        return root(bundle.lay(folder / "record", {bundle.RECORD: made.to_bytes()}))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix="milepost-") as scratch:
+        return root(_laid(made, scratch))
+
+
+def pin(made: SettlementRecord, store: ContentStore) -> Cid:
+    """Keep the record where others can fetch it. Twice is harmless: the same bytes have the same CID."""
+    with tempfile.TemporaryDirectory(prefix="milepost-") as scratch:
+        return store.put(_laid(made, scratch))
+
+
+def _laid(made: SettlementRecord, scratch: str) -> Path:
+    return bundle.lay(Path(scratch) / "record", {bundle.RECORD: made.to_bytes()})
 
 
 def envelope(

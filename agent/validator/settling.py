@@ -1,21 +1,18 @@
 """Settling together: the speaker proposes, the others rebuild and sign, the speaker submits.
 
-Nothing here is written down: a proposal can always be made again. Two proposals cannot both apply, since both use the
-settlement account's next sequence number and claim the same stakes.
+Nothing here is written down but the record, which is pinned before it is proposed: a proposal can always be made
+again. Two proposals cannot both apply, since both use the settlement account's next sequence number and claim the
+same stakes.
 """
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.core import speaker
 from agent.core.documents import SettlementRecord, Vote
-from agent.core.ledger import Account, Head
-from agent.core.money import Stroops
-from agent.core.review import Review, State
+from agent.core.ledger import Head
+from agent.core.review import Review
 from agent.core.verdict import threshold
 from agent.errors import Refused
 from agent.host.logs import Log
@@ -25,9 +22,10 @@ from agent.ledger.submission import Entered, look
 from agent.market import bundle
 from agent.validator import record as records
 from agent.validator.ballots import Ballots, vote
+from agent.validator.clerk import Batch, Clerk
 from agent.validator.committee import Committee, Cosignature, Proposal
+from agent.validator.cosigner import Cosigner, Declined
 from agent.validator.docket import Docket
-from agent.validator.judge import payable
 from agent.validator.rounds import Rounds, Served
 
 if TYPE_CHECKING:
@@ -37,21 +35,33 @@ REPEAT_S = 5
 """Ledger seconds after which what was said is said again."""
 
 
-class Declined(Refused):
-    """The proposal for {settlement} was not signed: {why}"""
+@dataclass
+class Draft:
+    """A proposal of ours, on its way to enough signatures."""
+
+    served: Served
+    record: SettlementRecord
+    signed: Signed
+    """By us alone."""
+    tip: str
+    """The settlement account's newest transaction as it was drawn up."""
+    until: int = 0
+    """Ledger time at which another round has its go."""
+    said_at: int = 0
+    signatures: dict[str, bytes] = field(default_factory=dict)
 
 
 @dataclass
 class Standing:
     """One settlement account's business, as far as it is under way."""
 
-    link: records.Link = field(default_factory=records.Link)
-    proposal: Proposal | None = None
-    hash: str = ""
-    max_time: int = 0
-    signatures: dict[str, bytes] = field(default_factory=dict)
+    draft: Draft | None = None
     submitted: Signed | None = None
     spoken_at: int = 0
+    cosigned: str = ""
+    """Hash of the proposal that was signed last."""
+    proposed_at: dict[str, int] = field(default_factory=dict)
+    """Ledger time at which each round last had its go."""
 
 
 class Settling:
@@ -67,22 +77,23 @@ class Settling:
     ) -> None:
         self._horizon, self._shelf, self._keypair = horizon, shelf, keypair
         self._committee, self._docket, self._rounds, self._log = committee, docket, rounds, log
-        self._ballots = Ballots()
+        self._ballots, self._clerk = Ballots(), Clerk(horizon, shelf)
+        self._cosigner = Cosigner(horizon, shelf, self._clerk, docket, rounds, self._ballots)
         self._business: dict[str, Standing] = {}
-        self._ledgers: dict[int, str] = {}
 
     def hear(self) -> None:
         """Take in what the others said. Raises Unavailable."""
         for settlement, said in self._committee.hear():
             if settlement not in self._rounds.settlements:
                 continue
+            business = self._business.setdefault(settlement, Standing())
             try:
                 if isinstance(said, Vote):
                     self._take(said)
                 elif isinstance(said, Proposal):
-                    self._cosign(settlement, said)
+                    self._cosign(settlement, business, said)
                 else:
-                    self._collect(settlement, said)
+                    self._collect(settlement, business, said)
             except Refused as error:
                 self._log.detail("message.refused", why=str(error))
 
@@ -127,92 +138,86 @@ class Settling:
         if business.submitted is not None:
             self._follow(settlement, business)
             return
-        for served in self._rounds.of(settlement):
-            entries = self._ripe(served, head)
-            if not entries:
-                continue
-            business.link = records.last_link(self._horizon, self._shelf, settlement, business.link)
-            if self._speaker(served, entries[0][0], business.link, head) == self._keypair.public_key:
-                self._propose(settlement, business, served, entries, head)
-            return
+        us = self._keypair.public_key
+        ours = [b for b in self._batches(settlement, head) if self._clerk.on_turn(b, head) == us]
+        drafted = self._drafted(settlement, business, ours)
+        if drafted is not None and business.draft is not None and head.closed_at < business.draft.until:
+            if head.closed_at >= business.draft.said_at + REPEAT_S:
+                self._propose(settlement, business, drafted, head, business.draft.until)
+        elif ours:
+            # A round whose proposals find no signatures must not hold up the others: each has its go for a turn.
+            batch = min(ours, key=lambda b: (business.proposed_at.get(b.served.cid, -1), b.served.round.number))
+            business.proposed_at[batch.served.cid] = head.closed_at
+            self._propose(settlement, business, batch, head, head.closed_at + batch.served.round.turn)
 
-    def _ripe(self, served: Served, head: Head) -> list[tuple[Review, tuple[Vote, ...]]]:
+    def _batches(self, settlement: str, head: Head) -> list[Batch]:
+        """What is ripe, of each round that has such entries."""
         found = []
-        for review in self._docket.judged(served.cid):
-            votes = self._ballots.of(review.id)
-            if records.ripe(review, votes, served.round, head.closed_at):
-                found.append((review, votes))
+        for served in self._rounds.of(settlement):
+            cases = [(review, self._ballots.of(review.id)) for review in self._docket.judged(served.cid)]
+            ripe = tuple(case for case in cases if records.ripe(*case, served.round, head.closed_at))
+            if ripe:
+                found.append(Batch(served, ripe))
         return found
 
-    def _speaker(self, served: Served, oldest: Review, link: records.Link, head: Head) -> str:
-        ledger = int(oldest.facts["ledger"])
-        if ledger not in self._ledgers:
-            self._ledgers[ledger] = self._horizon.ledger(ledger).hash
-        order = speaker.order(served.round.committee, link.agreements or {}, self._ledgers[ledger])
-        return speaker.on_turn(order, head.closed_at - int(oldest.facts["entered_at"]), served.round.turn)
+    def _drafted(self, settlement: str, business: Standing, ours: list[Batch]) -> Batch | None:
+        """The entries of our draft as they stand now; None once it cannot apply or is not ours to make any more."""
+        draft = business.draft
+        if draft is None or draft.tip != self._clerk.chain(settlement).tip:
+            return None
+        entries = {settled.entry for settled in draft.record.entries}
+        for batch in ours:
+            same = tuple(case for case in batch.cases if case[0].id in entries)
+            if len(same) == len(entries):
+                return Batch(batch.served, same)
+        return None
 
-    def _propose(
-        self,
-        settlement: str,
-        business: Standing,
-        served: Served,
-        entries: list[tuple[Review, tuple[Vote, ...]]],
-        head: Head,
-    ) -> None:
-        account = self._account(settlement)
-        made = records.record(
-            business.link, served.cid, served.round, self._keypair.public_key, entries, self._payable(served)
-        )
-        same = business.proposal is not None and business.proposal.record == made
-        if same and head.closed_at < business.max_time - records.VALID_S + REPEAT_S:
-            return
-        max_time = head.closed_at + records.VALID_S
-        cid = records.record_cid(made)
-        offers = self._horizon.offers(settlement)
-        text = records.envelope(made, cid, served.round, account, offers, self._horizon.passphrase, max_time)
-        business.proposal, business.max_time = Proposal(made, text), max_time
-        business.hash = opened(text, self._horizon.passphrase).hash.hex()
-        business.signatures = {}
-        self._log.event("settlement.proposed", index=made.index, entries=len(made.entries))
-        self._committee.say_proposal(settlement, business.proposal)
-        self._collect(settlement, self._signature(business.hash))
+    def _propose(self, settlement: str, business: Standing, batch: Batch, head: Head, until: int) -> None:
+        """Say what our draft says again while nothing has changed, so that the signatures it has stay good."""
+        made, draft = self._clerk.record(batch, self._keypair.public_key), business.draft
+        tip, now = self._clerk.chain(settlement).tip, head.closed_at
+        fresh = draft is None or draft.tip != tip or draft.record != made
+        if draft is None or fresh or now > draft.signed.max_time - records.VALID_S // 2:
+            draft = business.draft = self._draft(batch, made, tip, now)
+            self._log.event("settlement.proposed", index=made.index, entries=len(made.entries))
+        draft.until, draft.said_at = until, now
+        self._committee.say_proposal(settlement, Proposal(draft.signed.envelope))
+        self._collect(settlement, business, self._signature(draft.signed.hash))
 
-    def _collect(self, settlement: str, said: Cosignature) -> None:
+    def _draft(self, batch: Batch, made: SettlementRecord, tip: str, now: int) -> Draft:
+        cid = records.pin(made, self._shelf.store)
+        text = self._clerk.transaction(made, cid, batch.served, now + records.VALID_S)
+        own = self._keypair.sign(opened(text, self._horizon.passphrase).hash)
+        pair = (self._keypair.signature_hint(), own)
+        return Draft(batch.served, made, with_signatures(text, self._horizon.passphrase, [pair]), tip)
+
+    def _collect(self, settlement: str, business: Standing, said: Cosignature) -> None:
         from stellar_sdk import Keypair
         from stellar_sdk.exceptions import BadSignatureError, Ed25519PublicKeyInvalidError
 
-        business = self._business.get(settlement)
-        if business is None or business.proposal is None or said.transaction != business.hash:
+        draft = business.draft
+        if draft is None or business.submitted is not None or said.transaction != draft.signed.hash:
             return
-        round_ = self._rounds.served[business.proposal.record.round].round
-        if said.validator not in round_.committee:
+        committee = draft.served.round.committee
+        if said.validator not in committee:
             raise Declined(settlement=settlement, why="a signature of somebody who is not on the committee")
         try:
-            Keypair.from_public_key(said.validator).verify(bytes.fromhex(business.hash), said.signature)
+            Keypair.from_public_key(said.validator).verify(bytes.fromhex(said.transaction), said.signature)
         except (BadSignatureError, Ed25519PublicKeyInvalidError, ValueError):
             raise Declined(settlement=settlement, why="a signature that does not fit") from None
-        business.signatures[said.validator] = said.signature
-        if len(business.signatures) >= threshold(len(round_.committee)) and business.submitted is None:
-            self._submit(settlement, business, threshold(len(round_.committee)))
+        draft.signatures[said.validator] = said.signature
+        if len(draft.signatures) >= threshold(len(committee)):
+            self._submit(settlement, business, draft, threshold(len(committee)))
 
-    def _submit(self, settlement: str, business: Standing, needed: int) -> None:
+    def _submit(self, settlement: str, business: Standing, draft: Draft, needed: int) -> None:
         """Exactly as many signatures as are needed: the ledger refuses a surplus one (txBAD_AUTH_EXTRA)."""
         from stellar_sdk import Keypair
 
-        proposal = business.proposal
-        if proposal is None:
-            return
-        self._store(proposal.record)
-        chosen = sorted(business.signatures.items())[:needed]
+        chosen = sorted(draft.signatures.items())[:needed]
         pairs = [(Keypair.from_public_key(v).signature_hint(), signature) for v, signature in chosen]
-        business.submitted = with_signatures(proposal.envelope, self._horizon.passphrase, pairs)
-        self._log.event("settlement.submitted", index=proposal.record.index, hash=business.hash, signers=needed)
+        business.submitted = with_signatures(draft.signed.envelope, self._horizon.passphrase, pairs)
+        self._log.event("settlement.submitted", index=draft.record.index, hash=draft.signed.hash, signers=needed)
         self._follow(settlement, business)
-
-    def _store(self, made: SettlementRecord) -> None:
-        """Before it is anchored: a memo must never point at nothing."""
-        with tempfile.TemporaryDirectory(prefix="milepost-") as scratch:
-            self._shelf.store.put(bundle.lay(Path(scratch) / "record", {bundle.RECORD: made.to_bytes()}))
 
     def _follow(self, settlement: str, business: Standing) -> None:
         if business.submitted is None:
@@ -221,86 +226,25 @@ class Settling:
             outcome = look(self._horizon, business.submitted)
         except Refused as error:
             self._log.error("settlement.turned_away", error, settlement=settlement)
-            self._business[settlement] = Standing(link=business.link)
-            return
-        if outcome is None:
-            return
-        word = "settlement.entered" if isinstance(outcome, Entered) else "settlement.failed"
-        self._log.event(word, hash=business.submitted.hash, codes=getattr(outcome, "codes", ""))
-        self._business[settlement] = Standing(link=business.link)
+        else:
+            if outcome is None:
+                return
+            word = "settlement.entered" if isinstance(outcome, Entered) else "settlement.failed"
+            self._log.event(word, hash=business.submitted.hash, codes=getattr(outcome, "codes", ""))
+        business.draft = business.submitted = None
 
     # --- the others
 
-    def _cosign(self, settlement: str, proposal: Proposal) -> None:
-        """Sign what we would have built from these votes. Raises Declined, Malformed."""
-        made = proposal.record
-        served = self._rounds.served.get(made.round)
-        if served is None or served.round.settlement != settlement:
-            raise Declined(settlement=settlement, why="its round is not served here")
-        for said in made.votes:
-            self._ballots.take(said, served.round.committee)
-        entries = self._own_view(settlement, made)
-        head, account = self._horizon.head(), self._account(settlement)
-        business = self._business.setdefault(settlement, Standing())
-        business.link = records.last_link(self._horizon, self._shelf, settlement, business.link)
-        if self._speaker(served, entries[0][0], business.link, head) != made.speaker:
-            raise Declined(settlement=settlement, why="it is somebody else's turn")
-        ours = records.record(business.link, made.round, served.round, made.speaker, entries, self._payable(served))
-        if ours != made:
-            raise Declined(settlement=settlement, why="the record is not the one these votes make")
-        theirs = opened(proposal.envelope, self._horizon.passphrase)
-        if not head.closed_at < theirs.max_time <= head.closed_at + records.VALID_S + REPEAT_S * 2:
-            raise Declined(settlement=settlement, why="its time bounds are not within the protocol's")
-        rebuilt = records.envelope(
-            ours,
-            records.record_cid(ours),
-            served.round,
-            account,
-            self._horizon.offers(settlement),
-            self._horizon.passphrase,
-            theirs.max_time,
-            records.topped_up(proposal.envelope, self._horizon.passphrase),
-        )
-        if opened(rebuilt, self._horizon.passphrase).hash != theirs.hash:
-            raise Declined(settlement=settlement, why="the transaction is not the one this record makes")
-        self._committee.say_signature(settlement, self._signature(theirs.hash.hex()))
-        self._log.event("settlement.cosigned", index=made.index, speaker=made.speaker)
-
-    def _own_view(self, settlement: str, made: SettlementRecord) -> list[tuple[Review, tuple[Vote, ...]]]:
-        """The proposal's entries as this validator knows them, with every vote it holds."""
-        entries = []
-        for settled in made.entries:
-            review = self._docket.open.get(settled.entry)
-            if review is None or review.state is not State.JUDGED:
-                raise Declined(settlement=settlement, why=f"the entry {settled.entry[:12]} is not judged here yet")
-            entries.append((review, self._ballots.of(settled.entry)))
-        return entries
-
-    # --- beneath
+    def _cosign(self, settlement: str, business: Standing, proposal: Proposal) -> None:
+        """Raises Declined, Malformed, Unavailable."""
+        proposed = opened(proposal.envelope, self._horizon.passphrase)
+        transaction = proposed.hash.hex()
+        if transaction != business.cosigned:
+            made = self._cosigner.check(settlement, proposed, proposal.envelope)
+            business.cosigned = transaction
+            self._log.event("settlement.cosigned", index=made.index, speaker=made.speaker)
+        self._committee.say_signature(settlement, self._signature(transaction))
 
     def _signature(self, transaction: str) -> Cosignature:
         signature = self._keypair.sign(bytes.fromhex(transaction))
         return Cosignature(self._keypair.public_key, transaction, signature)
-
-    def _account(self, settlement: str) -> Account:
-        account = self._horizon.account(settlement)
-        if account is None:
-            raise Refused(what=f"the settlement account {settlement}", why="it is not on the ledger")
-        return account
-
-    def _payable(self, served: Served) -> _Payable:
-        return _Payable(self._horizon, served, {})
-
-
-@dataclass(frozen=True)
-class _Payable:
-    """Whether a vehicle can be paid, looked up once per record."""
-
-    horizon: Horizon
-    served: Served
-    known: dict[str, Account | None]
-
-    def __call__(self, vehicle: str, stake: Stroops) -> bool:
-        if vehicle not in self.known:
-            self.known[vehicle] = self.horizon.account(vehicle)
-        return payable(self.known[vehicle], self.served.round, stake)

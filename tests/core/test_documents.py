@@ -22,7 +22,7 @@ from agent.core.documents import (
     Task,
     Vote,
 )
-from agent.core.money import Asset
+from agent.core.money import MAX_STROOPS, Asset
 from agent.errors import Malformed
 
 KINDS = (Round, Contribution, Vote, SettlementRecord)
@@ -231,6 +231,24 @@ def test_a_document_that_is_too_large_is_refused_before_it_is_read() -> None:
 def test_json_made_to_hurt_the_reader_is_refused(data: bytes) -> None:
     with pytest.raises(Malformed):
         Vote.parse(data)
+
+
+def test_a_full_record_of_a_full_committee_is_read_whatever_its_voters_wrote() -> None:
+    """A vehicle has a hand in the reason why it is turned down: what grows sixfold in JSON must not break the chain."""
+    reason, hash_ = "\x01" * 200, "ab" * 32
+    figure = Decimal("0." + "1" * 23)
+    vote = Vote(
+        round=CID, entry=hash_, contribution=CID, validator=ACCOUNT, outcome="rejected", reason=reason,
+        credit=MAX_STROOPS, figure=figure, signature="A" * 88,
+    )  # fmt: skip
+    entry = Settled(
+        entry=hash_, transaction=hash_, vehicle=ACCOUNT, contribution=CID, outcome="rejected", reason=reason,
+        credit=MAX_STROOPS, stake=MAX_STROOPS, fee=MAX_STROOPS,
+    )  # fmt: skip
+    record = SettlementRecord(
+        index=2**31, previous=CID, round=CID, entries=(entry,) * 32, votes=(vote,) * 640, agreements={}, speaker=ACCOUNT
+    )
+    assert SettlementRecord.parse(record.to_bytes()) == record
 
 
 def test_a_reason_may_not_hold_half_a_character() -> None:

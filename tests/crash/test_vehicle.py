@@ -33,9 +33,9 @@ from agent.journal import JournalMissing, JournalReader
 from agent.ledger.envelope import Signed, opened, signed
 from agent.ledger.horizon import Horizon
 from agent.ledger.submission import Entered, look
-from agent.market import bundle
 from agent.validator import record as records
 from agent.validator.ballots import vote
+from agent.validator.chain import Link
 from agent.validator.entries import entry
 from agent.vehicle.logbook import every_job
 from tests.market.town import BASE, DLC_EACH, FEE, REVIEW_S, REWARD, Town, found
@@ -293,10 +293,8 @@ class Play:
         }
         review = Review(found.stake.id, facts={**found.facts(), "round": town.cid, **facts})
         cast = vote(review, self.committee)
-        made = records.record(
-            records.Link(), town.cid, town.round, self.committee.public_key, [(review, [cast])], lambda *_: True
-        )
-        cid = town.store.put(bundle.lay(self.folder / "record", {bundle.RECORD: made.to_bytes()}))
+        made = records.record(Link(), town.cid, town.round, self.committee.public_key, [(review, [cast])], lambda _: "")
+        cid = records.pin(made, town.store)
         until = self.horizon.head().closed_at + records.VALID_S
         offers = self.horizon.offers(town.settlement)
         text = records.envelope(made, cid, town.round, account, offers, self.horizon.passphrase, until)

@@ -19,6 +19,7 @@ from agent.ledger.envelope import opened
 from agent.ledger.horizon import Horizon
 from agent.market import settlement
 from agent.market.bundle import Shelf
+from agent.validator.chain import Chain, Link
 from agent.validator.committee import EVERYTHING, Committee
 from agent.validator.daemon import Parts, Validator
 from agent.validator.docket import Docket, every_review
@@ -120,6 +121,11 @@ class House:
                 signers = sum(envelope.is_signed_by(k.public_key) for k in town.committee)
                 return End(done.outcome, done.credit, done.returned, found.reason, signers)
         return None
+
+    def chain_end(self) -> Link:
+        """The newest record that the ledger anchors."""
+        town = self.town
+        return Chain(town.horizon, town.shelf, town.settlement).look(since=town.horizon.head().sequence)
 
     def reviews(self, account: str) -> dict[str, object]:
         return {

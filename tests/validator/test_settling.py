@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,18 +15,20 @@ from stellar_sdk import ChangeTrust, Claimant, ClaimPredicate, CreateClaimableBa
 
 from agent.core import speaker
 from agent.core.cid import Cid
+from agent.core.documents import SettlementRecord
 from agent.core.money import UNIT, XLM, Asset
 from agent.core.verdict import Verdict
 from agent.fleet import topics
 from agent.fleet.loopback import LoopbackLink
 from agent.learn import weights
-from agent.ledger.envelope import sdk_asset, stake_id
+from agent.ledger.envelope import Opened, sdk_asset, stake_id
+from agent.ledger.horizon import Horizon
 from agent.market import bundle, entry, publish, settlement
 from agent.ports import Message
-from agent.validator import record as records
 from agent.validator.ballots import vote
 from agent.validator.committee import Committee, Cosignature
-from tests.market.town import BASE, DLC_EACH, DLC_PRICE, FEE, TURN_S, Numbers, Town, found
+from agent.validator.cosigner import Cosigner, Declined
+from tests.market.town import BASE, DLC_EACH, DLC_PRICE, FEE, TURN_S, Numbers, Town, found, printing_press
 from tests.validator.committee import End, House
 from tools.localnet.server import Localnet
 
@@ -179,9 +182,9 @@ def test_work_is_paid_in_proportion(settled: dict[str, tuple[Case, End | None]])
 
 
 def test_records_form_a_chain_and_the_standing_offer_covers_all_credit(
-    town: Town, settled: dict[str, tuple[Case, End | None]]
+    town: Town, house: House, settled: dict[str, tuple[Case, End | None]]
 ) -> None:
-    end = records.last_link(town.horizon, town.shelf, town.settlement, records.Link())
+    end = house.chain_end()
     cid, index = end.cid, end.index
     while cid is not None:
         record = town.shelf.record(cid)
@@ -223,9 +226,8 @@ def speaker_of(house: House, entry_id: str) -> str:
     """Whose turn it is first."""
     town = house.town
     (made,) = town.horizon.touching(entry_id)
-    link = records.last_link(town.horizon, town.shelf, town.settlement, records.Link())
     seed = town.horizon.ledger(made.ledger).hash
-    return speaker.order(town.round.committee, link.agreements or {}, seed)[0]
+    return speaker.order(town.round.committee, house.chain_end().agreements, seed)[0]
 
 
 def test_two_settle_when_the_third_stays_silent(town: Town, house: House) -> None:
@@ -330,12 +332,12 @@ def test_what_is_forged_is_refused_and_does_no_harm(town: Town, house: House) ->
     signature = base64.b64encode(b"\x00" * 64)
     words.say_signature(town.settlement, Cosignature(victim.public_key, "00" * 32, b"\x00" * 64))
     for kind in ("vote", "proposal", "signature", "nonsense"):
-        for payload in (b"", b"{}", b"[]", b"\xff", b"null", b'{"record":"!","envelope":"AAAA"}', signature):
+        for payload in (b"", b"{}", b"[]", b"\xff", b"null", b'{"envelope":"AAAA"}', signature):
             link.publish(Message(f"{topics.market(town.settlement)}/{kind}/x", payload))
             link.publish(Message(f"{topics.market('not-an-account')}/{kind}/x", payload))
     house.settle(entry_id)
     assert house.end(entry_id).outcome == "accepted"
-    record = town.shelf.record(records.last_link(town.horizon, town.shelf, town.settlement, records.Link()).cid)
+    record = town.shelf.record(house.chain_end().cid)
     assert "forged" not in {v.reason for v in record.votes}
     assert not any("validator.failed" in log.getvalue() for log in house.logs.values()), house.log
 
@@ -428,3 +430,62 @@ def test_a_vehicle_whose_trustline_is_full_holds_nobody_up(town: Town, house: Ho
     house.settle(good, entry_id)
     assert house.end(good).outcome == "accepted"
     assert "no trustline" in house.end(entry_id).reason
+
+
+# --- what holds one up must not hold up the others
+
+
+def test_a_payee_that_makes_a_settlement_fail_is_turned_down_in_the_next(town: Town, house: House) -> None:
+    """It drops its trustline in the ledger that was to pay it, and takes it up again: only the ledger knows."""
+    jammer, good = town.driver(), honest(town, 53)
+    entry_id = town.enter(jammer, town.contribution(jammer, town.better(seed=54)))
+    house.broker.stop()
+    house.turn(3)
+    house.broker.start()  # both are ripe at once
+    (bid,) = town.horizon.offers(jammer.public_key)
+    dlc, vlm = sdk_asset(town.dlc), sdk_asset(town.round.credit_asset)
+    drops = [ManageBuyOffer(dlc, vlm, "0", Price(1, 1), offer_id=bid.id), ChangeTrust(vlm, limit="0")]
+    Horizon(town.net.url, town.net.passphrase).hand_in(town.signed(drops, jammer).envelope)
+    for _ in range(3):  # within one ledger
+        for validator in house.validators.values():
+            validator.turn()
+    town.net.close_ledger()
+    failed = [t for t in town.horizon.history(town.settlement, newest_first=True, failed=True) if not t.successful]
+    assert len(failed) == 1, house.log
+    town.apply([ChangeTrust(vlm)], jammer)
+    house.restart(town.committee[0].public_key)  # whoever was not there reads it off the ledger too
+    house.settle(good, entry_id)
+    assert house.end(good).outcome == "accepted"
+    assert house.end(entry_id).reason == "the ledger refused its pay: PAYMENT_NO_TRUST"
+    assert house.end(entry_id).returned == 0
+
+
+def test_a_round_that_finds_no_signatures_does_not_hold_up_the_next(tmp_path: Path) -> None:
+    with Localnet() as net:
+        town = found(net, tmp_path / "town")
+        stuck = honest(town, 1)
+        desk = printing_press(town)
+        folder = town.shelf.get(town.cid, bundle.ROUND_LIMITS)
+        values, models = (folder / bundle.WEIGHTS).read_bytes(), {bundle.GRAPH: folder / bundle.GRAPH}
+        town.cid = desk.publish(1, values, models, town.round, (), previous_cid=town.cid).facts["cid"]
+        desk.register.journal.close()
+        newer = honest(town, 2)
+        house = House(town, tmp_path / "house")
+        for validator in house.validators.values():
+            declines(validator.parts.settling._cosigner, stuck)
+        house.settle(newer, turns=5 * TURN_S)
+        assert house.end(newer).outcome == "accepted"
+        assert house.end(stuck) is None
+        house.close()
+
+
+def declines(cosigner: Cosigner, stuck: str) -> None:
+    """Let a validator sign nothing that settles this entry."""
+    check = cosigner.check
+
+    def but_not(account: str, proposed: Opened, envelope: str) -> SettlementRecord:
+        if stuck in settlement.claims(proposed, account):
+            raise Declined(settlement=account, why="the test wants it so")
+        return check(account, proposed, envelope)
+
+    cosigner.check = but_not

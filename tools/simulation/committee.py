@@ -7,7 +7,6 @@ ways through ledger, store and broker, and is measured by the validator's own be
 
 from __future__ import annotations
 
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -27,6 +26,7 @@ from agent.ledger.submission import Entered, look
 from agent.market import bundle
 from agent.validator import record as records
 from agent.validator.ballots import vote
+from agent.validator.chain import Chain
 from agent.validator.entries import Entry, entry
 from agent.validator.judge import Judge, Judgement, brief
 from agent.validator.rounds import Served
@@ -65,7 +65,7 @@ class Committee(threading.Thread):
         self._shelf = bundle.Shelf(folder / "committee", market.store, keep=64)
         self._open: dict[str, tuple[Review, Sequence[Vote]]] = {}
         self._seen: set[str] = set()
-        self._link = records.Link()
+        self._chain = Chain(market.horizon(), self._shelf, market.settlement)
 
     def stop(self) -> None:
         self._stop_now.set()
@@ -108,15 +108,13 @@ class Committee(threading.Thread):
             return
         market = self.market
         entries = sorted(self._open.values(), key=lambda pair: (pair[0].facts["ledger"], pair[0].id))
-        self._link = records.last_link(horizon, self._shelf, market.settlement, self._link)
+        link = self._chain.look(since=int(entries[0][0].facts["ledger"]))
         speaker = market.committee[0].public_key
-        made = records.record(self._link, market.cid, market.round, speaker, entries, lambda *_: True)
+        made = records.record(link, market.cid, market.round, speaker, entries, lambda _: "")
         account = horizon.account(market.settlement)
         if account is None:
             return
-        cid = records.record_cid(made)
-        with tempfile.TemporaryDirectory(prefix="milepost-") as scratch:
-            market.store.put(bundle.lay(Path(scratch) / "record", {bundle.RECORD: made.to_bytes()}))
+        cid = records.pin(made, market.store)
         max_time = horizon.head().closed_at + records.VALID_S
         offers = horizon.offers(market.settlement)
         envelope = records.envelope(made, cid, market.round, account, offers, horizon.passphrase, max_time)
