@@ -85,13 +85,13 @@ def serve(
             _link(config, name, client_id),
             Gate(token, clock),
             clock,
+            Notifier(),
             store(config),
             transactions or f"{config.ledger.horizon.rstrip('/')}/transactions/{{hash}}",
         )
         settings = uvicorn.Config(page.app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
         host, port = listener.getsockname()[:2]
         click.echo(f"The fleet page is at http://{host}:{port}/ and its token in {path}.")
-        Notifier().ready("showing the fleet")
         for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn says goodbye first, then raises the signal again
             signal.signal(number, _ended)
         uvicorn.Server(settings).run(sockets=[listener])

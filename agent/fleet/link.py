@@ -1,8 +1,8 @@
 """The link to a real broker: paho-mqtt, MQTT 5 when the broker knows it and 3.1.1 when it does not.
 
-paho's network thread connects, reconnects with backoff and keeps what was not yet confirmed. This side only puts messages
-in and takes them out, and never waits for the network. Two things are the link's own: ids that do not wrap (paho's are 16
-bits), and the change to MQTT 3.1.1, which needs a new paho client and hands everything over to it.
+paho's network thread connects, reconnects with backoff and keeps what was not yet confirmed. This side only puts
+messages in and takes them out, and never waits for the network. Two things are the link's own: ids that do not wrap
+(paho's are 16 bits), and the change to MQTT 3.1.1, which needs a new paho client and hands everything over to it.
 """
 
 from __future__ import annotations

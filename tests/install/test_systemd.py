@@ -53,9 +53,9 @@ def test_a_mistake_in_the_configuration_is_not_tried_again_and_a_hang_is(unit: s
     assert "78" in found["RestartPreventExitStatus"].split()
     assert found["Restart"] == "always"
     assert found["OOMPolicy"] == "continue"
+    assert (found["Type"], found["NotifyAccess"]) == ("notify", "main")
+    assert int(found["WatchdogSec"]) > 0
     if unit != "milepost-fleet":
-        assert found["Type"] == "notify"
-        assert int(found["WatchdogSec"]) > 0
         assert found["LoadCredential"].startswith("stellar-key:/etc/milepost/credentials/")
 
 

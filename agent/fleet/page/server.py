@@ -1,5 +1,4 @@
-"""The page's web server: Starlette, live by server-sent events, nothing from other hosts, nothing to
-change."""
+"""The page's web server: Starlette, live by server-sent events, nothing from other hosts, nothing to change."""
 
 from __future__ import annotations
 
@@ -9,7 +8,7 @@ import json
 import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -40,20 +39,29 @@ HEADERS = {
 }
 
 
+class Notifier(Protocol):
+    """What the page tells whoever started it (`agent.host.systemd`)."""
+
+    def ready(self, status: str) -> None: ...
+    def watchdog(self) -> None: ...
+    def stopping(self) -> None: ...
+
+
 class FleetPage:
-    """The board, kept up to date from a link, and those who look at it. `transactions`: where a transaction's
-    hash can be looked up, with {hash} in it; '' for nowhere."""
+    """The board, kept up to date from a link, and those who look at it. `notifier` hears that the loop turns.
+    `transactions`: where a transaction's hash can be looked up, with {hash} in it; '' for nowhere."""
 
     def __init__(
         self,
         link: FleetLink,
         gate: Gate,
         clock: Clock,
+        notifier: Notifier,
         store: ContentStore | None = None,
         transactions: str = "",
     ) -> None:
         self.board = Board()
-        self._link, self._gate, self._clock, self._store = link, gate, clock, store
+        self._link, self._gate, self._clock, self._notifier, self._store = link, gate, clock, notifier, store
         self._transactions = transactions
         self._life = secrets.token_hex(4)
         self._asked: dict[str, float] = {}
@@ -145,7 +153,9 @@ class FleetPage:
     @contextlib.asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
         tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._read_rounds())]
+        self._notifier.ready("showing the fleet")
         yield
+        self._notifier.stopping()
         self._closing.set()
         for task in tasks:
             task.cancel()
@@ -162,6 +172,7 @@ class FleetPage:
             if self._clock.monotonic() - aged > AGE_EVERY:
                 aged = self._clock.monotonic()
                 self.board.age(self._clock.now())
+                self._notifier.watchdog()
             await asyncio.sleep(TAKE_EVERY)
 
     async def _read_rounds(self) -> None:

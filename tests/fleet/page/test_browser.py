@@ -19,6 +19,7 @@ from agent.fleet.page.gate import Gate
 from agent.fleet.page.server import FleetPage
 from agent.fleet.topics import whole_fleet
 from agent.host.clock import ManualClock, SystemClock
+from agent.host.systemd import Notifier
 from tests.fleet.brokers import free_port, until
 from tests.fleet.page.serving import served
 from tests.fleet.page.street import Car, honest, hostile
@@ -118,7 +119,7 @@ def test_a_thousand_vehicles_paint_within_a_second_and_never_hold_the_page_up(tm
     ears = LoopbackLink(broker, whole_fleet(), max_waiting=100_000)
     cars = thousand(broker)
     gate = Gate(TOKEN, clock)
-    page = FleetPage(ears, gate, clock)
+    page = FleetPage(ears, gate, clock, Notifier({}))
     with served(page) as address, chromium(tmp_path) as browser:
         until(lambda: len(page.board.vehicles) == 1000)
         browser.call("Network.setCookie", name="milepost", value=gate.login(TOKEN), url=address)

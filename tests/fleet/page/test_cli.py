@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -82,6 +84,19 @@ def test_serve_makes_a_token_and_shows_the_fleet_until_it_is_told_to_stop(config
         assert "Milepost fleet" in browser.ask("GET", "/")[2]
         process.terminate()
         assert process.wait(20) == 0
+
+
+def test_systemd_hears_that_the_page_serves_that_its_loop_turns_and_that_it_stops(config: Path, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(30)
+        environment = {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "60000000"}
+        command = milepost(config, "fleet", "serve", "--listen", "127.0.0.1:0")
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment) as process:
+            assert systemd.recv(1000).startswith(b"READY=1\n")
+            assert [systemd.recv(1000) for _ in range(2)] == [b"WATCHDOG=1"] * 2
+            process.terminate()
+            assert systemd.recv(1000) == b"STOPPING=1"
 
 
 def test_without_a_broker_watch_says_so(config: Path, broker: Amqtt, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from agent.fleet.page.gate import TRIES, Gate, load_token, new_token
 from agent.fleet.page.server import STATIC, FleetPage
 from agent.fleet.topics import whole_fleet
 from agent.host.clock import ManualClock, SystemClock
+from agent.host.systemd import Notifier
 from tests.fleet.brokers import until
 from tests.fleet.page.family import put_family
 from tests.fleet.page.serving import served
@@ -69,7 +70,7 @@ class Town:
         store = FolderStore(folder / "store")
         self.cids = put_family(store, folder / "made")
         ears = LoopbackLink(self.broker, whole_fleet(), max_waiting=10_000)
-        self.page = FleetPage(ears, Gate(TOKEN, self.clock), self.clock, store, "https://ledger.example/tx/{hash}")
+        self.page = FleetPage(ears, Gate(TOKEN, self.clock), self.clock, Notifier({}), store, "https://ledger.example/tx/{hash}")
 
 
 @pytest.fixture
