@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 import time
@@ -43,7 +44,8 @@ class Device:
         """Raises OSError when there is no such camera or it is in use."""
         import cv2
 
-        # A lost camera is tried for hours; `trouble` says so once.
+        # A lost camera is tried for hours; `trouble` says so once. FFmpeg would write to stderr each time.
+        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
         settings = [number for name, value in self.settings for number in (getattr(cv2, name), value)]
         capture = cv2.VideoCapture(self.source, getattr(cv2, self.backend), settings)

@@ -8,10 +8,12 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from agent.sense.camera import PATIENCE, Device, LiveCamera
+from agent.sense.sources import open_camera
 
 Serve = Callable[[str], subprocess.Popen]
 
@@ -40,6 +42,51 @@ def serve(port) -> Iterator[Serve]:
     for server in running:
         server.kill()
         server.wait()
+
+
+RTSP = """
+import sys
+import gi
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import GLib, Gst, GstRtspServer
+
+Gst.init(None)
+server = GstRtspServer.RTSPServer(address="127.0.0.1", service=sys.argv[1])
+factory = GstRtspServer.RTSPMediaFactory(shared=True)
+picture = "videotestsrc is-live=true pattern=ball ! video/x-raw,format=I420,width=320,height=240,framerate=20/1"
+factory.set_launch(f"( {picture} ! jpegenc ! rtpjpegpay name=pay0 pt=96 )")
+server.get_mount_points().add_factory("/front", factory)
+server.attach(None)
+print("ready", flush=True)
+GLib.MainLoop().run()
+"""
+SYSTEM_PYTHON = "/usr/bin/python3"
+"""Debian's, which has the bindings to its GStreamer."""
+
+
+@pytest.fixture
+def rtsp(port: int) -> Iterator[Callable[[], subprocess.Popen]]:
+    """Starts GStreamer's RTSP server."""
+    asked = 'import gi; gi.require_version("GstRtspServer", "1.0"); from gi.repository import GstRtspServer'
+    there = (
+        Path(SYSTEM_PYTHON).exists()
+        and not subprocess.run([SYSTEM_PYTHON, "-c", asked], check=False, capture_output=True).returncode
+    )
+    if not there:
+        pytest.skip("GStreamer's RTSP server is not installed here (apt-get install gir1.2-gst-rtsp-server-1.0)")
+    running = []
+
+    def start() -> subprocess.Popen:
+        server = subprocess.Popen([SYSTEM_PYTHON, "-c", RTSP, str(port)], stdout=subprocess.PIPE)
+        running.append(server)
+        assert server.stdout is not None and server.stdout.readline() == b"ready\n"
+        return server
+
+    yield start
+    for server in running:
+        server.kill()
+        server.wait()
+        server.stdout.close()
 
 
 def camera(port: int, hurry: float = 1.0, fps: float | None = None) -> LiveCamera:
@@ -83,6 +130,20 @@ def test_a_camera_that_dies_is_told_and_found_again(serve, port, until):
     serve("testsrc=size=160x120:rate=25")
     until(lambda: front.opened == 2 and front.read(0.5))
     assert front.trouble is None
+    front.close()
+
+
+@pytest.mark.slow
+def test_an_rtsp_camera_that_dies_is_told_and_found_again(rtsp, port, until):
+    server = rtsp()
+    front = open_camera(f"rtsp://127.0.0.1:{port}/front#fps=10")
+    frames = []
+    until(lambda: frames.append(front.read(0.5)) or len([frame for frame in frames if frame]) >= 10)
+    assert {frame.image.shape for frame in frames if frame} == {(240, 320, 3)}
+    server.kill()
+    until(lambda: front.trouble and "is not there" in front.trouble)
+    rtsp()
+    until(lambda: front.opened == 2 and front.read(0.5))
     front.close()
 
 
