@@ -22,16 +22,19 @@ def check(round_: Round, folder: Path, memory_mb: int) -> None:
     """`folder`: the verified bundle. Raises UnknownOperator, UnknownEncoding, OtherTeacher, Malformed or Unfit."""
     encoding.named(round_.recipe.encoding)
     architecture.hyper(round_)
-    model = folder / "model.onnx"
-    if not model.is_file():
-        raise Malformed(what="the round", why="its bundle holds no model.onnx")
-    checked = graph.check(model)
+    checked = graph.check(_held(folder, "model.onnx"))
     graph.fits(checked, round_)
     if round_.task.labels == "teacher":
-        teacher.check(graph.check(folder / teacher.NAME), round_)
+        teacher.check(graph.check(_held(folder, teacher.NAME)), round_)
     base = checkpoint.read_weights(folder / "weights.safetensors")
     weights.same_shape(base, checked.weights, "the round's weights")
     # A batch that does not fit goes through in parts: what has to fit is one sample, forward and backward.
     needed_mb = TORCH_MB + (COPIES * sum(value.nbytes for value in base.values()) + 2 * checked.activation_bytes) / 1e6
     if needed_mb > memory_mb:
         raise Unfit(why=f"it needs about {needed_mb:.0f} MB, train.memory_mb is {memory_mb}")
+
+
+def _held(folder: Path, name: str) -> Path:
+    if not (folder / name).is_file():
+        raise Malformed(what="the round", why=f"its bundle holds no {name}")
+    return folder / name

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
-from agent.core.documents import Round
+from agent.core.documents import Input, Round, Task
 from agent.errors import Malformed
-from agent.learn import export, fitness, networks
+from agent.learn import export, fitness, networks, teacher
 from tools.bench.plain_round import bundle, plain_round
 
 
@@ -47,3 +48,25 @@ def test_weights_of_another_shape_than_the_graphs_are_refused(tmp_path: Path) ->
     (other / "weights.safetensors").replace(folder / "weights.safetensors")
     with pytest.raises(Malformed, match="the base has"):
         fitness.check(round, folder, 2048)
+
+
+@pytest.mark.parametrize(("teachers", "why"), [("abc", "gives 3 numbers, the round needs 2"), ("ab", None)])
+def test_a_round_whose_teacher_knows_other_classes_is_passed_over(
+    tmp_path: Path, teachers: str, why: str | None
+) -> None:
+    def of(classes: str) -> Round:
+        task = Task(kind="classification", labels="teacher", classes=tuple(classes))
+        return plain_round(network="deepchain", task=task, sample=Input(height=28, width=28, colour="grey"))
+
+    round = of("ab")
+    folder = _published(round, tmp_path)
+    (folder / teacher.NAME).write_bytes(export.export(networks.build(of(teachers)), round.input))
+    with pytest.raises(teacher.OtherTeacher, match=why) if why else nullcontext():
+        fitness.check(round, folder, 2048)
+
+
+def test_a_round_that_says_it_has_a_teacher_and_has_none_is_refused(tmp_path: Path) -> None:
+    task = Task(kind="classification", labels="teacher", classes=("a", "b"))
+    round = plain_round(network="deepchain", task=task, sample=Input(height=28, width=28, colour="grey"))
+    with pytest.raises(Malformed, match="teacher"):
+        fitness.check(round, _published(round, tmp_path), 2048)
