@@ -105,7 +105,7 @@ def attention(inputs: Inputs, a: Attributes, training: bool) -> Tensor:
         query,
         key,
         value,
-        attn_mask=mask,
+        attn_mask=None if mask is None else mask.to(query.device),
         is_causal=bool(a.get("is_causal", 0)),
         scale=a.get("scale"),
         enable_gqa=query.shape[1] != key.shape[1],
