@@ -285,8 +285,30 @@ class Settled(Part):
     fee: Amount
 
 
+class Share(Part):
+    """What a vehicle is paid of others' forfeited stakes."""
+
+    vehicle: AccountId
+    amount: Amount
+    """DLC stroops."""
+
+
+class Purse(Part):
+    """Forfeited stakes, and how far they are shared out."""
+
+    forfeited: Amount = 0
+    """DLC stroops that nobody was paid yet."""
+    round: int = Field(default=0, ge=0)
+    """Number of the round whose publication began the newest sharing. Round 0 closes none."""
+    pot: Amount = 0
+    """What was forfeited as that sharing began."""
+    done: int = Field(default=0, ge=0)
+    """Vehicles that this sharing has dealt with, in the order of their accounts."""
+
+
 class SettlementRecord(Document):
-    """A batch of 1 to 32 verdicts, hash-linked to the batch before and anchored by the transaction that settles it."""
+    """A batch of 1 to 32 verdicts, or of 1 to 100 shares, hash-linked to the record before and anchored by the
+    transaction that pays it out."""
 
     max_bytes: ClassVar[int] = 2 * 1024 * 1024
 
@@ -294,8 +316,17 @@ class SettlementRecord(Document):
     index: int = Field(ge=0)
     previous: CidText | None = None
     round: CidText
-    entries: tuple[Settled, ...] = Field(min_length=1, max_length=32)
-    votes: tuple[Vote, ...] = Field(max_length=640)
+    entries: tuple[Settled, ...] = Field(default=(), max_length=32)
+    votes: tuple[Vote, ...] = Field(default=(), max_length=640)
+    shares: tuple[Share, ...] = Field(default=(), max_length=100)
+    purse: Purse = Purse()
+    """As it is with this record."""
     agreements: dict[AccountId, int] = Field(max_length=20)
     """Votes of each validator, up to and with this record, that agreed with what was settled: D_i of the speaker."""
     speaker: AccountId
+
+    @model_validator(mode="after")
+    def _of_one_kind(self) -> SettlementRecord:
+        if bool(self.entries) == bool(self.shares):
+            raise ValueError("a record holds entries or shares")
+        return self

@@ -35,6 +35,9 @@ class Listing:
     offer: Offer
     cid: str
     """Of the round's bundle."""
+    ledger: int
+    """That which published it, and when it closed."""
+    closed_at: int
 
     @property
     def reward(self) -> Stroops:
@@ -56,21 +59,22 @@ def training_offers(horizon: Horizon, initiator: str) -> list[Offer]:
 def listing(horizon: Horizon, offer: Offer) -> Listing:
     """The offer with the round it stands for. Raises NotPublished, Unavailable."""
     try:
-        envelope = _setting(horizon, offer)
+        found = _setting(horizon, offer)
     except MilepostError as error:
         if isinstance(error, Refused):
             raise NotPublished(offer=offer.id, initiator=offer.seller, why=str(error)) from None
         raise
-    if envelope is None:
+    if found is None:
         raise NotPublished(offer=offer.id, initiator=offer.seller, why="the transaction that set it was not found")
+    transaction, envelope = found
     if not envelope.is_signed_by(offer.seller):
         raise NotPublished(offer=offer.id, initiator=offer.seller, why="its transaction is not signed by the initiator")
     if envelope.memo is None:
         raise NotPublished(offer=offer.id, initiator=offer.seller, why="its transaction's memo is not a hash")
-    return Listing(offer, str(Cid.v0(envelope.memo)))
+    return Listing(offer, str(Cid.v0(envelope.memo)), transaction.ledger, transaction.closed_at)
 
 
-def _setting(horizon: Horizon, offer: Offer) -> Opened | None:
+def _setting(horizon: Horizon, offer: Offer) -> tuple[Transaction, Opened] | None:
     """The transaction that set the offer. A partial fill also moves `last_modified`, so that ledger is only where the
     search begins."""
     near = (t for t in horizon.in_ledger(offer.last_modified) if t.source == offer.seller)
@@ -80,7 +84,7 @@ def _setting(horizon: Horizon, offer: Offer) -> Opened | None:
         made = offer_ids(transaction.result)
         for index, operation in enumerate(envelope.operations):
             if isinstance(operation, ManageSellOffer) and offer.id in (operation.offer_id, made.get(index)):
-                return envelope
+                return transaction, envelope
     return None
 
 

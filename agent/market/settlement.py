@@ -46,9 +46,9 @@ def standing(round_: Round, settlement: Account, offers: list[Offer], issued: St
 
 
 def operations(record: SettlementRecord, round_: Round, now: Standing) -> list[Operation]:
-    """The record's operations, in its order."""
+    """The record's operations, in its order. A record of shares is one payment each."""
     dlc, vlm, dlm = (sdk_asset(a) for a in (Asset.parse(round_.stake.asset), round_.credit_asset, round_.model_asset))
-    made: list[Operation] = []
+    made: list[Operation] = [Payment(share.vehicle, dlc, text(share.amount)) for share in record.shares]
     credit = 0
     for entry in record.entries:
         made.append(ClaimClaimableBalance(BALANCE_V0 + entry.entry))
@@ -76,6 +76,8 @@ def read(envelope: Opened, settlement: str) -> Mapping[str, Settled]:
     """Stake id → what became of it. The payments that follow a claim, up to the next claim, belong to it."""
     done: dict[str, Settled] = {}
     for _, operation, stake in _by_stake(envelope, settlement):
+        if not stake:
+            continue
         if isinstance(operation, ClaimClaimableBalance):
             done[stake] = Settled("rejected", 0, 0)
         elif own_asset(operation.asset).code.startswith("VLM"):
@@ -92,14 +94,17 @@ def claims(envelope: Opened, settlement: str) -> list[str]:
 
 
 def refused(envelope: Opened, settlement: str, result: str) -> Mapping[str, str]:
-    """Stake id → code, for the entries whose payee made a settlement fail. Everybody can read it off the ledger, which
-    holds failed transactions too. Raises Malformed."""
-    codes = refused_payments(result)
-    return {s: codes[index] for index, _, s in _by_stake(envelope, settlement) if codes.get(index) in PAYEES_FAULT}
+    """Stake id → code, for the entries whose payee made a settlement fail; of a share, the vehicle's account → code.
+    Everybody can read it off the ledger, which holds failed transactions too. Raises Malformed."""
+    codes, found = refused_payments(result), {}
+    for index, operation, stake in _by_stake(envelope, settlement):
+        if isinstance(operation, Payment) and codes.get(index) in PAYEES_FAULT:
+            found[stake or operation.destination.account_id] = codes[index]
+    return found
 
 
 def _by_stake(envelope: Opened, settlement: str) -> Iterator[tuple[int, ClaimClaimableBalance | Payment, str]]:
-    """(index, operation, stake) of each claim and of the payments that follow it."""
+    """(index, operation, stake) of each claim and each payment. '': a payment that follows no claim."""
     stake = ""
     for index, operation in enumerate(envelope.operations):
         if (operation.source.account_id if operation.source else envelope.source) != settlement:
@@ -108,8 +113,8 @@ def _by_stake(envelope: Opened, settlement: str) -> Iterator[tuple[int, ClaimCla
             stake = operation.balance_id.removeprefix(BALANCE_V0)
         elif not isinstance(operation, Payment):
             stake = ""
-        if stake:
-            yield index, operation, stake
+            continue
+        yield index, operation, stake
 
 
 @dataclass(frozen=True, slots=True)

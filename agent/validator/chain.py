@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from agent.core.cid import Cid
+from agent.core.documents import Purse
 from agent.core.ledger import Transaction
 from agent.ledger.envelope import opened
 from agent.ledger.horizon import Horizon
@@ -21,6 +22,15 @@ class Link:
     index: int = -1
     cid: str | None = None
     agreements: Mapping[str, int] = field(default_factory=dict)
+    purse: Purse = field(default_factory=Purse)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A payment that failed by its payee, and in which ledger."""
+
+    code: str
+    ledger: int
 
 
 class Chain:
@@ -29,10 +39,9 @@ class Chain:
     def __init__(self, horizon: Horizon, shelf: Shelf, account: str) -> None:
         self._horizon, self._shelf, self._account = horizon, shelf, account
         self.end = Link()
-        self.refused: Mapping[str, str] = {}
-        """Stake → code, for entries whose payee made a settlement fail."""
         self.tip = ""
         """Hash of the account's newest transaction, failed ones included: what the next one is built on."""
+        self._refused: Mapping[str, Refusal] = {}
         self._cursor = ""
         self._since: int | None = None
 
@@ -45,8 +54,13 @@ class Chain:
             self._read_on()
         return self.end
 
+    def refusal(self, payee: str, since: int = 0) -> str:
+        """The code with which a ledger, from `since` on, refused the pay for a stake, or a vehicle's share; or ''."""
+        found = self._refused.get(payee)
+        return found.code if found is not None and found.ledger >= since else ""
+
     def _read_back(self, since: int) -> None:
-        end, refused, tip, cursor = Link(), dict[str, str](), "", ""
+        end, refused, tip, cursor = Link(), dict[str, Refusal](), "", ""
         for transaction in self._horizon.history(self._account, newest_first=True, failed=True):
             if end.cid is not None and transaction.ledger < since:
                 break
@@ -55,13 +69,13 @@ class Chain:
                 continue
             tip = tip or transaction.hash
             if not transaction.successful:
-                refused |= self._refused(transaction)
+                refused = self._refusals(transaction) | refused
             elif end.cid is None:
                 end = self._link(transaction) or end
-        self.end, self.refused, self.tip, self._cursor, self._since = end, refused, tip, cursor, since
+        self.end, self._refused, self.tip, self._cursor, self._since = end, refused, tip, cursor, since
 
     def _read_on(self) -> None:
-        end, refused, tip, cursor = self.end, dict(self.refused), self.tip, self._cursor
+        end, refused, tip, cursor = self.end, dict(self._refused), self.tip, self._cursor
         for transaction in self._horizon.history(self._account, after=cursor, failed=True):
             cursor = transaction.cursor
             if transaction.source != self._account:
@@ -70,8 +84,8 @@ class Chain:
             if transaction.successful:
                 end = self._link(transaction) or end
             else:
-                refused |= self._refused(transaction)
-        self.end, self.refused, self.tip, self._cursor = end, refused, tip, cursor
+                refused |= self._refusals(transaction)
+        self.end, self._refused, self.tip, self._cursor = end, refused, tip, cursor
 
     def _link(self, transaction: Transaction) -> Link | None:
         """None: a transaction that anchors no record."""
@@ -80,8 +94,9 @@ class Chain:
             return None
         cid = str(Cid.v0(memo))
         record = self._shelf.record(cid)
-        return Link(record.index, cid, record.agreements)
+        return Link(record.index, cid, record.agreements, record.purse)
 
-    def _refused(self, transaction: Transaction) -> Mapping[str, str]:
+    def _refusals(self, transaction: Transaction) -> dict[str, Refusal]:
         envelope = opened(transaction.envelope, self._horizon.passphrase)
-        return settlement.refused(envelope, self._account, transaction.result)
+        found = settlement.refused(envelope, self._account, transaction.result)
+        return {payee: Refusal(code, transaction.ledger) for payee, code in found.items()}

@@ -3,21 +3,23 @@ Speaker and cosigners go through the same few functions, so that they come to th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agent.core import speaker
 from agent.core.cid import Cid
 from agent.core.documents import SettlementRecord
 from agent.core.ledger import Account, Head
-from agent.core.money import Stroops
+from agent.core.money import Asset, Stroops
 from agent.core.review import Review
-from agent.errors import Refused
+from agent.errors import Malformed, Refused, Unavailable
 from agent.ledger.horizon import Horizon
+from agent.market import sharing
 from agent.market.bundle import Shelf
 from agent.validator import record as records
 from agent.validator.chain import Chain
 from agent.validator.judge import payable
-from agent.validator.rounds import Served
+from agent.validator.rounds import Published, Served
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +30,33 @@ class Batch:
     cases: tuple[records.Case, ...]
 
     @property
-    def oldest(self) -> Review:
-        return min((review for review, _ in self.cases), key=lambda r: (int(r.facts["ledger"]), r.id))
+    def name(self) -> str:
+        return self.served.cid
 
     @property
-    def ledger(self) -> int:
-        """That of the oldest entry: its hash draws the speakers, and from it on refusals count."""
-        return int(self.oldest.facts["ledger"])
+    def drawn(self) -> tuple[int, int]:
+        """(ledger whose hash draws the speakers, when it closed): that of the oldest entry."""
+        return min((int(r.facts["ledger"]), int(r.facts["entered_at"])) for r, _ in self.cases)
+
+
+@dataclass(frozen=True, slots=True)
+class ShareOut:
+    """Forfeited stakes that are to be shared among those whose contributions made a round."""
+
+    served: Served
+    published: Published
+
+    @property
+    def name(self) -> str:
+        return f"shares of {self.served.cid}"
+
+    @property
+    def drawn(self) -> tuple[int, int]:
+        return self.published.ledger, self.published.closed_at
+
+
+Motion = Batch | ShareOut
+"""What a speaker may put forward."""
 
 
 class Clerk:
@@ -44,35 +66,51 @@ class Clerk:
         self._horizon, self._shelf = horizon, shelf
         self._chains: dict[str, Chain] = {}
         self._hashes: dict[int, str] = {}
+        self._credits: dict[str, Mapping[str, Stroops]] = {}
+        self._fruitless: dict[str, str] = {}
+        """Round → the chain's tip when nobody was left who could be paid a share of it."""
 
     def chain(self, settlement: str) -> Chain:
         return self._chains.setdefault(settlement, Chain(self._horizon, self._shelf, settlement))
 
-    def on_turn(self, batch: Batch, head: Head) -> str:
-        """Who proposes this batch now."""
-        round_ = batch.served.round
-        link = self.chain(round_.settlement).look(batch.ledger)
-        if batch.ledger not in self._hashes:
-            self._hashes[batch.ledger] = self._horizon.ledger(batch.ledger).hash
-        order = speaker.order(round_.committee, link.agreements, self._hashes[batch.ledger])
-        return speaker.on_turn(order, head.closed_at - int(batch.oldest.facts["entered_at"]), round_.turn)
+    def on_turn(self, motion: Motion, head: Head) -> str:
+        """Who puts this forward now."""
+        round_ = motion.served.round
+        ledger, closed_at = motion.drawn
+        link = self.chain(round_.settlement).look(ledger)
+        if ledger not in self._hashes:
+            self._hashes[ledger] = self._horizon.ledger(ledger).hash
+        order = speaker.order(round_.committee, link.agreements, self._hashes[ledger])
+        return speaker.on_turn(order, head.closed_at - closed_at, round_.turn)
 
-    def record(self, batch: Batch, by: str) -> SettlementRecord:
-        """On top of the chain as it was last looked at. Raises Malformed when the votes do not decide every entry."""
-        served = batch.served
+    def share_out(self, served: Served, published: Published) -> ShareOut | None:
+        """What the publication of a round leaves to be shared, if anything. A lineage that is not true earns nobody
+        anything; what cannot be looked up now holds no settlement up."""
         chain = self.chain(served.round.settlement)
-        known: dict[str, Account | None] = {}
+        if not served.round.lineage or self._fruitless.get(served.cid) == chain.tip:
+            return None
+        purse = sharing.begun(chain.look(published.ledger).purse, served.newest)
+        try:
+            due = sharing.shares(purse.pot, self._shared_by(served))
+        except Unavailable:
+            return None
+        return ShareOut(served, published) if purse.done < len(due) else None
+
+    def record(self, motion: Motion, by: str) -> SettlementRecord | None:
+        """On top of the chain as it was last looked at; None when nobody is left who can be paid a share. Raises
+        Malformed when the votes do not decide every entry."""
+        if isinstance(motion, ShareOut):
+            return self._shared(motion, by)
+        served, chain = motion.served, self.chain(motion.served.round.settlement)
+        accounts = _Accounts(self._horizon)
 
         def unpayable(review: Review) -> str:
-            if review.id in chain.refused:
-                return f"the ledger refused its pay: {chain.refused[review.id]}"
-            vehicle = review.facts["vehicle"]
-            if vehicle not in known:
-                known[vehicle] = self._horizon.account(vehicle)
-            fits = payable(known[vehicle], served.round, review.facts["stake"])
+            if code := chain.refusal(review.id):
+                return f"the ledger refused its pay: {code}"
+            fits = payable(accounts[review.facts["vehicle"]], served.round, review.facts["stake"])
             return "" if fits else "the vehicle has no trustline with room for its pay"
 
-        return records.record(chain.end, served.cid, served.round, by, batch.cases, unpayable)
+        return records.record(chain.end, served, by, motion.cases, unpayable)
 
     def transaction(
         self, made: SettlementRecord, cid: Cid, served: Served, max_time: int, topped_up: Stroops | None = None
@@ -84,3 +122,39 @@ class Clerk:
             raise Refused(what=f"the settlement account {settlement}", why="it is not on the ledger")
         offers = self._horizon.offers(settlement)
         return records.envelope(made, cid, served.round, account, offers, self._horizon.passphrase, max_time, topped_up)
+
+    def _shared(self, motion: ShareOut, by: str) -> SettlementRecord | None:
+        round_, ledger = motion.served.round, motion.published.ledger
+        chain, accounts = self.chain(round_.settlement), _Accounts(self._horizon)
+        dlc = Asset.parse(round_.stake.asset)
+
+        def receives(vehicle: str, amount: Stroops) -> bool:
+            account = accounts[vehicle]
+            line = None if account is None else account.lines.get(dlc)
+            fits = line is not None and line.authorized and line.room >= amount
+            return fits and not chain.refusal(vehicle, since=ledger)
+
+        made = records.shared(chain.end, motion.served, by, self._shared_by(motion.served), receives)
+        if made is None:
+            self._fruitless[motion.served.cid] = chain.tip
+        return made
+
+    def _shared_by(self, served: Served) -> Mapping[str, Stroops]:
+        if served.cid not in self._credits:
+            try:
+                self._credits[served.cid] = sharing.credits(self._horizon, self._shelf, served.round)
+            except Malformed:
+                self._credits[served.cid] = {}
+        return self._credits[served.cid]
+
+
+class _Accounts(dict[str, "Account | None"]):
+    """Each account looked up once per record."""
+
+    def __init__(self, horizon: Horizon) -> None:
+        super().__init__()
+        self._horizon = horizon
+
+    def __missing__(self, account: str) -> Account | None:
+        self[account] = self._horizon.account(account)
+        return self[account]

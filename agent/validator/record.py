@@ -4,7 +4,7 @@ built itself (PROTOCOL section 6)."""
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from stellar_sdk import ManageSellOffer
@@ -18,10 +18,11 @@ from agent.core.review import Review
 from agent.core.verdict import merge, same_figure
 from agent.errors import Malformed
 from agent.ledger.envelope import build, opened
-from agent.market import bundle, settlement
+from agent.market import bundle, settlement, sharing
 from agent.market.publish import ISSUED
 from agent.ports import ContentStore
 from agent.validator.chain import Link
+from agent.validator.rounds import Served
 
 FEE: Stroops = 1000
 """Bid per operation of a settlement: the same for every validator, so that all build the same transaction."""
@@ -45,16 +46,11 @@ def in_doubt(votes: Sequence[Vote]) -> bool:
 
 
 def record(
-    link: Link,
-    round_cid: str,
-    round_: Round,
-    speaker: str,
-    cases: Sequence[Case],
-    unpayable: Callable[[Review], str],
+    link: Link, served: Served, speaker: str, cases: Sequence[Case], unpayable: Callable[[Review], str]
 ) -> SettlementRecord:
     """The record that these votes make, of at most MAX_ENTRIES. One entry of a vehicle at a time: that its trustlines
     have room was seen for one. `unpayable`: why the vehicle cannot be paid, or ''."""
-    counts = {validator: link.agreements.get(validator, 0) for validator in round_.committee}
+    counts = {validator: link.agreements.get(validator, 0) for validator in served.round.committee}
     settled: list[Settled] = []
     votes: list[Vote] = []
     for review, cast in cases:
@@ -62,17 +58,46 @@ def record(
             break
         if any(review.facts["vehicle"] == other.vehicle for other in settled):
             continue
-        settled.append(_settled(review, cast, round_, unpayable(review)))
+        settled.append(_settled(review, cast, served.round, unpayable(review)))
         votes.extend(cast)
         for vote in cast:
             counts[vote.validator] += vote.outcome == settled[-1].outcome
+    purse = sharing.begun(link.purse, served.newest)
+    forfeited = purse.forfeited + sum(entry.stake for entry in settled if entry.outcome == "rejected")
     return SettlementRecord(
         index=link.index + 1,
         previous=link.cid,
-        round=round_cid,
+        round=served.cid,
         entries=tuple(settled),
         votes=tuple(votes),
         agreements=counts,
+        purse=purse.model_copy(update={"forfeited": forfeited}),
+        speaker=speaker,
+    )
+
+
+def shared(
+    link: Link,
+    served: Served,
+    speaker: str,
+    credits: Mapping[str, Stroops],
+    receives: Callable[[str, Stroops], bool],
+) -> SettlementRecord | None:
+    """The record of the next shares that a round's publication gives out; None when none of them can be paid. Who
+    cannot take a share is passed over: it stays forfeited, for the next sharing."""
+    purse = sharing.begun(link.purse, served.newest)
+    due = sharing.shares(purse.pot, credits)[purse.done :][: sharing.MAX_SHARES]
+    paid = tuple(share for share in due if receives(share.vehicle, share.amount))
+    if not paid:
+        return None
+    left = purse.forfeited - sum(share.amount for share in paid)
+    return SettlementRecord(
+        index=link.index + 1,
+        previous=link.cid,
+        round=served.cid,
+        shares=paid,
+        agreements={validator: link.agreements.get(validator, 0) for validator in served.round.committee},
+        purse=purse.model_copy(update={"forfeited": left, "done": purse.done + len(due)}),
         speaker=speaker,
     )
 

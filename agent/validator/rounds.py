@@ -28,6 +28,15 @@ class Served:
         return self.newest - self.round.number > self.round.staleness
 
 
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A round as its initiator's newest transaction offers it."""
+
+    cid: str
+    ledger: int
+    closed_at: int
+
+
 class Rounds:
     """What is open for review, read from the ledger. Rounds seen once stay known: entries refer to them by CID."""
 
@@ -36,6 +45,8 @@ class Rounds:
         self._initiators = initiators
         self._validator = validator
         self.served: dict[str, Served] = {}
+        self.newest: dict[str, Published] = {}
+        """Settlement account → the newest round that is settled there."""
         self.troubles: list[str] = []
 
     def look(self) -> None:
@@ -44,9 +55,13 @@ class Rounds:
         for initiator in self._initiators:
             for offer in training_offers(self._horizon, initiator):
                 try:
-                    cid = listing(self._horizon, offer).cid
+                    listed = listing(self._horizon, offer)
+                    cid = listed.cid
                     if cid not in self.served or self.served[cid].newest != self.served[cid].round.number:
                         self._serve(cid)
+                    if cid in self.served:
+                        published = Published(cid, listed.ledger, listed.closed_at)
+                        self.newest[self.served[cid].round.settlement] = published
                 except (NotPublished, Refused) as error:
                     self.troubles.append(str(error))
 

@@ -22,7 +22,7 @@ from agent.ledger.submission import Entered, look
 from agent.market import bundle
 from agent.validator import record as records
 from agent.validator.ballots import Ballots, vote
-from agent.validator.clerk import Batch, Clerk
+from agent.validator.clerk import Batch, Clerk, Motion
 from agent.validator.committee import Committee, Cosignature, Proposal
 from agent.validator.cosigner import Cosigner, Declined
 from agent.validator.docket import Docket
@@ -39,14 +39,16 @@ REPEAT_S = 5
 class Draft:
     """A proposal of ours, on its way to enough signatures."""
 
-    served: Served
+    name: str
+    """Of the motion it is about."""
+    committee: tuple[str, ...]
     record: SettlementRecord
     signed: Signed
     """By us alone."""
     tip: str
     """The settlement account's newest transaction as it was drawn up."""
     until: int = 0
-    """Ledger time at which another round has its go."""
+    """Ledger time at which another motion has its go."""
     said_at: int = 0
     signatures: dict[str, bytes] = field(default_factory=dict)
 
@@ -60,8 +62,8 @@ class Standing:
     spoken_at: int = 0
     cosigned: str = ""
     """Hash of the proposal that was signed last."""
-    proposed_at: dict[str, int] = field(default_factory=dict)
-    """Ledger time at which each round last had its go."""
+    moved_at: dict[str, int] = field(default_factory=dict)
+    """Motion → ledger time at which it last had its go."""
 
 
 class Settling:
@@ -139,57 +141,62 @@ class Settling:
             self._follow(settlement, business)
             return
         us = self._keypair.public_key
-        ours = [b for b in self._batches(settlement, head) if self._clerk.on_turn(b, head) == us]
+        ours = [m for m in self._motions(settlement, head) if self._clerk.on_turn(m, head) == us]
         drafted = self._drafted(settlement, business, ours)
         if drafted is not None and business.draft is not None and head.closed_at < business.draft.until:
             if head.closed_at >= business.draft.said_at + REPEAT_S:
                 self._propose(settlement, business, drafted, head, business.draft.until)
         elif ours:
-            # A round whose proposals find no signatures must not hold up the others: each has its go for a turn.
-            batch = min(ours, key=lambda b: (business.proposed_at.get(b.served.cid, -1), b.served.round.number))
-            business.proposed_at[batch.served.cid] = head.closed_at
-            self._propose(settlement, business, batch, head, head.closed_at + batch.served.round.turn)
+            # A motion that finds no signatures must not hold up the others: each has its go for a turn.
+            motion = min(ours, key=lambda m: business.moved_at.get(m.name, -1))
+            business.moved_at[motion.name] = head.closed_at
+            self._propose(settlement, business, motion, head, head.closed_at + motion.served.round.turn)
 
-    def _batches(self, settlement: str, head: Head) -> list[Batch]:
-        """What is ripe, of each round that has such entries."""
-        found = []
+    def _motions(self, settlement: str, head: Head) -> list[Motion]:
+        """What is to be done: the ripe entries of each round, oldest round first, then shares."""
+        found: list[Motion] = []
         for served in self._rounds.of(settlement):
             cases = [(review, self._ballots.of(review.id)) for review in self._docket.judged(served.cid)]
             ripe = tuple(case for case in cases if records.ripe(*case, served.round, head.closed_at))
             if ripe:
                 found.append(Batch(served, ripe))
-        return found
+        published = self._rounds.newest.get(settlement)
+        share_out = published and self._clerk.share_out(self._rounds.served[published.cid], published)
+        return [*found, share_out] if share_out else found
 
-    def _drafted(self, settlement: str, business: Standing, ours: list[Batch]) -> Batch | None:
-        """The entries of our draft as they stand now; None once it cannot apply or is not ours to make any more."""
+    def _drafted(self, settlement: str, business: Standing, ours: list[Motion]) -> Motion | None:
+        """What our draft is about, as it stands now; None once it cannot apply or is not ours to put forward."""
         draft = business.draft
         if draft is None or draft.tip != self._clerk.chain(settlement).tip:
             return None
+        motion = next((m for m in ours if m.name == draft.name), None)
+        if not isinstance(motion, Batch):
+            return motion
         entries = {settled.entry for settled in draft.record.entries}
-        for batch in ours:
-            same = tuple(case for case in batch.cases if case[0].id in entries)
-            if len(same) == len(entries):
-                return Batch(batch.served, same)
-        return None
+        same = tuple(case for case in motion.cases if case[0].id in entries)
+        return Batch(motion.served, same) if len(same) == len(entries) else None
 
-    def _propose(self, settlement: str, business: Standing, batch: Batch, head: Head, until: int) -> None:
+    def _propose(self, settlement: str, business: Standing, motion: Motion, head: Head, until: int) -> None:
         """Say what our draft says again while nothing has changed, so that the signatures it has stay good."""
-        made, draft = self._clerk.record(batch, self._keypair.public_key), business.draft
+        made, draft = self._clerk.record(motion, self._keypair.public_key), business.draft
+        if made is None:
+            return
         tip, now = self._clerk.chain(settlement).tip, head.closed_at
         fresh = draft is None or draft.tip != tip or draft.record != made
         if draft is None or fresh or now > draft.signed.max_time - records.VALID_S // 2:
-            draft = business.draft = self._draft(batch, made, tip, now)
-            self._log.event("settlement.proposed", index=made.index, entries=len(made.entries))
+            draft = business.draft = self._draft(motion, made, tip, now)
+            self._log.event("settlement.proposed", index=made.index, entries=len(made.entries), shares=len(made.shares))
         draft.until, draft.said_at = until, now
         self._committee.say_proposal(settlement, Proposal(draft.signed.envelope))
         self._collect(settlement, business, self._signature(draft.signed.hash))
 
-    def _draft(self, batch: Batch, made: SettlementRecord, tip: str, now: int) -> Draft:
+    def _draft(self, motion: Motion, made: SettlementRecord, tip: str, now: int) -> Draft:
         cid = records.pin(made, self._shelf.store)
-        text = self._clerk.transaction(made, cid, batch.served, now + records.VALID_S)
+        text = self._clerk.transaction(made, cid, motion.served, now + records.VALID_S)
         own = self._keypair.sign(opened(text, self._horizon.passphrase).hash)
         pair = (self._keypair.signature_hint(), own)
-        return Draft(batch.served, made, with_signatures(text, self._horizon.passphrase, [pair]), tip)
+        signed = with_signatures(text, self._horizon.passphrase, [pair])
+        return Draft(motion.name, motion.served.round.committee, made, signed, tip)
 
     def _collect(self, settlement: str, business: Standing, said: Cosignature) -> None:
         from stellar_sdk import Keypair
@@ -198,16 +205,15 @@ class Settling:
         draft = business.draft
         if draft is None or business.submitted is not None or said.transaction != draft.signed.hash:
             return
-        committee = draft.served.round.committee
-        if said.validator not in committee:
+        if said.validator not in draft.committee:
             raise Declined(settlement=settlement, why="a signature of somebody who is not on the committee")
         try:
             Keypair.from_public_key(said.validator).verify(bytes.fromhex(said.transaction), said.signature)
         except (BadSignatureError, Ed25519PublicKeyInvalidError, ValueError):
             raise Declined(settlement=settlement, why="a signature that does not fit") from None
         draft.signatures[said.validator] = said.signature
-        if len(draft.signatures) >= threshold(len(committee)):
-            self._submit(settlement, business, draft, threshold(len(committee)))
+        if len(draft.signatures) >= threshold(len(draft.committee)):
+            self._submit(settlement, business, draft, threshold(len(draft.committee)))
 
     def _submit(self, settlement: str, business: Standing, draft: Draft, needed: int) -> None:
         """Exactly as many signatures as are needed: the ledger refuses a surplus one (txBAD_AUTH_EXTRA)."""

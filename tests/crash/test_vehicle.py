@@ -37,6 +37,7 @@ from agent.validator import record as records
 from agent.validator.ballots import vote
 from agent.validator.chain import Link
 from agent.validator.entries import entry
+from agent.validator.rounds import Served
 from agent.vehicle.logbook import every_job
 from tests.market.town import BASE, DLC_EACH, FEE, REVIEW_S, REWARD, Town, found
 from tools.localnet.server import Localnet
@@ -293,7 +294,9 @@ class Play:
         }
         review = Review(found.stake.id, facts={**found.facts(), "round": town.cid, **facts})
         cast = vote(review, self.committee)
-        made = records.record(Link(), town.cid, town.round, self.committee.public_key, [(review, [cast])], lambda _: "")
+        made = records.record(
+            Link(), Served(town.cid, town.round, 0), self.committee.public_key, [(review, [cast])], lambda _: ""
+        )
         cid = records.pin(made, town.store)
         until = self.horizon.head().closed_at + records.VALID_S
         offers = self.horizon.offers(town.settlement)

@@ -20,6 +20,7 @@ from agent.ports import Message
 from agent.validator import record as records
 from agent.validator.ballots import vote
 from agent.validator.committee import EVERYTHING, Committee, Proposal
+from agent.validator.rounds import Served
 from tests.market.town import TURN_S, Town, found
 from tests.validator.committee import House
 from tests.validator.test_settling import honest, speaker_of
@@ -175,7 +176,7 @@ def test_votes_in_a_fetched_record_are_checked_like_any_other(town: Town, house:
     against = {"outcome": "rejected", "credit": 0, "reason": "I do not like it", "figure": None}
     forged = own.model_copy(update={**against, "validator": lacking.down})
     cases = [(review, [forged, own.model_copy(update=against)])]
-    made = records.record(house.chain_end(), town.cid, town.round, lacking.speaker, cases, lambda _: "")
+    made = records.record(house.chain_end(), Served(town.cid, town.round, 0), lacking.speaker, cases, lambda _: "")
     lacking.says(records.pin(made, town.store))
     assert "a vote is malformed" in lacking.hears()
     lacking.settles_in_the_end()

@@ -110,7 +110,7 @@ class Committee(threading.Thread):
         entries = sorted(self._open.values(), key=lambda pair: (pair[0].facts["ledger"], pair[0].id))
         link = self._chain.look(since=int(entries[0][0].facts["ledger"]))
         speaker = market.committee[0].public_key
-        made = records.record(link, market.cid, market.round, speaker, entries, lambda _: "")
+        made = records.record(link, Served(market.cid, market.round, 0), speaker, entries, lambda _: "")
         account = horizon.account(market.settlement)
         if account is None:
             return

@@ -1,0 +1,53 @@
+"""Forfeited stakes are shared by credit: never more than there is, nobody twice, the rest stays for the next time."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agent.core.documents import Purse
+from agent.core.money import MAX_STROOPS, UNIT
+from agent.market import sharing
+from agent.validator import record as records
+from agent.validator.chain import Link
+from agent.validator.rounds import Served
+from tests.core.test_documents import CID, a_round, accounts
+
+pots = st.integers(0, MAX_STROOPS)
+credits = st.dictionaries(accounts, st.integers(1, 3 * UNIT), min_size=1, max_size=250)
+
+
+@given(pots, credits)
+def test_shares_are_in_proportion_to_credit_and_leave_less_than_a_stroop_each(
+    pot: int, credits: dict[str, int]
+) -> None:
+    total, paid = sum(credits.values()), {share.vehicle: share.amount for share in sharing.shares(pot, credits)}
+    assert all(0 <= pot * credit - paid.get(vehicle, 0) * total < total for vehicle, credit in credits.items())
+    assert 0 <= pot - sum(paid.values()) < len(credits)
+
+
+@given(pots, credits, st.data())
+@settings(max_examples=40, deadline=None)
+def test_however_many_records_it_takes_each_vehicle_is_paid_its_share_once(
+    pot: int, credits: dict[str, int], data: st.DataObject
+) -> None:
+    away = data.draw(st.sets(st.sampled_from(sorted(credits)), max_size=5))
+    round_ = a_round(number=1, previous=CID)
+    served, link, paid = Served(CID, round_, 1), Link(purse=Purse(forfeited=pot)), Counter[str]()
+    while made := records.shared(link, served, round_.committee[0], credits, lambda vehicle, _: vehicle not in away):
+        assert len(made.shares) <= sharing.MAX_SHARES
+        paid.update({share.vehicle: share.amount for share in made.shares})
+        link = Link(made.index, CID, made.agreements, made.purse)
+    due = {share.vehicle: share.amount for share in sharing.shares(pot, credits) if share.vehicle not in away}
+    assert paid == due
+    assert link.purse.forfeited == pot - sum(due.values())
+
+
+def test_what_is_forfeited_after_a_round_was_published_is_for_the_next_one() -> None:
+    purse = sharing.begun(Purse(forfeited=10), newest=1)
+    assert (purse.pot, purse.forfeited) == (10, 10)
+    later = purse.model_copy(update={"forfeited": 17})
+    assert sharing.begun(later, newest=1) == later
+    assert sharing.begun(later, newest=2).pot == 17

@@ -1,0 +1,136 @@
+"""When a round is closed, stakes that were forfeited by then go to those whose contributions made the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from stellar_sdk import Payment
+
+from agent.core.money import UNIT
+from agent.errors import Malformed
+from agent.initiator import fusing, press
+from agent.ledger.envelope import opened
+from agent.ledger.horizon import Horizon
+from agent.market import sharing
+from tests.market.town import BASE, Town, found, printing_press
+from tests.validator.committee import House
+from tools.localnet.server import Localnet
+
+pytestmark = pytest.mark.slow
+
+
+class Closed:
+    """Two accepted entries, one with half the other's credit, one forfeited stake, and the round that was closed."""
+
+    def __init__(self, town: Town, house: House) -> None:
+        self.town, self.house = town, house
+        self.whole, self.half, self.bad = (town.driver() for _ in range(3))
+        harm = {name: -2 * value for name, value in town.better(seed=3).items()}
+        entries = [
+            town.enter(self.whole, town.contribution(self.whole, town.better(seed=1))),
+            town.enter(self.half, town.contribution(self.half, town.better(seed=2), steps=5)),
+            town.enter(self.bad, town.contribution(self.bad, harm)),
+        ]
+        house.settle(*entries)
+        self.before = self.held()
+        desk = printing_press(town)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(press, "POLL_S", 0.0)
+            fused = fusing.close(desk)
+        desk.register.journal.close()
+        assert fused.published is not None
+        self.cid = str(fused.published.facts["cid"])
+        self.next = town.shelf.round(self.cid)
+
+    def held(self) -> list[int]:
+        """DLC of the three."""
+        keys = (self.whole, self.half, self.bad)
+        return [self.town.horizon.account(key.public_key).lines[self.town.dlc].balance for key in keys]
+
+    @property
+    def got(self) -> list[int]:
+        return [after - before for after, before in zip(self.held(), self.before, strict=True)]
+
+    def payments(self) -> list[Payment]:
+        """All shares that the ledger ever paid."""
+        made = [opened(t.envelope, self.town.net.passphrase) for t in self.town.history(self.town.settlement)]
+        whole = [e.operations for e in made if e.source == self.town.settlement]
+        return [o for operations in whole for o in operations if all(isinstance(p, Payment) for p in operations)]
+
+
+@pytest.fixture
+def closed(tmp_path: Path) -> Iterator[Closed]:
+    with Localnet() as net:
+        town = found(net, tmp_path / "town")
+        house = House(town, tmp_path / "house")
+        yield Closed(town, house)
+        house.close()
+
+
+THIRD = BASE // 3
+
+
+def test_shares_are_paid_once_by_credit_and_what_rounding_leaves_is_kept(closed: Closed) -> None:
+    closed.house.turn(5)
+    assert closed.got == [BASE * 2 // 3, THIRD, 0]
+    assert closed.house.chain_end().purse.forfeited == BASE - BASE * 2 // 3 - THIRD == 1
+    for key in closed.town.committee:
+        closed.house.restart(key.public_key)
+    closed.house.turn(40)
+    assert len(closed.payments()) == 2
+
+
+def test_after_a_power_cut_between_signing_and_ledger_shares_are_still_paid_once(closed: Closed) -> None:
+    house = closed.house
+    for _ in range(3):  # within one ledger: handed in by then
+        for validator in house.validators.values():
+            validator.turn()
+    assert "settlement.submitted" in house.log
+    for key in closed.town.committee:
+        house.restart(key.public_key)
+    house.turn(10)
+    assert closed.got == [BASE * 2 // 3, THIRD, 0]
+    assert len(closed.payments()) == 2
+
+
+def test_who_may_not_hold_dlc_any_more_is_passed_over(closed: Closed) -> None:
+    town = closed.town
+    town.horizon.hand_in(town.forbid(closed.half.public_key).envelope)
+    closed.house.turn(5)
+    assert closed.got == [BASE * 2 // 3, 0, 0]
+    assert closed.house.chain_end().purse.forfeited == BASE - BASE * 2 // 3
+
+
+def test_a_payee_that_makes_a_sharing_fail_is_passed_over_in_the_next_try(closed: Closed) -> None:
+    town, house = closed.town, closed.house
+    Horizon(town.net.url, town.net.passphrase).hand_in(town.forbid(closed.whole.public_key).envelope)
+    for _ in range(3):
+        for validator in house.validators.values():
+            validator.turn()
+    town.net.close_ledger()
+    town.allow(closed.whole.public_key)
+    house.restart(town.committee[1].public_key)
+    house.turn(40)
+    assert closed.got == [0, THIRD, 0]
+
+
+def test_a_lineage_that_is_not_true_earns_nobody_anything(closed: Closed) -> None:
+    town, true = closed.town, closed.next
+    first, second = true.lineage
+    assert sharing.credits(town.horizon, town.shelf, true) == {
+        closed.whole.public_key: UNIT,
+        closed.half.public_key: UNIT // 2,
+    }
+    for lie in (
+        (first, first),
+        (first, second.model_copy(update={"vehicle": closed.bad.public_key})),
+        (first.model_copy(update={"cid": str(town.cid)}),),
+        (first.model_copy(update={"settlement": "00" * 32}),),
+    ):
+        with pytest.raises(Malformed, match="lineage"):
+            sharing.credits(town.horizon, town.shelf, true.model_copy(update={"lineage": lie}))
+    with pytest.raises(Malformed, match="has no place in it"):  # fused once already
+        again = true.model_copy(update={"number": 2, "previous": closed.cid})
+        sharing.credits(town.horizon, town.shelf, again)
