@@ -18,6 +18,11 @@ from agent.sense.sight import Sight
 if TYPE_CHECKING:
     import cv2
 
+# A lost camera is tried for hours, and `trouble` says so once; OpenCV and FFmpeg would write to stderr each time. They
+# read this when they are loaded: OpenCV's versions have no function for it in common.
+os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
 PATIENCE = (("CAP_PROP_OPEN_TIMEOUT_MSEC", 5_000), ("CAP_PROP_READ_TIMEOUT_MSEC", 5_000))
 """How long opening a network camera, or its next image, may take; FFmpeg's own limit is 30 s."""
 
@@ -44,9 +49,6 @@ class Device:
         """Raises OSError when there is no such camera or it is in use."""
         import cv2
 
-        # A lost camera is tried for hours; `trouble` says so once. FFmpeg would write to stderr each time.
-        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
         settings = [number for name, value in self.settings for number in (getattr(cv2, name), value)]
         capture = cv2.VideoCapture(self.source, getattr(cv2, self.backend), settings)
         if not capture.isOpened():
@@ -101,8 +103,6 @@ class LiveCamera:
         self._thread.join(timeout=2.0)
 
     def _watch(self) -> None:
-        import cv2
-
         patience = Patience()
         while not self._closing.is_set():
             try:
@@ -112,7 +112,7 @@ class LiveCamera:
                 self._take(capture, patience)
                 capture.release()
                 self._lost = "it stopped giving images"
-            except (OSError, cv2.error) as error:
+            except Exception as error:  # OpenCV's many builds fail in many ways; a thread that died would tell of none
                 self._lost = str(error)[:120]
             self._closing.wait(patience.pause())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import socket
 import subprocess
@@ -145,6 +146,33 @@ def test_an_rtsp_camera_that_dies_is_told_and_found_again(rtsp, port, until):
     rtsp()
     until(lambda: front.opened == 2 and front.read(0.5))
     front.close()
+
+
+PIPELINE = """
+import time
+from agent.sense.camera import Device, LiveCamera
+
+picture = "videotestsrc num-buffers=30 is-live=true pattern=ball ! video/x-raw,width=320,height=240,framerate=20/1"
+pipeline = f"{picture} ! videoconvert ! video/x-raw,format=BGR ! appsink drop=true"
+front, end, seen = LiveCamera(Device(pipeline, "CAP_GSTREAMER")), time.monotonic() + 30, []
+while front.opened < 2 or len(seen) < 20:
+    frame = front.read(0.5)
+    seen += [] if frame is None else [frame.image.shape]
+    assert time.monotonic() < end, front.trouble
+assert set(seen) == {(240, 320, 3)}
+front.close()
+"""
+
+
+@pytest.mark.slow
+def test_the_systems_own_opencv_opens_a_gstreamer_pipeline_and_again_when_it_ends():
+    """The index's OpenCV has no GStreamer; the distribution's and JetPack's have, and are older."""
+    asked = 'import cv2; assert "GStreamer:                   YES" in cv2.getBuildInformation()'
+    if not Path(SYSTEM_PYTHON).exists() or subprocess.run([SYSTEM_PYTHON, "-c", asked], capture_output=True).returncode:
+        pytest.skip("the system has no OpenCV with GStreamer (apt-get install python3-opencv)")
+    here = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run([SYSTEM_PYTHON, "-c", PIPELINE], env=here, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.slow
