@@ -61,9 +61,12 @@ def encode(name: str, base: Weights, trained: Weights, residual: Weights | None 
     return Encoded(data=data, residual=shaped(missing, base), error=_relative(missing, target))
 
 
-def decode(data: bytes, base: Weights) -> dict[str, NDArray[np.float32]]:
-    """The difference to `base` that an update from anywhere says. Raises UnknownEncoding or Malformed."""
+def decode(data: bytes, base: Weights, said: str | None = None) -> dict[str, NDArray[np.float32]]:
+    """The difference to `base` that an update from anywhere says. Raises UnknownEncoding or Malformed; also when it is
+    written in another encoding than was said, where one was."""
     name, frame = _opened(data, base)
+    if said not in (None, name):
+        raise Malformed(what=WHAT, why=f"it is {name[:80]}, its contribution says {said}")
     chosen, sizes = encoding.named(name), _sizes(base)
     row = chosen.read(_unpacked(frame, chosen.length(sizes)), sizes)
     if not np.isfinite(row).all():

@@ -97,11 +97,15 @@ def sealing_public(account: str) -> bytes:
         raise Malformed(what=f"the account {account[:60]!r}", why="no point that could be sealed to") from error
 
 
-def seal(account: str, data: bytes) -> bytes:
-    """A box (48 bytes longer than `data`) that only the account's key opens. Raises Malformed."""
-    from nacl.public import PublicKey, SealedBox
+def seal(account: str, data: bytes, seed: bytes | None = None) -> bytes:
+    """A box (48 bytes longer than `data`) that only the account's key opens. The ephemeral key pair follows from `seed`
+    (32 secret bytes) where one is given: the same seed gives the same box. Raises Malformed."""
+    from nacl.bindings import crypto_box, crypto_box_NONCEBYTES, crypto_box_seed_keypair
 
-    return bytes(SealedBox(PublicKey(sealing_public(account))).encrypt(data))
+    theirs = sealing_public(account)
+    public, secret = crypto_box_seed_keypair(seed or secrets.token_bytes(32))
+    nonce = hashlib.blake2b(public + theirs, digest_size=crypto_box_NONCEBYTES).digest()
+    return bytes(public + crypto_box(data, nonce, theirs, secret))
 
 
 def unseal(keypair: Keypair, sealed: bytes) -> bytes:

@@ -69,16 +69,25 @@ class Shelf:
         return _parse(SettlementRecord, self.get(cid, RECORD_LIMITS) / RECORD)
 
     def update(self, cid: str, reader: Keypair) -> bytes:
-        """A contribution's update, opened with one reader's key."""
+        """A contribution's update, opened with one reader's key. Raises Malformed where its initiator could not read
+        it: nobody is paid for what cannot be fused."""
+        contribution = self.contribution(cid)
+        if contribution.model.partition(":")[2] not in contribution.keys:
+            raise Malformed(what=f"the contribution {cid}", why="its key is not sealed to the initiator")
+        return self.opened(cid, sealed.key(contribution.keys, reader))
+
+    def opened(self, cid: str, key: bytes) -> bytes:
+        """A contribution's update, opened with the update's own key. Raises Malformed."""
         contribution = self.contribution(cid)
         ciphertext = _read(self.get(cid, CONTRIBUTION_LIMITS) / UPDATE, CONTRIBUTION_LIMITS.total_bytes)
         purpose = update_purpose(contribution.base, contribution.vehicle)
-        return sealed.unseal(ciphertext, purpose, contribution.keys, reader)
+        return sealed.unseal(ciphertext, purpose, contribution.keys, key)
 
     def test_set(self, round_: Round, reader: Keypair) -> bytes:
         """The round's global test set, opened with one validator's key."""
         ciphertext = _read(self.get(round_.global_set.cid, SET_LIMITS) / TEST_SET, SET_LIMITS.total_bytes)
-        return sealed.unseal(ciphertext, test_set_purpose(round_.model), round_.global_set.keys, reader)
+        boxes = round_.global_set.keys
+        return sealed.unseal(ciphertext, test_set_purpose(round_.model), boxes, sealed.key(boxes, reader))
 
     def _tidy(self, newest: Path) -> None:
         bundles = sorted((p for p in self.folder.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime)

@@ -114,7 +114,7 @@ class Judge:
     def _measured(self, entry: Entry, contribution: Contribution, at: Served) -> Judgement:
         bench = self._bench(at)
         data = self._shelf.update(entry.contribution, self._keypair)
-        delta = update.decode(data, bench.base)
+        delta = update.decode(data, bench.base, contribution.encoding)
         flat = weights.flat(delta)
         length, bound = float(np.linalg.norm(flat)), NORM_BOUND * float(np.linalg.norm(weights.flat(bench.base)))
         if not length <= bound:

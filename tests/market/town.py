@@ -37,6 +37,7 @@ from agent.market import bundle, entry, publish, sealed
 from tools.localnet.server import Localnet
 
 Numbers = dict[str, NDArray[np.float32]]
+Boxes = dict[str, str]
 
 SMALL = Input(height=28, width=28, colour="grey")
 STEERING = Task(kind="steering", scale=Decimal(25))
@@ -178,8 +179,11 @@ class Town:
         delta[hidden] += (scatter / np.linalg.norm(scatter) * abs(towards) * 0.1).astype(np.float32)
         return delta
 
-    def contribution(self, owner: Keypair, delta: Numbers | bytes, **twists: Any) -> Cid:
-        """Stored as a vehicle would. `twists`: other values for contribution.json."""
+    def contribution(
+        self, owner: Keypair, delta: Numbers | bytes, boxed: Callable[[Boxes], Boxes] = dict, **twists: Any
+    ) -> Cid:
+        """Stored as a vehicle would. `boxed`: what it makes of its readers' boxes; `twists`: other values for
+        contribution.json."""
         base = self.base
         data = delta if isinstance(delta, bytes) else _encoded(base, delta)
         round_ = self.round
@@ -195,7 +199,7 @@ class Town:
                 "planned": 10,
                 "encoding": "dense-fp32",
                 "encoding_error": 0,
-                "keys": boxes,
+                "keys": boxed(boxes),
                 "software": "milepost-test",
                 "profile": "test",
                 **twists,

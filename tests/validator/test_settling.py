@@ -20,7 +20,8 @@ from agent.core.money import UNIT, XLM, Asset
 from agent.core.verdict import Verdict
 from agent.fleet import topics
 from agent.fleet.loopback import LoopbackLink
-from agent.learn import weights
+from agent.learn import update, weights
+from agent.ledger import keys
 from agent.ledger.envelope import Opened, sdk_asset, stake_id
 from agent.ledger.horizon import Horizon
 from agent.market import bundle, entry, publish, settlement
@@ -87,7 +88,7 @@ def cases(town: Town) -> dict[str, Case]:
     def enters(name: str, outcome: str, reason: str, vehicle: Keypair, cid: Cid | None, stake: int = BASE) -> None:
         made[name] = Case(outcome, reason, town.enter(vehicle, cid, stake))
 
-    drivers = iter([town.driver() for _ in range(16)])
+    drivers = iter([town.driver() for _ in range(19)])
     d = next(drivers)
     good = town.better(seed=1)
     enters("honest", "accepted", "falls from", d, town.contribution(d, good))
@@ -125,6 +126,16 @@ def cases(town: Town) -> dict[str, Case]:
     d = next(drivers)
     enters("too few samples", "rejected", "samples are too few", d, town.contribution(d, good, samples=1))
     d = next(drivers)
+    halves = update.encode("dense-fp16", town.base, {n: v + good[n] for n, v in town.base.items()}).data
+    enters("another encoding", "rejected", "it is dense-fp16", d, town.contribution(d, halves))
+    d, initiator = next(drivers), town.initiator.public_key
+    shut = town.contribution(d, town.better(seed=7), lambda boxes: {r: b for r, b in boxes.items() if r != initiator})
+    enters("sealed to the validators alone", "rejected", "not sealed to the initiator", d, shut)
+    d = next(drivers)
+    rubbish = base64.b64encode(keys.seal(initiator, bytes(32))).decode()
+    false = town.contribution(d, town.better(seed=8), lambda boxes: {**boxes, initiator: rubbish})
+    enters("another key for the initiator", "rejected", "do not all hold this key", d, false)
+    d = next(drivers)
     cid = town.contribution(d, town.better(seed=6))
     account = town.horizon.account(d.public_key)
     assert account is not None
@@ -151,6 +162,9 @@ NAMES = (
     "somebody else's contribution",
     "another model",
     "too few samples",
+    "another encoding",
+    "sealed to the validators alone",
+    "another key for the initiator",
     "stake to be taken back at once",
 )
 
