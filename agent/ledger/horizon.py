@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from fractions import Fraction
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent.core.ledger import BALANCE_V0, Account, Head, Line, Offer, Stake, Transaction
@@ -83,9 +84,13 @@ class Horizon:
         with self._mapped():
             return None if record is None else _transaction(record)
 
-    def in_ledger(self, sequence: int) -> Iterator[Transaction]:
-        """The successful transactions of one ledger."""
-        return self._pages(lambda server: server.transactions().for_ledger(sequence))
+    def offering(self, seller: str, most: int) -> Iterator[Transaction]:
+        """The transactions that set an offer of the seller, newest first, as far as its `most` newest operations
+        go. Among an account's operations, unlike its transactions, are none that only traded with it."""
+        operations = self._pages(lambda server: server.operations().for_account(seller).order(desc=True), _set_by, 20)
+        for transaction in islice(operations, most):
+            if transaction and (found := self.find(transaction)):
+                yield found
 
     def history(
         self, account_id: str, *, newest_first: bool = False, after: str | None = None, failed: bool = False
@@ -288,6 +293,11 @@ def _transaction(record: Mapping[str, Any]) -> Transaction:
         result=str(record["result_xdr"]),
         cursor=str(record["paging_token"]),
     )
+
+
+def _set_by(record: Mapping[str, Any]) -> str:
+    """The hash of the transaction whose operation set an offer to sell; '' for any other operation."""
+    return str(record["transaction_hash"]) if record["type"] == "manage_sell_offer" else ""
 
 
 def _stake(record: Mapping[str, Any]) -> Stake:

@@ -6,9 +6,7 @@ that set it: the digest of the round's bundle, under the initiator's signature.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 from stellar_sdk import ManageSellOffer
 
@@ -21,7 +19,7 @@ from agent.ledger.horizon import Horizon
 from agent.ledger.receipt import offer_ids
 
 LOOK_BACK = 1000
-"""Transactions of the initiator that are searched for the one that set an offer."""
+"""Operations of the initiator that are searched for the one that set an offer."""
 
 
 class NotPublished(Refused):
@@ -75,19 +73,11 @@ def listing(horizon: Horizon, offer: Offer) -> Listing:
 
 
 def _setting(horizon: Horizon, offer: Offer) -> tuple[Transaction, Opened] | None:
-    """The transaction that set the offer. A partial fill also moves `last_modified`, so that ledger is only where the
-    search begins."""
-    near = (t for t in horizon.in_ledger(offer.last_modified) if t.source == offer.seller)
-    far = islice(horizon.history(offer.seller, newest_first=True), LOOK_BACK)
-    for transaction in _newest_first(near, far):
+    """The newest transaction that set the offer. Not by the ledger that last modified it: every partial fill does."""
+    for transaction in horizon.offering(offer.seller, LOOK_BACK):
         envelope = opened(transaction.envelope, horizon.passphrase)
         made = offer_ids(transaction.result)
         for index, operation in enumerate(envelope.operations):
             if isinstance(operation, ManageSellOffer) and offer.id in (operation.offer_id, made.get(index)):
                 return transaction, envelope
     return None
-
-
-def _newest_first(near: Iterable[Transaction], far: Iterable[Transaction]) -> Iterator[Transaction]:
-    yield from reversed(list(near))
-    yield from far
