@@ -20,6 +20,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from agent.core.documents import Round
 from agent.errors import Malformed, MilepostError
 from agent.learn import checkpoint
@@ -163,8 +165,10 @@ def prepared(wire: Wire, setup: dict[str, Any]) -> Driver:
     setup["notes"] = []
     setup["device"] = device(setup["device"], setup["notes"])
     if setup["memory_mb"] and setup["device"] == "cpu":
-        # Past this bound torch is refused memory and takes less at once, before the system kills it.
-        most = setup["memory_mb"] << 20
+        # Past this bound torch is refused memory and takes less at once, before the system kills it. A build with CUDA
+        # has mapped far more by now than it holds: what counts is what may still be added.
+        now = psutil.Process().memory_info()
+        most = now.data + max(0, (setup["memory_mb"] << 20) - now.rss)
         resource.setrlimit(resource.RLIMIT_DATA, (most, most))
     if setup["memory_mb"] and setup["device"] == "cuda":
         share = (setup["memory_mb"] << 20) / torch.cuda.get_device_properties(0).total_memory
