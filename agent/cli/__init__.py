@@ -23,7 +23,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "bundle": ("agent.cli.bundle:bundle", "A redacted archive for support."),
     "fleet": ("agent.cli.fleet:fleet", "Watch a fleet: page or terminal."),
     "validator": ("agent.cli.validator:validator", "Review contributions and settle them."),
-    "initiator": ("agent.cli.initiator:initiator", "Publish a model, close a round, fuse."),
+    "initiator": ("agent.cli.initiator:initiator", "Publish a model, close a round, fuse, restore."),
+    "audit": ("agent.cli.audit:audit", "Rebuild a round from its lineage, byte for byte."),
 }
 
 

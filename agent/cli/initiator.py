@@ -43,9 +43,8 @@ def publish(
     from agent.initiator.compose import press
 
     with press(load(config_path), plan, test_set, _say(as_json)) as made:
-        settlement = made.set_up()
         job = made.first(weights, graph, teacher)
-    _print({**_round(job), "settlement": settlement}, as_json)
+    _print({**_round(job), "settlement": made.register.settlement}, as_json)
 
 
 @initiator.command()
@@ -54,26 +53,47 @@ def publish(
 @click.option(
     "--now", is_flag=True, help="Before all contributions are there that were planned, or its length is over."
 )
+@click.option("--without", multiple=True, metavar="CID", help="Leave this contribution out; repeatable.")
 @_json
 @click.pass_obj
-def close(config_path: str | None, plan: Path, test_set: Path, now: bool, as_json: bool) -> None:
+def close(
+    config_path: str | None, plan: Path, test_set: Path, now: bool, without: tuple[str, ...], as_json: bool
+) -> None:
     """Fuse what was accepted; publish the next round if it is better on the global test set. Exit 75: nothing yet."""
     from agent.host.config import load
     from agent.initiator import fusing
     from agent.initiator.compose import press
 
     with press(load(config_path), plan, test_set, _say(as_json)) as made:
-        fused = fusing.close(made, now)
+        fused = fusing.close(made, now, without)
     facts = {
         "round": fused.number,
         "before": str(fused.before.value),
         "after": str(fused.after.value),
         "figure": fused.before.name,
         "unit": fused.before.unit,
-        "fused": [part.cid for part in fused.contributions],
+        "fused": fused.contributions,
         "next": _round(fused.published) if fused.published else None,
     }
     _print(facts, as_json)
+
+
+@initiator.command()
+@click.argument("cid")
+@_plan
+@_tests
+@_json
+@click.pass_obj
+def restore(config_path: str | None, cid: str, plan: Path, test_set: Path, as_json: bool) -> None:
+    """Publish the weights of an earlier round as the newest one: what came after it has turned out worse."""
+    from agent.core.cid import Cid
+    from agent.host.config import load
+    from agent.initiator import restoring
+    from agent.initiator.compose import press
+
+    with press(load(config_path), plan, test_set, _say(as_json)) as made:
+        job = restoring.restore(made, str(Cid.parse(cid)))
+    _print(_round(job), as_json)
 
 
 @initiator.command()
@@ -95,7 +115,7 @@ def status(config_path: str | None, as_json: bool) -> None:
 
 
 def _round(job: Any) -> dict[str, Any]:
-    names = ("cid", "figure", "fused", "offer", "ledger", "settlement", "hash")
+    names = ("cid", "figure", "fused", "restores", "offer", "ledger", "settlement", "hash")
     return {"job": job.id, "state": job.state.value, **{name: job.facts.get(name) for name in names}}
 
 

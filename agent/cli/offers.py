@@ -6,6 +6,11 @@ import json
 
 import click
 
+PRIVACY = {
+    "open": "open: anybody may read them once they are fused",
+    "sealed": "sealed: the committee and the initiator alone read them",
+}
+
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
@@ -33,6 +38,7 @@ def offers(config_path: str | None, as_json: bool) -> None:
             f"    reward {text(c.reward)} XLM, stake {text(c.stake)} DLC, expected net {text(ranked.net)} XLM,"
             f" {text(c.budget)} XLM left"
         )
+        click.echo(f"    updates are {PRIVACY[c.privacy]}")
         click.echo(f"    {'chosen' if not ranked.lost else ranked.lost}")
     for reason in market.passed_over:
         click.echo(f"  {reason}")

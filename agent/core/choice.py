@@ -33,6 +33,8 @@ class Candidate:
     """DLC, with the fee that the bid promises."""
     stake_price: Fraction
     """XLM for one DLC."""
+    privacy: str
+    """What becomes of the update: `open` or `sealed`."""
     unfit: str = ""
     """Why this machine or this vehicle cannot serve it, or ''."""
 

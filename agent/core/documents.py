@@ -161,6 +161,8 @@ class Lineage(Part):
     vehicle: AccountId
     weight: Number
     settlement: Hex32
+    key: Hex32 | None = None
+    """The update's key, where the round it was trained on is `open`: anybody may read it then."""
 
 
 class Figure(Part):
@@ -176,10 +178,15 @@ class Figure(Part):
 class Round(Document):
     """`round.json`: everything a vehicle and a validator must agree on."""
 
+    max_bytes: ClassVar[int] = 4 * 1024 * 1024
+    """The lineage of 10,000 contributions takes 3.3 MB."""
+
     protocol: Literal[1] = 1
     model: Annotated[str, StringConstraints(pattern=r"^DLM[A-Za-z0-9]{1,9}:G[A-Z2-7]{55}$")]
     number: int = Field(ge=0)
     previous: CidText | None = None
+    restores: CidText | None = None
+    """The earlier round whose weights these are; such a round fuses nothing."""
     task: Task
     architecture: Architecture
     input: Input
@@ -202,10 +209,18 @@ class Round(Document):
     gain_reference: Number = Field(gt=0)
     """The loss drop, at fusion weight, that earns full credit."""
     fusion: Name = "weighted-mean"
-    privacy: Literal["open", "sealed"] = "open"
+    privacy: Literal["open", "sealed"] = "sealed"
+    """What becomes of updates trained on this round. sealed: committee and initiator alone ever read them. open: their
+    keys are published with the round that they are fused into."""
     global_set: GlobalSet
     lineage: tuple[Lineage, ...] = Field(default=(), max_length=10_000)
     figure: Figure | None = None
+
+    @model_validator(mode="after")
+    def _of_one_origin(self) -> Round:
+        if self.restores and self.lineage:
+            raise ValueError("a round that restores an earlier one fuses nothing")
+        return self
 
     @property
     def initiator(self) -> str:

@@ -119,6 +119,8 @@ class Market(Section):
     """Least expected net pay in XLM for which a round is worth training."""
     accept_probability: Share = 0.9
     """Chance of being accepted that is assumed before the vehicle has a record of its own."""
+    open_rounds: bool = True
+    """Whether to take part in rounds that publish their updates when they close. false: in sealed ones alone."""
 
 
 class Content(Section):
@@ -194,7 +196,7 @@ class Train(Section):
     past_mb: Annotated[float, Field(ge=0)] = 0
     """Encrypted samples of earlier trips, so that a motorway week does not erase the city. 0: none are kept."""
     labelled: Path | None = None
-    """Folder of labelled pictures, for rounds that learn from one: a sub-folder a class, or steering.csv for steering."""
+    """Folder of labelled pictures, for rounds that learn from one: a sub-folder a class, or steering.csv."""
     checkpoint_s: Seconds = 20
     """Time between checkpoints: what a power cut may cost."""
 

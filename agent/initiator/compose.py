@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from agent.host.sections import Config
+from agent.initiator.audit import Audit
+from agent.initiator.audit import audit as look_at
 from agent.initiator.plan import read
 from agent.initiator.press import Press
 from agent.initiator.register import Register
@@ -40,3 +43,10 @@ def press(config: Config, plan: Path, test_set: Path, say: Callable[[str], None]
         )
     finally:
         journal.close()
+
+
+def audit(config: Config, cid: str, key: Path | None) -> Audit:
+    """Needs a ledger and a content store, and keeps nothing. `key`: of one who can open sealed updates."""
+    reader = keys.load(key) if key else None
+    with tempfile.TemporaryDirectory(prefix="milepost-") as scratch, closing(store(config)) as content:
+        return look_at(horizon(config), Shelf(Path(scratch), content, keep=64), cid, reader)

@@ -1,25 +1,25 @@
 """Closing a round: what the ledger says was accepted, fused by the round's rule, published if it is better.
 
 Anybody with the round's lineage and the updates' keys can do the same again, byte for byte: contributions in the order
-of their CIDs, weights exact, arithmetic in a fixed order (`learn.fusion`).
+of their CIDs, weights exact, arithmetic in a fixed order (`learn.fusion`). `initiator.audit` does.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 
 from agent.core.cid import Cid
 from agent.core.documents import Figure, Lineage, Round
-from agent.core.money import UNIT
+from agent.core.money import UNIT, Stroops
 from agent.core.round import RoundJob, State
-from agent.errors import Refused, TryAgain
-from agent.initiator.press import Press
+from agent.errors import Refused, TryAgain, Unavailable
+from agent.initiator.press import Edition, Press
 from agent.learn import checkpoint, fusion, update, weights
 from agent.ledger.envelope import opened
-from agent.market import bundle
+from agent.market import bundle, sealed
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Accepted:
     cid: str
     vehicle: str
     base: str
-    weight: int
+    weight: Stroops
     """VLM stroops of credit, divided by 1 + the rounds that its base is old."""
     settlement: str
 
@@ -41,7 +41,8 @@ class Fused:
     number: int
     before: Figure
     after: Figure
-    contributions: tuple[Accepted, ...]
+    contributions: tuple[str, ...]
+    """Their CIDs."""
     published: RoundJob | None
     """The next round, or None when the fusion was no better and the round stays as it is."""
 
@@ -50,82 +51,147 @@ class NotDue(TryAgain):
     """Round {number} has {accepted} of {planned} contributions and {left} s to go. `--now` closes it all the same."""
 
 
-def close(press: Press, now: bool = False) -> Fused:
+class NotToBeHad(TryAgain):
+    """The contribution {cid} was accepted and cannot be fused now: {why} Wait, or leave it out with
+    `milepost initiator close --without {cid}`."""
+
+
+def close(press: Press, now: bool = False, without: Collection[str] = ()) -> Fused:
     """Fuse what was accepted for the newest round and publish the next. Goes on where an earlier call stopped.
 
     Due when K contributions are accepted or the round's length is over and there is one; `now` does with one.
+    `without`: CIDs of contributions that are left out.
     """
-    job = press.register.newest
-    if job is None:
+    newest = press.register.newest
+    if newest is None or (newest.id == "round-0" and newest.state is not State.OPEN):
         raise Refused(what="closing a round", why="no round is open: run `milepost initiator publish`")
-    number = int(job.facts["number"])
-    if job.state is not State.OPEN:  # the last close stopped while it was publishing
-        number -= 1
-        job = press.register.job(f"round-{number}")
+    number = int(newest.facts["number"])
+    if newest.state is not State.OPEN and "restores" in newest.facts:
+        again = f"run `milepost initiator restore {newest.facts['restores']}` again"
+        raise Refused(what="closing a round", why=f"an earlier one is being restored: {again}")
+    if newest.state in (State.STORED, State.SIGNED):  # the last call stopped while it was publishing
+        published = press.shelf.round(str(newest.facts["cid"]))
+        before, after = figure(press, str(published.previous)), figure(press, str(newest.facts["cid"]))
+        return Fused(number - 1, before, after, _cids(published.lineage), press.offer(number))
+    job = newest if newest.state is State.OPEN else press.register.job(f"round-{number - 1}")
     cid = str(job.facts["cid"])
     round_ = press.shelf.round(cid)
-    parts = tuple(sorted(accepted(press, round_, cid), key=lambda part: part.cid))
-    _check_due(press, job, round_, len(parts), now)
-    folder = press.shelf.get(cid, bundle.ROUND_LIMITS)
-    fused = refuse(press, round_, cid, parts)
-    _, after = press.measure(fused, folder / bundle.GRAPH)
-    before = round_.figure or press.measure(_weights(press, cid), folder / bundle.GRAPH)[1]
+    open_rounds = taking(press.shelf, round_, cid)
+    parts = sorted((p for p in accepted(press, open_rounds) if p.cid not in without), key=lambda part: part.cid)
+    if newest is job:
+        _check_due(press, job, round_, len(parts), now)
+    keys, deltas = {}, {}
+    for part in parts:
+        keys[part.cid], deltas[part.cid] = _read(press, part)
+    fused = fuse(press.shelf, cid, parts, deltas)
+    before = figure(press, cid)
+    _, after = press.measure(fused, press.shelf.get(cid, bundle.ROUND_LIMITS) / bundle.GRAPH)
     if not _is_better(before, after):
-        return Fused(number, before, after, parts, None)
+        return Fused(round_.number, before, after, _cids(parts), None)
     lineage = tuple(
-        Lineage(cid=p.cid, vehicle=p.vehicle, weight=Decimal(p.weight) / UNIT, settlement=p.settlement) for p in parts
+        Lineage(
+            cid=part.cid,
+            vehicle=part.vehicle,
+            weight=share(part.weight),
+            settlement=part.settlement,
+            key=keys[part.cid].hex() if open_rounds[part.base].privacy == "open" else None,
+        )
+        for part in parts
     )
-    models = {name: folder / name for name in (bundle.GRAPH, bundle.TEACHER) if (folder / name).is_file()}
-    following = press.publish(number + 1, weights.dump(fused), models, round_, lineage, previous_cid=cid)
-    if job.state is State.OPEN:
-        press.register.record(job.id, "closed", {"next": following.facts["cid"]}, time.time())
-    return Fused(number, before, after, parts, following)
+    edition = Edition(
+        number=round_.number + 1,
+        weights=weights.dump(fused),
+        models=models(press.shelf, cid),
+        previous=round_,
+        previous_cid=cid,
+        lineage=lineage,
+    )
+    return Fused(round_.number, before, after, _cids(lineage), press.publish(edition))
 
 
-def refuse(press: Press, round_: Round, cid: str, parts: Sequence[Accepted]) -> weights.Weights:
-    """Fuse again: the same parts give the same bytes. Each update is the difference to the round it was trained on."""
-    deltas = [update.decode(press.shelf.update(part.cid, press.keypair), _weights(press, part.base)) for part in parts]
-    return fusion.fuse(round_.fusion, _weights(press, cid), deltas, [part.weight for part in parts])
+def taking(shelf: bundle.Shelf, round_: Round, cid: str) -> dict[str, Round]:
+    """The rounds whose entries count while this one is the newest, by CID: itself, then its forebears within
+    `staleness`."""
+    found, step = {cid: round_}, round_.previous
+    while step is not None and len(found) <= round_.staleness:
+        found[step] = shelf.round(step)
+        step = found[step].previous
+    return found
 
 
-def accepted(press: Press, round_: Round, cid: str) -> Iterator[Accepted]:
-    """Every accepted entry that is not fused yet, on this round or one it still takes entries for, from the records
-    that the settlement account's transactions anchor."""
-    ages, fused = _open_rounds(press, round_, cid)
-    oldest = press.register.job(f"round-{round_.number - max(ages.values())}")
-    for transaction in press.horizon.history(round_.settlement, newest_first=True):
+def delta(shelf: bundle.Shelf, part: Accepted, key: bytes) -> weights.Weights:
+    """What an update says: the difference to the round it was trained on. Raises Malformed."""
+    return update.decode(shelf.opened(part.cid, key), _weights(shelf, part.base))
+
+
+def fuse(
+    shelf: bundle.Shelf, cid: str, parts: Sequence[Accepted], deltas: Mapping[str, weights.Weights]
+) -> weights.Weights:
+    """What comes after round `cid`. The same parts, in the order of their CIDs, give the same bytes."""
+    in_order = sorted(parts, key=lambda part: part.cid)
+    rule, base = shelf.round(cid).fusion, _weights(shelf, cid)
+    return fusion.fuse(rule, base, [deltas[part.cid] for part in in_order], [part.weight for part in in_order])
+
+
+def accepted(press: Press, open_rounds: Mapping[str, Round]) -> Iterator[Accepted]:
+    """Every accepted entry of these rounds, newest first, that is in none of them already, from the records that the
+    settlement account's transactions anchor."""
+    newest, *before = open_rounds.values()
+    ages = {cid: newest.number - round_.number for cid, round_ in open_rounds.items()}
+    fused = {part.cid for round_ in open_rounds.values() for part in round_.lineage}
+    oldest = press.register.job(f"round-{(before or [newest])[-1].number}")
+    for transaction in press.horizon.history(newest.settlement, newest_first=True):
         if transaction.ledger < int(oldest.facts["ledger"]):
             return  # nothing was entered on a round before it was published
         envelope = opened(transaction.envelope, press.horizon.passphrase)
-        if transaction.source != round_.settlement or envelope.memo is None:
+        if transaction.source != newest.settlement or envelope.memo is None:
             continue
         record = press.shelf.record(str(Cid.v0(envelope.memo)))
         if record.round not in ages:
             continue
         for entry in record.entries:
-            weight = entry.credit // (1 + ages[record.round])
+            weight = weight_of(entry.credit, ages[record.round])
             if entry.outcome == "accepted" and weight and entry.contribution not in fused:
                 yield Accepted(entry.contribution, entry.vehicle, record.round, weight, transaction.hash)
 
 
-def _open_rounds(press: Press, round_: Round, cid: str) -> tuple[dict[str, int], set[str]]:
-    """(round → how many rounds old it is, contributions that are in one of them already)."""
-    ages, fused = {cid: 0}, {part.cid for part in round_.lineage}
-    step = round_.previous
-    for age in range(1, round_.staleness + 1):
-        if step is None:
-            break
-        ages[step] = age
-        before = press.shelf.round(step)
-        fused |= {part.cid for part in before.lineage}
-        step = before.previous
-    return ages, fused
+def weight_of(credit: Stroops, age: int) -> Stroops:
+    """What a contribution weighs whose base is `age` rounds older than the round that is closed."""
+    return credit // (1 + age)
+
+
+def share(weight: Stroops) -> Decimal:
+    """As a round's lineage states it."""
+    return Decimal(weight) / UNIT
+
+
+def models(shelf: bundle.Shelf, cid: str) -> dict[str, Path]:
+    """A round's graph, and its teacher where it has one."""
+    folder = shelf.get(cid, bundle.ROUND_LIMITS)
+    return {name: folder / name for name in (bundle.GRAPH, bundle.TEACHER) if (folder / name).is_file()}
+
+
+def figure(press: Press, cid: str) -> Figure:
+    """A round's figure as it states it, or else measured now."""
+    graph = press.shelf.get(cid, bundle.ROUND_LIMITS) / bundle.GRAPH
+    return press.shelf.round(cid).figure or press.measure(_weights(press.shelf, cid), graph)[1]
+
+
+def _read(press: Press, part: Accepted) -> tuple[bytes, weights.Weights]:
+    """An update's key, and what the update says. Raises NotToBeHad."""
+    try:
+        key = sealed.key(press.shelf.contribution(part.cid).keys, press.keypair)
+        return key, delta(press.shelf, part, key)
+    except (Unavailable, Refused) as error:
+        raise NotToBeHad(cid=part.cid, why=str(error)) from None
+
+
+def _cids(parts: Iterable[Accepted] | Iterable[Lineage]) -> tuple[str, ...]:
+    return tuple(part.cid for part in parts)
 
 
 def _check_due(press: Press, job: RoundJob, round_: Round, count: int, now: bool) -> None:
-    """Raises NotDue. A round that was being closed when the last call stopped is due."""
-    if job.state is not State.OPEN:
-        return
+    """Raises NotDue."""
     opened_at = press.horizon.ledger(int(job.facts["ledger"])).closed_at
     left = opened_at + round_.length - press.horizon.head().closed_at
     if not count or (count < round_.contributions and left > 0 and not now):
@@ -133,8 +199,8 @@ def _check_due(press: Press, job: RoundJob, round_: Round, count: int, now: bool
         raise NotDue(number=round_.number, accepted=count, planned=planned, left=max(0, left))
 
 
-def _weights(press: Press, cid: str) -> weights.Weights:
-    return checkpoint.read_weights(press.shelf.get(cid, bundle.ROUND_LIMITS) / bundle.WEIGHTS)
+def _weights(shelf: bundle.Shelf, cid: str) -> weights.Weights:
+    return checkpoint.read_weights(shelf.get(cid, bundle.ROUND_LIMITS) / bundle.WEIGHTS)
 
 
 def _is_better(before: Figure, after: Figure) -> bool:

@@ -63,7 +63,7 @@ class Plan(BaseModel):
     gain_share: Number = Decimal("0.05")
     """The share of the base's loss that one contribution must take away, at fusion weight, to earn full credit."""
     fusion: Name = "weighted-mean"
-    privacy: Literal["open", "sealed"] = "open"
+    privacy: Literal["open", "sealed"] = "sealed"
     stake: Stake
     task: Task
     architecture: Architecture

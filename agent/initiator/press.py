@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -9,13 +10,16 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
+from agent.core.cid import Cid
 from agent.core.documents import Figure, GlobalSet, Lineage, Round, StakeSchedule
 from agent.core.money import UNIT, Asset, stroops
 from agent.core.round import RoundJob, State
 from agent.errors import Refused, Unavailable
 from agent.initiator.plan import Plan
 from agent.initiator.register import SETTLEMENT, Register
-from agent.learn import graph, score, weights
+from agent.learn import architecture, fitness, fusion, graph, score, weights
 from agent.learn.testset import TestSet
 from agent.ledger.envelope import Signed, build, signed
 from agent.ledger.horizon import Horizon
@@ -32,6 +36,29 @@ VALID_S = 120
 POLL_S = 1.0
 SETTLEMENT_XLM = 50 * UNIT
 """Reserve and fees of the settlement account, to begin with."""
+LARGEST_LOSS = 1e8
+NOT_YET = GlobalSet(cid=str(Cid.v0(bytes(32))), keys={})
+"""Stands in a draft where the test set will be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """What a round is made of."""
+
+    number: int
+    weights: bytes
+    """weights.safetensors."""
+    models: Mapping[str, Path]
+    """Files by their names in the bundle: the graph, and a teacher where labels come from one."""
+    previous: Round | None = None
+    previous_cid: str | None = None
+    lineage: tuple[Lineage, ...] = ()
+    restores: str | None = None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """For the journal."""
+        return {"number": self.number} | ({"restores": self.restores} if self.restores else {})
 
 
 @dataclass
@@ -82,98 +109,100 @@ class Press:
 
     def first(self, weights_file: Path, graph_file: Path, teacher_file: Path | None = None) -> RoundJob:
         """Publish round 0 from a network's weights and graph, and a teacher where labels come from one."""
-        if (teacher_file is not None) != (self.plan.task.labels == "teacher"):
-            raise Refused(
-                what="round 0", why="a teacher belongs to a plan whose task.labels is teacher, and only there"
-            )
         models = {bundle.GRAPH: graph_file} | ({bundle.TEACHER: teacher_file} if teacher_file else {})
-        return self.publish(0, weights_file.read_bytes(), models, previous=None, lineage=())
+        return self.publish(Edition(0, weights_file.read_bytes(), models))
 
-    def publish(
-        self,
-        number: int,
-        values: bytes,
-        models: Mapping[str, Path],
-        previous: Round | None,
-        lineage: tuple[Lineage, ...],
-        previous_cid: str | None = None,
-    ) -> RoundJob:
-        """Store a round's bundle and set the offer that stands for it. Goes on where an earlier call stopped."""
+    def publish(self, edition: Edition) -> RoundJob:
+        """Store a round's bundle and set the offer that stands for it. Goes on where an earlier call stopped.
+
+        Raises Refused for what vehicles or validators would turn down, before anything is written down or paid for.
+        """
+        name = f"round-{edition.number}"
+        if self.register.job(name).state in (State.NONE, State.PLANNED):
+            folder = bundle.lay(self.folder / name, {bundle.WEIGHTS: edition.weights, **edition.models})
+            draft = self._draft(edition, folder)
+            if self.register.job(name).state is State.NONE:
+                self._record(name, "planned", edition.facts)
+            tests = edition.previous.global_set if edition.previous else self._global_set()
+            document = draft.model_copy(update={"settlement": self.set_up(), "global_set": tests})
+            (folder / bundle.ROUND).write_bytes(document.to_bytes())
+            cid, figure = str(self.store.put(folder)), None if draft.figure is None else str(draft.figure.value)
+            self._record(name, "stored", {"cid": cid, "figure": figure, "fused": [p.cid for p in edition.lineage]})
+            self.say(f"round {edition.number}: stored as {cid}, figure {figure}")
+        return self.offer(edition.number)
+
+    def offer(self, number: int) -> RoundJob:
+        """Set the offer that stands for a round which is stored, or go on with it, until a ledger holds it."""
         name = f"round-{number}"
-        if self.register.job(name).state is State.NONE:
-            self._record(name, "planned", {"number": number})
-        if self.register.job(name).state is State.PLANNED:
-            document = self._document(number, values, models[bundle.GRAPH], previous, lineage, previous_cid)
-            files: dict[str, bytes | Path] = {
-                bundle.ROUND: document.to_bytes(),
-                bundle.WEIGHTS: values,
-                **models,
-            }
-            cid = str(self.store.put(bundle.lay(self.folder / name, files)))
-            figure = None if document.figure is None else str(document.figure.value)
-            self._record(name, "stored", {"cid": cid, "figure": figure, "fused": [part.cid for part in lineage]})
-            self.say(f"round {number}: stored as {cid}, figure {figure}")
         while (job := self.register.job(name)).state in (State.STORED, State.SIGNED):
             if job.state is State.STORED:
                 made = self._signed(self._offer(), job.facts["cid"])
                 self._record(name, "signed", asdict(made))
             else:
                 self._follow(name)
+        for earlier in self.register.rounds:
+            if earlier.state is State.OPEN and earlier.id != name:
+                self._record(earlier.id, "closed", {"next": job.facts["cid"]})
         return job
 
     def measure(self, values: weights.Weights, graph_file: Path) -> tuple[score.Score, Figure]:
-        """The global test set's verdict on a network: what training lowers, and the figure for people."""
+        """The global test set's verdict on a network: what training lowers, and the figure for people. Raises
+        Refused."""
         tests = TestSet.load(self.test_set.read_bytes(), self.plan.input)
         scorer = score.Scorer(graph.check(graph_file), self.plan.task)
         measured = scorer.score(values, tests.images, tests.labels)
+        if not measured.loss < LARGEST_LOSS:
+            raise Refused(what="the network", why=f"its loss on the test set is {measured.loss:.3g}")
         return measured, score.figure(self.plan.task, measured)
 
-    def _document(
-        self,
-        number: int,
-        values: bytes,
-        graph_file: Path,
-        previous: Round | None,
-        lineage: tuple[Lineage, ...],
-        previous_cid: str | None,
-    ) -> Round:
-        plan, settlement = self.plan, self.register.settlement
-        if settlement is None:
-            raise Refused(
-                what=f"round {number}", why="there is no settlement account yet: run `milepost initiator publish`"
+    def _draft(self, edition: Edition, folder: Path) -> Round:
+        """The round as it will be, but for its settlement account and test set; `folder` holds weights and models. What
+        a vehicle would pass over is refused here."""
+        plan, what = self.plan, f"round {edition.number}"
+        if (bundle.TEACHER in edition.models) != (plan.task.labels == "teacher"):
+            raise Refused(what=what, why="a teacher belongs to a plan whose task.labels is teacher, and only there")
+        try:
+            draft = Round(
+                model=str(plan.dlm(self.account)),
+                number=edition.number,
+                previous=edition.previous_cid,
+                restores=edition.restores,
+                task=plan.task,
+                architecture=plan.architecture,
+                input=plan.input,
+                recipe=plan.recipe,
+                stake=StakeSchedule(
+                    asset=plan.stake.asset,
+                    base=stroops(plan.stake.base),
+                    growth=plan.stake.growth,
+                    window_ledgers=plan.stake.window_ledgers,
+                    fee=stroops(plan.stake.fee),
+                ),
+                settlement=self.account,
+                committee=plan.committee,
+                contributions=plan.contributions,
+                review_window=plan.review_window,
+                turn=plan.turn,
+                staleness=plan.staleness,
+                length=plan.length,
+                tolerance=plan.tolerance,
+                gain_reference=Decimal(1),
+                fusion=plan.fusion,
+                privacy=plan.privacy,
+                global_set=NOT_YET,
+                lineage=edition.lineage,
             )
-        measured, figure = self.measure(weights.load(values), graph_file)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise Refused(what=what, why=f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        if edition.previous and edition.previous.model != draft.model:
+            raise Refused(what=what, why=f"the plan is for {draft.model}, the model is {edition.previous.model}")
+        architecture.outputs(draft)
+        fusion.known(draft.fusion)
+        fitness.check(draft, folder, sys.maxsize)
+        measured, figure = self.measure(weights.load(edition.weights), folder / bundle.GRAPH)
         gain = max(Decimal("0.000001"), (Decimal(measured.loss) * plan.gain_share).quantize(Decimal("1e-9")))
-        return Round(
-            model=str(plan.dlm(self.account)),
-            number=number,
-            previous=previous_cid,
-            task=plan.task,
-            architecture=plan.architecture,
-            input=plan.input,
-            recipe=plan.recipe,
-            stake=StakeSchedule(
-                asset=plan.stake.asset,
-                base=stroops(plan.stake.base),
-                growth=plan.stake.growth,
-                window_ledgers=plan.stake.window_ledgers,
-                fee=stroops(plan.stake.fee),
-            ),
-            settlement=settlement,
-            committee=plan.committee,
-            contributions=plan.contributions,
-            review_window=plan.review_window,
-            turn=plan.turn,
-            staleness=plan.staleness,
-            length=plan.length,
-            tolerance=plan.tolerance,
-            gain_reference=gain,
-            fusion=plan.fusion,
-            privacy=plan.privacy,
-            global_set=previous.global_set if previous else self._global_set(),
-            lineage=lineage,
-            figure=figure,
-        )
+        return draft.model_copy(update={"gain_reference": gain, "figure": figure})
 
     def _global_set(self) -> GlobalSet:
         """The test set that all validators share, sealed to each."""
@@ -191,8 +220,6 @@ class Press:
     # --- beneath
 
     def _signed(self, operations: list[Operation], cid: str | None, *also: Keypair) -> Signed:
-        from agent.core.cid import Cid
-
         account, head = self.horizon.account(self.account), self.horizon.head()
         if account is None:
             raise Unavailable(what=f"the initiator's account {self.account}")

@@ -33,9 +33,15 @@ class Register:
         return str(job.facts["settlement"]) if job.state is State.OPEN else None
 
     @property
+    def rounds(self) -> list[RoundJob]:
+        """Oldest first."""
+        found = [job for job_id, job in self.jobs.items() if job_id.startswith("round-")]
+        return sorted(found, key=lambda job: int(job.facts["number"]))
+
+    @property
     def newest(self) -> RoundJob | None:
-        rounds = [job for job_id, job in self.jobs.items() if job_id.startswith("round-")]
-        return max(rounds, key=lambda job: int(job.id.removeprefix("round-")), default=None)
+        rounds = self.rounds
+        return rounds[-1] if rounds else None
 
 
 def every_round(journal: JournalReader) -> dict[str, RoundJob]:

@@ -22,7 +22,7 @@ from agent.ledger.horizon import Horizon
 from agent.ledger.receipt import offer_ids, received
 from agent.ledger.submission import Entered, Lapsed, look
 from agent.market import bundle, entry, settlement, strikes
-from agent.vehicle.offers import Market, chance, listings, survey
+from agent.vehicle.offers import Market, chance, listings, survey, unwilling
 from agent.vehicle.workshop import Workshop
 
 if TYPE_CHECKING:
@@ -121,8 +121,8 @@ class Desk:
         if job.refusals >= MOST_REFUSALS:
             return [("passed", {"reason": f"the ledger turned the entry down: {job.facts['codes']}"})]
         round_, account, head = self._round(job), self._enrolled(), self.horizon.head()
-        if closed := self._closed(round_):
-            return [("passed", {"reason": closed})]
+        if against := unwilling(self.config, round_) or self._closed(round_):
+            return [("passed", {"reason": against})]
         stake = strikes.due(self.horizon, round_, account.id, head.sequence)
         if stake > stroops(self.config.market.max_stake):
             return [("passed", {"reason": f"the stake rose to {text(stake)} DLC, above market.max_stake"})]

@@ -64,10 +64,18 @@ def survey(
                 budget=offered.offer.amount,
                 stake=strikes.due(horizon, round_, account.id, head.sequence) + round_.stake.fee,
                 stake_price=horizon.price(dlc, XLM),
-                unfit=unfit(round_, offered.cid),
+                privacy=round_.privacy,
+                unfit=unwilling(config, round_) or unfit(round_, offered.cid),
             )
         )
     return Market(tuple(rank(candidates, means(config, account, dlc, seen))), tuple(passed_over))
+
+
+def unwilling(config: Config, round_: Round) -> str:
+    """Why this vehicle's owner does not want to take part in a round, or ''."""
+    if round_.privacy == "open" and not config.market.open_rounds:
+        return "its updates become public, and market.open_rounds is false"
+    return ""
 
 
 def listings(horizon: Horizon, initiators: Sequence[str]) -> tuple[list[Listing], list[str]]:

@@ -32,6 +32,7 @@ FAIR = Candidate(
     budget=1000 * UNIT,
     stake=10 * UNIT,
     stake_price=Fraction(1, 2),
+    privacy="sealed",
 )
 
 amounts = st.integers(0, 200 * UNIT)
@@ -48,6 +49,7 @@ candidates = st.builds(
     budget=amounts,
     stake=amounts,
     stake_price=prices,
+    privacy=st.sampled_from(["open", "sealed"]),
     unfit=st.sampled_from(["", "", "", "it needs 9 GB"]),
 )
 means = st.builds(

@@ -15,6 +15,7 @@ from agent.core.documents import (
     Contribution,
     Document,
     GlobalSet,
+    Lineage,
     Round,
     Settled,
     SettlementRecord,
@@ -124,6 +125,18 @@ def test_a_document_is_the_same_after_a_trip_through_its_bytes(document: Documen
 
 def test_a_round_is_the_same_after_a_trip_through_its_bytes() -> None:
     assert Round.parse(a_round().to_bytes()) == a_round()
+
+
+def test_a_round_that_fused_ten_thousand_contributions_is_still_read() -> None:
+    part = Lineage(cid=CID, vehicle=ACCOUNT, weight="922337203685.4775807", settlement="f" * 64, key="f" * 64)
+    round_ = a_round(number=1, previous=CID, lineage=(part,) * 10_000)
+    assert Round.parse(round_.to_bytes()) == round_
+
+
+def test_a_round_that_restores_an_earlier_one_fuses_nothing() -> None:
+    part = Lineage(cid=CID, vehicle=ACCOUNT, weight=1, settlement="f" * 64)
+    with pytest.raises(ValueError, match="fuses nothing"):
+        a_round(number=1, previous=CID, restores=CID, lineage=(part,))
 
 
 @given(st.decimals(-10_000, 10_000, places=6))

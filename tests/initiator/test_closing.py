@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from stellar_sdk import Keypair
 
 from agent.core.documents import Round
 from agent.core.round import State
 from agent.errors import Refused, TryAgain
 from agent.initiator import fusing, press
-from agent.learn import weights
+from agent.initiator.audit import audit
 from agent.market import bundle
 from agent.market.listing import listing, training_offers
+from tests.initiator.command import anybody, milepost
 from tests.market.town import Town, found, printing_press
 from tests.validator.committee import House
 from tools.localnet.server import Localnet
@@ -80,7 +82,7 @@ def test_what_was_accepted_is_fused_and_is_better(closed: Closed) -> None:
     assert closed.next.number == 1
     assert closed.next.previous == closed.town.cid
     assert closed.next.figure == fused.after
-    assert {part.cid for part in closed.next.lineage} == {part.cid for part in fused.contributions}
+    assert tuple(part.cid for part in closed.next.lineage) == fused.contributions
 
 
 def test_the_round_was_published_once_however_often_closing_was_tried(closed: Closed) -> None:
@@ -92,12 +94,41 @@ def test_the_round_was_published_once_however_often_closing_was_tried(closed: Cl
     assert len(mine) == 3  # the settlement account, round 0, round 1
 
 
-def test_the_round_can_be_built_again_from_its_lineage_byte_for_byte(closed: Closed) -> None:
-    town, desk = closed.town, closed.desk
+def test_the_round_before_is_closed_in_the_books_too(closed: Closed) -> None:
+    assert closed.desk.register.job("round-0").state is State.CLOSED
+    assert closed.desk.register.job("round-1").state is State.OPEN
+
+
+def test_of_a_sealed_round_no_key_is_published(closed: Closed) -> None:
+    assert [part.key for part in closed.next.lineage] == [None, None]
+
+
+def test_a_sealed_round_is_rebuilt_by_a_member_of_the_committee_and_checked_by_anybody(
+    closed: Closed, tmp_path: Path
+) -> None:
+    town = closed.town
     assert closed.fused.published is not None
-    again = fusing.refuse(desk, town.round, town.cid, closed.fused.contributions)
-    folder = town.shelf.get(closed.fused.published.facts["cid"], bundle.ROUND_LIMITS)
-    assert weights.dump(again) == (folder / bundle.WEIGHTS).read_bytes()
+    cid = closed.fused.published.facts["cid"]
+    shelf = bundle.Shelf(tmp_path / "shelf", town.store)
+    for reader, finding in ((None, "sealed"), (Keypair.random(), "sealed"), (town.committee[0], "rebuilt")):
+        found = audit(town.horizon, shelf, cid, reader)
+        assert (found.finding, found.faults) == (finding, ())
+        assert set(found.credits) == set(closed.fused.contributions)
+
+
+def test_milepost_audit_of_a_sealed_round_asks_for_a_key(closed: Closed, tmp_path: Path) -> None:
+    town = closed.town
+    assert closed.fused.published is not None
+    words = ("audit", closed.fused.published.facts["cid"])
+    config, key = anybody(town, tmp_path), tmp_path / "key"
+    key.write_text(town.committee[1].secret)
+    key.chmod(0o600)
+    shut = milepost(config, *words)
+    assert shut.returncode == 77
+    assert "only a member of the committee or the initiator can rebuild it" in shut.stdout
+    opened = milepost(config, *words, "--key", str(key))
+    assert opened.returncode == 0, opened.stdout
+    assert "the same, byte for byte" in opened.stdout
 
 
 def test_a_round_without_accepted_contributions_is_not_due(closed: Closed) -> None:

@@ -15,13 +15,17 @@ from stellar_sdk import Keypair
 
 from agent import errors
 from agent.core.cid import Cid
+from agent.core.job import Job, Step
 from agent.core.money import UNIT, Asset
 from agent.host.config import load
 from agent.journal import Journal
 from agent.market import bundle, publish
 from agent.vehicle.compose import survey
+from agent.vehicle.desk import Desk
 from agent.vehicle.offers import chance
+from agent.vehicle.workshop import Workshop
 from tests.market.town import BASE, FEE, REWARD, Town, found
+from tools.demo.hostile import NoiseTrainer
 from tools.localnet.server import Localnet
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -116,6 +120,24 @@ def test_a_round_whose_stake_another_operator_issues_is_passed_over(car: Car) ->
     assert "not the DLC of market.operator" in market.passed_over[0]
 
 
+def test_an_open_round_is_shown_as_one_and_an_owner_may_stay_away_from_it(
+    town: Town, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    public = found(town.net, tmp_path_factory.mktemp("public"), privacy="open")
+    car = Car(public, public.driver(), tmp_path)
+    assert "updates are open: anybody may read them once they are fused" in milepost(car.config(), "offers").stdout
+    shy = load(car.config(market={**_market(public), "open_rounds": False}))
+    market = survey(shy)
+    assert market.winner is None
+    assert market.ranked[0].lost == "its updates become public, and market.open_rounds is false"
+    shelf = bundle.Shelf(tmp_path / "bundles", public.store)
+    workshop = Workshop(shy, shelf, NoiseTrainer(), car.key, tmp_path / "jobs")
+    desk = Desk(shy, public.horizon, shelf, car.key, workshop, list)
+    trained_before_the_owner_said_so = Job("trip-000001", facts={"round": public.cid})
+    ((event, facts),) = desk.do(trained_before_the_owner_said_so, Step.SIGN)
+    assert (event, facts["reason"]) == ("passed", market.ranked[0].lost)
+
+
 def test_the_chance_of_being_accepted_follows_what_happened() -> None:
     assert chance(0.9, []) == chance(0.9, ["accepted"] * 9 + ["rejected"])
     assert chance(0.9, ["rejected"] * 10) < chance(0.9, ["accepted"]) < 1
@@ -133,6 +155,7 @@ def test_milepost_offers_shows_the_winner_and_its_numbers(car: Car) -> None:
     assert shown.returncode == 0, shown.stderr
     assert "* DLMroad:" in shown.stdout
     assert "reward 40.0000000 XLM, stake 10.5000000 DLC" in shown.stdout
+    assert "updates are sealed: the committee and the initiator alone read them" in shown.stdout
     as_json = json.loads(milepost(car.config(), "offers", "--json").stdout)
     assert as_json["offers"][0]["cid"] == car.town.cid
     assert as_json["offers"][0]["lost"] == ""

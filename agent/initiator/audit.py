@@ -1,0 +1,226 @@
+"""Auditing a round: rebuilt from its lineage by anybody, byte for byte, and held against what the ledger says.
+
+Nothing is taken from the round but what it claims. That it was published, that its contributions were entered, accepted
+and credited, and who settled them, is read from transactions; updates are opened with the keys that the lineage
+publishes (or a member's own, where the round is sealed) and fused again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from stellar_sdk import ManageSellOffer
+
+from agent.core.cid import Cid
+from agent.core.documents import Lineage, Round
+from agent.core.money import XLM, Stroops, text
+from agent.core.verdict import threshold
+from agent.errors import Refused
+from agent.initiator import fusing
+from agent.initiator.fusing import Accepted
+from agent.learn import weights
+from agent.ledger.envelope import opened, own_asset
+from agent.ledger.horizon import Horizon
+from agent.market import bundle, sealed, settlement
+
+if TYPE_CHECKING:
+    from stellar_sdk import Keypair
+
+OPERATIONS = 1_000_000
+"""Of the initiator, that are searched for a round's publication."""
+Finding = Literal["first", "rebuilt", "restored", "sealed", "wrong"]
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What became of it."""
+
+    cid: str
+    round: Round
+    finding: Finding
+    ledger: int | None
+    """That published the round; None: none did."""
+    credits: dict[str, Stroops]
+    """Contribution → VLM stroops that the ledger paid for it, where it did."""
+    faults: tuple[str, ...]
+    """Sentences; without any, all that could be checked is as the round says."""
+
+
+def audit(horizon: Horizon, shelf: bundle.Shelf, cid: str, reader: Keypair | None = None) -> Audit:
+    """Rebuild round `cid`. `reader`: a member of the committee, or the initiator, who can open sealed updates.
+
+    Raises Unavailable where ledger or store cannot be asked, Refused where `cid` is no round.
+    """
+    return _Auditor(horizon, shelf, cid, reader).audit()
+
+
+@dataclass
+class _Auditor:
+    horizon: Horizon
+    shelf: bundle.Shelf
+    cid: str
+    reader: Keypair | None
+    faults: list[str] = field(default_factory=list)
+    credits: dict[str, Stroops] = field(default_factory=dict)
+    settlements: dict[str, dict[tuple[str, str], settlement.Settled]] = field(default_factory=dict)
+    since: int = 0
+    """No round is published before what it fuses was settled."""
+
+    def audit(self) -> Audit:
+        round_ = self.shelf.round(self.cid)
+        finding = self._origin(round_)
+        ledger = self._published(round_, self.cid, self.since)
+        if ledger is None:
+            self.faults.append("its initiator never published it")
+        return Audit(
+            cid=self.cid,
+            round=round_,
+            finding="wrong" if self.faults else finding,
+            ledger=ledger,
+            credits=self.credits,
+            faults=tuple(self.faults),
+        )
+
+    def _origin(self, round_: Round) -> Finding:
+        """Where its weights come from, checked."""
+        if round_.previous is None:
+            if round_.number or round_.lineage or round_.restores:
+                self.faults.append("it names no round before it")
+            return "first"
+        previous = self.shelf.round(round_.previous)
+        if (previous.model, previous.number + 1) != (round_.model, round_.number):
+            self.faults.append(f"{round_.previous} is round {previous.number} of {previous.model}: not the one before")
+        if round_.restores is not None:
+            return self._restored(round_, round_.restores)
+        if not round_.lineage:
+            self.faults.append("it neither fuses nor restores anything")
+            return "rebuilt"
+        return self._rebuilt(round_, round_.previous, previous)
+
+    # --- restored
+
+    def _restored(self, round_: Round, origin: str) -> Finding:
+        earlier = self.shelf.round(origin)
+        if earlier.model != round_.model or earlier.number >= round_.number:
+            self.faults.append(f"{origin}, which it restores, is no earlier round of {round_.model}")
+        elif self._published(earlier, origin, 0) is None:
+            self.faults.append(f"{origin}, which it restores, was never published")
+        self._same(origin, bundle.WEIGHTS, bundle.GRAPH, bundle.TEACHER)
+        return "restored"
+
+    # --- fused
+
+    def _rebuilt(self, round_: Round, before: str, previous: Round) -> Finding:
+        taking = fusing.taking(self.shelf, previous, before)
+        fused_before = {part.cid for earlier in taking.values() for part in earlier.lineage}
+        parts: dict[str, Accepted] = {}
+        deltas: dict[str, weights.Weights] = {}
+        for part in round_.lineage:
+            try:
+                if part.cid in parts or part.cid in fused_before:
+                    raise Refused(what=part.cid, why="it was fused before")
+                parts[part.cid] = self._accepted(part, previous, taking)
+                key = self._key(part, taking[parts[part.cid].base])
+                if key is not None:
+                    deltas[part.cid] = fusing.delta(self.shelf, parts[part.cid], key)
+            except Refused as error:
+                self.faults.append(f"the contribution {part.cid}: {error.facts.get('why', error)}")
+        self._same(before, bundle.GRAPH, bundle.TEACHER)
+        if len(parts) != len(round_.lineage):
+            return "wrong"
+        if deltas.keys() != parts.keys():
+            return "sealed"
+        again = fusing.fuse(self.shelf, before, list(parts.values()), deltas)
+        if weights.dump(again) != _bytes(self.shelf.get(self.cid, bundle.ROUND_LIMITS) / bundle.WEIGHTS):
+            self.faults.append(f"{bundle.WEIGHTS} is not what the {previous.fusion} of its lineage gives")
+        return "rebuilt"
+
+    def _accepted(self, part: Lineage, previous: Round, taking: dict[str, Round]) -> Accepted:
+        """The contribution as the ledger has it. Raises Refused."""
+        contribution = self.shelf.contribution(part.cid)
+        base = taking.get(contribution.base)
+        if base is None:
+            raise Refused(what=part.cid, why="it was trained on a round that took no entries any more")
+        if contribution.vehicle != part.vehicle or contribution.model != base.model:
+            raise Refused(what=part.cid, why="it is another vehicle's, or for another model, than the lineage says")
+        credit = self._credit(part, base)
+        self.credits[part.cid] = credit
+        weight = fusing.weight_of(credit, previous.number - base.number)
+        if part.weight != fusing.share(weight):
+            why = (
+                f"its weight is {part.weight}, the {text(credit)} VLM that the ledger paid give {fusing.share(weight)}"
+            )
+            self.faults.append(f"the contribution {part.cid}: {why}")
+        return Accepted(part.cid, part.vehicle, contribution.base, weight, part.settlement)
+
+    def _credit(self, part: Lineage, base: Round) -> Stroops:
+        """What the settlement that the lineage names paid for this contribution. Raises Refused."""
+        if part.settlement not in self.settlements:
+            self.settlements[part.settlement] = self._settlement(part.settlement, base)
+        settled = self.settlements[part.settlement].get((part.vehicle, part.cid))
+        if settled is None or settled.outcome != "accepted":
+            said = f"{part.settlement} settles others" if settled is None else f"it was settled as {settled.outcome}"
+            raise Refused(what=part.cid, why=f"it was never accepted: {said}")
+        return settled.credit
+
+    def _settlement(self, transaction: str, base: Round) -> dict[tuple[str, str], settlement.Settled]:
+        """(vehicle, contribution) → what became of it, of every entry that the committee of `base` settled with this
+        transaction. Raises Refused."""
+        found = self.horizon.find(transaction)
+        if found is None or not found.successful or found.source != base.settlement:
+            raise Refused(what=transaction, why=f"it was never accepted: {transaction} is no settlement")
+        envelope = opened(found.envelope, self.horizon.passphrase)
+        signers = sum(envelope.is_signed_by(member) for member in set(base.committee))
+        if signers < threshold(len(base.committee)):
+            why = f"only {signers} of {len(base.committee)} validators signed its settlement {transaction}"
+            raise Refused(what=transaction, why=why)
+        self.since = max(self.since, found.ledger)
+        entries = {}
+        for stake, settled in settlement.read(envelope, base.settlement).items():
+            entry = self.horizon.touching(stake)[0]
+            memo = opened(entry.envelope, self.horizon.passphrase).memo
+            entries[entry.source, str(Cid.v0(memo)) if memo else ""] = settled
+        return entries
+
+    def _key(self, part: Lineage, base: Round) -> bytes | None:
+        """What opens its update, or None where that is not for us. Raises Refused."""
+        if (part.key is None) == (base.privacy == "open"):
+            what = "is not published" if part.key is None else "is published"
+            raise Refused(what=part.cid, why=f"its round is {base.privacy}, and its key {what}")
+        if part.key is not None:
+            return bytes.fromhex(part.key)
+        boxes = self.shelf.contribution(part.cid).keys
+        if self.reader is None or self.reader.public_key not in boxes:
+            return None
+        return sealed.key(boxes, self.reader)
+
+    # --- beneath
+
+    def _same(self, other: str, *names: str) -> None:
+        """These files must be those of the round `other`."""
+        mine, theirs = (self.shelf.get(cid, bundle.ROUND_LIMITS) for cid in (self.cid, other))
+        for name in names:
+            if _bytes(mine / name) != _bytes(theirs / name):
+                self.faults.append(f"{name} is not that of {other}")
+
+    def _published(self, round_: Round, cid: str, since: int) -> int | None:
+        """The ledger in which the round's initiator offered XLM for it."""
+        offered = (XLM, round_.model_asset)
+        for transaction in self.horizon.offering(round_.initiator, OPERATIONS):
+            if transaction.ledger < since:
+                return None
+            envelope = opened(transaction.envelope, self.horizon.passphrase)
+            if envelope.memo != Cid.parse(cid).digest or not envelope.is_signed_by(round_.initiator):
+                continue
+            if any(
+                isinstance(made, ManageSellOffer) and (own_asset(made.selling), own_asset(made.buying)) == offered
+                for made in envelope.operations
+            ):
+                return transaction.ledger
+        return None
+
+
+def _bytes(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None

@@ -1,0 +1,301 @@
+"""Auditing: anybody rebuilds an open round from ledger and content store, and a lineage that is not true is named."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from stellar_sdk import ChangeTrust, ClaimClaimableBalance, Payment
+
+from agent.core.cid import Cid
+from agent.core.documents import Lineage, Round
+from agent.core.ledger import BALANCE_V0
+from agent.errors import TryAgain
+from agent.initiator import fusing, press, restoring
+from agent.initiator.audit import Audit, audit
+from agent.learn import weights
+from agent.ledger.envelope import sdk_asset
+from agent.ledger.horizon import Horizon
+from agent.market import bundle, publish, sealed
+from agent.market.listing import training_offers
+from tests.initiator.command import anybody, milepost
+from tests.market.town import REWARD, Town, found, printing_press
+from tests.validator.committee import House
+from tools.localnet.server import Localnet
+
+pytestmark = pytest.mark.slow
+
+UNPUBLISHED = "its initiator never published it"
+
+
+@dataclass
+class Story:
+    """Rounds 0 to 2 of an open model, and round 3, which restores round 1. Round 2 fuses an entry that was late."""
+
+    town: Town
+    cids: tuple[str, ...]
+    lost: str
+    """A contribution that was accepted and is in no store any more."""
+    late: str
+    unwanted: tuple[str, str]
+    """A contribution that was rejected, and the transaction that settled it."""
+    refused: str
+    """What `close` said of the lost one."""
+
+    def round(self, number: int) -> Round:
+        return self.town.shelf.round(self.cids[number])
+
+    def audit(self, cid: str, **other: Any) -> Audit:
+        """By a stranger: an own connection, an own shelf, no key."""
+        horizon = Horizon(self.town.net.url, self.town.net.passphrase)
+        try:
+            return audit(horizon, bundle.Shelf(self.town.folder / "stranger", self.town.store, keep=64), cid, **other)
+        finally:
+            horizon.close()
+
+    def forged(self, like: int, publishes: bool = False, files: dict[str, bytes] | None = None, **twists: Any) -> str:
+        """Round `like` with other values in round.json or other files; the initiator may stand by it."""
+        town, name = self.town, bundle.WEIGHTS
+        folder = town.shelf.get(self.cids[like], bundle.ROUND_LIMITS)
+        document = Round(**{**self.round(like).model_dump(), **twists})
+        made: dict[str, bytes | Path] = {name: folder / name, bundle.GRAPH: folder / bundle.GRAPH, **(files or {})}
+        cid = town.store.put(bundle.lay(town.folder / "forged", {**made, bundle.ROUND: document.to_bytes()}))
+        if publishes:
+            (offer,) = training_offers(town.horizon, town.initiator.public_key)
+            operations = publish.offer(document.model_asset, 10 * REWARD, REWARD, offer.id)
+            town.apply(operations, town.initiator, memo=cid.digest)
+        return str(cid)
+
+    def lineage(self, number: int, change: Callable[[list[dict[str, Any]]], None]) -> dict[str, Any]:
+        parts = [part.model_dump() for part in self.round(number).lineage]
+        change(parts)
+        return {"lineage": tuple(Lineage(**part) for part in parts)}
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    with Localnet() as net, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(press, "POLL_S", 0.0)
+        town = found(net, tmp_path_factory.mktemp("town"), privacy="open")
+        house = House(town, tmp_path_factory.mktemp("house"))
+        desk = printing_press(town, privacy="open")
+        harm = {n: -2 * v for n, v in town.better(0.2, 3).items()}
+        deltas = [town.better(0.2, 1), town.better(0.4, 2), town.better(0.3, 4), harm]
+        drivers = [town.driver() for _ in deltas]
+        made = [town.contribution(d, delta) for d, delta in zip(drivers, deltas, strict=True)]
+        entries = [town.enter(d, cid) for d, cid in zip(drivers, made, strict=True)]
+        house.settle(*entries)
+        lost, unwanted = made[2], str(made[3])
+        next((town.folder / "content").glob(lost.digest.hex())).unlink()
+        with pytest.raises(TryAgain) as refused:
+            fusing.close(desk)
+        first = fusing.close(desk, without=[str(lost)])
+        slow, quick = town.driver(), town.driver()
+        late = town.contribution(slow, town.better(0.3, 5))
+        stale = town.enter(slow, late)
+        cids = [town.cid, _cid(first)]
+        town.cid = cids[1]
+        fresh = town.enter(quick, town.contribution(quick, town.better(0.3, 6)))
+        house.settle(stale, fresh)
+        cids += [_cid(fusing.close(desk, without=[str(lost)])), restoring.restore(desk, cids[1]).facts["cid"]]
+        settled = town.horizon.touching(entries[3])[-1].hash
+        house.close()
+        desk.register.journal.close()
+        yield Story(town, tuple(cids), str(lost), str(late), (unwanted, settled), str(refused.value))
+
+
+def _cid(fused: fusing.Fused) -> str:
+    assert fused.published is not None
+    return str(fused.published.facts["cid"])
+
+
+# --- rounds as they should be
+
+
+def test_a_stranger_rebuilds_every_open_round_byte_for_byte(story: Story) -> None:
+    found = [story.audit(cid) for cid in story.cids]
+    assert [f.faults for f in found] == [()] * 4
+    assert [f.finding for f in found] == ["first", "rebuilt", "rebuilt", "restored"]
+
+
+def test_the_keys_of_what_was_fused_open_the_updates_to_anybody(story: Story) -> None:
+    for part in (*story.round(1).lineage, *story.round(2).lineage):
+        assert part.key is not None
+        assert story.town.shelf.opened(part.cid, bytes.fromhex(part.key))
+
+
+def test_no_key_of_a_contribution_that_was_not_fused_is_published(story: Story) -> None:
+    fused = {part.cid for n in range(4) for part in story.round(n).lineage}
+    assert not fused & {story.lost, story.unwanted[0]}
+
+
+def test_an_entry_that_was_a_round_late_weighs_half_its_credit(story: Story) -> None:
+    (part,) = [part for part in story.round(2).lineage if part.cid == story.late]
+    credit = story.audit(story.cids[2]).credits[story.late]
+    assert part.weight == Decimal(credit // 2) / 10_000_000
+
+
+def test_an_accepted_contribution_that_is_lost_is_named_and_can_be_left_out(story: Story) -> None:
+    """Its vehicle took it out of every store as soon as it was paid: that must not hold up everybody."""
+    assert f"{story.lost} was accepted and cannot be fused now" in story.refused
+    assert f"--without {story.lost}" in story.refused
+
+
+# --- rounds as they should not be
+
+
+def test_a_round_that_its_initiator_never_published_is_named(story: Story) -> None:
+    twin = story.forged(1, gain_reference="0.5")
+    assert story.audit(twin).faults == (UNPUBLISHED,)
+
+
+def test_a_forged_weight_is_named_with_what_the_ledger_paid(story: Story) -> None:
+    def double(parts: list[dict[str, Any]]) -> None:
+        parts[0]["weight"] *= 2
+
+    found = story.audit(story.forged(1, publishes=True, **story.lineage(1, double)))
+    (fault,) = found.faults
+    assert found.finding == "wrong"
+    assert story.round(1).lineage[0].cid in fault
+    assert "VLM that the ledger paid" in fault
+
+
+def test_a_contribution_that_was_never_accepted_is_named(story: Story) -> None:
+    rejected, settlement = story.unwanted
+
+    def smuggle(parts: list[dict[str, Any]]) -> None:
+        vehicle = story.town.shelf.contribution(rejected).vehicle
+        parts.append({**parts[0], "cid": rejected, "vehicle": vehicle, "settlement": settlement})
+
+    (fault,) = story.audit(story.forged(1, publishes=True, **story.lineage(1, smuggle))).faults
+    assert rejected in fault
+    assert "never accepted: it was settled as rejected" in fault
+
+
+def test_a_settlement_that_settled_others_is_named(story: Story) -> None:
+    def swap(parts: list[dict[str, Any]]) -> None:
+        parts[0]["settlement"] = story.round(2).lineage[0].settlement
+
+    (fault,) = story.audit(story.forged(1, publishes=True, **story.lineage(1, swap))).faults
+    assert "settles others" in fault
+
+
+def test_changed_weights_are_named(story: Story) -> None:
+    base = weights.load((story.town.shelf.get(story.cids[1], bundle.ROUND_LIMITS) / bundle.WEIGHTS).read_bytes())
+    name = min(base)
+    nudged = weights.dump({**base, name: base[name] + np.float32(1e-6)})
+    (fault,) = story.audit(story.forged(1, publishes=True, files={bundle.WEIGHTS: nudged})).faults
+    assert fault == "weights.safetensors is not what the weighted-mean of its lineage gives"
+
+
+def test_another_network_than_that_of_the_round_before_is_named(story: Story) -> None:
+    graph = (story.town.shelf.get(story.cids[1], bundle.ROUND_LIMITS) / bundle.GRAPH).read_bytes()
+    (fault,) = story.audit(story.forged(1, publishes=True, files={bundle.GRAPH: graph + b"\x00"})).faults
+    assert fault.startswith("model.onnx is not that of")
+
+
+def test_a_contribution_that_is_fused_twice_is_named(story: Story) -> None:
+    again = story.round(1).lineage[0].model_dump()
+    (fault,) = story.audit(
+        story.forged(2, publishes=True, **story.lineage(2, lambda parts: parts.append(again)))
+    ).faults
+    assert "it was fused before" in fault
+
+
+def test_a_round_that_restores_something_else_is_named(story: Story) -> None:
+    faults = story.audit(story.forged(3, publishes=True, restores=story.cids[0])).faults
+    assert faults == (f"weights.safetensors is not that of {story.cids[0]}",)
+
+
+def test_a_settlement_that_the_committee_did_not_sign_is_named(story: Story) -> None:
+    """The initiator is its own settlement account, and pays an accomplice whatever it likes."""
+    town, initiator = story.town, story.town.initiator
+    town.apply([ChangeTrust(sdk_asset(town.dlc))], initiator)
+    town.allow(initiator.public_key)
+    before = town.cid
+    town.cid = story.forged(0, publishes=True, settlement=initiator.public_key)
+    accomplice = town.driver()
+    cid = town.contribution(accomplice, town.better())
+    stake, credit = town.enter(accomplice, cid), sdk_asset(town.round.credit_asset)
+    pays = [ClaimClaimableBalance(BALANCE_V0 + stake), Payment(accomplice.public_key, credit, "1")]
+    part = Lineage(
+        cid=str(cid),
+        vehicle=accomplice.public_key,
+        weight=1,
+        settlement=town.apply(pays, initiator, memo=cid.digest).hash,
+        key=sealed.key(town.shelf.contribution(str(cid)).keys, initiator).hex(),
+    )
+    (fault,) = story.audit(story.forged(1, publishes=True, previous=town.cid, lineage=(part,))).faults
+    town.cid = before
+    assert "only 0 of 3 validators signed its settlement" in fault
+
+
+TWISTS = {
+    "vehicle": lambda part, other: other["vehicle"],
+    "cid": lambda part, other: other["cid"],
+    "key": lambda part, other: other["key"],
+    "no key": lambda part, other: None,
+    "settlement": lambda part, other: part["settlement"][::-1],
+}
+
+
+@given(
+    number=st.sampled_from([1, 2]),
+    at=st.integers(0, 1),
+    twist=st.sampled_from(["weight", "drop", *TWISTS]),
+    factor=st.decimals(0, 3, places=2),
+)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_changed_in_a_lineage_is_noticed(
+    story: Story, number: int, at: int, twist: str, factor: Decimal
+) -> None:
+    def change(parts: list[dict[str, Any]]) -> None:
+        part, other = parts[at], parts[1 - at]
+        if twist == "weight":
+            part["weight"] *= factor
+        elif twist == "drop":
+            del parts[at]
+        else:
+            part[twist.removeprefix("no ")] = TWISTS[twist](part, other)
+
+    twisted = story.lineage(number, change)
+    faults = set(story.audit(story.forged(number, **twisted)).faults) - {UNPUBLISHED}
+    assert bool(faults) == (twisted["lineage"] != story.round(number).lineage)
+
+
+# --- the command
+
+
+def asked(story: Story, *words: str) -> subprocess.CompletedProcess[str]:
+    return milepost(anybody(story.town, story.town.folder), "audit", *words)
+
+
+def test_milepost_audit_says_that_a_round_is_what_it_says(story: Story) -> None:
+    shown = asked(story, story.cids[1])
+    assert shown.returncode == 0, shown.stderr
+    assert "Rebuilt from 2 contributions: weights.safetensors is the same, byte for byte." in shown.stdout
+    assert all(part.cid in shown.stdout for part in story.round(1).lineage)
+    told = json.loads(asked(story, story.cids[3], "--json").stdout)
+    assert (told["finding"], told["restores"], told["faults"]) == ("restored", story.cids[1], [])
+
+
+def test_milepost_audit_names_what_is_wrong_and_fails(story: Story) -> None:
+    shown = asked(story, story.forged(1, number=7))
+    assert shown.returncode == 1
+    assert "not the one before" in shown.stdout
+    assert UNPUBLISHED in shown.stdout
+
+
+def test_milepost_audit_of_what_nobody_holds_says_so_and_may_be_tried_again(story: Story) -> None:
+    shown = asked(story, str(Cid.v0(b"\x01" * 32)))
+    assert shown.returncode == 69
+    assert shown.stderr.startswith("milepost: ")
