@@ -209,6 +209,8 @@ class Round(Document):
     gain_reference: Number = Field(gt=0)
     """The loss drop, at fusion weight, that earns full credit."""
     fusion: Name = "weighted-mean"
+    momentum: Number = Field(default=Decimal(0), ge=0, lt=1)
+    """The share of the step that led to this round which the next one takes once more."""
     privacy: Literal["open", "sealed"] = "sealed"
     """What becomes of updates trained on this round. sealed: committee and initiator alone ever read them. open: their
     keys are published with the round that they are fused into."""

@@ -129,8 +129,12 @@ def fuse(
 ) -> weights.Weights:
     """What comes after round `cid`. The same parts, in the order of their CIDs, give the same bytes."""
     in_order = sorted(parts, key=lambda part: part.cid)
-    rule, base = shelf.round(cid).fusion, _weights(shelf, cid)
-    return fusion.fuse(rule, base, [deltas[part.cid] for part in in_order], [part.weight for part in in_order])
+    round_ = shelf.round(cid)
+    momentum = None
+    if round_.momentum and round_.lineage and round_.previous:  # a first round, and a restored one, follow from no step
+        momentum = fusion.Momentum(round_.momentum, _weights(shelf, round_.previous))
+    in_turn, shares = [deltas[part.cid] for part in in_order], [part.weight for part in in_order]
+    return fusion.fuse(round_.fusion, _weights(shelf, cid), in_turn, shares, momentum)
 
 
 def accepted(press: Press, open_rounds: Mapping[str, Round]) -> Iterator[Accepted]:

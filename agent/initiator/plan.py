@@ -63,6 +63,8 @@ class Plan(BaseModel):
     gain_share: Number = Decimal("0.05")
     """The share of the base's loss that one contribution must take away, at fusion weight, to earn full credit."""
     fusion: Name = "weighted-mean"
+    momentum: Number = Field(default=Decimal(0), ge=0, lt=1)
+    """The share of the last round's step that is taken once more."""
     privacy: Literal["open", "sealed"] = "sealed"
     stake: Stake
     task: Task

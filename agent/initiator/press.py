@@ -188,6 +188,7 @@ class Press:
                 tolerance=plan.tolerance,
                 gain_reference=Decimal(1),
                 fusion=plan.fusion,
+                momentum=plan.momentum,
                 privacy=plan.privacy,
                 global_set=NOT_YET,
                 lineage=edition.lineage,

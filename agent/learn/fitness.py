@@ -11,8 +11,8 @@ from agent.learn import architecture, checkpoint, encoding, graph, teacher, weig
 COPIES = 8
 """Of the weights: themselves, base, gradients, both moments, one being written, and what files take in passing."""
 TORCH_MB = 550
-"""What the training process holds before it has seen a network (torch 2.13: 270 MB as built for the CPU, 551 MB as built
-for CUDA)."""
+"""What the training process holds before it has seen a network (torch 2.13: 270 MB as built for the CPU, 551 MB for
+CUDA)."""
 
 
 class Unfit(Refused):

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
@@ -39,8 +40,22 @@ class UnknownRule(Refused):
     trimmed-mean, geometric-median, centred-clipping and multi-krum."""
 
 
+@dataclass(frozen=True, slots=True)
+class Momentum:
+    """A share of the step that led to the base, taken once more: what vehicles on different roads pull apart in one
+    round, several rounds agree on (FedAvgM, Hsu et al. 2019)."""
+
+    share: Decimal
+    before: Weights
+    """The weights that the base was fused from."""
+
+
 def fuse(
-    rule: str, base: Weights, deltas: Sequence[Weights], weights: Sequence[Weight]
+    rule: str,
+    base: Weights,
+    deltas: Sequence[Weights],
+    weights: Sequence[Weight],
+    momentum: Momentum | None = None,
 ) -> dict[str, NDArray[np.float32]]:
     """The next round's weights, float32, with the base's names and shapes.
 
@@ -49,6 +64,8 @@ def fuse(
     """
     known(rule)
     _check(base, deltas, weights)
+    if momentum is not None:
+        same_shape(momentum.before, base, "the weights before")
     total = sum((Fraction(weight) for weight in weights), Fraction(0))
     shares = [Fraction(weight) / total for weight in weights]
     if rule in SHARE_RULES:
@@ -61,7 +78,12 @@ def fuse(
         def combine(name: str) -> Vector:
             return COORDINATE_RULES[rule](np.stack([_wide(delta[name]) for delta in deltas]), shares)
 
-    return {name: (_wide(array) + combine(name)).astype(np.float32) for name, array in base.items()}
+    def drift(name: str) -> Vector | float:
+        if momentum is None:
+            return 0.0
+        return float(momentum.share) * (_wide(base[name]) - _wide(momentum.before[name]))
+
+    return {name: (_wide(array) + combine(name) + drift(name)).astype(np.float32) for name, array in base.items()}
 
 
 def known(rule: str) -> None:

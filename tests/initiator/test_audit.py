@@ -39,7 +39,8 @@ UNPUBLISHED = "its initiator never published it"
 
 @dataclass
 class Story:
-    """Rounds 0 to 2 of an open model, and round 3, which restores round 1. Round 2 fuses an entry that was late."""
+    """Rounds 0 to 2 of an open model with momentum, and round 3, which restores round 1. Round 2 fuses an entry that was
+    late."""
 
     town: Town
     cids: tuple[str, ...]
@@ -85,9 +86,9 @@ class Story:
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     with Localnet() as net, pytest.MonkeyPatch.context() as patch:
         patch.setattr(press, "POLL_S", 0.0)
-        town = found(net, tmp_path_factory.mktemp("town"), privacy="open")
+        town = found(net, tmp_path_factory.mktemp("town"), privacy="open", momentum="0.5")
         house = House(town, tmp_path_factory.mktemp("house"))
-        desk = printing_press(town, privacy="open")
+        desk = printing_press(town, privacy="open", momentum="0.5")
         harm = {n: -2 * v for n, v in town.better(0.2, 3).items()}
         deltas = [town.better(0.2, 1), town.better(0.4, 2), town.better(0.3, 4), harm]
         drivers = [town.driver() for _ in deltas]

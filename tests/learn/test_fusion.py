@@ -4,6 +4,7 @@ bytes."""
 from __future__ import annotations
 
 import hashlib
+from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.errors import Malformed
-from agent.learn.fusion import COORDINATE_RULES, SHARE_RULES, UnknownRule, fuse, ordered_sum
+from agent.learn.fusion import COORDINATE_RULES, SHARE_RULES, Momentum, UnknownRule, fuse, ordered_sum
 
 RULES = [*SHARE_RULES, *COORDINATE_RULES]
 ROBUST = [rule for rule in RULES if rule != "weighted-mean"]
@@ -81,6 +82,17 @@ def test_weights_count_in_the_mean_and_in_the_median() -> None:
     assert fuse("coordinate-median", base, deltas, [1, 1, 3])["w"] == 4
     assert fuse("coordinate-median", base, deltas, [1, 1, 2])["w"] == 2.5
     assert fuse("trimmed-mean", base, deltas, [1, 1, 3])["w"] == 1
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_momentum_takes_a_share_of_the_last_step_once_more(rule: str) -> None:
+    before, base, delta = (_weights(seed) for seed in range(3))
+    plain = fuse(rule, base, [delta] * 5, [1] * 5)
+    moving = fuse(rule, base, [delta] * 5, [1] * 5, Momentum(Decimal("0.25"), before))
+    for name, array in plain.items():
+        assert np.allclose(moving[name], array + 0.25 * (base[name] - before[name]), atol=1e-5)
+    with pytest.raises(Malformed):
+        fuse(rule, base, [delta], [1], Momentum(Decimal("0.25"), {"bias": base["bias"]}))
 
 
 def test_names_shapes_values_and_weights_that_do_not_fit_are_refused() -> None:

@@ -9,6 +9,7 @@ import json
 import math
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import click
 import numpy as np
 
 from agent.core.documents import Input, Round
+from agent.learn.fusion import Momentum
 from agent.learn.testset import TestSet
 from tools.bench import drives
 from tools.bench.plain_round import plain_round
@@ -35,6 +37,9 @@ BATCH = 32
 @click.option("--steps", default=40, show_default=True, help="Steps of each vehicle in a round.")
 @click.option("--width", default=25, show_default=True, help="PilotNet's width in per cent.")
 @click.option("--rule", default="weighted-mean", show_default=True, help="Fusion rule.")
+@click.option(
+    "--momentum", default="0.5", show_default=True, help="The share of the last step that is taken once more."
+)
 @click.option("--encoding", default="dense-fp16", show_default=True, help="How updates travel.")
 @click.option("--threads", default=1, show_default=True, help="CPU threads.")
 @click.option("--json", "as_json", is_flag=True, help="The last line is one JSON object.")
@@ -46,6 +51,7 @@ def main(
     steps: int,
     width: int,
     rule: str,
+    momentum: str,
     encoding: str,
     threads: int,
     as_json: bool,
@@ -62,7 +68,7 @@ def main(
 
     def run(shares: Sequence[TestSet], name: str) -> float:
         with tempfile.TemporaryDirectory() as folder:
-            weights = trained(shares, rounds, steps, width, rule, encoding, Path(folder))
+            weights = trained(shares, rounds, steps, width, Fusion(rule, Decimal(momentum), encoding), Path(folder))
         rmse = figure(weights, a_round(steps, width, RATE), unseen)
         click.echo(f"{name}: {rmse:.3f} degrees")
         return rmse
@@ -87,16 +93,24 @@ def a_round(steps: int, width: int, learning_rate: float) -> Round:
     return plain_round(steps=steps, batch=BATCH, learning_rate=rate, hyper={"width_percent": width}, sample=SPEC)
 
 
-def trained(
-    shares: Sequence[TestSet], rounds: int, steps: int, width: int, rule: str, encoding: str, folder: Path
-) -> Weights:
-    """The weights after all rounds. One share alone is a machine that fuses with nobody."""
+@dataclass(frozen=True, slots=True)
+class Fusion:
+    """How rounds follow from updates."""
+
+    rule: str
+    momentum: Decimal
+    encoding: str
+
+
+def trained(shares: Sequence[TestSet], rounds: int, steps: int, width: int, how: Fusion, folder: Path) -> Weights:
+    """The weights after all rounds. One share alone is a machine that fuses with nobody: its own weights go on."""
     first = a_round(steps, width, RATE)
     cars = [vehicle(share, first, folder / f"car{i}", seed=i) for i, share in enumerate(shares)]
-    weights = initial(first)
+    weights, before = initial(first), None
     for number in range(rounds):
         this = a_round(steps, width, RATE * math.cos(0.5 * math.pi * number / rounds))
         publish(this, weights, folder / "bundle")
-        updates = [car.contribute(this, folder / "bundle", number, encoding) for car in cars]
-        weights = fused(folder / "bundle", updates, rule)
+        updates = [car.contribute(this, folder / "bundle", number, how.encoding) for car in cars]
+        step = Momentum(how.momentum, before) if before is not None and len(cars) > 1 else None
+        before, weights = weights, fused(folder / "bundle", updates, how.rule, step)
     return weights

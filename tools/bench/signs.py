@@ -1,7 +1,7 @@
 """Traffic signs with the agent's own trainer: labels from an owner's folder, and labels from a teacher.
 
-A network learns from a folder of labelled signs. It then becomes the teacher of a second network, which sees half of the
-test images without their labels. Figures are accuracy on the other half, which neither saw.
+A network learns from a folder of labelled signs. It then becomes the teacher of a second network, which sees half of
+the test images without their labels. Figures are accuracy on the other half, which neither saw.
 """
 
 from __future__ import annotations

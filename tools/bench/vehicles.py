@@ -13,7 +13,7 @@ from agent.core.documents import Round
 from agent.learn import checkpoint, graph, loop, networks
 from agent.learn.checkpoint import Checkpoint
 from agent.learn.export import export
-from agent.learn.fusion import fuse
+from agent.learn.fusion import Momentum, fuse
 from agent.learn.runner import Machine
 from agent.learn.samples import Reservoir, Samples
 from agent.learn.score import Scorer
@@ -60,10 +60,12 @@ def vehicle(data: TestSet, round: Round, folder: Path, seed: int) -> Vehicle:
     return Vehicle(samples, folder, seed)
 
 
-def fused(bundle: Path, updates: Sequence[bytes], rule: str = "weighted-mean") -> Weights:
+def fused(
+    bundle: Path, updates: Sequence[bytes], rule: str = "weighted-mean", momentum: Momentum | None = None
+) -> Weights:
     """The next round's weights out of the updates, each with the same say."""
     base = checkpoint.read_weights(bundle / "weights.safetensors")
-    return fuse(rule, base, [decode(update, base) for update in updates], [1] * len(updates))
+    return fuse(rule, base, [decode(update, base) for update in updates], [1] * len(updates), momentum)
 
 
 def publish(round: Round, weights: Weights, folder: Path) -> None:
