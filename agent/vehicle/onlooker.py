@@ -1,4 +1,5 @@
-"""What the newest round would have done on this trip, beside the round before where there is one (`learn.shadow`). Nothing steers by it.
+"""What the newest round would have done on this trip, beside the round before where there is one (`learn.shadow`).
+Nothing steers by it.
 
 Every tenth labelled frame is kept as a small sample, in memory, until arrival; then both rounds are run over them.
 """

@@ -39,8 +39,8 @@ UNPUBLISHED = "its initiator never published it"
 
 @dataclass
 class Story:
-    """Rounds 0 to 2 of an open model with momentum, and round 3, which restores round 1. Round 2 fuses an entry that was
-    late."""
+    """Rounds 0 to 2 of an open model with momentum, and round 3, which restores round 1. Round 2 fuses an entry that
+    was late."""
 
     town: Town
     cids: tuple[str, ...]
