@@ -158,3 +158,17 @@ def test_labels_that_have_nothing_to_do_with_the_pictures_are_nothing_to_stake_o
         trainer.feed(LabelledFrame(frame.t, frame.image, lies))
     with pytest.raises(NothingLearnt, match="on its own held-back frames"):
         trainer.finish(what)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("half", "loss_scale"), [(torch.bfloat16, 1.0), (torch.float16, 128.0)])
+def test_half_precision_learns_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, half: torch.dtype, loss_scale: float
+) -> None:
+    """As on a card, by the CPU's own half floats: forward in half, loss scaled and gradients scaled back."""
+    whole = _drive(task(tmp_path / "whole", steps=150))
+    monkeypatch.setattr(loop, "autocast", lambda *_: (lambda: torch.autocast("cpu", half), loss_scale))
+    what = task(tmp_path / "half", steps=150)
+    trained = _drive(what)
+    assert trained.steps == 150
+    assert _error(what, trained.weights) < 1.1 * _error(what, whole.weights)
