@@ -113,7 +113,7 @@ class _Auditor:
     # --- fused
 
     def _rebuilt(self, round_: Round, before: str, previous: Round) -> Finding:
-        taking = fusing.taking(self.shelf, previous, before)
+        taking = self.shelf.taking(before)
         fused_before = {part.cid for earlier in taking.values() for part in earlier.lineage}
         parts: dict[str, Accepted] = {}
         deltas: dict[str, weights.Weights] = {}

@@ -76,7 +76,7 @@ def close(press: Press, now: bool = False, without: Collection[str] = ()) -> Fus
     job = newest if newest.state is State.OPEN else press.register.job(f"round-{number - 1}")
     cid = str(job.facts["cid"])
     round_ = press.shelf.round(cid)
-    open_rounds = taking(press.shelf, round_, cid)
+    open_rounds = press.shelf.taking(cid)
     parts = sorted((p for p in accepted(press, open_rounds) if p.cid not in without), key=lambda part: part.cid)
     if newest is job:
         _check_due(press, job, round_, len(parts), now)
@@ -107,16 +107,6 @@ def close(press: Press, now: bool = False, without: Collection[str] = ()) -> Fus
         lineage=lineage,
     )
     return Fused(round_.number, before, after, _cids(lineage), press.publish(edition))
-
-
-def taking(shelf: bundle.Shelf, round_: Round, cid: str) -> dict[str, Round]:
-    """The rounds whose entries count while this one is the newest, by CID: itself, then its forebears within
-    `staleness`."""
-    found, step = {cid: round_}, round_.previous
-    while step is not None and len(found) <= round_.staleness:
-        found[step] = shelf.round(step)
-        step = found[step].previous
-    return found
 
 
 def delta(shelf: bundle.Shelf, part: Accepted, key: bytes) -> weights.Weights:

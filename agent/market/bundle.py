@@ -62,6 +62,16 @@ class Shelf:
     def round(self, cid: str) -> Round:
         return _parse(Round, self.get(cid, ROUND_LIMITS) / ROUND)
 
+    def taking(self, cid: str) -> dict[str, Round]:
+        """The rounds whose entries count while round `cid` is the newest, by CID: itself, then its forebears within its
+        `staleness`."""
+        newest = self.round(cid)
+        found, step = {cid: newest}, newest.previous
+        while step is not None and len(found) <= newest.staleness:
+            found[step] = self.round(step)
+            step = found[step].previous
+        return found
+
     def contribution(self, cid: str) -> Contribution:
         return _parse(Contribution, self.get(cid, CONTRIBUTION_LIMITS) / CONTRIBUTION)
 

@@ -40,7 +40,8 @@ def shares(pot: Stroops, credits: Mapping[str, Stroops]) -> list[Share]:
 def credits(horizon: Horizon, shelf: Shelf, round_: Round) -> Mapping[str, Stroops]:
     """Vehicle → VLM stroops that it was accepted with, for what a round was fused from. Raises Unavailable; Malformed
     when the lineage names anything but accepted entries of the rounds before it, once."""
-    bases, fused = _before(shelf, round_)
+    taking = shelf.taking(round_.previous) if round_.previous else {}
+    fused = {part.cid for before in taking.values() for part in before.lineage}
     by_settlement = defaultdict(list)
     for part in round_.lineage:
         by_settlement[part.settlement].append(part)
@@ -48,22 +49,11 @@ def credits(horizon: Horizon, shelf: Shelf, round_: Round) -> Mapping[str, Stroo
     for settlement, parts in by_settlement.items():
         base, accepted = _accepted(horizon, shelf, round_.settlement, settlement)
         for part in parts:
-            if base not in bases or part.cid in fused or (part.cid, part.vehicle) not in accepted:
+            if base not in taking or part.cid in fused or (part.cid, part.vehicle) not in accepted:
                 raise Malformed(what=f"the lineage of round {round_.number}", why=f"{part.cid} has no place in it")
             fused.add(part.cid)
             found[part.vehicle] += accepted[part.cid, part.vehicle]
     return found
-
-
-def _before(shelf: Shelf, round_: Round) -> tuple[set[str], set[str]]:
-    """(the rounds whose entries this one may be fused from, contributions that are in one of those already)."""
-    bases, fused, step = set[str](), set[str](), round_.previous
-    while step is not None and len(bases) <= round_.staleness:
-        bases.add(step)
-        before = shelf.round(step)
-        fused |= {part.cid for part in before.lineage}
-        step = before.previous
-    return bases, fused
 
 
 def _accepted(
