@@ -12,7 +12,7 @@ from agent.core.documents import SettlementRecord
 from agent.core.ledger import Account, Head
 from agent.core.money import Asset, Stroops
 from agent.core.review import Review
-from agent.errors import Malformed, Refused, Unavailable
+from agent.errors import Refused, Unavailable
 from agent.ledger.horizon import Horizon
 from agent.market import sharing
 from agent.market.bundle import Shelf
@@ -24,14 +24,14 @@ from agent.validator.rounds import Published, Served
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Entries of one round that are to be settled together."""
+    """Entries of one round that are to be settled together. Not empty; the same validators voted on each."""
 
     served: Served
     cases: tuple[records.Case, ...]
 
     @property
     def name(self) -> str:
-        return self.served.cid
+        return " ".join([self.served.cid, *(vote.validator for vote in self.cases[0][1])])
 
     @property
     def drawn(self) -> tuple[int, int]:
@@ -143,7 +143,7 @@ class Clerk:
         if served.cid not in self._credits:
             try:
                 self._credits[served.cid] = sharing.credits(self._horizon, self._shelf, served.round)
-            except Malformed:
+            except Refused:
                 self._credits[served.cid] = {}
         return self._credits[served.cid]
 

@@ -37,7 +37,7 @@ class Cosigner:
         self._horizon, self._shelf, self._clerk = horizon, shelf, clerk
         self._docket, self._rounds, self._ballots = docket, rounds, ballots
 
-    def check(self, settlement: str, proposed: Opened, envelope: str) -> SettlementRecord:
+    def check(self, settlement: str, proposed: Opened) -> SettlementRecord:
         """The record of a proposed transaction that deserves our signature. It is pinned here too by then: a speaker
         that keeps it to itself cannot break the chain. Raises Declined, Malformed, Unavailable."""
         members = {member for served in self._rounds.of(settlement) for member in served.round.committee}
@@ -52,8 +52,7 @@ class Cosigner:
             raise Declined(settlement=settlement, why="it is somebody else's turn")
         cid = Cid.v0(proposed.memo)
         made = self._rebuilt(settlement, motion, speaker, cid)
-        topped_up = records.topped_up(envelope, self._horizon.passphrase)
-        ours = self._clerk.transaction(made, cid, motion.served, proposed.max_time, topped_up)
+        ours = self._clerk.transaction(made, cid, motion.served, proposed.max_time, records.topped_up(proposed))
         if opened(ours, self._horizon.passphrase).hash != proposed.hash:
             raise Declined(settlement=settlement, why="the transaction is not the one this record makes")
         records.pin(made, self._shelf.store)

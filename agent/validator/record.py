@@ -17,7 +17,7 @@ from agent.core.money import Stroops, stroops
 from agent.core.review import Review
 from agent.core.verdict import merge, same_figure
 from agent.errors import Malformed
-from agent.ledger.envelope import build, opened
+from agent.ledger.envelope import Opened, build
 from agent.market import bundle, settlement, sharing
 from agent.market.publish import ISSUED
 from agent.ports import ContentStore
@@ -171,9 +171,7 @@ def envelope(
     ).to_xdr()
 
 
-def topped_up(proposed: str, passphrase: str) -> Stroops | None:
+def topped_up(proposed: Opened) -> Stroops | None:
     """The standing offer's amount in a proposed transaction. Raises Malformed."""
-    operations = opened(proposed, passphrase).operations
-    if operations and isinstance(operations[-1], ManageSellOffer):
-        return stroops(operations[-1].amount)
-    return None
+    last = proposed.operations[-1] if proposed.operations else None
+    return stroops(last.amount) if isinstance(last, ManageSellOffer) else None

@@ -7,6 +7,7 @@ same stakes.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,9 @@ class Draft:
     """Ledger time at which another motion has its go."""
     said_at: int = 0
     signatures: dict[str, bytes] = field(default_factory=dict)
+
+    def is_old(self, now: int) -> bool:
+        return now > self.signed.max_time - records.VALID_S // 2
 
 
 @dataclass
@@ -153,13 +157,16 @@ class Settling:
             self._propose(settlement, business, motion, head, head.closed_at + motion.served.round.turn)
 
     def _motions(self, settlement: str, head: Head) -> list[Motion]:
-        """What is to be done: the ripe entries of each round, oldest round first, then shares."""
+        """What is to be done: the ripe entries of each round, oldest round first, then shares. Entries that the same
+        validators voted on go together: each of those can sign for all of them."""
         found: list[Motion] = []
         for served in self._rounds.of(settlement):
-            cases = [(review, self._ballots.of(review.id)) for review in self._docket.judged(served.cid)]
-            ripe = tuple(case for case in cases if records.ripe(*case, served.round, head.closed_at))
-            if ripe:
-                found.append(Batch(served, ripe))
+            ripe = defaultdict[tuple[str, ...], list[records.Case]](list)
+            for review in self._docket.judged(served.cid):
+                votes = self._ballots.of(review.id)
+                if records.ripe(review, votes, served.round, head.closed_at):
+                    ripe[tuple(vote.validator for vote in votes)].append((review, votes))
+            found += [Batch(served, tuple(cases)) for cases in ripe.values()]
         published = self._rounds.newest.get(settlement)
         share_out = published and self._clerk.share_out(self._rounds.served[published.cid], published)
         return [*found, share_out] if share_out else found
@@ -182,8 +189,7 @@ class Settling:
         if made is None:
             return
         tip, now = self._clerk.chain(settlement).tip, head.closed_at
-        fresh = draft is None or draft.tip != tip or draft.record != made
-        if draft is None or fresh or now > draft.signed.max_time - records.VALID_S // 2:
+        if draft is None or (draft.tip, draft.record) != (tip, made) or draft.is_old(now):
             draft = business.draft = self._draft(motion, made, tip, now)
             self._log.event("settlement.proposed", index=made.index, entries=len(made.entries), shares=len(made.shares))
         draft.until, draft.said_at = until, now
@@ -246,7 +252,7 @@ class Settling:
         proposed = opened(proposal.envelope, self._horizon.passphrase)
         transaction = proposed.hash.hex()
         if transaction != business.cosigned:
-            made = self._cosigner.check(settlement, proposed, proposal.envelope)
+            made = self._cosigner.check(settlement, proposed)
             business.cosigned = transaction
             self._log.event("settlement.cosigned", index=made.index, speaker=made.speaker)
         self._committee.say_signature(settlement, self._signature(transaction))

@@ -18,8 +18,10 @@ from agent.core.cid import Cid
 from agent.core.documents import SettlementRecord
 from agent.core.money import UNIT, XLM, Asset
 from agent.core.verdict import Verdict
+from agent.errors import Unavailable
 from agent.fleet import topics
 from agent.fleet.loopback import LoopbackLink
+from agent.initiator import press
 from agent.learn import update, weights
 from agent.ledger import keys
 from agent.ledger.envelope import Opened, sdk_asset, stake_id
@@ -29,6 +31,8 @@ from agent.ports import Message
 from agent.validator.ballots import vote
 from agent.validator.committee import Committee, Cosignature
 from agent.validator.cosigner import Cosigner, Declined
+from agent.validator.entries import Entry
+from agent.validator.judge import Judgement
 from tests.market.town import BASE, DLC_EACH, DLC_PRICE, FEE, TURN_S, Numbers, Town, found, printing_press
 from tests.validator.committee import End, House
 from tools.localnet.server import Localnet
@@ -481,7 +485,8 @@ def test_a_round_that_finds_no_signatures_does_not_hold_up_the_next(tmp_path: Pa
         desk = printing_press(town)
         folder = town.shelf.get(town.cid, bundle.ROUND_LIMITS)
         values, models = (folder / bundle.WEIGHTS).read_bytes(), {bundle.GRAPH: folder / bundle.GRAPH}
-        town.cid = desk.publish(1, values, models, town.round, (), previous_cid=town.cid).facts["cid"]
+        following = press.Edition(1, values, models, previous=town.round, previous_cid=town.cid)
+        town.cid = desk.publish(following).facts["cid"]
         desk.register.journal.close()
         newer = honest(town, 2)
         house = House(town, tmp_path / "house")
@@ -497,9 +502,31 @@ def declines(cosigner: Cosigner, stuck: str) -> None:
     """Let a validator sign nothing that settles this entry."""
     check = cosigner.check
 
-    def but_not(account: str, proposed: Opened, envelope: str) -> SettlementRecord:
+    def but_not(account: str, proposed: Opened) -> SettlementRecord:
         if stuck in settlement.claims(proposed, account):
             raise Declined(settlement=account, why="the test wants it so")
-        return check(account, proposed, envelope)
+        return check(account, proposed)
 
     cosigner.check = but_not
+
+
+def test_an_entry_that_too_few_can_sign_for_does_not_hold_up_its_round(
+    town: Town, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two voted on it, and one of them is gone; the third cannot have its bundle."""
+    gone, blind = house.validators[town.committee[1].public_key], house.validators[town.committee[2].public_key]
+    older = honest(town, 55)
+    judge = blind.parts.judge.judge
+
+    def but_not(found: Entry, *asked) -> Judgement:
+        if found.stake.id == older:
+            raise Unavailable(what="The bundle")
+        return judge(found, *asked)
+
+    monkeypatch.setattr(blind.parts.judge, "judge", but_not)
+    house.turn(1)
+    house.stop(gone.parts.account)
+    newer = honest(town, 56)
+    house.settle(newer, turns=6 * TURN_S)
+    assert house.end(newer).signers == 2
+    assert house.end(older) is None
