@@ -1,8 +1,8 @@
-"""Three validators in one thread: the real admission, votes, record and transaction; the measurement is left
-out.
+"""Three validators as one: the real admission, votes, record and transaction; the measurement is left out.
 
-What is left out is the network run over the test sets, which has nothing to do with the number of vehicles'
-ways through ledger, store and broker, and is measured by the validator's own benchmark.
+What is left out is the network run over the test sets, which has nothing to do with the number of vehicles' ways
+through ledger, store and broker, and is measured by the validator's own benchmark. Entries are reviewed while a
+settlement waits for its ledger, as validators do, each of which is a process of its own.
 """
 
 from __future__ import annotations
@@ -10,20 +10,23 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 from stellar_sdk import Keypair
 
-from agent.core.documents import Contribution, Vote
+from agent.core.documents import Contribution, SettlementRecord
+from agent.core.ledger import Stake
 from agent.core.review import Review, advance
 from agent.core.verdict import Verdict, threshold
 from agent.errors import Unavailable
 from agent.learn import update
-from agent.ledger.envelope import with_signatures
+from agent.ledger.envelope import Signed, opened, with_signatures
 from agent.ledger.horizon import Horizon
 from agent.ledger.submission import Entered, look
-from agent.market import bundle
+from agent.market import settlement
+from agent.market.bundle import Shelf
 from agent.validator import record as records
 from agent.validator.ballots import vote
 from agent.validator.chain import Chain
@@ -33,12 +36,16 @@ from agent.validator.rounds import Served
 from tools.simulation.market import FIRST_WEIGHTS, Market
 
 LOOK_S = 0.3
+REVIEWERS = 3
+"""Entries that are reviewed at a time."""
+MOST_OPEN = 4 * settlement.MAX_ENTRIES
+"""Entries that were found and are not settled yet; others wait on the ledger until there is room."""
 
 
 class UnmeasuredJudge(Judge):
     """Admits as a validator does; an update that points down is harm, one that points up is gain."""
 
-    def __init__(self, horizon: Horizon, shelf: bundle.Shelf, keypair: Keypair) -> None:
+    def __init__(self, horizon: Horizon, shelf: Shelf, keypair: Keypair) -> None:
         # What measures (test sets, the network's runner) is not made at all.
         self._horizon, self._shelf, self._keypair = horizon, shelf, keypair
 
@@ -50,93 +57,124 @@ class UnmeasuredJudge(Judge):
         return Judgement(Verdict("accepted", int(min(gain, 1.0) * 10_000_000), "loss falls"), 0.9)
 
 
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A settlement that is on its way into a ledger."""
+
+    record: SettlementRecord
+    transaction: Signed
+
+
 class Committee(threading.Thread):
     """Reviews and settles until it is told to stop. `failure`: what ended it."""
 
-    def __init__(self, market: Market, folder: Path) -> None:
+    def __init__(self, market: Market, shelf: Callable[[], Shelf]) -> None:
         super().__init__(name="committee", daemon=True)
         self.market = market
-        self.reviewed = self.settled = self.settlements = self.refused = 0
-        self.reviewing_s = 0.0
+        self.settled = self.settlements = self.refused = 0
+        self.review_s: list[float] = []
+        """What each review took."""
         self.by_vehicle: Counter[str] = Counter()
         """Entries settled for each vehicle."""
         self.failure: BaseException | None = None
+        self._shelf = shelf
+        """() -> Shelf, one for each thread."""
+        self._served = Served(market.cid, market.round, 0)
         self._stop_now = threading.Event()
-        self._shelf = bundle.Shelf(folder / "committee", market.store, keep=64)
-        self._open: dict[str, tuple[Review, Sequence[Vote]]] = {}
-        self._seen: set[str] = set()
-        self._chain = Chain(market.horizon(), self._shelf, market.settlement)
+        self._reviewers = ThreadPoolExecutor(REVIEWERS, "reviewer")
+        self._reviews: dict[str, Future[records.Case | None]] = {}
+        self._done: set[str] = set()
+        self._submitted: Submitted | None = None
 
     def stop(self) -> None:
         self._stop_now.set()
         self.join()
+        self._reviewers.shutdown(cancel_futures=True)
 
     def run(self) -> None:
         horizon = self.market.horizon()
-        judge = UnmeasuredJudge(horizon, self._shelf, self.market.committee[0])
+        chain = Chain(horizon, self._shelf(), self.market.settlement)
         try:
             while not self._stop_now.wait(LOOK_S):
                 try:
-                    self._review(horizon, judge)
-                    self._settle(horizon)
+                    self._look(horizon)
+                    if self._submitted is None:
+                        self._submitted = self._settle(horizon, chain)
+                    else:
+                        self._follow(horizon, self._submitted)
                 except Unavailable:
                     continue  # as the validator does: the next look finds it
         except Exception as error:
             self.failure = error
 
-    def _review(self, horizon: Horizon, judge: Judge) -> None:
-        served = {self.market.cid: Served(self.market.cid, self.market.round, 0)}
-        for stake in list(horizon.stakes(self.market.settlement)):
-            if stake.id in self._seen or len(self._open) >= 100:
-                continue
-            began = time.perf_counter()
+    # --- review
+
+    def _look(self, horizon: Horizon) -> None:
+        """New stakes go to the reviewers, the oldest first."""
+        for stake in horizon.stakes(self.market.settlement):
+            if len(self._reviews) >= MOST_OPEN:
+                return
+            if stake.id not in self._reviews and stake.id not in self._done:
+                self._reviews[stake.id] = self._reviewers.submit(self._review, stake)
+
+    def _review(self, stake: Stake) -> records.Case | None:
+        """None: to be looked at again."""
+        market, horizon, began = self.market, self.market.horizon(), time.perf_counter()
+        try:
             found = entry(horizon, stake)
             if found is None:
-                continue
-            judgement = judge.judge(found, served)
-            facts = {"settlement": self.market.settlement, **found.facts()}
-            review = advance(Review(stake.id), "found", facts)
-            review = advance(review, "judged", {"round": self.market.cid, **brief(judgement)})
-            self._open[stake.id] = (review, [vote(review, key) for key in self.market.committee])
-            self._seen.add(stake.id)
-            self.reviewed += 1
-            self.reviewing_s += time.perf_counter() - began
+                return None
+            judge = UnmeasuredJudge(horizon, self._shelf(), market.committee[0])
+            judgement = judge.judge(found, {market.cid: self._served})
+        except Unavailable:
+            return None
+        review = advance(Review(stake.id), "found", {"settlement": market.settlement, **found.facts()})
+        review = advance(review, "judged", {"round": market.cid, **brief(judgement)})
+        cast = [vote(review, key) for key in market.committee]
+        self.review_s.append(time.perf_counter() - began)
+        return review, cast
 
-    def _settle(self, horizon: Horizon) -> None:
+    def _reviewed(self) -> list[records.Case]:
+        """The oldest entry first. What could not be reviewed is forgotten, so that it is found again."""
+        over = {stake: future.result() for stake, future in self._reviews.items() if future.done()}
+        for stake, case in over.items():
+            if case is None:
+                del self._reviews[stake]
+        cases = [case for case in over.values() if case is not None]
+        return sorted(cases, key=lambda case: (case[0].facts["ledger"], case[0].id))
+
+    # --- settlement
+
+    def _settle(self, horizon: Horizon, chain: Chain) -> Submitted | None:
         """One record for each ledger, signed by as many as are needed."""
-        if not self._open:
-            return
-        market = self.market
-        entries = sorted(self._open.values(), key=lambda pair: (pair[0].facts["ledger"], pair[0].id))
-        link = self._chain.look(since=int(entries[0][0].facts["ledger"]))
-        speaker = market.committee[0].public_key
-        made = records.record(link, Served(market.cid, market.round, 0), speaker, entries, lambda _: "")
+        market, cases = self.market, self._reviewed()
         account = horizon.account(market.settlement)
-        if account is None:
-            return
+        if not cases or account is None:
+            return None
+        link = chain.look(since=int(cases[0][0].facts["ledger"]))
+        made = records.record(link, self._served, market.committee[0].public_key, cases, lambda _: "")
         cid = records.pin(made, market.store)
         max_time = horizon.head().closed_at + records.VALID_S
         offers = horizon.offers(market.settlement)
-        envelope = records.envelope(made, cid, market.round, account, offers, horizon.passphrase, max_time)
-        signed = with_signatures(envelope, horizon.passphrase, self._signatures(envelope, horizon.passphrase))
-        while not self._stop_now.is_set():
-            outcome = look(horizon, signed)
-            if outcome is None:
-                self._stop_now.wait(LOOK_S)
-                continue
-            if not isinstance(outcome, Entered):
-                self.refused += 1  # the standing offer was bought empty meanwhile: built anew, as validators do
-                return
-            break
-        for settled in made.entries:
-            self._open.pop(settled.entry, None)
+        text = records.envelope(made, cid, market.round, account, offers, horizon.passphrase, max_time)
+        return Submitted(made, with_signatures(text, horizon.passphrase, self._signatures(text, horizon.passphrase)))
+
+    def _follow(self, horizon: Horizon, submitted: Submitted) -> None:
+        outcome = look(horizon, submitted.transaction)
+        if outcome is None:
+            return
+        self._submitted = None
+        if not isinstance(outcome, Entered):
+            self.refused += 1  # the standing offer was bought empty meanwhile: built anew, as validators do
+            return
+        for settled in submitted.record.entries:
+            del self._reviews[settled.entry]
+            self._done.add(settled.entry)
             self.by_vehicle[settled.vehicle] += 1
-        self.settled += len(made.entries)
+        self.settled += len(submitted.record.entries)
         self.settlements += 1
 
     def _signatures(self, envelope: str, passphrase: str) -> list[tuple[bytes, bytes]]:
-        from agent.ledger.envelope import opened
-
         digest = opened(envelope, passphrase).hash
         needed: Sequence[Keypair] = self.market.committee[: threshold(len(self.market.committee))]
         return [(key.signature_hint(), key.sign(digest)) for key in needed]

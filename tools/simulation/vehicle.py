@@ -143,9 +143,12 @@ class Vehicle:
         self.presence.state(not self.trouble, [self.trouble] if self.trouble else [], {**about, "jobs": jobs})
         self.commands.obey(self.link.receive())
 
-    async def live(self, start_s: float) -> None:
-        """One trip's job, from its opening in `start_s` seconds to its pay."""
-        await asyncio.sleep(start_s)
+    async def live(self, road: asyncio.Semaphore) -> None:
+        """One trip's job, from its opening, once there is room on the road, to its pay."""
+        async with road:
+            await self._job()
+
+    async def _job(self) -> None:
         self._record("opened", {"metres": 1200})
         pause = WAIT_S[0]
         while (step := owed(self.job)) is not None:
@@ -174,7 +177,7 @@ class Vehicle:
         horizon: Horizon = self._shop.horizon()
         shelf: Shelf = self._shop.shelf()
         trainer = NoTrainer(-1.0 if self.hostile else 0.5)
-        home = self._shop.folder / self.name
+        home = self._shop.folder / self.name / "jobs"
         workshop = UnfitForNothing(self._shop.config, shelf, trainer, self.keypair, home)
         return Desk(self._shop.config, horizon, shelf, self.keypair, workshop, list).do(job, step)
 
