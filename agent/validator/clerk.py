@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from agent.core import speaker
 from agent.core.cid import Cid
@@ -65,10 +66,10 @@ class Clerk:
     def __init__(self, horizon: Horizon, shelf: Shelf) -> None:
         self._horizon, self._shelf = horizon, shelf
         self._chains: dict[str, Chain] = {}
-        self._hashes: dict[int, str] = {}
-        self._credits: dict[str, Mapping[str, Stroops]] = {}
-        self._fruitless: dict[str, str] = {}
-        """Round → the chain's tip when nobody was left who could be paid a share of it."""
+        self._hash = lru_cache(maxsize=64)(lambda sequence: horizon.ledger(sequence).hash)
+        self._credits = lru_cache(maxsize=4)(self._credits_of)
+        self._fruitless: dict[str, tuple[str, str]] = {}
+        """Settlement account → (round, the chain's tip) when nobody was left who could be paid a share."""
 
     def chain(self, settlement: str) -> Chain:
         return self._chains.setdefault(settlement, Chain(self._horizon, self._shelf, settlement))
@@ -78,20 +79,19 @@ class Clerk:
         round_ = motion.served.round
         ledger, closed_at = motion.drawn
         link = self.chain(round_.settlement).look(ledger)
-        if ledger not in self._hashes:
-            self._hashes[ledger] = self._horizon.ledger(ledger).hash
-        order = speaker.order(round_.committee, link.agreements, self._hashes[ledger])
+        order = speaker.order(round_.committee, link.agreements, self._hash(ledger))
         return speaker.on_turn(order, head.closed_at - closed_at, round_.turn)
 
     def share_out(self, served: Served, published: Published) -> ShareOut | None:
         """What the publication of a round leaves to be shared, if anything. A lineage that is not true earns nobody
         anything; what cannot be looked up now holds no settlement up."""
-        chain = self.chain(served.round.settlement)
-        if not served.round.lineage or self._fruitless.get(served.cid) == chain.tip:
+        settlement = served.round.settlement
+        chain = self.chain(settlement)
+        if not served.round.lineage or self._fruitless.get(settlement) == (served.cid, chain.tip):
             return None
         purse = sharing.begun(chain.look(published.ledger).purse, served.newest)
         try:
-            due = sharing.shares(purse.pot, self._shared_by(served))
+            due = sharing.shares(purse.pot, self._credits(served.cid))
         except Unavailable:
             return None
         return ShareOut(served, published) if purse.done < len(due) else None
@@ -134,18 +134,16 @@ class Clerk:
             fits = line is not None and line.authorized and line.room >= amount
             return fits and not chain.refusal(vehicle, since=ledger)
 
-        made = records.shared(chain.end, motion.served, by, self._shared_by(motion.served), receives)
+        made = records.shared(chain.end, motion.served, by, self._credits(motion.served.cid), receives)
         if made is None:
-            self._fruitless[motion.served.cid] = chain.tip
+            self._fruitless[round_.settlement] = motion.served.cid, chain.tip
         return made
 
-    def _shared_by(self, served: Served) -> Mapping[str, Stroops]:
-        if served.cid not in self._credits:
-            try:
-                self._credits[served.cid] = sharing.credits(self._horizon, self._shelf, served.round)
-            except Refused:
-                self._credits[served.cid] = {}
-        return self._credits[served.cid]
+    def _credits_of(self, cid: str) -> Mapping[str, Stroops]:
+        try:
+            return sharing.credits(self._horizon, self._shelf, self._shelf.round(cid))
+        except Refused:
+            return {}
 
 
 class _Accounts(dict[str, "Account | None"]):

@@ -16,9 +16,11 @@ from agent.core.documents import (
     Document,
     GlobalSet,
     Lineage,
+    Purse,
     Round,
     Settled,
     SettlementRecord,
+    Share,
     StakeSchedule,
     Task,
     Vote,
@@ -73,6 +75,15 @@ records = st.builds(
     agreements=st.dictionaries(accounts, st.integers(0, 100), max_size=2),
     speaker=accounts,
 )
+records_of_shares = st.builds(
+    SettlementRecord,
+    index=st.integers(0, 1000),
+    round=cids,
+    shares=st.lists(st.builds(Share, vehicle=accounts, amount=amounts), min_size=1, max_size=2).map(tuple),
+    purse=st.builds(Purse, forfeited=amounts, round=st.integers(0, 9), pot=amounts, done=st.integers(0, 9)),
+    agreements=st.dictionaries(accounts, st.integers(0, 100), max_size=2),
+    speaker=accounts,
+)
 contributions = st.builds(
     Contribution,
     model=accounts.map("DLMroad:".__add__),
@@ -89,7 +100,7 @@ contributions = st.builds(
     software=st.just("milepost-1"),
     profile=st.just("test"),
 )
-documents = st.one_of(votes, records, contributions)
+documents = st.one_of(votes, records, records_of_shares, contributions)
 
 ACCOUNT, CID = "G" + "A" * 55, "Qm" + "1" * 44
 
@@ -262,6 +273,11 @@ def test_a_full_record_of_a_full_committee_is_read_whatever_its_voters_wrote() -
         index=2**31, previous=CID, round=CID, entries=(entry,) * 32, votes=(vote,) * 640, agreements={}, speaker=ACCOUNT
     )
     assert SettlementRecord.parse(record.to_bytes()) == record
+
+
+def test_a_record_holds_entries_or_shares() -> None:
+    with pytest.raises(ValueError, match="entries or shares"):
+        SettlementRecord(index=0, round=CID, agreements={}, speaker=ACCOUNT)
 
 
 def test_a_reason_may_not_hold_half_a_character() -> None:

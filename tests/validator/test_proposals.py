@@ -199,3 +199,18 @@ def test_a_record_of_other_verdicts_than_the_votes_make_is_not_signed(
         lacking.proposes()
     assert "not the one these votes make" in lacking.hears()
     lacking.settles_in_the_end()
+
+
+def test_a_committee_that_dies_after_handing_in_settles_once(town: Town, house: House) -> None:
+    before = house.chain_end().index
+    entry_id = honest(town, 8)
+    for _ in range(4):  # within one ledger
+        for validator in house.validators.values():
+            validator.turn()
+    assert "settlement.submitted" in house.log
+    for key in town.committee:
+        house.restart(key.public_key)
+    house.settle(entry_id)
+    house.turn(3)
+    assert house.chain_end().index == before + 1
+    assert all(t.successful for t in town.horizon.history(town.settlement, failed=True))
