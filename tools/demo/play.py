@@ -75,6 +75,10 @@ def play(folder: Path, drive: Path | None, route: Path | None, rounds: int, seed
                 f"round {trip}: {closed['figure']} {closed['before']} -> {closed['after']} {closed['unit']},"
                 f" {len(closed['fused'])} contributions fused"
             )
+            if closed["next"]:
+                with console.status(f"Somebody audits round {trip + 1}"):
+                    audited = _audit(scene, closed["next"]["cid"])
+                console.print(f"round {trip + 1}: {audited['finding']} from its lineage, byte for byte")
             history.append(closed["next"] or {"cid": None, "figure": closed["after"], "fused": closed["fused"]})
         found = report.gather(scene, published["settlement"], history, before, time.monotonic() - begun)
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -93,6 +97,13 @@ def _initiator(scene: Stage, verb: str, *arguments: str) -> dict[str, Any]:
         "initiator", "agent", "--config", str(scene.initiator.config), "initiator", verb, *common, *arguments
     )
     facts: dict[str, Any] = json.loads(printed.splitlines()[-1])
+    return facts
+
+
+def _audit(scene: Stage, cid: str) -> dict[str, Any]:
+    """What anybody with a Horizon and the content store can see; fails when the round is not what it says."""
+    config = str(scene.vehicles[0].config)
+    facts: dict[str, Any] = json.loads(scene.crew.call("audit", "agent", "--config", config, "audit", cid, "--json"))
     return facts
 
 

@@ -128,6 +128,7 @@ def plan(stage: Stage) -> Plan:
         turn=10,
         stake={"asset": str(stage.dlc), "base": "10", "fee": "0.5"},
         gain_share="0.1",
+        privacy="open",
         task=TASK,
         architecture=ARCHITECTURE,
         input=INPUT,
