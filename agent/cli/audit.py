@@ -68,7 +68,8 @@ def _lines(found: Audit) -> list[str]:
     from agent.core.money import text
 
     round_ = found.round
-    lines = [f"round {round_.number} of {round_.model}", f"published   {found.cid}, in ledger {found.ledger or 'none'}"]
+    where = f"published in ledger {found.ledger}" if found.ledger else "never published"
+    lines = [f"round {round_.number} of {round_.model}", f"bundle      {found.cid}, {where}"]
     lines += [f"before      {round_.previous}"] if round_.previous else []
     lines += [f"restores    {round_.restores}"] if round_.restores else []
     for part in round_.lineage:
