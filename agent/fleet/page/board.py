@@ -32,8 +32,7 @@ SHOWN = (
     "metres", "seconds", "round", "number", "model", "reward", "stake", "reason", "samples", "steps", "held_back",
     "contribution", "ledger", "credit", "returned", "settlement", "paid", "why", "codes",
 )  # fmt: skip
-"""Facts of a job that the page shows. `transaction` and `closing` come from the `hash` of the events of that
-name."""
+"""Facts of a job that the page shows. `transaction` and `closing` come from the `hash` of the events of that name."""
 ABOUT = ("account", "trip", "training", "software", "profile", "jobs")
 MAX_ABOUT = 4096
 """Bytes kept of what a vehicle tells about itself."""
@@ -143,26 +142,18 @@ class Board:
 
     def _chosen(self, facts: Mapping[str, Any]) -> None:
         card = self._round(str(facts["round"])[:64])
-        if card is not None:
-            card.model = card.model or str(facts.get("model", ""))[:80]
-            card.number = card.number or int(_number(facts.get("number"), 0))
-            card.jobs += 1
+        if card is not None and not card.model:
+            card.model, card.number = str(facts.get("model", ""))[:80], int(_number(facts.get("number"), 0))
             self._changed(card)
 
     def _settle(self, card: VehicleCard, job: JobCard, kind: str) -> None:
-        """Who paid whom, as the vehicle tells it; its transactions are on the ledger for everybody to
-        check."""
+        """Who paid whom, as the vehicle tells it; its transactions are on the ledger for everybody to check."""
         facts = job.facts
         code, _, issuer = str(facts.get("model", "")).partition(":")
         stake, returned = (_whole(facts.get(name)) for name in ("stake", "returned"))
         if kind == "accepted":
-            self._pay(
-                "settlement",
-                card.key,
-                code.replace("DLM", "VLM", 1) or "VLM",
-                "credit",
-                _whole(facts.get("credit")),
-            )
+            credit = code.replace("DLM", "VLM", 1) or "VLM"
+            self._pay("settlement", card.key, credit, "credit", _whole(facts.get("credit")))
         if kind in ("accepted", "idle"):
             self._pay(card.key, "settlement", "DLC", "fee", stake - returned)
         if kind == "rejected":
@@ -184,8 +175,8 @@ class Board:
     # --- out ----------------------------------------------------------------------------------------------
 
     def since(self, version: int, vehicle: str | None = None, jobs: int = 200) -> dict[str, Any]:
-        """What changed after `version`, as JSON; everything for version 0. `vehicle`: that one's page. At
-        most the newest `jobs` jobs."""
+        """What changed after `version`, as JSON; everything for version 0, and then at most the newest `jobs` jobs.
+        `vehicle`: that one's page."""
         cards = [c for c in self.vehicles.values() if c.version > version and vehicle in (None, c.key)]
         newest = [c for c in reversed(self.jobs.values()) if c.version > version and vehicle in (None, c.vehicle)]
         newest = newest if version else newest[:jobs]
@@ -204,6 +195,7 @@ class Board:
         cards = self.vehicles.values()
         return {
             "vehicles": len(cards),
+            "attention": sum(card.need > 0 for card in cards),
             "online": sum(card.status == ONLINE for card in cards),
             "healthy": sum(card.healthy is True for card in cards),
             "fresh": sum(card.fresh for card in cards),

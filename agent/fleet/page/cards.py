@@ -1,5 +1,4 @@
-"""What the board holds: one card per vehicle, job, round and kind of payment. `version`: when it last
-changed."""
+"""What the board holds: one card per vehicle, job, round and kind of payment. `version`: when it last changed."""
 
 from __future__ import annotations
 
@@ -8,6 +7,7 @@ from typing import Any
 
 from agent.core.job import State
 from agent.fleet.intake import Intake
+from agent.fleet.status import OFFLINE, ONLINE
 
 OVER = (State.CLOSED.value, State.PASSED.value)
 
@@ -26,8 +26,7 @@ class VehicleCard:
     troubles: list[str] = field(default_factory=list)
     fresh: bool = False
     said_at: float = 0.0
-    """When its last word was said: by our clock, or by its own for what was retained. Seconds since the
-    epoch."""
+    """When its last word was said: by our clock, or by its own for what was retained. Seconds since the epoch."""
     every: float = 60.0
     about: dict[str, Any] = field(default_factory=dict)
     """account, trip, training, software, profile: as it said."""
@@ -42,12 +41,19 @@ class VehicleCard:
     def key(self) -> str:
         return f"{self.fleet}/{self.id}"
 
+    @property
+    def need(self) -> int:
+        """How much somebody should look at it, 0 to 7: gone before ill before silent."""
+        silent = not self.fresh and self.status == ONLINE
+        return 4 * (self.status == OFFLINE) + 2 * (self.healthy is False) + silent
+
     def plain(self) -> dict[str, Any]:
         return {
             "key": self.key,
             "fleet": self.fleet,
             "id": self.id,
             "status": self.status,
+            "need": self.need,
             "healthy": self.healthy,
             "fresh": self.fresh,
             "troubles": self.troubles,
@@ -112,8 +118,6 @@ class RoundCard:
     better: str = "lower"
     fused: list[dict[str, str]] = field(default_factory=list)
     """What went into it: {"cid", "vehicle", "weight"}."""
-    jobs: int = 0
-    """Jobs that chose it."""
 
     def plain(self) -> dict[str, Any]:
         return {
@@ -126,7 +130,6 @@ class RoundCard:
             "unit": self.unit,
             "better": self.better,
             "fused": self.fused,
-            "jobs": self.jobs,
         }
 
 

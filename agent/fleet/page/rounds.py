@@ -1,5 +1,4 @@
-"""Rounds from the content store: figures, ancestors and what was fused, checked against their CIDs like any
-bundle."""
+"""Rounds from the content store: figures, ancestors and what was fused, checked against their CIDs like any bundle."""
 
 from __future__ import annotations
 
@@ -16,8 +15,7 @@ LIMITS = Limits(total_bytes=256 << 20, files=8)
 
 
 def read_round(store: ContentStore, cid: str) -> Round | None:
-    """The round document of a bundle, or None when it cannot be had (now) or is none. Blocks: not for the
-    event loop."""
+    """The round document of a bundle, or None when it cannot be had (now) or is none. Blocks: not for an event loop."""
     folder = Path(tempfile.mkdtemp(prefix="milepost-round-"))
     try:
         store.get(Cid.parse(cid), folder / "bundle", LIMITS)

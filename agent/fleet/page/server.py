@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from agent.fleet.page.board import Board
@@ -21,12 +21,15 @@ from agent.fleet.page.rounds import read_round
 from agent.ports import Clock, ContentStore, FleetLink
 
 STATIC = Path(__file__).parent / "static"
-ASSETS = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
+ASSETS = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+"""Endings of the files that need no login, and their types."""
 TAKE_EVERY = 0.05
 TELL_EVERY = 0.2
 AGE_EVERY = 5.0
 ALIVE_EVERY = 15.0
 READ_AGAIN = 60.0
+PART = 250
+"""Cards in one piece of news: a browser reads each in a task of its own, which must stay short."""
 MAX_LOGIN = 1024
 """Bytes of a login form."""
 
@@ -92,7 +95,8 @@ class FleetPage:
             return FileResponse(STATIC / "login.html", headers=HEADERS)
         cookie = self._gate.login(await _token(request))
         if cookie is None:
-            return FileResponse(STATIC / "login.html", 401, HEADERS)
+            wrong = (STATIC / "login.html").read_text(encoding="utf-8").replace(" hidden>", ">")
+            return HTMLResponse(wrong, 401, HEADERS)
         response = RedirectResponse("/", 303, HEADERS)
         secure = request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
         response.set_cookie(COOKIE, cookie, max_age=30 * 86_400, httponly=True, samesite="strict", secure=secure)
@@ -105,9 +109,10 @@ class FleetPage:
 
     async def _asset(self, request: Request) -> Response:
         name = request.path_params["name"]
-        if name not in ASSETS:
+        kind = ASSETS.get(name.rpartition(".")[2])
+        if kind is None or name not in (file.name for file in STATIC.iterdir()):
             return Response("There is no such file.", 404, HEADERS)
-        return FileResponse(STATIC / name, media_type=ASSETS[name], headers={**HEADERS, "Cache-Control": "max-age=60"})
+        return FileResponse(STATIC / name, media_type=kind, headers={**HEADERS, "Cache-Control": "max-age=60"})
 
     async def _health(self, _request: Request) -> Response:
         return JSONResponse({"broker": self._link.connected}, headers=HEADERS)
@@ -133,7 +138,11 @@ class FleetPage:
             if whole or self.board.version > version:
                 news = {**self._news(version, vehicle), "first": whole}
                 version, quiet, whole = news["version"], 0.0, False
-                yield f"id: {self._life}-{version}\ndata: {json.dumps(news, separators=(',', ':'))}\n\n"
+                *parts, last = pieces(news)
+                for part in parts:
+                    yield f"data: {json.dumps(part, separators=(',', ':'))}\n\n"
+                # Who is cut off before the last piece has the id of the news before, and gets all of this again.
+                yield f"id: {self._life}-{version}\ndata: {json.dumps(last, separators=(',', ':'))}\n\n"
             elif quiet >= ALIVE_EVERY:
                 quiet = 0.0
                 yield ": here\n\n"
@@ -192,6 +201,18 @@ class FleetPage:
     def _admits(self, request: Request) -> bool:
         bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
         return self._gate.admits(request.cookies.get(COOKIE)) or bool(bearer and self._gate.login(bearer))
+
+
+def pieces(news: dict[str, Any]) -> list[dict[str, Any]]:
+    """The same news with at most PART cards in each piece; only the first one may be a beginning."""
+    found = [(kind, card) for kind in ("vehicles", "jobs", "rounds", "payments") for card in news[kind]]
+    parts = []
+    for start in range(0, max(len(found), 1), PART):
+        part = {**news, "first": news["first"] and not start, "vehicles": [], "jobs": [], "rounds": [], "payments": []}
+        for kind, card in found[start : start + PART]:
+            part[kind].append(card)
+        parts.append(part)
+    return parts
 
 
 async def _token(request: Request) -> str:

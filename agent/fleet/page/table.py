@@ -23,7 +23,7 @@ def table(board: Board, now: float, rows: int = MOST_ROWS) -> Group:
     for name in ("Accepted", "Rejected", "XLM"):
         grid.add_column(name, justify="right")
     doing = {job.vehicle: job for job in board.jobs.values() if not job.is_over}
-    cards = sorted(board.vehicles.values(), key=lambda card: (-_need(card), card.key))
+    cards = sorted(board.vehicles.values(), key=lambda card: (-card.need, card.key))
     for card in cards[:rows]:
         grid.add_row(
             card.key,
@@ -46,10 +46,6 @@ def summary(board: Board, hidden: int = 0) -> str:
     words += [f"{counts['missed']} gaps"] if counts["missed"] else []
     words += [f"{hidden} more not shown"] if hidden > 0 else []
     return " · ".join(words)
-
-
-def _need(card: VehicleCard) -> int:
-    return 4 * (card.status == OFFLINE) + 2 * (card.healthy is False) + (not card.fresh and card.status == ONLINE)
 
 
 def _healthy(card: VehicleCard) -> Text:

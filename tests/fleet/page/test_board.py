@@ -209,7 +209,6 @@ def test_rounds_come_from_the_content_store_with_figure_ancestors_and_lineage(st
     cids = put_family(store, tmp_path / "made")
     street.car().live(honest(1, round_cid=cids[2])[:2])
     board = street.look()
-    assert board.rounds[cids[2]].jobs == 1
     wanted = [cids[2]]
     while wanted:
         read = read_round(store, wanted[0])

@@ -15,7 +15,7 @@ from agent.content.folder import FolderStore
 from agent.errors import CredentialError
 from agent.fleet.loopback import LoopbackBroker, LoopbackLink
 from agent.fleet.page.gate import TRIES, Gate, load_token, new_token
-from agent.fleet.page.server import STATIC, FleetPage
+from agent.fleet.page.server import PART, STATIC, FleetPage, pieces
 from agent.fleet.topics import whole_fleet
 from agent.host.clock import ManualClock, SystemClock
 from agent.host.systemd import Notifier
@@ -70,7 +70,9 @@ class Town:
         store = FolderStore(folder / "store")
         self.cids = put_family(store, folder / "made")
         ears = LoopbackLink(self.broker, whole_fleet(), max_waiting=10_000)
-        self.page = FleetPage(ears, Gate(TOKEN, self.clock), self.clock, Notifier({}), store, "https://ledger.example/tx/{hash}")
+        self.page = FleetPage(
+            ears, Gate(TOKEN, self.clock), self.clock, Notifier({}), store, "https://ledger.example/tx/{hash}"
+        )
 
 
 @pytest.fixture
@@ -90,6 +92,8 @@ def test_without_the_token_there_is_only_the_login_page(browser: Browser) -> Non
     for path in ("/live", "/board.json"):
         assert browser.ask("GET", path)[0] == 401
     assert browser.login("wrong-token-of-some-length") == 401
+    assert 'role="alert">That token was not taken' in browser.ask("POST", "/login", "token=wrong")[2]
+    assert 'role="alert">' not in browser.ask("GET", "/login")[2]
     browser.cookie = "milepost=0000"
     assert browser.ask("GET", "/board.json")[0] == 401
 
@@ -102,6 +106,21 @@ def test_with_the_token_the_fleet_is_there(browser: Browser, town: Town) -> None
     found = until(lambda: [b for b in [json.loads(browser.ask("GET", "/board.json")[2])] if b["counts"]["vehicles"]])[0]
     assert found["vehicles"][0]["status"] == "online"
     assert found["transactions"] == "https://ledger.example/tx/{hash}"
+
+
+def test_much_news_comes_in_pieces_that_a_browser_reads_one_by_one() -> None:
+    cards = {
+        kind: [f"{kind} {n}" for n in range(count)] for kind, count in (("vehicles", 600), ("jobs", 1), ("rounds", 0))
+    }
+    whole = {**cards, "payments": ["p"], "version": 9, "first": True, "counts": {"vehicles": 600}}
+    parts = pieces(whole)
+    assert [part["first"] for part in parts] == [True, False, False]
+    assert [sum(len(part[kind]) for kind in (*cards, "payments")) for part in parts] == [PART, PART, 602 - 2 * PART]
+    for kind in (*cards, "payments"):
+        assert [card for part in parts for card in part[kind]] == whole[kind]
+    assert all(part["counts"] == whole["counts"] for part in parts)
+    nothing = {**whole, "vehicles": [], "jobs": [], "payments": [], "first": False}
+    assert pieces(nothing) == [nothing]
 
 
 @pytest.mark.slow
@@ -147,7 +166,7 @@ def test_nothing_on_the_page_changes_anything(browser: Browser) -> None:
 
 
 def test_every_answer_forbids_foreign_assets_and_framing(browser: Browser) -> None:
-    for path in ("/login", "/", "/assets/page.js", "/board.json", "/nothing"):
+    for path in ("/login", "/", "/assets/page.js", "/assets/rows.js", "/board.json", "/nothing"):
         headers = browser.ask("GET", path)[1]
         if path != "/nothing":
             assert "default-src 'none'" in headers["content-security-policy"]

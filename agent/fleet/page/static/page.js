@@ -1,272 +1,310 @@
-// The fleet page. News comes by server-sent events; each section is drawn at most once per frame, and only when
-// something in it changed. Everything from the fleet goes into the page as text, never as markup.
+// The fleet page. News comes by server-sent events and is only put away; what changed is drawn in steps, as many as a frame
+// has time for.
+
+import { model } from "./rounds.js";
+import { Rows } from "./rows.js";
+import { ago, clock, el, prose, short, units, word } from "./words.js";
 
 const STATES = ["opened", "chosen", "training", "arrived", "trained", "stored", "signed", "entered", "settled", "closing"];
-const FEW = 20, MANY = 200;
-const shown = { vehicles: FEW, contributions: FEW, payments: FEW };
-const vehicles = new Map(), jobs = new Map(), rounds = new Map(), payments = new Map();
-let counts = {}, transactions = "", skew = 0, alone = null;
+const FEW = 20, MANY = 100;  // rows of a list, at first and at most
+const FRAME_MS = 6;  // of drawing in each frame
+const TICK_MS = 5000;  // until "now" may have become "1 min ago"
+const STRIDE = 500;  // vehicles or payments looked through in one step
+const MAX_JOBS = 600;
+
+const $ = (id) => document.getElementById(id);
+const limits = { vehicles: FEW, contributions: FEW, payments: FEW };
+const vehicles = new Map(), jobs = new Map(), rounds = new Map(), payments = new Map(), sums = new Map();
+let counts = {}, transactions = "", names = [];
 
 const parts = location.pathname.split("/").filter(Boolean).map(decodeURIComponent);
-if (parts[0] === "vehicle") alone = `${parts[1]}/${parts[2]}`;
+const alone = parts[0] === "vehicle" ? `${parts[1]}/${parts[2]}` : null;
 
-const byName = new Intl.Collator(undefined, { numeric: true }).compare;
-const $ = (id) => document.getElementById(id);
+// --- what a cell says
 
-function el(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) if (value !== null) node.setAttribute(name, value);
-  node.append(...children.filter((child) => child !== null).map((child) => (child instanceof Node ? child : String(child))));
-  return node;
+const KINDS = { online: "good", stopped: "none", offline: "bad", accepted: "good", rejected: "bad", idle: "none", silent: "warn" };
+const health = (v) => (v.healthy === null ? "unknown" : v.healthy ? "healthy" : "not healthy");
+const healthKind = (v) => (v.healthy === null ? "none" : v.healthy ? "good" : "bad");
+const lastWord = (v) => (v.status === "online" ? "" : " past");  // what an absent vehicle said is its last word, no more
+
+function doing(v) {
+  const job = (v.about.jobs || []).at(-1), training = v.about.training;
+  return [job && `${job.state} · ${job.job}`, training && `${training.samples ?? 0} samples`].filter(Boolean).join(" · ");
 }
-
-function svg(tag, attributes = {}, ...children) {
-  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
-
-// --- words and numbers
-
-function units(stroops, places = 2) {
-  if (stroops === undefined || stroops === null || !/^-?\d+$/.test(String(stroops))) return "";
-  const value = BigInt(stroops), sign = value < 0n ? "−" : "", size = value < 0n ? -value : value;
-  const whole = (size / 10000000n).toString().replace(/\B(?=(\d{3})+$)/g, " ");
-  return sign + whole + "." + (size % 10000000n).toString().padStart(7, "0").slice(0, places);
-}
-
-function ago(at) {
-  const seconds = Math.max(0, Date.now() / 1000 + skew - at);
-  if (!at) return "never";
-  if (seconds < 90) return `${Math.round(seconds)} s ago`;
-  if (seconds < 5400) return `${Math.round(seconds / 60)} min ago`;
-  if (seconds < 129600) return `${Math.round(seconds / 3600)} h ago`;
-  return `${Math.round(seconds / 86400)} days ago`;
-}
-
-const short = (text, size = 10) => (text && text.length > size + 2 ? text.slice(0, size) + "…" : text || "");
-const word = (kind, text) => el("span", { class: `word ${kind}` }, text);
-const online = (v) => word({ online: "good", stopped: "none", offline: "bad" }[v.status] || "none", v.status);
-const healthy = (v) => (v.healthy === null ? word("none", "unknown") : v.healthy ? word("good", "healthy") : word("bad", "not healthy"));
-const fresh = (v) => word(v.fresh ? "good" : "warn", ago(v.saidAt));
-const verdict = (job) => word({ accepted: "good", rejected: "bad", idle: "none", silent: "warn" }[job.outcome] || "none", job.outcome || job.state);
-const attention = (v) => (v.status === "offline") * 4 + (v.healthy === false) * 2 + (!v.fresh && v.status === "online") * 1;
 
 function vehicleLink(key) {
-  const vehicle = vehicles.get(key), [fleet, ...rest] = key.split("/");
+  const [fleet, ...rest] = key.split("/");
   if (!rest.length) return el("span", { title: key }, short(key));
-  return el("a", { href: `/vehicle/${encodeURIComponent(fleet)}/${encodeURIComponent(rest.join("/"))}` }, vehicle ? vehicle.id : rest.join("/"));
+  const id = rest.join("/");
+  return el("a", { href: `/vehicle/${encodeURIComponent(fleet)}/${encodeURIComponent(id)}` }, id);
 }
 
 function transaction(name, hash) {
   if (!hash) return null;
-  if (!transactions) return el("span", { title: hash }, name, " ", short(hash, 6));
-  return el("a", { href: transactions.replace("{hash}", encodeURIComponent(hash)), rel: "noreferrer", title: hash }, name);
+  if (!transactions) return el("span", { title: hash }, `${name} ${short(hash, 6)} `);
+  return [el("a", { href: transactions.replace("{hash}", encodeURIComponent(hash)), rel: "noreferrer", title: hash }, name), " "];
 }
 
-function doing(v) {
-  const job = (v.about.jobs || []).at(-1), training = v.about.training;
-  const text = [job ? `${job.job}: ${job.state}` : "", training ? `${training.samples ?? 0} samples` : ""].filter(Boolean).join(", ");
-  return v.troubles.length ? el("div", {}, text, el("div", { class: "trouble" }, v.troubles[0])) : text;
+const said = ({ facts: f }) => [["entry", f.transaction], ["settlement", f.settlement], ["closing", f.closing]];
+const why = (job) => (job.outcome === "accepted" ? "" : job.facts.reason || "");
+const roundOf = ({ facts: f }) => (f.round === undefined ? "" : f.number === undefined ? short(f.round) : `${(f.model || "").split(":")[0]} ${f.number}`);
+
+const lists = {
+  vehicles: new Rows($("vehicle-rows"), [
+    { name: "who", text: (v) => v.key, node: (v) => vehicleLink(v.key) },
+    { name: "online", text: (v) => v.status, node: (v) => word(KINDS[v.status] || "none", v.status) },
+    { name: "healthy", text: (v) => health(v) + lastWord(v), node: (v) => word(healthKind(v) + lastWord(v), health(v)) },
+    { name: "fresh", text: (v) => `${ago(v.saidAt)} ${v.fresh}${lastWord(v)}`, node: (v) => word((v.fresh ? "good" : "warn") + lastWord(v), ago(v.saidAt)) },
+    { name: "doing", text: (v) => `${doing(v)}\n${v.troubles[0] || ""}`, node: (v) => [doing(v), v.troubles.length ? el("div", { class: "trouble" }, ...prose(v.troubles[0])) : null] },
+    { name: "n accepted", label: "accepted", text: (v) => String(v.outcomes.accepted || 0) },
+    { name: "n rejected", label: "rejected", text: (v) => String(v.outcomes.rejected || 0) },
+    { name: "n paid", label: "XLM", text: (v) => units(v.paid) },
+  ], (v) => v.key),
+  contributions: new Rows($("contribution-rows"), [
+    { name: "who", text: (job) => job.vehicle, node: (job) => vehicleLink(job.vehicle) },
+    { name: "job", text: (job) => job.id },
+    { name: "round", text: roundOf, node: (job) => el("span", { title: job.facts.round ?? "" }, roundOf(job)) },
+    { name: "verdict", text: (job) => `${job.outcome || job.state}\n${why(job)}`, node: (job) => [word(KINDS[job.outcome] || "none", job.outcome || job.state), why(job) ? el("div", { class: "faint" }, why(job)) : null] },
+    { name: "n credit", label: "VLM", text: (job) => units(job.facts.credit, 4) },
+    { name: "n stake", label: "DLC staked", text: (job) => units(job.facts.stake) },
+    { name: "n paid", label: "XLM", text: (job) => units(job.facts.paid) },
+    { name: "links", text: (job) => said(job).map(([, hash]) => hash || "").join(), node: (job) => said(job).map(([name, hash]) => transaction(name, hash)).flat() },
+    { name: "when faint", text: (job) => ago(job.at) },
+  ], (job) => job.key),
+  payments: new Rows($("payment-rows"), [
+    { name: "from", text: (p) => p.from, node: (p) => vehicleLink(p.from) },
+    { name: "to", text: (p) => p.to, node: (p) => vehicleLink(p.to) },
+    { name: "for", text: (p) => p.why },
+    { name: "n amount", text: (p) => units(p.amount, 7) },
+    { name: "asset", text: (p) => p.asset },
+    { name: "n times", label: "times", text: (p) => String(p.times) },
+  ], (p) => p.key),
+};
+
+function* list(name, items, found, nothing) {
+  yield* lists[name].show(items);
+  const left = found - items.length, button = $(`${name}-more`), note = $(`${name}-note`);
+  button.hidden = !left || limits[name] === MANY;
+  button.textContent = `Show more (${left})`;
+  note.textContent = !found ? nothing : left && button.hidden ? `${left} more` : "";
 }
 
-// --- sections
+// --- sections, each drawn in steps
 
-function drawCounts() {
-  const share = (n) => el("small", {}, ` of ${counts.vehicles}`);
-  const outcomes = counts.outcomes || {};
-  const tiles = alone ? [] : [
-    ["Vehicles", counts.vehicles], ["Online", counts.online, share()], ["Healthy", counts.healthy, share()], ["Fresh", counts.fresh, share()],
-    ["Accepted", outcomes.accepted || 0], ["Rejected", outcomes.rejected || 0], ["Paid, XLM", units(counts.paid)],
-  ];
-  if (counts.missed) tiles.push(["Events missing", counts.missed]);
-  $("counts").replaceChildren(...tiles.map(([name, ...value]) => el("div", {}, el("dt", {}, name), el("dd", {}, ...value))));
+const tiles = new Map();
+
+function tile(name, value, rest = "", kind = "") {
+  if (!tiles.has(name)) {
+    const parts = [el("dt", {}, name), el("dd", {}, "", el("small"))], node = el("div", {}, ...parts);
+    tiles.set(name, { node, dd: parts[1], said: "" });
+    $("counts").append(node);
+  }
+  const { node, dd, said } = tiles.get(name), now = `${value}|${rest}|${kind}`;
+  if (said === now) return;
+  tiles.get(name).said = now;
+  dd.firstChild.data = value;
+  dd.lastChild.textContent = rest;
+  node.className = kind;
 }
 
-function drawJobs() {
-  const states = {};
-  if (alone) for (const job of jobs.values()) { if (!job.over) states[job.state] = (states[job.state] || 0) + 1; }
-  else Object.assign(states, counts.states);
-  $("states").replaceChildren(...STATES.map((state) =>
-    el("li", { class: states[state] ? "some" : "none" }, el("b", {}, states[state] || 0), state)));
+function* drawCounts() {
+  if (alone) return;
+  const rest = ` of ${counts.vehicles}`, outcomes = counts.outcomes || {};
+  tile("Vehicles", counts.vehicles);
+  tile("Need attention", counts.attention, "", counts.attention ? "bad" : "");
+  for (const name of ["online", "healthy", "fresh"]) tile(name[0].toUpperCase() + name.slice(1), counts[name], rest);
+  tile("Accepted", outcomes.accepted || 0);
+  tile("Rejected", outcomes.rejected || 0);
+  tile("Paid, XLM", units(counts.paid));
+  if (counts.missed || tiles.has("Events missing")) tile("Events missing", counts.missed, "", counts.missed ? "bad" : "");
+}
+
+const stages = STATES.map((state) => {
+  const number = el("b", {}, "0"), node = el("li", { class: "none" }, number, state);
+  $("states").append(node);
+  return { state, number, node };
+});
+
+function* drawJobs() {
+  const states = alone ? {} : counts.states;
+  if (alone) for (const job of jobs.values()) if (!job.over) states[job.state] = (states[job.state] || 0) + 1;
+  for (const { state, number, node } of stages) {
+    number.textContent = states[state] || 0;
+    node.className = states[state] ? "some" : "none";
+  }
   if (!alone) return;
-  const mine = [...jobs.values()].sort((a, b) => b.at - a.at).slice(0, 20);
+  const mine = [...jobs.values()].sort((a, b) => b.at - a.at).slice(0, FEW);
+  yield;
   $("paths").replaceChildren(...mine.map((job) => el("div", {},
     el("h3", { class: "faint" }, `${job.id} · ${job.facts.reason || job.state}`),
     el("ol", { class: "path" }, ...job.path.map(([kind, at]) => el("li", { title: new Date(at * 1000).toLocaleString() }, kind))))));
 }
 
-const rowsOf = new Map();  // a row is kept as long as its vehicle's card stays the same object
+const FILTERS = {
+  all: () => true, attention: (v) => v.need > 0, online: (v) => v.status === "online",
+  unhealthy: (v) => v.healthy === false, stale: (v) => !v.fresh,
+};
 
-function vehicleRow(v) {
-  const kept = rowsOf.get(v.key);
-  if (kept && kept.card === v && Date.now() - kept.drawn < 5000) return kept.row;
-  const row = el("tr", {}, el("td", {}, vehicleLink(v.key)), el("td", {}, online(v)), el("td", {}, healthy(v)), el("td", {}, fresh(v)),
-    el("td", {}, doing(v)), el("td", { class: "n" }, v.outcomes.accepted || 0), el("td", { class: "n" }, v.outcomes.rejected || 0),
-    el("td", { class: "n" }, units(v.paid)));
-  rowsOf.set(v.key, { card: v, row, drawn: Date.now() });
-  return row;
+function* drawVehicles() {
+  const wanted = $("search").value.toLowerCase(), keep = FILTERS[$("which").value], most = limits.vehicles;
+  if (names.length !== vehicles.size) names = [...vehicles.values()].sort((a, b) => (a.order < b.order ? -1 : 1)).map((v) => v.key);
+  yield;
+  const byNeed = Array.from({ length: 8 }, () => []);  // the names are in order: what is left is to part them by need
+  let found = 0, looked = 0;
+  for (const key of names) {
+    if (++looked % STRIDE === 0) yield;
+    const v = vehicles.get(key);
+    if (v === undefined || !keep(v) || (wanted && !v.hay.includes(wanted))) continue;
+    found += 1;
+    if (byNeed[v.need].length < most) byNeed[v.need].push(v);
+  }
+  $("shown").textContent = `${found} found, those in need first`;
+  yield* list("vehicles", byNeed.reverse().flat().slice(0, most), found, "No vehicle was found.");
 }
 
-function drawVehicles() {
-  const wanted = $("search").value.toLowerCase(), which = $("which").value;
-  const keep = {
-    all: () => true, attention: (v) => attention(v) > 0, online: (v) => v.status === "online",
-    unhealthy: (v) => v.healthy === false, stale: (v) => !v.fresh,
-  }[which];
-  const found = [...vehicles.values()].filter((v) => keep(v) &&
-    (!wanted || v.key.toLowerCase().includes(wanted) || String(v.about.account || "").toLowerCase().includes(wanted) || v.troubles.join(" ").toLowerCase().includes(wanted)));
-  found.sort((a, b) => attention(b) - attention(a) || byName(a.key, b.key));
-  $("shown").textContent = `${found.length} found, those in need first`;
-  $("vehicle-rows").replaceChildren(...cut("vehicles", found, vehicleRow));
+function* drawAbout() {
+  const v = vehicles.get(alone);
+  if (v === undefined) return;
+  const { account, software, profile, trip, training } = v.about, km = (metres) => `${(metres / 1000).toFixed(1)} km`;
+  const facts = [
+    ["Account", account], ["Software", [software, profile].filter(Boolean).join(" on ")],
+    ["Trip", trip && `${trip.phase}, ${km(trip.metres)} since the last one ended, ${km(trip.total)} in all`],
+    ["Training", training && `${training.samples} samples, ${training.steps} steps, loss ${training.loss?.toFixed(4) ?? "–"}, on ${training.device}`],
+    ["Troubles", v.troubles.length && el("ul", {}, ...v.troubles.map((trouble) => el("li", { class: "trouble" }, ...prose(trouble))))],
+  ];
+  $("about").replaceChildren(...facts.filter(([, fact]) => fact).flatMap(([name, fact]) => [el("dt", {}, name), el("dd", {}, fact)]));
 }
 
-function drawContributions() {
+function* drawContributions() {
   const made = [...jobs.values()].filter((job) => job.facts.contribution || job.facts.transaction).sort((a, b) => b.at - a.at);
-  $("contribution-rows").replaceChildren(...cut("contributions", made, (job) => {
-    const f = job.facts, links = [transaction("entry", f.transaction), transaction("settlement", f.settlement), transaction("closing", f.closing)];
-    const round = f.round ? el("span", { title: f.round }, f.number !== undefined ? `${(f.model || "").split(":")[0]} ${f.number}` : short(f.round)) : "";
-    return el("tr", {}, el("td", {}, vehicleLink(job.vehicle)), el("td", {}, job.id), el("td", {}, round),
-      el("td", {}, verdict(job), f.reason && job.outcome !== "accepted" ? el("div", { class: "faint" }, f.reason) : null),
-      el("td", { class: "n" }, units(f.credit, 4)), el("td", { class: "n" }, units(f.stake)), el("td", { class: "n" }, units(f.paid)),
-      el("td", {}, ...links.filter(Boolean).flatMap((link) => [link, " "])), el("td", { class: "faint" }, ago(job.at)));
-  }));
+  yield* list("contributions", made.slice(0, limits.contributions), made.length, "Nothing was contributed yet.");
 }
 
-function drawPayments() {
-  const every = [...payments.values()], sums = new Map();
-  for (const p of alone ? [] : every) {
-    const [from, to] = [p.from, p.to].map((name) => (name.includes("/") ? "all vehicles" : name)), key = [from, to, p.asset, p.why].join("|");
-    const sum = sums.get(key) || { from, to, asset: p.asset, why: p.why, amount: 0n, times: 0 };
-    sums.set(key, { ...sum, amount: sum.amount + BigInt(p.amount), times: sum.times + p.times });
+function* drawPayments() {
+  const largest = [];  // in order, the largest first
+  let looked = 0;
+  for (const p of payments.values()) {
+    if (++looked % STRIDE === 0) yield;
+    if (largest.length === limits.payments && p.size <= largest.at(-1).size) continue;
+    let place = largest.length;
+    while (place > 0 && largest[place - 1].size < p.size) place -= 1;
+    largest.splice(place, 0, p);
+    if (largest.length > limits.payments) largest.pop();
   }
-  every.sort((a, b) => (BigInt(b.amount) > BigInt(a.amount) ? 1 : -1));
-  $("payment-rows").replaceChildren(...cut("payments", [...sums.values(), ...every], (p) => el("tr", {}, el("td", {}, vehicleLink(p.from)), el("td", {}, vehicleLink(p.to)),
-    el("td", {}, p.why), el("td", { class: "n" }, units(p.amount, 7)), el("td", {}, p.asset), el("td", { class: "n" }, p.times))));
+  const all = [...(alone ? [] : sums.values()), ...largest];
+  yield* list("payments", all.slice(0, limits.payments), (alone ? 0 : sums.size) + payments.size, "Nobody paid anything yet.");
 }
 
-function cut(name, items, row) {
-  const rows = items.slice(0, shown[name]).map(row);
-  if (items.length > shown[name]) {
-    const more = el("button", { type: "button" }, `Show more (${items.length - shown[name]})`);
-    more.addEventListener("click", () => { shown[name] = MANY; plan(name); });
-    rows.push(el("tr", {}, el("td", { colspan: 9 }, shown[name] < MANY ? more : el("span", { class: "faint" }, `${items.length - MANY} more: search for them`))));
-  }
-  return rows;
-}
-
-function drawRounds() {
+function* drawRounds() {
   const models = new Map();
   for (const round of rounds.values()) {
     const name = round.model || "not read yet";
     if (!models.has(name)) models.set(name, []);
     models.get(name).push(round);
   }
-  $("models").replaceChildren(...[...models].map(([name, members]) => {
-    members.sort((a, b) => a.number - b.number);
-    return el("div", { class: "model" }, el("h3", {}, name.split(":")[0], " ", el("span", { class: "faint" }, short(name.split(":")[1] || "", 12))),
-      el("div", { class: "pair" }, curve(members), tree(members)));
-  }));
-  if (!models.size) $("models").replaceChildren(el("p", { class: "faint" }, "No vehicle has chosen a round yet."));
-}
-
-function curve(members) {
-  const known = members.filter((round) => round.figure !== null);
-  if (!known.length) return el("p", { class: "faint" }, "The rounds' figures come from the content store; none could be read yet.");
-  const [w, h, left, low] = [520, 230, 48, 28], values = known.map((round) => Number(round.figure));
-  const [min, max] = [Math.min(...values), Math.max(...values)], [first, last] = [known[0].number, known[known.length - 1].number];
-  const x = (n) => left + ((n - first) / Math.max(1, last - first)) * (w - left - 24);
-  const y = (v) => h - low - ((v - min) / (max - min || 1)) * (h - low - 24);
-  const best = known[0].better === "lower" ? min : max, title = `${known[0].figureName}, ${known[0].unit}; ${known[0].better} is better`;
-  const byCid = new Map(known.map((round) => [round.cid, round]));
-  const steps = known.filter((round) => byCid.has(round.previous)).map((round) => {
-    const before = byCid.get(round.previous);
-    return svg("line", { class: "curve", x1: x(before.number), y1: y(Number(before.figure)), x2: x(round.number), y2: y(Number(round.figure)) });
-  });
-  const step = Math.ceil((last - first + 1) / 12);
-  const lines = [...new Set([min, (min + max) / 2, max])].flatMap((v) => [
-    svg("line", { class: "grid", x1: left, x2: w - 10, y1: y(v), y2: y(v) }),
-    svg("text", { x: left - 6, y: y(v) + 4, "text-anchor": "end" }, v.toPrecision(4))]);
-  const numbers = [...new Set(known.map((round) => round.number))].filter((number) => (number - first) % step === 0);
-  const marks = numbers.map((number) => svg("text", { x: x(number), y: h - 8, "text-anchor": "middle" }, String(number)));
-  const dots = known.map((round) => svg("circle", { class: Number(round.figure) === best ? "dot best" : "dot", cx: x(round.number), cy: y(Number(round.figure)), r: 4 },
-    svg("title", {}, `Round ${round.number}: ${round.figure} ${round.unit}`)));
-  return svg("svg", { viewBox: `0 0 ${w} ${h}`, role: "img", "aria-label": title }, svg("text", { x: left, y: 12 }, title), ...lines, ...marks,
-    ...steps, ...dots);
-}
-
-function tree(members) {
-  // A round stands right of the one it was built on; a round whose place is taken opens a new lane below.
-  const shown = members.slice(-40), places = new Map(), taken = new Set(), depth = 82, lane = 46;
-  for (const round of shown) {
-    const parent = places.get(round.previous), column = parent ? parent.column + 1 : round.number - shown[0].number;
-    let row = parent ? parent.row : 0;
-    while (taken.has(`${column},${row}`)) row += 1;
-    taken.add(`${column},${row}`);
-    places.set(round.cid, { column, row });
+  const drawn = [];
+  for (const [name, members] of models) {
+    drawn.push(model(name, members.sort((a, b) => a.number - b.number)));
+    yield;
   }
-  const x = (p) => 26 + p.column * depth, y = (p) => 40 + p.row * lane, all = [...places.values()];
-  const w = Math.max(520, 60 + Math.max(...all.map((p) => p.column)) * depth), h = 80 + Math.max(...all.map((p) => p.row)) * lane;
-  const edges = shown.filter((round) => places.has(round.previous)).map((round) => {
-    const [a, b] = [places.get(round.previous), places.get(round.cid)];
-    return svg("path", { class: "edge", d: `M${x(a) + 15},${y(a)} C${x(a) + 45},${y(a)} ${x(b) - 45},${y(b)} ${x(b) - 15},${y(b)}` });
-  });
-  const knots = shown.map((round) => {
-    const p = places.get(round.cid);
-    const told = [`Round ${round.number}`, round.cid, ...round.fused.map((part) => `${short(part.vehicle, 8)} × ${part.weight}`)].join("\n");
-    return svg("g", { class: "knot" }, svg("circle", { class: "dot", cx: x(p), cy: y(p), r: 14 }), svg("title", {}, told),
-      svg("text", { x: x(p), y: y(p) + 4, "text-anchor": "middle" }, String(round.number)),
-      svg("text", { x: x(p), y: y(p) + 28, "text-anchor": "middle" }, round.fused.length ? `${round.fused.length} fused` : ""));
-  });
-  return el("div", { class: "wide" }, svg("svg", { viewBox: `0 0 ${w} ${h}`, width: w, class: w > 520 ? "natural" : "", role: "img", "aria-label": "Family tree of rounds" },
-    svg("text", { x: 2, y: 12 }, "family tree: what each round was built on"), ...edges, ...knots));
+  $("models").replaceChildren(...(drawn.length ? drawn : [el("p", { class: "faint" }, "No vehicle has chosen a round yet.")]));
 }
 
-// --- news
+// --- drawing
 
-const sections = { counts: drawCounts, jobs: drawJobs, vehicles: drawVehicles, contributions: drawContributions, payments: drawPayments, rounds: drawRounds };
+const sections = {
+  counts: drawCounts, about: drawAbout, jobs: drawJobs, vehicles: drawVehicles, contributions: drawContributions,
+  payments: drawPayments, rounds: drawRounds,
+};
 const dirty = new Set(Object.keys(sections));
-let planned = false;
+let drawing = null, planned = false, known = "";
 
-function plan(...names) {
-  names.forEach((name) => dirty.add(name));
+function plan(...which) {
+  which.forEach((name) => dirty.add(name));
   if (planned) return;
   planned = true;
   requestAnimationFrame(draw);
 }
 
 function draw() {
-  // One section a frame, then a breath: a large fleet never holds up a scroll.
-  planned = false;
-  const [name] = dirty;
-  if (name === undefined) return;
-  dirty.delete(name);
-  sections[name]();
-  planned = true;
-  setTimeout(() => requestAnimationFrame(draw), 60);
+  const until = performance.now() + FRAME_MS;
+  do {
+    if (drawing === null) {
+      const [name] = dirty;
+      if (name === undefined) {
+        planned = false;
+        document.body.dataset.drawn = known;
+        return;
+      }
+      dirty.delete(name);  // what changes from now on makes it dirty again
+      drawing = sections[name]();
+    }
+    if (drawing.next().done) drawing = null;
+  } while (performance.now() < until);
+  requestAnimationFrame(draw);
+}
+
+// --- news
+
+function putVehicle(v) {
+  v.order = vehicles.get(v.key)?.order ?? v.key.toLowerCase().replace(/\d+/g, (digits) => digits.padStart(12, "0"));
+  v.hay = `${v.key} ${v.about.account || ""} ${v.troubles.join(" ")}`.toLowerCase();
+  vehicles.set(v.key, v);
+}
+
+function putRound(r) {
+  const before = rounds.get(r.cid);
+  rounds.set(r.cid, r);
+  return JSON.stringify(before) !== JSON.stringify(r);
+}
+
+function putPayment(p) {
+  p.key = [p.from, p.to, p.asset, p.why].join("|");
+  p.size = Number(p.amount);
+  const before = payments.get(p.key) || { amount: "0", times: 0 };
+  payments.set(p.key, p);
+  const [from, to] = [p.from, p.to].map((name) => (name.includes("/") ? "all vehicles" : name)), key = ["all", from, to, p.asset, p.why].join("|");
+  const sum = sums.get(key) || { key, from, to, asset: p.asset, why: p.why, amount: 0n, times: 0 };
+  sums.set(key, { ...sum, amount: sum.amount + BigInt(p.amount) - BigInt(before.amount), times: sum.times + p.times - before.times });
 }
 
 function take(news) {
-  if (news.first) [vehicles, jobs, rounds, payments].forEach((map) => map.clear());
-  for (const v of news.vehicles) vehicles.set(v.key, v);
-  for (const j of news.jobs) { jobs.delete(j.key); jobs.set(j.key, j); }
-  for (const r of news.rounds) rounds.set(r.cid, r);
-  for (const p of news.payments) payments.set([p.from, p.to, p.asset, p.why].join("|"), p);
-  for (const key of jobs.keys()) { if (jobs.size <= 600) break; jobs.delete(key); }
-  counts = news.counts; transactions = news.transactions; skew = news.now - Date.now() / 1000;
-  if (alone) $("title").textContent = alone;
-  $("link").className = news.broker ? "" : "lost";
-  $("link").textContent = news.broker ? "live" : "the broker is away";
-  performance.mark("news");
-  plan("counts", ...(news.vehicles.length ? ["vehicles"] : []), ...(news.jobs.length ? ["jobs", "contributions", "vehicles"] : []),
-    ...(news.rounds.length ? ["rounds"] : []), ...(news.payments.length ? ["payments"] : []));
+  if (news.first) {
+    [vehicles, jobs, rounds, payments, sums].forEach((map) => map.clear());
+    names = [];
+    plan(...Object.keys(sections));
+  }
+  news.vehicles.forEach(putVehicle);
+  for (const job of news.jobs) { jobs.delete(job.key); jobs.set(job.key, job); }
+  for (const key of jobs.keys()) { if (jobs.size <= MAX_JOBS) break; jobs.delete(key); }
+  news.payments.forEach(putPayment);
+  if (news.rounds.filter(putRound).length) plan("rounds");
+  counts = news.counts; transactions = news.transactions; clock.skew = news.now - Date.now() / 1000;
+  link(news.broker ? "live" : "the broker is away", news.broker);
+  plan("counts", ...(news.vehicles.length ? ["vehicles", "about"] : []), ...(news.jobs.length ? ["jobs", "contributions"] : []), ...(news.payments.length ? ["payments"] : []));
+}
+
+function link(text, good) {
+  if ($("link").textContent === text) return;
+  $("link").textContent = text;
+  $("link").className = good ? "word good" : "word bad";
 }
 
 const live = new EventSource(alone ? `/live?vehicle=${encodeURIComponent(alone)}` : "/live");
-live.onmessage = (event) => take(JSON.parse(event.data));
-live.onerror = () => { $("link").className = "lost"; $("link").textContent = "the page's server is away"; };
+live.onmessage = (event) => {
+  take(JSON.parse(event.data));
+  known = event.lastEventId;  // of the last piece that came whole
+};
+live.onerror = () => link("the page's server is away", false);
 $("search").addEventListener("input", () => plan("vehicles"));
 $("which").addEventListener("change", () => plan("vehicles"));
-setInterval(() => plan("vehicles", "contributions"), 5000);
-if (alone) { document.querySelector(".tools").hidden = true; $("jobs").before($("vehicles")); }
+for (const name of Object.keys(limits)) $(`${name}-more`).addEventListener("click", () => { limits[name] = MANY; plan(name); });
+setInterval(() => plan("vehicles", "contributions"), TICK_MS);
+if (alone) {
+  $("title").textContent = parts[2];
+  $("title").append(" ", el("small", { class: "faint" }, parts[1]));
+  document.title = `${parts[2]} · Milepost`;
+  document.body.classList.add("alone");
+  $("vehicles-title").textContent = "Now";
+  $("jobs").before($("vehicles"));
+}
