@@ -47,8 +47,7 @@ def _readable(path: Path | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """An MQTT broker. Without certificates only a broker on this machine or behind a tunnel should be
-    used."""
+    """An MQTT broker. Without certificates only a broker on this machine or behind a tunnel should be used."""
 
     host: str
     port: int

@@ -19,7 +19,6 @@ from agent.fleet.telegram import redacted
 from agent.fleet.topics import VehicleTopics, address
 from agent.ports import Clock, FleetLink, Message
 
-VERBS = ("pause", "resume", "hold", "release", "resend", "doctor")
 NOTE = "commands"
 REMEMBERED = 100
 """Commands whose answers are kept: a repeat within these gets the same answer and does nothing."""

@@ -9,9 +9,7 @@ MAX_GAPS = 100
 
 @dataclass(slots=True)
 class Intake:
-    """What was taken of one vehicle's events. `gaps` are (after, until) ranges that hold events not yet
-    seen.
-    """
+    """What was taken of one vehicle's events. `gaps` are (after, until) ranges that hold events not yet seen."""
 
     journal: str = ""
     last: int = -1

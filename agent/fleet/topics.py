@@ -72,8 +72,8 @@ class VehicleTopics:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A vehicle's topic taken apart: `channel` is status, state, event, metric, cmd, reply or config; `name`
-    is the level below it, or ''."""
+    """A vehicle's topic taken apart: `channel` is status, state, event, metric, cmd, reply or config; `name` is the
+    level below it, or ''."""
 
     fleet: str
     vehicle: str

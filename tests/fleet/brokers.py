@@ -1,6 +1,4 @@
-"""Brokers to try a link on: in this process, amqtt and Debian's mosquitto as processes, and a wire that can
-be cut.
-"""
+"""Brokers to try a link on: in this process, amqtt and Debian's mosquitto as processes, and a wire that can be cut."""
 
 from __future__ import annotations
 
@@ -13,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -135,7 +134,7 @@ class Loopback:
             link.close()
 
 
-class Process:
+class Process(ABC):
     """A real broker process on loopback, each link over a wire of its own."""
 
     def __init__(self, folder: Path) -> None:
@@ -145,8 +144,9 @@ class Process:
         self._between: dict[int, Wire] = {}
         self.process = self.start()
 
+    @abstractmethod
     def start(self) -> subprocess.Popen[bytes]:
-        raise NotImplementedError
+        """The broker, once it listens on `port`."""
 
     def link(
         self, name: str, subscriptions: Sequence[str] = (), will: Message | None = None, **options: Any

@@ -1,5 +1,4 @@
-"""What is the paho link's own: versions of MQTT, a will that waits, a status that is said again, and bad
-input."""
+"""What is the paho link's own: versions of MQTT, a will that waits, a status that is said again, and bad input."""
 
 from __future__ import annotations
 

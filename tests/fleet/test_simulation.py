@@ -1,5 +1,4 @@
-"""The simulated fleet keeps the promises of the real one: its links hold the contract, and it goes the whole
-way."""
+"""The simulated fleet keeps the promises of the real one: its links hold the contract, and it goes the whole way."""
 
 from __future__ import annotations
 
