@@ -59,7 +59,7 @@ def trace(
     above = [_file(path), from_environment(environ), Layer("flag", nest(overrides or {}))]
     board = profile.choose(_profile_name(above))
     layers = (Layer(f"profile {board.name}", board.settings, board.document), *above)
-    values = _complete(merge(layers), environ)
+    values = _complete(merge(layers), board, environ)
     try:
         return Loaded(Config.model_validate(values), board, layers)
     except ValidationError as error:
@@ -79,11 +79,13 @@ def _profile_name(layers: list[Layer]) -> str:
     return name if isinstance(name, str) else "auto"  # of another type: the check below refuses it with its line
 
 
-def _complete(values: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
-    """Fill in the defaults that depend on the machine: host name, systemd's directories."""
+def _complete(values: dict[str, Any], board: profile.Profile, environ: Mapping[str, str]) -> dict[str, Any]:
+    """Fill in the defaults that depend on the machine: host name, the profile that fits, systemd's directories."""
     agent = values.setdefault("agent", {})
     if isinstance(agent, dict):
         agent.setdefault("id", _host_name())
+        if agent.get("profile", "auto") == "auto":
+            agent["profile"] = board.name
         agent.setdefault("state_dir", environ.get("STATE_DIRECTORY", "/var/lib/milepost").split(":")[0])
         agent.setdefault("key_file", str(_key_file(Path(str(agent["state_dir"])), environ)))
         validator = values.setdefault("validator", {})

@@ -9,6 +9,7 @@ from typing import Any
 from agent.core import gates
 from agent.fleet.commands import Handler
 from agent.fleet.desired import Outcome
+from agent.host.logs import Log
 from agent.host.sections import Config
 from agent.journal import Journal
 from agent.ports import Conditions, Host
@@ -26,8 +27,8 @@ class Watch:
     """`closed`: names of the gates that are shut now. `settled`: the configuration with what the workshop wished of it.
     `tune` makes the radio; None: the vehicle has none."""
 
-    def __init__(self, config: Config, host: Host, journal: Journal, tune: Tune | None) -> None:
-        self._config, self._host, self._journal = config, host, journal
+    def __init__(self, config: Config, host: Host, journal: Journal, log: Log, tune: Tune | None) -> None:
+        self._config, self._host, self._journal, self._log = config, host, journal, log
         self._paused = False
         self._status: Mapping[str, Any] = {}
         self.closed: frozenset[str] = frozenset()
@@ -84,4 +85,8 @@ class Watch:
 
     def _follow(self, wishes: Mapping[str, Any]) -> Outcome:
         self.settled = settle(self._config, wishes)
+        for key, value in self.settled.taken.items():
+            self._log.event("setting.followed", key=key, value=value)
+        for key, why in self.settled.refused.items():
+            self._log.warning("setting.refused", key=key, why=why)
         return self.settled.outcome

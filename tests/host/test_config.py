@@ -46,6 +46,11 @@ def test_every_value_says_where_it_comes_from(tmp_path: Path) -> None:
     assert "firmware_profiles" in loaded.origin(("train", "memory_mb"))
 
 
+def test_the_profile_that_was_detected_is_called_by_its_name(tmp_path: Path) -> None:
+    loaded = trace(written(tmp_path, "[agent]\nprofile = 'auto'\n"))
+    assert loaded.config.agent.profile == loaded.board.name
+
+
 def test_the_file_may_change_what_the_profile_says(tmp_path: Path) -> None:
     assert trace(written(tmp_path, "[train]\nthreads = 7\n"), environ={}).config.train.threads == 7
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from functools import partial
@@ -13,6 +14,7 @@ import pytest
 from agent.fleet.link import PahoLink
 from agent.fleet.topics import VehicleTopics
 from agent.host.clock import SystemClock
+from agent.host.logs import Log
 from agent.host.metrics import Metrics
 from agent.host.scripted import ScriptedHost
 from agent.host.sections import Agent, Config, Mqtt
@@ -50,7 +52,9 @@ class Street:
         settings = Mqtt(host="127.0.0.1", port=self.broker.port, **{"metric_s": 10, **mqtt})
         config = Config(agent=Agent(id="car", fleet="north"), mqtt=settings)
         host = ScriptedHost(Conditions(temperature_c=80))
-        self.watch = Watch(config, host, self.journal, partial(Radio, config, self.journal, SystemClock()))
+        self.log = io.StringIO()
+        tune = partial(Radio, config, self.journal, SystemClock())
+        self.watch = Watch(config, host, self.journal, Log(stream=self.log), tune)
 
     def stop(self) -> None:
         self.watch.close()
@@ -94,6 +98,8 @@ def test_a_wish_for_a_stricter_gate_shuts_it_and_is_reported(street: Street) -> 
     report = street.wish("w1", pause_above_c=79, resume_below_c=70, pause_below_volts=3)
     assert report["settings"]["gates.pause_above_c"] == 79
     assert list(report["refused"]) == ["gates.pause_below_volts"]
+    assert "setting.followed key=gates.pause_above_c value=79" in street.log.getvalue()
+    assert "setting.refused key=gates.pause_below_volts" in street.log.getvalue()
     until(lambda: street.on(TOPICS.state) and "temperature" in street.watch.closed)
 
 
