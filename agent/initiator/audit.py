@@ -11,25 +11,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from stellar_sdk import ManageSellOffer
-
 from agent.core.cid import Cid
 from agent.core.documents import Lineage, Round
-from agent.core.money import XLM, Stroops, text
+from agent.core.money import Stroops, text
 from agent.core.verdict import threshold
 from agent.errors import Refused
 from agent.initiator import fusing
 from agent.initiator.fusing import Accepted
 from agent.learn import weights
-from agent.ledger.envelope import opened, own_asset
+from agent.ledger.envelope import opened
 from agent.ledger.horizon import Horizon
 from agent.market import bundle, sealed, settlement
+from agent.market.listing import publication
 
 if TYPE_CHECKING:
     from stellar_sdk import Keypair
 
-OPERATIONS = 1_000_000
-"""Of the initiator, that are searched for a round's publication."""
 Finding = Literal["first", "rebuilt", "restored", "sealed", "wrong"]
 
 
@@ -207,19 +204,8 @@ class _Auditor:
 
     def _published(self, round_: Round, cid: str, since: int) -> int | None:
         """The ledger in which the round's initiator offered XLM for it."""
-        offered = (XLM, round_.model_asset)
-        for transaction in self.horizon.offering(round_.initiator, OPERATIONS):
-            if transaction.ledger < since:
-                return None
-            envelope = opened(transaction.envelope, self.horizon.passphrase)
-            if envelope.memo != Cid.parse(cid).digest or not envelope.is_signed_by(round_.initiator):
-                continue
-            if any(
-                isinstance(made, ManageSellOffer) and (own_asset(made.selling), own_asset(made.buying)) == offered
-                for made in envelope.operations
-            ):
-                return transaction.ledger
-        return None
+        found = publication(self.horizon, round_, cid, since)
+        return None if found is None else found.ledger
 
 
 def _bytes(path: Path) -> bytes | None:

@@ -11,15 +11,18 @@ from dataclasses import dataclass
 from stellar_sdk import ManageSellOffer
 
 from agent.core.cid import Cid
+from agent.core.documents import Round
 from agent.core.ledger import Offer, Transaction
 from agent.core.money import XLM, Stroops, share
 from agent.errors import MilepostError, Refused
-from agent.ledger.envelope import Opened, opened
+from agent.ledger.envelope import Opened, opened, own_asset
 from agent.ledger.horizon import Horizon
 from agent.ledger.receipt import offer_ids
 
 LOOK_BACK = 1000
 """Operations of the initiator that are searched for the one that set an offer."""
+ALL = 1_000_000
+"""Operations of the initiator that are searched for the one that published a round."""
 
 
 class NotPublished(Refused):
@@ -70,6 +73,24 @@ def listing(horizon: Horizon, offer: Offer) -> Listing:
     if envelope.memo is None:
         raise NotPublished(offer=offer.id, initiator=offer.seller, why="its transaction's memo is not a hash")
     return Listing(offer, str(Cid.v0(envelope.memo)), transaction.ledger, transaction.closed_at)
+
+
+def publication(horizon: Horizon, round_: Round, cid: str, since: int = 0) -> Transaction | None:
+    """The transaction in which the round's initiator offered XLM for it, searched back to ledger `since`. Raises
+    Unavailable."""
+    offered = (XLM, round_.model_asset)
+    for transaction in horizon.offering(round_.initiator, ALL):
+        if transaction.ledger < since:
+            return None
+        envelope = opened(transaction.envelope, horizon.passphrase)
+        if envelope.memo != Cid.parse(cid).digest or not envelope.is_signed_by(round_.initiator):
+            continue
+        if any(
+            isinstance(made, ManageSellOffer) and (own_asset(made.selling), own_asset(made.buying)) == offered
+            for made in envelope.operations
+        ):
+            return transaction
+    return None
 
 
 def _setting(horizon: Horizon, offer: Offer) -> tuple[Transaction, Opened] | None:

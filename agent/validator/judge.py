@@ -72,7 +72,7 @@ class Judge:
         """Raises Unavailable (wait); everything that is wrong with the entry itself is a verdict."""
         try:
             contribution, at = self._admitted(entry, served)
-            return self._measured(entry, contribution, at)
+            return self._measured(entry, contribution, at, _joins(entry, at, served))
         except Refused as error:
             return Judgement(Verdict("rejected", 0, str(error)[:200]), None)
 
@@ -111,8 +111,9 @@ class Judge:
         if not payable(self._horizon.account(entry.vehicle), round_, entry.stake.amount):
             raise Malformed(what="the entry", why="the vehicle has no trustline with room for its pay")
 
-    def _measured(self, entry: Entry, contribution: Contribution, at: Served) -> Judgement:
-        bench = self._bench(at)
+    def _measured(self, entry: Entry, contribution: Contribution, at: Served, joins: Served) -> Judgement:
+        """`at`: the round that it was trained on. `joins`: the one that it would be fused with."""
+        bench = self._bench(joins)
         data = self._shelf.update(entry.contribution, self._keypair)
         delta = update.decode(data, bench.base, contribution.encoding)
         flat = weights.flat(delta)
@@ -120,15 +121,16 @@ class Judge:
         if not length <= bound:
             raise Malformed(what="the update", why=f"its length is {length:.3g}, at most {bound:.3g} is plausible")
         self._not_a_copy(entry, contribution.base, flat)
-        k = np.float32(at.round.contributions)
+        self._not_the_step(flat, at, bench.base)
+        k = np.float32(joins.round.contributions)
         candidate = {name: bench.base[name] + delta[name] / k for name in bench.base}
         on_global = Losses(bench.losses[0], _loss(bench.scorer, candidate, bench.on_global))
         on_private = Losses(bench.losses[1], _loss(bench.scorer, candidate, bench.on_private))
         verdict = judge(
             on_global,
             on_private,
-            tolerance=float(at.round.tolerance),
-            gain_reference=float(at.round.gain_reference),
+            tolerance=float(joins.round.tolerance),
+            gain_reference=float(joins.round.gain_reference),
             steps=contribution.steps,
             planned=at.round.recipe.steps,
         )
@@ -158,6 +160,24 @@ class Judge:
             if cosine > COPY_COSINE:
                 raise Refused(what="the update", why=f"it copies the entry {other[:12]} (cosine {cosine:.4f})")
         np.save(folder / f"{entry.ledger}-{entry.stake.id}.npy", mine.astype(np.float16), allow_pickle=False)
+
+    def _not_the_step(self, flat: Flat, at: Served, joined: weights.Weights) -> None:
+        """Rounds are public: what led from this base to the round since then is others' work."""
+        base = checkpoint.read_weights(self._shelf.get(at.cid, bundle.ROUND_LIMITS) / bundle.WEIGHTS)
+        weights.same_shape(base, joined, "the round's weights")
+        cosine = _cosine(flat, weights.flat({name: joined[name] - base[name] for name in base}))
+        if cosine > COPY_COSINE:
+            raise Refused(what="the update", why=f"it is the step to a round published since (cosine {cosine:.4f})")
+
+
+def _joins(entry: Entry, at: Served, served: Mapping[str, Served]) -> Served:
+    """The newest round that was published before the entry. All validators find the same one, whenever they look."""
+    published = [s for s in served.values() if s.round.model == at.round.model and s.ledger < entry.ledger]
+    return max([at, *published], key=lambda s: s.round.number)
+
+
+def _cosine(one: Flat, other: Flat) -> float:
+    return float(one @ other) / max(float(np.linalg.norm(one)) * float(np.linalg.norm(other)), 1e-12)
 
 
 def _loss(scorer: Scorer, values: weights.Weights, on: TestSet) -> float:

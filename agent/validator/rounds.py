@@ -9,7 +9,7 @@ from agent.core.documents import Round
 from agent.errors import Refused
 from agent.ledger.horizon import Horizon
 from agent.market.bundle import Shelf
-from agent.market.listing import NotPublished, listing, training_offers
+from agent.market.listing import NotPublished, listing, publication, training_offers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +22,8 @@ class Served:
     cid: str
     round: Round
     newest: int
+    ledger: int = 0
+    """That published it."""
 
     @property
     def is_stale(self) -> bool:
@@ -58,7 +60,7 @@ class Rounds:
                     listed = listing(self._horizon, offer)
                     cid = listed.cid
                     if cid not in self.served or self.served[cid].newest != self.served[cid].round.number:
-                        self._serve(cid)
+                        self._serve(cid, listed.ledger)
                     if cid in self.served:
                         published = Published(cid, listed.ledger, listed.closed_at)
                         self.newest[self.served[cid].round.settlement] = published
@@ -74,8 +76,8 @@ class Rounds:
         found = [s for s in self.served.values() if s.round.settlement == settlement]
         return sorted(found, key=lambda s: s.round.number)
 
-    def _serve(self, cid: str) -> None:
-        """The newest round and its forebears, as far back as an entry may be based on them."""
+    def _serve(self, cid: str, ledger: int) -> None:
+        """The newest round, published in `ledger`, and its forebears, as far back as an entry may be based on them."""
         newest = self._shelf.round(cid)
         step: str | None = cid
         for _ in range(newest.staleness + 2):
@@ -85,5 +87,16 @@ class Rounds:
             if round_.model != newest.model:
                 raise Refused(what=f"the round {step}", why=f"it is said to precede {cid} but is of another model")
             if self._validator in round_.committee:
-                self.served[step] = Served(step, round_, newest.number)
+                self.served[step] = Served(
+                    step, round_, newest.number, ledger if step == cid else self._ledger(step, round_)
+                )
             step = round_.previous
+
+    def _ledger(self, cid: str, round_: Round) -> int:
+        """That published a forebear. Raises Refused when none did."""
+        if cid in self.served:
+            return self.served[cid].ledger
+        found = publication(self._horizon, round_, cid)
+        if found is None:
+            raise Refused(what=f"the round {cid}", why="its initiator never published it")
+        return found.ledger
