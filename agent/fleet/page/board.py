@@ -10,13 +10,14 @@ Rules
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
 from agent.core.documents import Round
 from agent.core.job import OUTCOMES, TABLE, State
-from agent.fleet.page.cards import JobCard, PaymentCard, RoundCard, VehicleCard
+from agent.fleet.page.cards import About, JobCard, PaymentCard, RoundCard, VehicleCard
 from agent.fleet.status import EVERY, OFFLINE, ONLINE, STOPPED
 from agent.fleet.topics import Address, address
 from agent.ports import Message
@@ -33,9 +34,8 @@ SHOWN = (
     "contribution", "ledger", "credit", "returned", "settlement", "paid", "why", "codes",
 )  # fmt: skip
 """Facts of a job that the page shows. `transaction` and `closing` come from the `hash` of the events of that name."""
-ABOUT = ("account", "trip", "training", "software", "profile", "jobs")
-MAX_ABOUT = 4096
-"""Bytes kept of what a vehicle tells about itself."""
+MAX_NUMBER = 10**9
+"""Of a round, as a vehicle says it."""
 _BY_KIND = {kind: after for (_, kind), after in TABLE.items()}
 
 
@@ -63,7 +63,7 @@ class Board:
         place = address(message.topic)
         reader = _READERS.get(place.channel) if place else None
         try:
-            body = json.loads(message.payload)
+            body = _parsed(message.payload)
             if place is None or reader is None or not isinstance(body, dict):
                 raise ValueError
             card = self._vehicle(place)
@@ -112,14 +112,12 @@ class Board:
         card.status, card.session = status, session
 
     def _state(self, card: VehicleCard, body: Mapping[str, Any], _name: str) -> None:
-        healthy, troubles = body["healthy"], body["troubles"]
+        healthy, troubles, about = body["healthy"], body["troubles"], About.model_validate(body)
         if not isinstance(healthy, bool) or not isinstance(troubles, list):
             raise ValueError
-        card.healthy = healthy
+        card.healthy, card.about = healthy, about
         card.troubles = [str(trouble)[:300] for trouble in troubles[:10]]
         card.every = min(max(_number(body.get("every"), EVERY), 1.0), 3600.0)
-        about = {name: body[name] for name in ABOUT if name in body}
-        card.about = about if len(json.dumps(about)) <= MAX_ABOUT else {}
 
     def _event(self, card: VehicleCard, body: Mapping[str, Any], _name: str) -> None:
         job_id, kind, facts, at = body["job"], body["kind"], body["data"], _number(body["at"], 0.0)
@@ -143,7 +141,8 @@ class Board:
     def _chosen(self, facts: Mapping[str, Any]) -> None:
         card = self._round(str(facts["round"])[:64])
         if card is not None and not card.model:
-            card.model, card.number = str(facts.get("model", ""))[:80], int(_number(facts.get("number"), 0))
+            number = min(int(_number(facts.get("number"), 0)), MAX_NUMBER)
+            card.model, card.number = str(facts.get("model", ""))[:80], number
             self._changed(card)
 
     def _settle(self, card: VehicleCard, job: JobCard, kind: str) -> None:
@@ -257,6 +256,22 @@ def _fold(job: JobCard, seq: int, kind: str, facts: Mapping[str, Any], at: float
     if isinstance(facts.get("hash"), str):
         job.facts["closing" if kind == "closing" else "transaction"] = facts["hash"][:64]
     job.path = sorted([*job.path, (seq, kind, at)])[-MAX_PATH:]
+
+
+def _parsed(payload: bytes) -> Any:
+    """JSON that can be said again as JSON: no NaN, no number beyond a float's, no half of a character. Raises
+    ValueError."""
+    body = json.loads(payload, parse_constant=_finite, parse_float=_finite)
+    if b"\\u" in payload:
+        json.dumps(body, ensure_ascii=False).encode()
+    return body
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError
+    return value
 
 
 def _short(value: Any) -> Any:

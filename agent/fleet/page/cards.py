@@ -3,13 +3,49 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from agent.core.job import State
 from agent.fleet.intake import Intake
 from agent.fleet.status import OFFLINE, ONLINE
 
 OVER = (State.CLOSED.value, State.PASSED.value)
+Text = Annotated[str, StringConstraints(max_length=300)]
+
+
+class Said(BaseModel):
+    """What a vehicle tells about itself comes from outside: bounded and typed before anybody shows it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, allow_inf_nan=False)
+
+
+class Trip(Said):
+    phase: Text
+    metres: float
+    total: float
+
+
+class Training(Said):
+    samples: int
+    steps: int
+    loss: float | None
+    device: Text
+
+
+class Doing(Said):
+    job: Text
+    state: Text
+
+
+class About(Said):
+    account: Text = ""
+    software: Text = ""
+    profile: Text = ""
+    trip: Trip | None = None
+    training: Training | None = None
+    jobs: list[Doing] = Field(default=[], max_length=50)
 
 
 @dataclass(slots=True)
@@ -28,8 +64,7 @@ class VehicleCard:
     said_at: float = 0.0
     """When its last word was said: by our clock, or by its own for what was retained. Seconds since the epoch."""
     every: float = 60.0
-    about: dict[str, Any] = field(default_factory=dict)
-    """account, trip, training, software, profile: as it said."""
+    about: About = field(default_factory=About)
     outcomes: dict[str, int] = field(default_factory=dict)
     paid: int = 0
     """XLM stroops, all jobs."""
@@ -58,7 +93,7 @@ class VehicleCard:
             "fresh": self.fresh,
             "troubles": self.troubles,
             "saidAt": self.said_at,
-            "about": self.about,
+            "about": self.about.model_dump(),
             "outcomes": self.outcomes,
             "paid": str(self.paid),
             "missed": self.missed,

@@ -54,10 +54,11 @@ def _healthy(card: VehicleCard) -> Text:
     return Text("healthy", "green") if card.healthy else Text("not healthy", "red")
 
 
-def _doing(card: VehicleCard, job: JobCard | None) -> str:
+def _doing(card: VehicleCard, job: JobCard | None) -> Text:
+    """As plain text: what vehicles say is no markup."""
     if card.troubles:
-        return card.troubles[0]
-    return f"{job.id}: {job.state}" if job else ""
+        return Text(card.troubles[0])
+    return Text(f"{job.id}: {job.state}" if job else "")
 
 
 def _ago(seconds: float) -> str:

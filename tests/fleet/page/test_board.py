@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+from starlette.responses import JSONResponse
 
 from agent.content.folder import FolderStore
 from agent.fleet.loopback import LoopbackBroker, LoopbackLink
 from agent.fleet.page import board as board_room
 from agent.fleet.page.board import Board
 from agent.fleet.page.rounds import read_round
+from agent.fleet.page.table import table
 from agent.fleet.topics import whole_fleet
 from agent.host.clock import ManualClock
 from agent.ports import Message
@@ -167,7 +173,12 @@ TOPIC = "milepost/v1/north/car-1/"
         ("state", b'{"healthy":"yes","troubles":[]}'),
         ("state", b'{"healthy":true,"troubles":"none"}'),
         ("state", b"[" * 60_000),
+        ("state", b'{"healthy":true,"troubles":[],"jobs":7}'),
+        ("state", b'{"healthy":true,"troubles":[],"trip":{"phase":"open"}}'),
+        ("state", b'{"healthy":true,"troubles":[],"every":NaN}'),
+        ("state", b'{"healthy":true,"troubles":["\\ud800"]}'),
         ("event/opened", b'{"seq":"1"}'),
+        ("event/opened", b'{"job":"j","kind":"opened","data":{},"at":1e999,"journal":"j","seq":1,"after":0}'),
         ("event/opened", b'{"job":1,"kind":"opened","data":{},"at":0,"journal":"j","seq":1,"after":0}'),
         ("event/opened", b'{"job":"j","kind":"opened","data":[],"at":0,"journal":"j","seq":1,"after":0}'),
         ("event/opened", b'{"job":"j","kind":"opened","data":{},"at":0,"journal":"j","seq":null,"after":0}'),
@@ -179,6 +190,51 @@ def test_what_makes_no_sense_is_counted_and_dropped(street: Street, tail: str, p
     street.board.take(Message(TOPIC + tail, payload), 0.0)
     assert street.board.dropped == 1
     assert street.board.jobs == {}
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(exclude_categories=())),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+NAMES = (
+    "status",
+    "session",
+    "healthy",
+    "troubles",
+    "jobs",
+    "trip",
+    "training",
+    "every",
+    "at",
+    "job",
+    "kind",
+    "data",
+    "seq",
+)
+bodies = st.fixed_dictionaries(
+    {"journal": st.just("j"), "after": st.just(0)},
+    optional=dict.fromkeys(NAMES, anything) | {"healthy": st.booleans()},
+)
+facts = st.dictionaries(st.sampled_from(["model", "number", "round", "stake", "paid", "credit", "reason"]), anything)
+events = st.builds(
+    lambda kind, data, seq: {"job": "j", "kind": kind, "data": data, "at": 1.0, "journal": "j", "seq": seq, "after": 0},
+    st.sampled_from(["chosen", "accepted", "rejected", "closed", "x"]),
+    facts,
+    st.integers(),
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
+@given(st.lists(st.tuples(st.sampled_from(["status", "state", "event/x"]), bodies | events), max_size=4))
+def test_whatever_a_hostile_vehicle_says_the_page_and_the_terminal_can_still_show_the_fleet(
+    said: list[tuple[str, Any]],
+) -> None:
+    board = Board()
+    for tail, body in said:
+        board.take(Message(TOPIC + tail, json.dumps(body).encode()), 0.0)
+    json.loads(JSONResponse(board.since(0)).body)
+    Console(file=io.StringIO()).print(table(board, 0.0))
 
 
 def test_huge_and_strange_facts_are_bounded(street: Street) -> None:

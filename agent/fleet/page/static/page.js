@@ -28,8 +28,8 @@ const healthKind = (v) => (v.healthy === null ? "none" : v.healthy ? "good" : "b
 const lastWord = (v) => (v.status === "online" ? "" : " past");  // what an absent vehicle said is its last word, no more
 
 function doing(v) {
-  const job = (v.about.jobs || []).at(-1), training = v.about.training;
-  return [job && `${job.state} · ${job.job}`, training && `${training.samples ?? 0} samples`].filter(Boolean).join(" · ");
+  const job = v.about.jobs.at(-1), training = v.about.training;
+  return [job && `${job.state} · ${job.job}`, training && `${training.samples} samples`].filter(Boolean).join(" · ");
 }
 
 function vehicleLink(key) {
@@ -47,7 +47,7 @@ function transaction(name, hash) {
 
 const said = ({ facts: f }) => [["entry", f.transaction], ["settlement", f.settlement], ["closing", f.closing]];
 const why = (job) => (job.outcome === "accepted" ? "" : job.facts.reason || "");
-const roundOf = ({ facts: f }) => (f.round === undefined ? "" : f.number === undefined ? short(f.round) : `${(f.model || "").split(":")[0]} ${f.number}`);
+const roundOf = ({ facts: f }) => (f.round === undefined ? "" : f.number === undefined ? short(f.round) : `${String(f.model || "").split(":")[0]} ${f.number}`);
 
 const lists = {
   vehicles: new Rows($("vehicle-rows"), [
@@ -239,7 +239,12 @@ function draw() {
       dirty.delete(name);  // what changes from now on makes it dirty again
       drawing = sections[name]();
     }
-    if (drawing.next().done) drawing = null;
+    try {
+      if (drawing.next().done) drawing = null;
+    } catch (error) {
+      drawing = null;  // one section that cannot be drawn does not take the others along
+      console.error(error);
+    }
   } while (performance.now() < until);
   requestAnimationFrame(draw);
 }
@@ -248,7 +253,7 @@ function draw() {
 
 function putVehicle(v) {
   v.order = vehicles.get(v.key)?.order ?? v.key.toLowerCase().replace(/\d+/g, (digits) => digits.padStart(12, "0"));
-  v.hay = `${v.key} ${v.about.account || ""} ${v.troubles.join(" ")}`.toLowerCase();
+  v.hay = `${v.key} ${v.about.account} ${v.troubles.join(" ")}`.toLowerCase();
   vehicles.set(v.key, v);
 }
 
