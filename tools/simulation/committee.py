@@ -49,7 +49,7 @@ class UnmeasuredJudge(Judge):
         # What measures (test sets, the network's runner) is not made at all.
         self._horizon, self._shelf, self._keypair = horizon, shelf, keypair
 
-    def _measured(self, entry: Entry, contribution: Contribution, at: Served) -> Judgement:
+    def _measured(self, entry: Entry, contribution: Contribution, at: Served, joins: Served) -> Judgement:
         delta = update.decode(self._shelf.update(entry.contribution, self._keypair), FIRST_WEIGHTS)
         gain = float(delta["weight"].mean())
         if gain < 0:
