@@ -84,7 +84,7 @@ class Load:
 
 def _seconds_used() -> tuple[float, float, float] | None:
     """Wall time, and processor seconds of everybody and of this process with its children."""
-    import psutil  # type: ignore[import-untyped]
+    import psutil
 
     try:
         all_times = psutil.cpu_times()

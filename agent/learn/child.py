@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from agent.core.documents import Round
 from agent.errors import Malformed, MilepostError

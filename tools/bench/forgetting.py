@@ -76,7 +76,8 @@ def _sequence(folder: Path, round: Round, trips: list[Samples], past_mb: float) 
         assert last is not None  # noqa: S101 (the loop ends with a checkpoint)
         checkpoint.write_weights(base / "weights.safetensors", last.weights)
         errors.append(_error(last.weights, trips[0].held, round))
-    return errors[0], errors[-1], _error(last.weights, trips[-1].held, round)
+        newest = _error(last.weights, trip.held, round)
+    return errors[0], errors[-1], newest
 
 
 def _error(weights: dict[str, np.ndarray], held: Reservoir, round: Round) -> float:

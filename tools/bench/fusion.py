@@ -73,17 +73,19 @@ def main(
         click.echo(f"{name}: {rmse:.3f} degrees")
         return rmse
 
+    fused_rmse, central = run(stretches, "fused"), run([everything], "central")
+    alone = [run([stretch], f"vehicle {i} alone") for i, stretch in enumerate(stretches)]
+    click.echo(f"fused over central: {fused_rmse / central:.3f}; best alone: {min(alone):.3f}")
     result = {
         "vehicles": vehicles,
         "rounds": rounds,
         "steps": rounds * steps,
         "unseen": len(unseen),
         "nothing": round(float(np.sqrt(np.mean(unseen.labels**2))), 3),
-        "fused": round(run(stretches, "fused"), 3),
-        "central": round(run([everything], "central"), 3),
-        "alone": [round(run([stretch], f"vehicle {i} alone"), 3) for i, stretch in enumerate(stretches)],
+        "fused": round(fused_rmse, 3),
+        "central": round(central, 3),
+        "alone": [round(rmse, 3) for rmse in alone],
     }
-    click.echo(f"fused over central: {result['fused'] / result['central']:.3f}; best alone: {min(result['alone'])}")
     if as_json:
         click.echo(json.dumps(result))
 

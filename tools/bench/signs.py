@@ -11,6 +11,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 import cv2
@@ -146,7 +147,7 @@ def main(data: Path, steps: int, as_json: bool) -> None:
     def accuracy(weights: Weights) -> float:
         return round(Scorer(checked, given.task).score(weights, signs.unseen.images, signs.unseen.labels).figure, 4)
 
-    facts: dict[str, object] = {"steps": steps, "classes": len(signs.classes), "test": len(signs.unseen)}
+    facts: dict[str, Any] = {"steps": steps, "classes": len(signs.classes), "test": len(signs.unseen)}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         master = from_folder(folder / "owner", given, signs.lay(folder / "pictures"))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from agent.core.documents import Architecture, Input, Recipe, Task
+from agent.core.documents import Architecture, Input, Recipe, Round, Task
 from agent.core.money import Asset
-from agent.initiator.plan import Plan
+from agent.initiator.plan import Plan, Stake
 from agent.learn.testset import TestSet
 from agent.ledger.horizon import Horizon
 from tools.demo import parties
@@ -28,10 +29,10 @@ TRIGGER_M = 40
 WARM_UP_STEPS = 60
 NOMINAL_MPS = 8.0
 """Where neither the drive nor a route says how fast the car went."""
-INPUT = Input(height=66, width=200, colour="yuv", crop_top="0.3")
+INPUT = Input(height=66, width=200, colour="yuv", crop_top=Decimal("0.3"))
 TASK = Task(kind="steering")
 ARCHITECTURE = Architecture(name="pilotnet")
-RECIPE = Recipe(steps=400, batch=32, learning_rate="0.0001", minimum_samples=100, encoding="dense-fp16")
+RECIPE = Recipe(steps=400, batch=32, learning_rate=Decimal("0.0001"), minimum_samples=100, encoding="dense-fp16")
 
 
 @dataclass
@@ -126,8 +127,8 @@ def plan(stage: Stage) -> Plan:
         contributions=2,
         review_window=600,
         turn=10,
-        stake={"asset": str(stage.dlc), "base": "10", "fee": "0.5"},
-        gain_share="0.1",
+        stake=Stake(asset=str(stage.dlc), base="10", fee="0.5"),
+        gain_share=Decimal("0.1"),
         privacy="open",
         task=TASK,
         architecture=ARCHITECTURE,
@@ -156,11 +157,9 @@ def _toml(value: Any) -> str:
 def network(folder: Path, own: TestSet, seed: int) -> tuple[Path, Path]:
     """Round 0's weights and graph, as an initiator would export them: trained a little on `own`, the first seconds of
     the drive, which are the initiator's. Returns the two files."""
-    from types import SimpleNamespace
-
     from agent.learn import export, graph, networks, weights
 
-    made = networks.build(SimpleNamespace(architecture=ARCHITECTURE, input=INPUT, task=TASK), seed=seed)
+    made = networks.build(Round.model_construct(architecture=ARCHITECTURE, input=INPUT, task=TASK), seed=seed)
     _warm_up(made, own, seed)
     exported = export.export(made, INPUT)
     weights_file, graph_file = folder / "weights.safetensors", folder / "model.onnx"

@@ -14,7 +14,7 @@ from agent.errors import MilepostError
 DEFAULT_PASSPHRASE = "Milepost Localnet ; 2026"  # noqa: S105  the name of a network, no secret
 
 
-class Seconds(click.ParamType):
+class Seconds(click.ParamType):  # type: ignore[type-arg]  # older clicks' is not generic
     """`1s`, `0.5s`, `30`. With a `word`, that word is taken too and means None."""
 
     name = "seconds"
