@@ -28,7 +28,7 @@ MAX_CONNECT = 128 * 1024
 CONNECT_SECONDS = 10
 
 
-class WithFirst(StreamReaderAdapter):
+class WithFirst(StreamReaderAdapter):  # type: ignore[misc]
     """A reader that gives back the packet that was read ahead, then the rest."""
 
     def __init__(self, first: bytes, reader: asyncio.StreamReader) -> None:
@@ -37,7 +37,8 @@ class WithFirst(StreamReaderAdapter):
 
     async def read(self, n: int = -1) -> bytes:
         if not self._first:
-            return await super().read(n)
+            rest: bytes = await super().read(n)
+            return rest
         part, self._first = self._first[:n], self._first[n:]
         return part
 
