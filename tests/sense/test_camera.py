@@ -139,12 +139,12 @@ def test_an_rtsp_camera_that_dies_is_told_and_found_again(rtsp, port, until):
     server = rtsp()
     front = open_camera(f"rtsp://127.0.0.1:{port}/front#fps=10")
     frames = []
-    until(lambda: frames.append(front.read(0.5)) or len([frame for frame in frames if frame]) >= 10)
+    until(lambda: frames.append(front.read(0.5)) or len([frame for frame in frames if frame]) >= 10, 60)
     assert {frame.image.shape for frame in frames if frame} == {(240, 320, 3)}
     server.kill()
-    until(lambda: front.trouble and "is not there" in front.trouble)
+    until(lambda: front.trouble and "is not there" in front.trouble, 60)
     rtsp()
-    until(lambda: front.opened == 2 and front.read(0.5))
+    until(lambda: front.opened == 2 and front.read(0.5), 60)
     front.close()
 
 
