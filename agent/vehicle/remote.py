@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from agent.core.gates import BANDS
 from agent.fleet.desired import Outcome
+from agent.host.layers import nest
 from agent.host.sections import Config
 
 
@@ -102,9 +103,5 @@ def _value(config: Config, key: str) -> Any:
 
 def _with(own: Config, taken: Mapping[str, Any]) -> Config:
     """Every value was checked against its field before."""
-    sections: dict[str, dict[str, Any]] = {}
-    for key, value in taken.items():
-        section, _, name = key.partition(".")
-        sections.setdefault(section, {})[name] = value
-    changed = {name: getattr(own, name).model_copy(update=values) for name, values in sections.items()}
+    changed = {name: getattr(own, name).model_copy(update=values) for name, values in nest(taken).items()}
     return own.model_copy(update=changed)

@@ -74,10 +74,10 @@ def _sequence(folder: Path, round: Round, trips: list[Samples], past_mb: float) 
             kept.keep(trip.trip)
         last = checkpoint.load(task.folder)
         assert last is not None  # noqa: S101 (the loop ends with a checkpoint)
-        checkpoint.write_weights(base / "weights.safetensors", last.weights)
-        errors.append(_error(last.weights, trips[0].held, round))
-        newest = _error(last.weights, trip.held, round)
-    return errors[0], errors[-1], newest
+        learnt = last.weights
+        checkpoint.write_weights(base / "weights.safetensors", learnt)
+        errors.append(_error(learnt, trips[0].held, round))
+    return errors[0], errors[-1], _error(learnt, trips[-1].held, round)
 
 
 def _error(weights: dict[str, np.ndarray], held: Reservoir, round: Round) -> float:
