@@ -20,7 +20,7 @@ from agent.core.cid import Cid
 from agent.core.documents import Lineage, Round
 from agent.core.ledger import BALANCE_V0
 from agent.errors import TryAgain
-from agent.initiator import fusing, press, restoring
+from agent.initiator import fusing, restoring
 from agent.initiator.audit import Audit, audit
 from agent.learn import weights
 from agent.ledger.envelope import sdk_asset
@@ -84,8 +84,7 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    with Localnet() as net, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(press, "POLL_S", 0.0)
+    with Localnet() as net:
         town = found(net, tmp_path_factory.mktemp("town"), privacy="open", momentum="0.5")
         house = House(town, tmp_path_factory.mktemp("house"))
         desk = printing_press(town, privacy="sealed", momentum="0.5")

@@ -36,13 +36,6 @@ class Closed:
         return self.town.shelf.round(self.fused.published.facts["cid"])
 
 
-@pytest.fixture(scope="module", autouse=True)
-def at_once() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(press, "POLL_S", 0.0)
-        yield
-
-
 @pytest.fixture(scope="module")
 def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Closed]:
     """A round with two good entries, one that harms, and a power cut in the middle of its closing."""

@@ -14,7 +14,6 @@ from stellar_sdk import Keypair
 
 from agent.core.documents import Architecture, Input, Recipe, Task
 from agent.errors import Refused
-from agent.initiator import press
 from agent.initiator.press import Press
 from agent.learn import export, fitness, graph, networks, weights
 from agent.learn.testset import TestSet
@@ -52,8 +51,7 @@ def pictures(seed: int, labels: int = 3, spec: Input = SMALL) -> TestSet:
 
 @pytest.fixture(scope="module")
 def net() -> Iterator[Localnet]:
-    with Localnet() as made, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(press, "POLL_S", 0.0)
+    with Localnet() as made:
         yield made
 
 

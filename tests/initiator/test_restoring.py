@@ -14,7 +14,7 @@ from stellar_sdk import Keypair
 from agent.core.documents import Round
 from agent.core.round import State
 from agent.errors import Refused
-from agent.initiator import fusing, press
+from agent.initiator import fusing
 from agent.initiator.audit import audit
 from agent.initiator.press import Edition, Press
 from agent.initiator.register import Register
@@ -29,13 +29,6 @@ from tools.demo.stage import write_plan
 from tools.localnet.server import Localnet
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module", autouse=True)
-def at_once() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(press, "POLL_S", 0.0)
-        yield
 
 
 @pytest.fixture(scope="module")

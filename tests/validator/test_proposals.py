@@ -3,7 +3,6 @@ never believed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,19 +26,6 @@ from tests.validator.test_settling import honest, speaker_of
 from tools.localnet.server import Localnet
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with Localnet() as net:
-        yield found(net, tmp_path_factory.mktemp("town"))
-
-
-@pytest.fixture
-def house(town: Town, tmp_path: Path) -> Iterator[House]:
-    made = House(town, tmp_path)
-    yield made
-    made.close()
 
 
 # --- a full batch

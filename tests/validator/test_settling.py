@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -38,19 +37,6 @@ from tests.validator.committee import End, House
 from tools.localnet.server import Localnet
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with Localnet() as net:
-        yield found(net, tmp_path_factory.mktemp("town"))
-
-
-@pytest.fixture
-def house(town: Town, tmp_path) -> Iterator[House]:
-    made = House(town, tmp_path)
-    yield made
-    made.close()
 
 
 def honest(town: Town, seed: int = 0, share: float = 0.2) -> str:
