@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import threading
+import os
+import select
 import time
+import weakref
 
 
 class SystemClock:
     """The machine's time. `stop` wakes whoever sleeps, so that a daemon ends without delay."""
 
     def __init__(self) -> None:
-        self._stopped = threading.Event()
-
-    @property
-    def stopped(self) -> bool:
-        return self._stopped.is_set()
+        self.stopped = False
+        self._wakes, self._wake = os.pipe()
+        for end in (self._wakes, self._wake):
+            weakref.finalize(self, os.close, end)
 
     def now(self) -> float:
         return time.time()
@@ -23,11 +24,16 @@ class SystemClock:
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        self._stopped.wait(max(0.0, seconds))
+        sleeper = select.poll()
+        sleeper.register(self._wakes, select.POLLIN)
+        sleeper.poll(max(0.0, seconds) * 1000)
 
     def stop(self) -> None:
-        """Safe in a signal handler and in any thread."""
-        self._stopped.set()
+        """Safe in a signal handler and in any thread: no lock, which the handler's own thread may hold just then (as
+        `threading.Event.set` would need). The pipe stays full, so that every later sleep is short too."""
+        if not self.stopped:
+            self.stopped = True
+            os.write(self._wake, b"!")
 
 
 class ManualClock:
