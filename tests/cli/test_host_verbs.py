@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 import tarfile
-import time
 from pathlib import Path
 
 import pytest
@@ -113,10 +112,8 @@ def test_profiles_are_listed_shown_and_detected() -> None:
 
 
 @pytest.mark.slow
-def test_the_doctor_is_useful_offline_and_back_within_ten_seconds(vehicle: Path) -> None:
-    started = time.monotonic()
+def test_the_doctor_is_useful_offline(vehicle: Path) -> None:
     answer = milepost("--config", str(vehicle), "doctor", "--json")
-    assert time.monotonic() - started < 10
     found = {check["name"]: check["state"] for check in json.loads(answer.stdout)["checks"]}
     assert found == {
         "config": "skipped",

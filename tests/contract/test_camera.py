@@ -41,7 +41,7 @@ def test_frames_are_bgr_bytes_in_order_of_capture_and_take_no_longer_than_asked(
     for _ in range(8):
         began = time.monotonic()
         frame = camera.read(0.1)
-        assert time.monotonic() - began < 1.0  # and a busy machine's share
+        assert time.monotonic() - began < 5  # and a busy machine's share
         frames += [frame] if frame else []
     assert [frame.t for frame in frames] == sorted({frame.t for frame in frames})
     assert all(frame.image.dtype == np.uint8 and frame.image.shape == (100, 200, 3) for frame in frames)

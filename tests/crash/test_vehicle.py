@@ -150,7 +150,7 @@ class Play:
     def stop(self) -> int:
         assert self.process is not None
         self.process.terminate()
-        return self.process.wait(20)
+        return self.process.wait(60)
 
     def end(self) -> None:
         if self.process is not None and self.process.poll() is None:

@@ -23,7 +23,7 @@ from agent.fleet.link import PahoLink
 from agent.fleet.loopback import LoopbackBroker, LoopbackLink
 from agent.ports import FleetLink, Message
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 def until(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:

@@ -38,7 +38,7 @@ def test_a_check_that_hangs_holds_up_nobody() -> None:
         examine([Check("camera", lambda: str(forever.wait()), 0.2), Check("disk", lambda: "ok")], all_s=0.5)
     )
     forever.set()
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 30
     assert findings[0].state is State.WRONG
     assert findings[0].sentence.startswith("No answer within")
     assert findings[1].state is State.GOOD

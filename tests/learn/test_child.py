@@ -118,7 +118,7 @@ def test_when_memory_runs_out_the_child_is_the_first_to_go(trainer: ChildTrainer
     until(lambda: path.read_text().strip() == "1000")
 
 
-def test_a_shut_gate_stops_training_within_a_second_and_frames_still_come_in(
+def test_a_shut_gate_stops_training_between_two_steps_and_frames_still_come_in(
     trainer: ChildTrainer, tmp_path: Path
 ) -> None:
     trainer.start(task(tmp_path, steps=1_000_000))
@@ -126,7 +126,7 @@ def test_a_shut_gate_stops_training_within_a_second_and_frames_still_come_in(
         trainer.feed(frame)
     until(lambda: trainer.progress().steps > 5)
     trainer.hold(True)
-    time.sleep(1)
+    until(lambda: _steps_in_a_second(trainer) == 0)
     steps = trainer.progress().steps
     for frame in road(20, start=200):
         trainer.feed(frame)
@@ -138,6 +138,12 @@ def test_a_shut_gate_stops_training_within_a_second_and_frames_still_come_in(
     assert trainer.progress().steps == steps
     trainer.hold(False)
     until(lambda: trainer.progress().steps > steps)
+
+
+def _steps_in_a_second(trainer: ChildTrainer) -> int:
+    before = trainer.progress().steps
+    time.sleep(1)
+    return trainer.progress().steps - before
 
 
 def test_a_child_that_cannot_live_is_given_up_with_a_sentence(trainer: ChildTrainer, tmp_path: Path) -> None:

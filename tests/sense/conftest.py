@@ -11,7 +11,7 @@ import pytest
 def until() -> Callable[..., None]:
     """Waits for what another thread or process will bring about, and fails when it does not."""
 
-    def wait(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    def wait(condition: Callable[[], object], seconds: float = 60.0) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, "it never came about"

@@ -42,7 +42,7 @@ def test_every_frame_reaches_the_learner_with_its_steering(frames):
         aligner.reading(Reading(t / 10, steering_deg=float(t)))
     capture = Capture(slides, aligner, seen.append)
     capture.start()
-    slides.over.wait(10)
+    slides.over.wait(60)
     capture.stop()
     assert [frame.label for frame in seen] == [0.0, 1.0, 2.0, 3.0, 4.0, None, None, None, None, None]
     assert capture.counts == Counts(frames=10, labelled=5, unlabelled=5)
@@ -65,7 +65,7 @@ def test_a_learner_that_fails_is_told_and_the_next_frame_is_tried(frames):
         aligner.reading(Reading(t / 10, steering_deg=0.0))
     capture = Capture(Slides(frames), aligner, sink)
     capture.start()
-    both.wait(10)
+    both.wait(60)
     capture.stop()
     assert told[0] == "A frame could not be taken in (the ring is gone). Capture goes on with the next one."
     assert capture.counts.failures == 1

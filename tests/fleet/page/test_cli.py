@@ -83,7 +83,7 @@ def test_serve_makes_a_token_and_shows_the_fleet_until_it_is_told_to_stop(config
         until(lambda: json.loads(browser.ask("GET", "/healthz")[2])["broker"])
         assert "Milepost fleet" in browser.ask("GET", "/")[2]
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 def test_systemd_hears_that_the_page_serves_that_its_loop_turns_and_that_it_stops(config: Path, tmp_path: Path) -> None:

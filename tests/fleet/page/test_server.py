@@ -35,7 +35,7 @@ class Browser:
         self.cookie = ""
 
     def ask(self, method: str, path: str, body: str | None = None, **headers: str) -> tuple[int, dict[str, str], str]:
-        connection = http.client.HTTPConnection(self.host, timeout=10)
+        connection = http.client.HTTPConnection(self.host, timeout=60)
         connection.request(method, path, body, {"Cookie": self.cookie, **headers})
         answer = connection.getresponse()
         text = answer.read().decode()
@@ -50,7 +50,7 @@ class Browser:
 
     def news(self, path: str = "/live", count: int = 1, last_id: str = "") -> list[dict[str, Any]]:
         """The first `count` pieces of news."""
-        connection = http.client.HTTPConnection(self.host, timeout=10)
+        connection = http.client.HTTPConnection(self.host, timeout=60)
         connection.request("GET", path, headers={"Cookie": self.cookie, "Last-Event-ID": last_id})
         answer, found, self.last_id = connection.getresponse(), [], ""
         while len(found) < count:
