@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,8 +45,7 @@ def doctor(config_path: str | None, as_json: bool) -> int:
         if not as_json:
             click.echo(f"{_SIGNS[finding.state]} {finding.name:<9} {finding.sentence}")
     if as_json:
-        facts = [dataclasses.asdict(finding) | {"state": finding.state.value} for finding in findings]
-        click.echo(json.dumps({"healthy": healthy(findings), "checks": facts}))
+        click.echo(json.dumps(report(findings)))
     return OK if healthy(findings) else FAILED
 
 
@@ -59,6 +58,12 @@ def findings_of(config_path: str | None) -> list[Finding]:
     except MilepostError as error:
         return [Finding("config", State.WRONG, str(error), 0.0)]
     return list(examine(checks(loaded)))
+
+
+def report(findings: Sequence[Finding]) -> dict[str, Any]:
+    """As facts, for machines and for the workshop."""
+    facts = [dataclasses.asdict(finding) | {"state": finding.state.value} for finding in findings]
+    return {"healthy": healthy(findings), "checks": facts}
 
 
 def checks(loaded: Loaded) -> list[Check]:

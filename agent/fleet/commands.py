@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol
 
@@ -27,7 +28,8 @@ BURST, PER_SECOND = 20, 1.0
 MAX_COMMAND, MAX_ANSWER = 4096, 8192
 """Bytes."""
 
-Handler = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
+Result = Mapping[str, Any]
+Handler = Callable[[Mapping[str, Any]], Result | Future[Result] | None]
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
 """By which a sender knows its order again."""
 
@@ -37,6 +39,14 @@ class Memory(Protocol):
 
     def note(self, name: str) -> str | None: ...
     def remember(self, name: str, text: str) -> None: ...
+
+
+class Retained(Refused):
+    """A retained command comes again and again: send it without the retain flag."""
+
+
+class NoSuchCommand(Refused):
+    """There is no command {verb}. There are: {verbs}."""
 
 
 class Order(BaseModel):
@@ -60,7 +70,7 @@ class Answer:
 class Commands:
     """Call `obey` once per turn with what the link received. `handlers` do the work, per verb; they may be called twice
     for one command when the agent dies in between, so each must be harmless when repeated. A handler answers with facts
-    or raises a MilepostError, whose sentence becomes the answer."""
+    or raises a MilepostError, whose sentence becomes the answer; what takes long it answers with a Future."""
 
     def __init__(
         self,
@@ -75,6 +85,8 @@ class Commands:
         self._link, self._topics, self._memory, self._clock = link, topics, memory, clock
         self._handlers = handlers
         self._budget, self._filled_at = float(BURST), clock.monotonic()
+        self._awaited: dict[str, tuple[str, Future[Result]]] = {}
+        """By id: the verb, and what will be the answer."""
         kept = json.loads(memory.note(NOTE) or "[]")
         self._answers = {id: Answer(id, verb, line) for id, verb, line in kept}
 
@@ -88,6 +100,7 @@ class Commands:
                 self.refused += 1
                 continue
             self._one(place.name, message)
+        self._answer()
 
     def _one(self, verb: str, message: Message) -> None:
         try:
@@ -96,29 +109,46 @@ class Commands:
             self.refused += 1
             return
         known = self._answers.get(order.id)
-        if known is None:
-            known = Answer(order.id, verb, self._done(verb, order, message.retain))
-            self._keep(known)
-        elif known.verb != verb:
-            known = Answer(order.id, verb, _line(order.id, error=f"The id was used for {known.verb}: choose another."))
-        self._link.publish(Message(self._topics.reply(verb), known.line.encode()))
+        used_for = known.verb if known else self._awaited.get(order.id, (verb,))[0]
+        if used_for != verb:
+            self._say(Answer(order.id, verb, _line(order.id, error=f"The id was used for {used_for}: choose another.")))
+        elif known is not None:
+            self._say(known)
+        elif order.id not in self._awaited:
+            self._awaited[order.id] = verb, self._begun(verb, order, message.retain)
 
-    def _done(self, verb: str, order: Order, retained: bool) -> str:
-        if retained:
-            return _line(order.id, error="A retained command comes again and again: send it without the retain flag.")
-        handler = self._handlers.get(verb)
-        if handler is None:
-            return _line(order.id, error=f"There is no command {verb}. There are: {', '.join(sorted(self._handlers))}.")
+    def _begun(self, verb: str, order: Order, retained: bool) -> Future[Result]:
+        future: Future[Result] = Future()
         try:
-            return _line(order.id, result=redacted(handler(order.args) or {}))
+            if retained:
+                raise Retained()
+            if verb not in self._handlers:
+                raise NoSuchCommand(verb=verb, verbs=", ".join(sorted(self._handlers)))
+            result = self._handlers[verb](order.args)
         except MilepostError as error:
-            return _line(order.id, error=str(error))
+            future.set_exception(error)
+        else:
+            if isinstance(result, Future):
+                return result
+            future.set_result(result or {})
+        return future
+
+    def _answer(self) -> None:
+        """What is ready. An answer that could not be kept (a full disk) stays ready."""
+        for id, (verb, future) in list(self._awaited.items()):
+            if future.done():
+                self._keep(answer := Answer(id, verb, _outcome(id, future)))
+                del self._awaited[id]
+                self._say(answer)
 
     def _keep(self, answer: Answer) -> None:
         self._answers[answer.id] = answer
         for oldest in list(self._answers)[:-REMEMBERED]:
             del self._answers[oldest]
         self._memory.remember(NOTE, json.dumps([[a.id, a.verb, a.line] for a in self._answers.values()]))
+
+    def _say(self, answer: Answer) -> None:
+        self._link.publish(Message(self._topics.reply(answer.verb), answer.line.encode()))
 
     def _affordable(self) -> bool:
         now = self._clock.monotonic()
@@ -137,6 +167,13 @@ def _parsed(message: Message) -> Order:
         return Order.model_validate_json(message.payload)
     except ValidationError as error:
         raise Malformed(what="a command", why=str(error.errors()[0]["msg"])) from None
+
+
+def _outcome(id: str, future: Future[Result]) -> str:
+    try:
+        return _line(id, result=redacted(future.result()))
+    except MilepostError as error:
+        return _line(id, error=str(error))
 
 
 def _line(id: str, result: Any = None, error: str | None = None) -> str:

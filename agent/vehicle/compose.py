@@ -28,16 +28,16 @@ from agent.vehicle.gauges import Gauges
 from agent.vehicle.logbook import JOURNAL, Logbook, every_job
 from agent.vehicle.offers import Market
 from agent.vehicle.radio import Radio
-from agent.vehicle.watch import Watch
+from agent.vehicle.watch import Checkup, Watch
 from agent.vehicle.workshop import Workshop
 
 if TYPE_CHECKING:
     from stellar_sdk import Keypair
 
 
-def vehicle(config: Config, clock: SystemClock, trainer: Trainer | None = None) -> Vehicle:
-    """Everything is opened here; what cannot work at all raises now, with its exit code. `trainer`: in place of the
-    child process."""
+def vehicle(config: Config, clock: SystemClock, checkup: Checkup, trainer: Trainer | None = None) -> Vehicle:
+    """Everything is opened here; what cannot work at all raises now, with its exit code. `checkup`: what the workshop's
+    `doctor` is answered with. `trainer`: in place of the child process."""
     log = Log(config.agent.log_level)
     keypair = keys.load(config.agent.key_file)
     state = config.agent.state_dir
@@ -65,7 +65,7 @@ def vehicle(config: Config, clock: SystemClock, trainer: Trainer | None = None) 
             trainer=trainer,
             desk=desk,
             logbook=logbook,
-            watch=Watch(config, Machine(config.machine, state), journal, log, tune),
+            watch=Watch(config, Machine(config.machine, state), journal, log, checkup, tune),
             clock=clock,
             log=log,
             rules=rules(config),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +22,8 @@ from agent.vehicle.remote import settle
 HOLD = "hold"
 """The journal's note of an operator's hold: it outlives a restart."""
 
+Checkup = Callable[[], Mapping[str, Any]]
+"""What the doctor finds. Takes seconds."""
 Tune = Callable[[Mapping[str, Handler], Follow], Radio]
 
 
@@ -27,10 +31,13 @@ class Watch:
     """`closed`: names of the gates that are shut now. `settled`: the configuration with what the workshop wished of it.
     `tune` makes the radio; None: the vehicle has none."""
 
-    def __init__(self, config: Config, host: Host, journal: Journal, log: Log, tune: Tune | None) -> None:
+    def __init__(
+        self, config: Config, host: Host, journal: Journal, log: Log, checkup: Checkup, tune: Tune | None
+    ) -> None:
         self._config, self._host, self._journal, self._log = config, host, journal, log
         self._paused = False
-        self._status: Mapping[str, Any] = {}
+        self._checkup = checkup
+        self._checked: Future[Mapping[str, Any]] | None = None
         self.closed: frozenset[str] = frozenset()
         self.conditions = Conditions()
         self.settled = settle(config, {})
@@ -39,7 +46,7 @@ class Watch:
             "resume": lambda _: self._pause(False),
             "hold": lambda _: self._hold(True),
             "release": lambda _: self._hold(False),
-            "doctor": lambda _: self._status,
+            "doctor": lambda _: self._doctor(),
         }
         self._radio = tune(orders, self._follow) if tune else None
 
@@ -60,7 +67,6 @@ class Watch:
 
     def talk(self, status: Mapping[str, Any], figures: Mapping[str, Any]) -> None:
         """Tell the fleet how we are and obey it. Raises JournalFull."""
-        self._status = status
         if self._radio is not None:
             self._radio.talk(status, figures, self.settled.config.mqtt.metric_s)
 
@@ -82,6 +88,13 @@ class Watch:
         """Until `release`, restarts included."""
         self._journal.remember(HOLD, "held" if held else "")
         return {"held": held}
+
+    def _doctor(self) -> Future[Mapping[str, Any]]:
+        """Beside the loop, which has no seconds to give. Who asks meanwhile gets the same answer."""
+        if self._checked is None or self._checked.done():
+            self._checked = checked = Future[Mapping[str, Any]]()
+            threading.Thread(target=lambda: checked.set_result(self._checkup()), name="doctor", daemon=True).start()
+        return self._checked
 
     def _follow(self, wishes: Mapping[str, Any]) -> Outcome:
         self.settled = settle(self._config, wishes)

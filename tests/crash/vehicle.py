@@ -65,7 +65,7 @@ class Car:
 
 
 def compose(config: Config, clock: SystemClock) -> Vehicle:
-    made = vehicle(config, clock, NoiseTrainer())
+    made = vehicle(config, clock, dict, NoiseTrainer())
     made.parts.odometer = Car(made.parts.logbook, math.inf if config.market.min_pay == "0" else 20)
     return made
 

@@ -114,7 +114,7 @@ def ride(town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
             "gates": {"pause_above_load": 1.0, "resume_below_load": 1.0, "disk_free_mb": 0},
         }
         config = load(car.config(**{**usual, **tables}))
-        made = Ride(town, car, vehicle(config, SystemClock(), Honest()), Wheel())
+        made = Ride(town, car, vehicle(config, SystemClock(), dict, Honest()), Wheel())
         made.vehicle.parts.odometer = made.wheel
         open_ones.append(made)
         return made

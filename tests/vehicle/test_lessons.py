@@ -102,7 +102,7 @@ def test_a_strangers_network_is_learnt_from_a_folder_entered_and_accepted(
         trip={"trigger_m": 20, "ignition_off_s": 1.0},
         gates={"pause_above_load": 1.0, "resume_below_load": 1.0, "disk_free_mb": 0},
     )
-    ride = Ride(town, car, vehicle(load(config), SystemClock()), Wheel())
+    ride = Ride(town, car, vehicle(load(config), SystemClock(), dict), Wheel())
     ride.vehicle.parts.odometer = ride.wheel
     ride.wheel.drives = True
     ride.until_it_is(State.TRAINING)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ class Street:
         self.workshop: PahoLink = self.broker.link("workshop", [f"{TOPICS.root}/#", "homeassistant/#"])
         until(lambda: self.workshop.connected)
         self.heard: list[Message] = []
+        self.examinations, self.doctor_is_done = 0, threading.Event()
         self.start()
 
     def start(self, **mqtt: Any) -> None:
@@ -54,7 +56,12 @@ class Street:
         host = ScriptedHost(Conditions(temperature_c=80))
         self.log = io.StringIO()
         tune = partial(Radio, config, self.journal, SystemClock())
-        self.watch = Watch(config, host, self.journal, Log(stream=self.log), tune)
+        self.watch = Watch(config, host, self.journal, Log(stream=self.log), self.examined, tune)
+
+    def examined(self) -> Mapping[str, Any]:
+        self.examinations += 1
+        self.doctor_is_done.wait(60)
+        return {"healthy": True, "checks": [{"name": "disk", "state": "good", "seconds": 0.1}]}
 
     def stop(self) -> None:
         self.watch.close()
@@ -70,6 +77,9 @@ class Street:
         self.watch.talk(STATUS, {"temperature_celsius": 80.0, "latitude": 48.1})
         self.heard += self.workshop.receive()
         return [json.loads(m.payload or b"null") for m in self.heard if m.topic == topic]
+
+    def order(self, verb: str, id: str) -> None:
+        self.workshop.publish(Message(TOPICS.command(verb), json.dumps({"id": id}).encode()))
 
     def wish(self, id: str, **settings: Any) -> Any:
         """The report on it."""
@@ -101,6 +111,22 @@ def test_a_wish_for_a_stricter_gate_shuts_it_and_is_reported(street: Street) -> 
     assert "setting.followed key=gates.pause_above_c value=79" in street.log.getvalue()
     assert "setting.refused key=gates.pause_below_volts" in street.log.getvalue()
     until(lambda: street.on(TOPICS.state) and "temperature" in street.watch.closed)
+
+
+def test_the_doctor_is_asked_from_afar_once_for_all_who_ask_and_the_vehicle_goes_on_meanwhile(street: Street) -> None:
+    for id in ("1", "2", "1"):
+        street.order("doctor", id)
+    street.order("pause", "3")
+    assert until(lambda: street.on(TOPICS.reply("pause")))[0]["ok"]
+    assert street.on(TOPICS.reply("doctor")) == []
+    street.doctor_is_done.set()
+    found = until(lambda: (heard := street.on(TOPICS.reply("doctor"))) and len(heard) == 2 and heard)
+    assert {answer["id"] for answer in found} == {"1", "2"}
+    assert found[0]["result"] == {"healthy": True, "checks": [{"name": "disk", "state": "good", "seconds": 0.1}]}
+    assert street.examinations == 1
+    street.order("doctor", "1")
+    until(lambda: len(street.on(TOPICS.reply("doctor"))) == 3)
+    assert street.examinations == 1
 
 
 def test_a_wish_outlives_the_vehicles_restart_and_the_brokers_loss(street: Street) -> None:

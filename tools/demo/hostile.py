@@ -54,4 +54,4 @@ class NoiseTrainer:
 
 if __name__ == "__main__":
     config = load(sys.argv[1])
-    run_until_told(lambda clock: vehicle(config, clock, NoiseTrainer()))
+    run_until_told(lambda clock: vehicle(config, clock, dict, NoiseTrainer()))
