@@ -55,8 +55,18 @@ def test_a_state_that_flutters_is_said_once_a_second_at_most() -> None:
     street = Street()
     for number in range(100):
         street.clock.sleep(0.1)
-        street.presence.state(True, [], {"samples": number})
+        street.presence.state(number % 2 == 0, [], {})
     assert 9 <= len(street.heard()) <= 11
+
+
+def test_metres_and_steps_wait_for_the_next_minute() -> None:
+    street = Street()
+    for number in range(121):
+        street.presence.state(
+            True, [], {"trip": {"phase": "driving", "metres": 10 * number}, "jobs": [{"steps": number}]}
+        )
+        street.clock.sleep(1)
+    assert [said["trip"]["metres"] for said in street.heard()] == [0, 600, 1200]
 
 
 def test_no_position_stands_in_the_state() -> None:
