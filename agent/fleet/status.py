@@ -40,8 +40,8 @@ class Presence:
         self._say(STOPPED)
 
     def state(self, healthy: bool, troubles: list[str], facts: Mapping[str, Any]) -> None:
-        """Say how the vehicle stands, when more than numbers changed or it is time; cheap to call every turn. `troubles`
-        are sentences, `facts` what else the page shows: account, trip, jobs, training, software, profile."""
+        """Say how the vehicle stands, when more than numbers changed or it is time; cheap to call every turn.
+        `troubles` are sentences, `facts` what else the page shows: account, trip, jobs, training, software, profile."""
         now = self._clock.monotonic()
         state = {"healthy": healthy, "troubles": troubles[:10], **redacted(facts)}
         age, words = now - self._said_at, _without_numbers(state)
