@@ -31,7 +31,8 @@ STALE_AFTER = 2.5
 
 SHOWN = (
     "metres", "seconds", "round", "number", "model", "reward", "stake", "reason", "samples", "steps", "held_back",
-    "contribution", "ledger", "credit", "returned", "settlement", "paid", "why", "codes",
+    "shadow", "shadow_last", "shadow_worse", "contribution", "ledger", "credit", "returned", "settlement", "paid",
+    "why", "codes",
 )  # fmt: skip
 """Facts of a job that the page shows. `transaction` and `closing` come from the `hash` of the events of that name."""
 MAX_NUMBER = 10**9

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from agent.fleet.loopback import LoopbackBroker, LoopbackLink
@@ -12,36 +12,10 @@ from agent.fleet.status import Presence, last_will
 from agent.fleet.telegram import describer
 from agent.fleet.topics import VehicleTopics
 from agent.host.clock import ManualClock
-from agent.journal import Event
 from tests.fleet.page.family import MODEL, cid
+from tools.simulation.vehicle import MemoryLog
 
 UNIT = 10_000_000
-
-
-class Log:
-    """A journal in memory: what an outbox needs and no more."""
-
-    def __init__(self) -> None:
-        self.written: list[Event] = []
-        self._notes: dict[str, str] = {}
-
-    def append(self, job: str, kind: str, data: dict[str, Any], at: float) -> None:
-        self.written.append(Event(len(self.written) + 1, job, kind, data, at))
-
-    def events(self, job: str | None = None, after: int = 0, limit: int | None = None) -> Iterator[Event]:
-        return iter(self.written[after : None if limit is None else after + limit])
-
-    def cursor(self, name: str) -> int:
-        return int(self._notes.get(name, 0))
-
-    def advance(self, name: str, seq: int) -> None:
-        self._notes[name] = str(max(seq, self.cursor(name)))
-
-    def note(self, name: str) -> str | None:
-        return self._notes.get(name)
-
-    def remember(self, name: str, text: str) -> None:
-        self._notes[name] = text
 
 
 def tx(name: str) -> str:
@@ -49,13 +23,14 @@ def tx(name: str) -> str:
 
 
 def honest(number: int, round_cid: str = cid("round-0"), credit: int = UNIT // 2) -> list[tuple[str, dict[str, Any]]]:
-    """A job from its trip to its pay."""
+    """A job from its trip to its pay. Every fifth car finds the round worse than the one before on its own roads."""
+    shadow = {"shadow": 8.25, "shadow_last": 7.5 if number % 5 == 0 else 9.0, "shadow_worse": number % 5 == 0}
     return [
         ("opened", {"metres": 1200}),
         ("chosen", {"round": round_cid, "number": 0, "model": MODEL, "reward": 10 * UNIT, "stake": 5 * UNIT}),
         ("fetched", {}),
         ("arrived", {"reason": "standstill", "metres": 3400}),
-        ("trained", {"samples": 410, "steps": 100, "held_back": 3.2}),
+        ("trained", {"samples": 410, "steps": 100, "held_back": 3.2, **shadow}),
         ("stored", {"contribution": cid(f"contribution-{number}")}),
         ("signed", {"envelope": "AAAA", "hash": tx(f"entry-{number}"), "stake": 5 * UNIT}),
         ("entered", {"ledger": 12}),
@@ -78,7 +53,7 @@ class Car:
     def __init__(self, broker: LoopbackBroker, clock: ManualClock, name: str, fleet: str = "north") -> None:
         self.topics = VehicleTopics(fleet, name)
         self.link = LoopbackLink(broker, will=last_will(self.topics, f"session-{name}"))
-        self.log, self.clock = Log(), clock
+        self.log, self.clock = MemoryLog(), clock
         self.presence = Presence(self.link, self.topics, f"session-{name}", clock)
         self.outbox = Outbox(self.log, self.link, describer(self.topics))
         self.presence.online()

@@ -21,7 +21,8 @@ from agent.fleet.telegram import describer
 from agent.fleet.topics import VehicleTopics
 from agent.host.clock import ManualClock
 from tests.fleet.brokers import Amqtt, until
-from tests.fleet.page.street import Log, honest
+from tests.fleet.page.street import honest
+from tools.simulation.vehicle import MemoryLog
 from tests.fleet.page.test_server import Browser
 
 pytestmark = pytest.mark.slow
@@ -51,7 +52,7 @@ def milepost(config: Path, *words: str) -> list[str]:
 
 @pytest.fixture
 def car(broker: Amqtt) -> None:
-    topics, log = VehicleTopics("north", "car-1"), Log()
+    topics, log = VehicleTopics("north", "car-1"), MemoryLog()
     link = broker.link("car-1")
     until(lambda: link.connected)
     presence = Presence(link, topics, "s", ManualClock())

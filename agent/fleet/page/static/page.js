@@ -49,6 +49,14 @@ const said = ({ facts: f }) => [["entry", f.transaction], ["settlement", f.settl
 const why = (job) => (job.outcome === "accepted" ? "" : job.facts.reason || "");
 const roundOf = ({ facts: f }) => (f.round === undefined ? "" : f.number === undefined ? short(f.round) : `${String(f.model || "").split(":")[0]} ${f.number}`);
 
+// The round's figure on the roads of this trip, beside that of the round before it.
+function onItsRoads({ facts: f }) {
+  if (typeof f.shadow !== "number") return "";
+  const unit = { deg: " deg" }[rounds.get(f.round)?.unit] ?? "", figure = (value) => `${value.toPrecision(3)}${unit}`;
+  const before = typeof f.shadow_last === "number" ? `, ${figure(f.shadow_last)} the one before` : "";
+  return `${f.shadow_worse === true ? "worse here: " : "here "}${figure(f.shadow)}${before}`;
+}
+
 const lists = {
   vehicles: new Rows($("vehicle-rows"), [
     { name: "who", text: (v) => v.key, node: (v) => vehicleLink(v.key) },
@@ -63,7 +71,7 @@ const lists = {
   contributions: new Rows($("contribution-rows"), [
     { name: "who", text: (job) => job.vehicle, node: (job) => vehicleLink(job.vehicle) },
     { name: "job", text: (job) => job.id },
-    { name: "round", text: roundOf, node: (job) => el("span", { title: job.facts.round ?? "" }, roundOf(job)) },
+    { name: "round", text: (job) => `${roundOf(job)}\n${onItsRoads(job)}`, node: (job) => [el("span", { title: job.facts.round ?? "" }, roundOf(job)), onItsRoads(job) ? el("div", { class: job.facts.shadow_worse === true ? "trouble" : "faint" }, onItsRoads(job)) : null] },
     { name: "verdict", text: (job) => `${job.outcome || job.state}\n${why(job)}`, node: (job) => [word(KINDS[job.outcome] || "none", job.outcome || job.state), why(job) ? el("div", { class: "faint" }, why(job)) : null] },
     { name: "n credit", label: "VLM", text: (job) => units(job.facts.credit, 4) },
     { name: "n stake", label: "DLC staked", text: (job) => units(job.facts.stake) },
