@@ -19,7 +19,7 @@ from tools.demo.road import Course
 from tools.demo.stage import Stage
 
 SYNTHETIC_S = 220.0
-TRIP_S = 120.0
+TRIP_S = 300.0
 """Longest wall time of a trip, until its jobs are closed."""
 LOOK_S = 0.3
 STEPS = (
@@ -55,9 +55,13 @@ def play(folder: Path, drive: Path | None, route: Path | None, rounds: int, seed
     with Crew(folder / "logs") as crew:
         with console.status("Starting ledger and broker, issuing DLC, cutting up the drive"):
             scene, stretches = stage.prepare(folder, crew, Course.of(drive), route, rounds)
-            weights, graph = stage.network(folder, scene.course.initiators_own(stage.INPUT), seed)
+            weights, graph, step_s = stage.network(folder, scene.course.initiators_own(stage.INPUT), seed)
+            scene.speed = stage.speed(stretches, step_s)
         if not scene.course.drive.knows_movement and route is None:
             console.print(f"The drive does not know its speed: {stage.NOMINAL_MPS:g} m/s are taken for it.")
+        console.print(
+            f"Drives are played at {scene.speed:.1f} times their own speed (a training step: {step_s * 1000:.0f} ms)."
+        )
         before = report.balances(scene)
         with console.status("The initiator publishes round 0"):
             published = _initiator(scene, "publish", "--weights", str(weights), "--graph", str(graph))

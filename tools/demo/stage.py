@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -23,8 +24,12 @@ PASSPHRASE = "Milepost Demo ; 2026"  # noqa: S105 - the name of a network
 VEHICLES = (("vehicle-1", "honest", 0.4), ("vehicle-2", "honest", 0.4), ("vehicle-3", "hostile", 0.2))
 """Name, role, share of the drive."""
 VALIDATORS = 3
-SPEED = 1.6
-"""How fast drives are played."""
+SPEEDS = 0.2, 1.6
+"""How fast drives are played, at least and at most: slower where the machine is slow or has other things to do."""
+TRIP_STEPS = 60
+"""Training steps for which each trip is to have time."""
+START_S = 6.0
+"""From the start of a trip to its first step."""
 TRIGGER_M = 40
 WARM_UP_STEPS = 60
 NOMINAL_MPS = 8.0
@@ -50,6 +55,7 @@ class Stage:
     vehicles: tuple[Party, ...]
     validators: tuple[Party, ...]
     dlc: Asset
+    speed: float = SPEEDS[1]
 
     @property
     def everybody(self) -> tuple[Party, ...]:
@@ -78,7 +84,9 @@ class Stage:
         }
 
     def vehicle_config(self, party: Party, stretch: Stretch) -> None:
-        source = f"replay:{self.course.folder}?start={stretch.start_s:.2f}&end={stretch.end_s:.2f}&speed={SPEED}"
+        source = (
+            f"replay:{self.course.folder}?start={stretch.start_s:.2f}&end={stretch.end_s:.2f}&speed={self.speed:.2f}"
+        )
         source += f"&steering={self.course.steering}"
         if not self.course.drive.knows_movement:
             source += f"&route={self.route}" if self.route else f"&nominal_mps={NOMINAL_MPS}"
@@ -154,33 +162,44 @@ def _toml(value: Any) -> str:
     return json.dumps(value)
 
 
-def network(folder: Path, own: TestSet, seed: int) -> tuple[Path, Path]:
+def speed(stretches: Sequence[Sequence[Stretch]], step_s: float) -> float:
+    """How fast the drives can be played, so that a trip has time for its steps where one takes `step_s` to a party that
+    has the machine for itself. The vehicles share it."""
+    honest = (trip for mine, (_, role, _) in zip(stretches, VEHICLES, strict=True) if role == "honest" for trip in mine)
+    shortest = min(trip.end_s - trip.start_s for trip in honest)
+    slowest, fastest = SPEEDS
+    return min(fastest, max(slowest, shortest / (START_S + TRIP_STEPS * len(VEHICLES) * step_s)))
+
+
+def network(folder: Path, own: TestSet, seed: int) -> tuple[Path, Path, float]:
     """Round 0's weights and graph, as an initiator would export them: trained a little on `own`, the first seconds of
-    the drive, which are the initiator's. Returns the two files."""
+    the drive, which are the initiator's. Returns the two files, and the seconds that a step took."""
     from agent.learn import export, graph, networks, weights
 
     made = networks.build(Round.model_construct(architecture=ARCHITECTURE, input=INPUT, task=TASK), seed=seed)
-    _warm_up(made, own, seed)
+    step_s = _warm_up(made, own, seed)
     exported = export.export(made, INPUT)
     weights_file, graph_file = folder / "weights.safetensors", folder / "model.onnx"
     weights_file.write_bytes(weights.dump(graph.check(exported).weights))
     graph_file.write_bytes(exported)
-    return weights_file, graph_file
+    return weights_file, graph_file, step_s
 
 
-def _warm_up(network: Any, own: TestSet, seed: int) -> None:
-    """Any PyTorch code may make round 0; this is the least there is."""
+def _warm_up(network: Any, own: TestSet, seed: int) -> float:
+    """Any PyTorch code may make round 0; this is the least there is. Returns the seconds that a step took."""
     import torch
     from torch.nn.functional import smooth_l1_loss
 
     images, labels = torch.from_numpy(own.images), torch.from_numpy(own.labels) / float(TASK.scale)
     optimizer, draw = torch.optim.Adam(network.parameters(), 5e-4), torch.Generator().manual_seed(seed)
+    began = time.monotonic()
     for _ in range(WARM_UP_STEPS):
         rows = torch.randint(len(own), (RECIPE.batch,), generator=draw)
         loss = smooth_l1_loss(network(images[rows])[:, 0], labels[rows])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+    return (time.monotonic() - began) / WARM_UP_STEPS
 
 
 def prepare(
