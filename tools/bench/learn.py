@@ -30,6 +30,8 @@ SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 FPS = 20.0
 SLICE_S = 5.0
 LOOK_S = 0.005
+PAUSE_S = 3.0
+"""How long is waited for a step that comes late, after a gate was shut."""
 COMPARED_S = 120.0
 """The most that speeds are compared for: longer gives no better figure."""
 
@@ -142,6 +144,18 @@ def trained(trainer: ChildTrainer, child: psutil.Process, seconds: float) -> Pac
     return Pace((after - before) / (stop - start), (spent_then - spent) / (after - before))
 
 
+def pause(trainer: ChildTrainer) -> float:
+    """Seconds from a gate that shuts to the last step that was still done."""
+    began = last = time.monotonic()
+    before = trainer.progress().steps
+    trainer.hold(True)
+    while time.monotonic() - began < PAUSE_S:
+        if (steps := trainer.progress().steps) != before:
+            before, last = steps, time.monotonic()
+        time.sleep(LOOK_S)
+    return last - began
+
+
 class Bare:
     """What one writes by hand: network, optimizer, loss, frames in one tensor."""
 
@@ -196,6 +210,9 @@ def speed(folder: Path, drive: Drive, seconds: float, device: str, threads: int)
     length = seconds / (2 * turns)
     for _ in range(turns):
         pairs.append((trained(trainer, child, length), bare.trained(length)))
+    trainer.hold(False)
+    time.sleep(1)
+    pause_s = pause(trainer)
     trainer.close()
     ours, theirs = (statistics.median(pair[side].per_second for pair in pairs) * round.recipe.batch for side in (0, 1))
     turned = [one.per_second / other.per_second for one, other in pairs]
@@ -204,6 +221,7 @@ def speed(folder: Path, drive: Drive, seconds: float, device: str, threads: int)
         "cpu_ratio": figures(statistics.median(other.cpu_s / one.cpu_s for one, other in pairs)),
         "samples_per_s": figures(ours),
         "bare_samples_per_s": figures(theirs),
+        "pause_s": figures(pause_s),
         "turns": [figures(turn) for turn in turned],
     }
 
