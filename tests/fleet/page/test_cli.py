@@ -22,8 +22,8 @@ from agent.fleet.topics import VehicleTopics
 from agent.host.clock import ManualClock
 from tests.fleet.brokers import Amqtt, until
 from tests.fleet.page.street import honest
-from tools.simulation.vehicle import MemoryLog
 from tests.fleet.page.test_server import Browser
+from tools.simulation.vehicle import MemoryLog
 
 pytestmark = pytest.mark.slow
 
