@@ -119,6 +119,9 @@ class Recipe(Part):
 
     steps: int = Field(ge=1, le=1_000_000)
     batch: int = Field(ge=1, le=4096)
+    passes: int = Field(default=8, ge=1, le=1_000_000)
+    """How often a sample is drawn on average before training waits for new ones. Without it a fast computer would
+    spend all steps on the first seconds of a trip."""
     learning_rate: Number = Field(gt=0, le=1)
     minimum_samples: int = Field(ge=1)
     pull: Number = Field(default=Decimal(0), ge=0)

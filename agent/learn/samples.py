@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from agent.core.documents import Input
+from agent.core.documents import Input, Recipe
 
 Image = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.float32]
@@ -114,10 +114,10 @@ class Samples:
     def __repr__(self) -> str:
         return f"<Samples {len(self.trip)} of {self.trip.added}, held back {len(self.held)}>"
 
-    @property
-    def enough(self) -> bool:
-        """Whether a first step makes sense."""
-        return len(self.trip) >= START
+    def suffice(self, recipe: Recipe, steps: int, seen: int = 0) -> bool:
+        """Whether one more step makes sense after `steps`: there are samples, and they were not drawn `passes` times
+        yet. `seen`: how many there were, where a crash has lost some."""
+        return len(self.trip) >= START and steps * recipe.batch < recipe.passes * max(seen, self.trip.added)
 
     def add(self, image: Image, label: float, seconds: float) -> Use:
         """Take a sample, `seconds` after the trip's first; says what it is used for."""

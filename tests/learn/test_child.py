@@ -140,6 +140,19 @@ def test_a_shut_gate_stops_training_between_two_steps_and_frames_still_come_in(
     until(lambda: trainer.progress().steps > steps)
 
 
+def test_a_fast_computer_waits_for_new_frames_instead_of_learning_the_first_ones_by_heart(
+    trainer: ChildTrainer, tmp_path: Path
+) -> None:
+    trainer.start(task(tmp_path, batch=16, passes=4))
+    for frame in road(40):
+        trainer.feed(frame)
+    until(lambda: trainer.progress().samples == 40 and trainer.progress().steps == 10)
+    assert _steps_in_a_second(trainer) == 0
+    for frame in road(20, start=40):
+        trainer.feed(frame)
+    until(lambda: trainer.progress().samples == 60 and trainer.progress().steps == 15)
+
+
 def _steps_in_a_second(trainer: ChildTrainer) -> int:
     before = trainer.progress().steps
     time.sleep(1)

@@ -55,6 +55,11 @@ def test_training_ends_with_its_planned_steps(tmp_path: Path) -> None:
     assert _drive(task(tmp_path, steps=20)).steps == 20
 
 
+def test_no_sample_is_drawn_more_often_than_the_recipe_says(tmp_path: Path) -> None:
+    trained = _drive(task(tmp_path, batch=16, passes=4))
+    assert trained.steps == -(-trained.samples * 4 // 16)
+
+
 def test_the_pull_keeps_the_weights_near_the_rounds(tmp_path: Path) -> None:
     def moved(pull: str) -> float:
         what = task(tmp_path / pull, pull=pull)

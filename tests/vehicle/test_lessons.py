@@ -79,7 +79,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         "task": COLOURS,
         "architecture": Architecture(name="onnx"),
         "input": INPUT,
-        "recipe": Recipe(steps=80, batch=32, learning_rate="0.01", minimum_samples=50),
+        "recipe": Recipe(steps=80, batch=32, passes=100, learning_rate="0.01", minimum_samples=50),
     }
     with Localnet() as net:
         yield found(net, tmp_path_factory.mktemp("town"), lesson=Lesson(network, unseen), **plan)

@@ -114,6 +114,7 @@ def test_a_wish_for_a_stricter_gate_shuts_it_and_is_reported(street: Street) -> 
 
 
 def test_the_doctor_is_asked_from_afar_once_for_all_who_ask_and_the_vehicle_goes_on_meanwhile(street: Street) -> None:
+    until(lambda: street.on(TOPICS.state))  # it is connected, and hears what is said now
     for id in ("1", "2", "1"):
         street.order("doctor", id)
     street.order("pause", "3")

@@ -11,6 +11,7 @@ BENCHES = {
     "content": "Content addressing against plain sha256; a bad link.",
     "update": "Encoded updates against dense ones, on MNIST and a real drive.",
     "learn": "The agent's trainer against a bare PyTorch loop.",
+    "passes": "What a fast computer learns on a trip, by how often it may draw a frame.",
     "fusion": "Fused vehicles against each alone and against central training.",
     "signs": "Traffic signs, learnt from a folder and from a teacher.",
     "deepchain": "The DeepChain paper's experiment on MNIST.",

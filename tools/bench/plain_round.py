@@ -14,6 +14,7 @@ def plain_round(
     *,
     steps: int = 400,
     batch: int = 64,
+    passes: int = 1_000_000,
     learning_rate: str = "0.001",
     minimum_samples: int = 1,
     pull: str = "0",
@@ -22,7 +23,7 @@ def plain_round(
     task: Task | None = None,
     sample: Input | None = None,
 ) -> Round:
-    """Steering with a PilotNet at 66 x 200 YUV, unless told otherwise."""
+    """Steering with a PilotNet at 66 x 200 YUV, unless told otherwise, and no waiting for new frames."""
     return Round(
         model=f"DLMroad:{NOBODY}",
         number=0,
@@ -32,6 +33,7 @@ def plain_round(
         recipe=Recipe(
             steps=steps,
             batch=batch,
+            passes=passes,
             learning_rate=Decimal(learning_rate),
             minimum_samples=minimum_samples,
             pull=Decimal(pull),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -163,12 +164,12 @@ def _toml(value: Any) -> str:
 
 
 def speed(stretches: Sequence[Sequence[Stretch]], step_s: float) -> float:
-    """How fast the drives can be played, so that a trip has time for its steps where one takes `step_s` to a party that
-    has the machine for itself. The vehicles share it."""
+    """How fast the drives can be played, so that a trip has time for its steps where one takes `step_s` on one core."""
     honest = (trip for mine, (_, role, _) in zip(stretches, VEHICLES, strict=True) if role == "honest" for trip in mine)
     shortest = min(trip.end_s - trip.start_s for trip in honest)
     slowest, fastest = SPEEDS
-    return min(fastest, max(slowest, shortest / (START_S + TRIP_STEPS * len(VEHICLES) * step_s)))
+    shared = max(1.0, len(VEHICLES) / len(os.sched_getaffinity(0)))
+    return min(fastest, max(slowest, shortest / (START_S + TRIP_STEPS * shared * step_s)))
 
 
 def network(folder: Path, own: TestSet, seed: int) -> tuple[Path, Path, float]:
@@ -190,6 +191,7 @@ def _warm_up(network: Any, own: TestSet, seed: int) -> float:
     import torch
     from torch.nn.functional import smooth_l1_loss
 
+    torch.set_num_threads(1)  # as the vehicles have it
     images, labels = torch.from_numpy(own.images), torch.from_numpy(own.labels) / float(TASK.scale)
     optimizer, draw = torch.optim.Adam(network.parameters(), 5e-4), torch.Generator().manual_seed(seed)
     began = time.monotonic()
