@@ -62,10 +62,11 @@ class Ranked:
     lost: str = ""
 
 
-def net_pay(candidate: Candidate, means: Means) -> Stroops:
-    """Expected XLM stroops, rounded down."""
+def net_pay(reward: Fraction | Stroops, stake: Stroops, stake_price: Fraction, means: Means) -> Stroops:
+    """Expected XLM stroops, rounded down, of work that earns `reward` XLM stroops if it is accepted. `stake`: DLC
+    stroops, the fee with it; `stake_price`: XLM for one DLC."""
     p = means.accept_probability
-    expected = p * candidate.reward - (1 - p) * candidate.stake * candidate.stake_price - means.fees
+    expected = p * reward - (1 - p) * stake * stake_price - means.fees
     return expected.numerator // expected.denominator
 
 
@@ -92,7 +93,7 @@ def why_not(candidate: Candidate, net: Stroops, means: Means) -> str:
 
 def rank(candidates: Sequence[Candidate], means: Means) -> list[Ranked]:
     """All candidates, the winner first when there is one (its `lost` is '')."""
-    priced = [(candidate, net_pay(candidate, means)) for candidate in candidates]
+    priced = [(c, net_pay(c.reward, c.stake, c.stake_price, means)) for c in candidates]
     judged = [Ranked(c, net, why_not(c, net, means)) for c, net in priced]
     judged.sort(key=lambda r: (bool(r.lost), -r.net, r.candidate.since, r.candidate.offer))
     return [

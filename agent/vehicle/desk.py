@@ -11,10 +11,11 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from agent.core.choice import net_pay
 from agent.core.documents import Round
 from agent.core.job import Job, Step
 from agent.core.ledger import Account
-from agent.core.money import XLM, Asset, stroops, text
+from agent.core.money import XLM, Asset, Stroops, stroops, text
 from agent.errors import Refused, TryAgain, Unavailable
 from agent.host.sections import Config
 from agent.ledger.envelope import Signed, build, signed, stake_id
@@ -22,7 +23,7 @@ from agent.ledger.horizon import Horizon
 from agent.ledger.receipt import offer_ids, received
 from agent.ledger.submission import Entered, Lapsed, look
 from agent.market import bundle, entry, settlement, strikes
-from agent.vehicle.offers import Market, chance, listings, survey, unwilling
+from agent.vehicle.offers import Market, chance, listings, means, survey, unwilling
 from agent.vehicle.workshop import Workshop
 
 if TYPE_CHECKING:
@@ -127,6 +128,8 @@ class Desk:
         if stake > stroops(self.config.market.max_stake):
             return [("passed", {"reason": f"the stake rose to {text(stake)} DLC, above market.max_stake"})]
         price = self.horizon.price(Asset.parse(round_.stake.asset), XLM)
+        if against := self._not_worth(job, round_, account, stake, price):
+            return [("passed", {"reason": against})]
         operations = entry.entry(round_, account, stake, price, head.closed_at)
         made = self._signed(account, operations, head.closed_at, job)
         facts = {
@@ -201,6 +204,17 @@ class Desk:
         if newest - round_.number > round_.staleness:
             return f"round {round_.number} is closed: the newest is {newest}"
         return ""
+
+    def _not_worth(self, job: Job, round_: Round, account: Account, stake: Stroops, price: Fraction) -> str:
+        """Why the pay for the steps that were done is not worth the stake, or ''. The choice assumed all of them."""
+        dlc, steps = Asset.parse(round_.stake.asset), job.facts["steps"]
+        mine = means(self.config, account, dlc, chance(self.config.market.accept_probability, self.outcomes()))
+        reward = job.facts["reward"] * Fraction(steps, max(steps, round_.recipe.steps))
+        net = net_pay(reward, stake + round_.stake.fee, price, mine)
+        if net >= mine.min_pay:
+            return ""
+        done = f"{steps} of {round_.recipe.steps} steps were done"
+        return f"{done}: the expected net pay of {text(net)} XLM is below market.min_pay"
 
     def _account(self) -> Account:
         account = self.horizon.account(self.keypair.public_key)

@@ -70,7 +70,7 @@ def test_the_winner_has_the_highest_net_pay_of_those_that_can_be_served_and_ever
 ) -> None:
     ranked = rank(offered, mine)
     assert sorted(r.candidate.offer for r in ranked) == sorted(c.offer for c in offered)
-    assert all(r.net == net_pay(r.candidate, mine) for r in ranked)
+    assert all(r.net == net_pay(r.candidate.reward, r.candidate.stake, r.candidate.stake_price, mine) for r in ranked)
     assert all(r.lost for r in ranked[1:])
     servable = [r for r in ranked if r.lost in ("", "another offer pays more")]
     assert all(r.net >= mine.min_pay for r in servable)
@@ -92,7 +92,7 @@ def test_of_equal_offers_the_older_wins() -> None:
 
 
 def test_the_net_pay_is_the_formula_of_the_protocol() -> None:
-    assert net_pay(FAIR, RICH) == 36 * UNIT - UNIT // 2 - 1000
+    assert net_pay(FAIR.reward, FAIR.stake, FAIR.stake_price, RICH) == 36 * UNIT - UNIT // 2 - 1000
 
 
 @pytest.mark.parametrize(

@@ -195,6 +195,23 @@ def test_a_camera_that_gives_no_frame_is_told_and_stakes_nothing(ride: Callable[
     assert "signed" not in one.kinds
 
 
+def test_a_trip_on_which_little_was_learnt_stakes_nothing_for_it(
+    ride: Callable[..., Ride], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish = Honest.finish
+    monkeypatch.setattr(Honest, "finish", lambda self, task: dataclasses.replace(finish(self, task), steps=1))
+    one = ride(market={"min_pay": "4"})
+    one.wheel.drives = True
+    one.until_it_is(State.TRAINING)
+    one.until(lambda: one.frames > 3)
+    one.wheel.drives = False
+    one.until(lambda: "passed" in one.kinds)
+    (job,) = every_job(one.logbook.journal).values()
+    why = "1 of 10 steps were done: the expected net pay of 3.0650000 XLM is below market.min_pay"
+    assert job.facts["reason"] == why
+    assert "signed" not in one.kinds
+
+
 def test_a_ledger_that_is_away_keeps_no_car_from_driving(ride: Callable[..., Ride]) -> None:
     one = ride(ledger={"horizon": "http://127.0.0.1:9", "passphrase": "x", "timeout_s": 1})
     one.wheel.drives = True
