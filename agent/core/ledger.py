@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from agent.core.money import MAX_STROOPS, XLM, Asset, Stroops
@@ -53,6 +53,8 @@ class Account:
     threshold: int
     """Medium threshold: what a payment needs."""
     subentries: int = 0
+    data: Mapping[str, bytes] = field(default_factory=dict)
+    """Its data entries."""
 
     def free(self, asset: Asset) -> Stroops:
         """What can be spent of an asset now: above liabilities and, for XLM, above the reserve."""

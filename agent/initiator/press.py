@@ -216,7 +216,13 @@ class Press:
         """A new offer, or the standing one with a new memo."""
         dlm = self.plan.dlm(self.account)
         standing = [o for o in self.horizon.offers(self.account) if o.buying == dlm and o.selling.is_native]
-        return publish.offer(dlm, self.plan.budget_stroops, self.plan.reward_stroops, standing[0].id if standing else 0)
+        return publish.offer(
+            dlm,
+            self.plan.budget_stroops,
+            self.plan.reward_stroops,
+            self.horizon.head().sequence,
+            standing[0].id if standing else 0,
+        )
 
     # --- beneath
 

@@ -6,6 +6,7 @@ answer is "unknown" to the caller (`ledger.submission`), which asks again when i
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -84,10 +85,17 @@ class Horizon:
         with self._mapped():
             return None if record is None else _transaction(record)
 
-    def offering(self, seller: str, most: int) -> Iterator[Transaction]:
-        """The transactions that set an offer of the seller, newest first, as far as its `most` newest operations
-        go. Among an account's operations, unlike its transactions, are none that only traded with it."""
-        operations = self._pages(lambda server: server.operations().for_account(seller).order(desc=True), _set_by, 20)
+    def offering(self, seller: str, most: int, since: int | None = None) -> Iterator[Transaction]:
+        """The transactions that set an offer of the seller: newest first, or with `since` oldest first from that ledger
+        on; as far as `most` of its operations go. Among an account's operations, unlike its transactions, are none that
+        only traded with it."""
+
+        def builder(server: Server) -> Any:
+            call = server.operations().for_account(seller)
+            # Where a ledger begins among all operations: SEP-35.
+            return call.order(desc=True) if since is None else call.order(desc=False).cursor(since << 32)
+
+        operations = self._pages(builder, _set_by, 20)
         for transaction in islice(operations, most):
             if transaction and (found := self.find(transaction)):
                 yield found
@@ -267,6 +275,7 @@ def _account(record: Mapping[str, Any]) -> Account:
         subentries=int(record["subentry_count"])
         + int(record.get("num_sponsoring", 0))
         - int(record.get("num_sponsored", 0)),
+        data={str(name): base64.b64decode(value, validate=True) for name, value in record["data"].items()},
     )
 
 

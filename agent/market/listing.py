@@ -14,13 +14,14 @@ from agent.core.cid import Cid
 from agent.core.documents import Round
 from agent.core.ledger import Offer, Transaction
 from agent.core.money import XLM, Stroops, share
-from agent.errors import MilepostError, Refused
+from agent.errors import Malformed, MilepostError, Refused
 from agent.ledger.envelope import Opened, opened, own_asset
 from agent.ledger.horizon import Horizon
 from agent.ledger.receipt import offer_ids
+from agent.market.publish import entry
 
-LOOK_BACK = 1000
-"""Operations of the initiator that are searched for the one that set an offer."""
+LOOK_AHEAD = 1000
+"""Operations of the initiator that are searched for the one that set an offer, from the ledger on that it names."""
 ALL = 1_000_000
 """Operations of the initiator that are searched for the one that published a round."""
 
@@ -94,8 +95,13 @@ def publication(horizon: Horizon, round_: Round, cid: str, since: int = 0) -> Tr
 
 
 def _setting(horizon: Horizon, offer: Offer) -> tuple[Transaction, Opened] | None:
-    """The newest transaction that set the offer. Not by the ledger that last modified it: every partial fill does."""
-    for transaction in horizon.offering(offer.seller, LOOK_BACK):
+    """The first transaction that set the offer, from the ledger on that its seller's data entry names. So no payments
+    to the seller can bury it, and no partial fill hides it."""
+    account = horizon.account(offer.seller)
+    said = b"" if account is None else account.data.get(entry(offer.buying), b"")
+    if not (said.isdigit() and len(said) <= 10):
+        raise Malformed(what="the account", why=f"it has no data entry {entry(offer.buying)} that names a ledger")
+    for transaction in horizon.offering(offer.seller, LOOK_AHEAD, int(said)):
         envelope = opened(transaction.envelope, horizon.passphrase)
         made = offer_ids(transaction.result)
         for index, operation in enumerate(envelope.operations):

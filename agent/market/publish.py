@@ -12,6 +12,7 @@ from stellar_sdk import (
     AuthorizationFlag,
     ChangeTrust,
     CreateAccount,
+    ManageData,
     ManageSellOffer,
     Payment,
     SetOptions,
@@ -29,10 +30,19 @@ ISSUED: Stroops = 1_000_000 * UNIT
 """DLM and VLM that an initiator issues to its settlement account, once. What is missing there is unredeemed credit."""
 
 
-def offer(dlm: Asset, budget: Stroops, reward: Stroops, offer_id: int = 0) -> list[Operation]:
-    """Sell `budget` XLM for DLM so that 1.0 DLM fetches `reward` XLM. The memo says what for."""
+def offer(dlm: Asset, budget: Stroops, reward: Stroops, head: int, offer_id: int = 0) -> list[Operation]:
+    """Sell `budget` XLM for DLM so that 1.0 DLM fetches `reward` XLM. The memo says what for. The initiator's data
+    entry says from which ledger on to look for this transaction: after `head`, the newest when it was signed."""
     price = sdk_price(Fraction(UNIT, reward))
-    return [ManageSellOffer(sdk_asset(XLM), sdk_asset(dlm), text(budget), price, offer_id=offer_id)]
+    return [
+        ManageSellOffer(sdk_asset(XLM), sdk_asset(dlm), text(budget), price, offer_id=offer_id),
+        ManageData(entry(dlm), str(head + 1)),
+    ]
+
+
+def entry(dlm: Asset) -> str:
+    """The name of that data entry."""
+    return f"milepost/{dlm.code}"
 
 
 def operator_account(dlc: Asset, amount: Stroops, price: Fraction, home_domain: str | None = None) -> list[Operation]:

@@ -72,7 +72,9 @@ class Story:
         cid = town.store.put(bundle.lay(town.folder / "forged", {**made, bundle.ROUND: document.to_bytes()}))
         if publishes:
             (offer,) = training_offers(town.horizon, town.initiator.public_key)
-            operations = publish.offer(document.model_asset, 10 * REWARD, REWARD, offer.id)
+            operations = publish.offer(
+                document.model_asset, 10 * REWARD, REWARD, town.horizon.head().sequence, offer.id
+            )
             town.apply(operations, town.initiator, memo=cid.digest)
         return str(cid)
 

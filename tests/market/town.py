@@ -127,6 +127,10 @@ class Town:
         )
         return signed(envelope, *keys)
 
+    def offer(self, key: Keypair, dlm: Asset, memo: bytes | None, budget: Stroops = 100 * UNIT, id: int = 0) -> None:
+        """An offer of `budget` XLM at 1 for DLM that stands for the memo."""
+        self.apply(publish.offer(dlm, budget, UNIT, self.horizon.head().sequence, id), key, memo=memo)
+
     def apply(self, operations: Sequence[Operation], *keys: Keypair, memo: bytes | None = None) -> Signed:
         """In a ledger, and successful, when it returns."""
         made = self.signed(operations, *keys, memo=memo)

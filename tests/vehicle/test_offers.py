@@ -19,7 +19,7 @@ from agent.core.job import Job, Step
 from agent.core.money import UNIT, Asset
 from agent.host.config import load
 from agent.journal import Journal
-from agent.market import bundle, publish
+from agent.market import bundle
 from agent.vehicle.compose import survey
 from agent.vehicle.desk import Desk
 from agent.vehicle.offers import chance
@@ -102,7 +102,7 @@ def test_what_is_no_training_offer_is_passed_over_with_a_reason(car: Car) -> Non
     for memo in (None, rubbish.digest, Cid.parse(town.cid).digest):
         key = Keypair.random()
         town.net.fund(key.public_key)
-        town.apply(publish.offer(Asset("DLMx", key.public_key), 100 * UNIT, UNIT), key, memo=memo)
+        town.offer(key, Asset("DLMx", key.public_key), memo)
         initiators.append(key.public_key)
     market = survey(load(car.config(market={**_market(town), "initiators": initiators})))
     assert market.winner is not None

@@ -131,7 +131,8 @@ def open_market(desk: Desk, root: Keypair, store: FolderStore, folder: Path, veh
         folder / "round-0", {bundle.ROUND: round_.to_bytes(), bundle.WEIGHTS: weights.dump(FIRST_WEIGHTS)}
     )
     cid = store.put(home)
-    desk.enter(desk.transaction(publish.offer(dlm, budget, REWARD), initiator, memo=Cid.parse(str(cid)).digest))
+    offered = publish.offer(dlm, budget, REWARD, desk.horizon().head().sequence)
+    desk.enter(desk.transaction(offered, initiator, memo=Cid.parse(str(cid)).digest))
     return Market(desk.horizon, store, operator, initiator, own.public_key, committee, dlc, round_, str(cid))
 
 

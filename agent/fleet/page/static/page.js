@@ -49,7 +49,7 @@ const said = ({ facts: f }) => [["entry", f.transaction], ["settlement", f.settl
 const why = (job) => (job.outcome === "accepted" ? "" : job.facts.reason || "");
 const roundOf = ({ facts: f }) => (f.round === undefined ? "" : f.number === undefined ? short(f.round) : `${String(f.model || "").split(":")[0]} ${f.number}`);
 
-// The round's figure on the roads of this trip, beside that of the round before it.
+// The round's figure on the roads of this trip, beside that of the round before it; "" where there is none.
 function onItsRoads({ facts: f }) {
   if (typeof f.shadow !== "number") return "";
   const unit = { deg: " deg" }[rounds.get(f.round)?.unit] ?? "", figure = (value) => `${value.toPrecision(3)}${unit}`;
@@ -71,7 +71,7 @@ const lists = {
   contributions: new Rows($("contribution-rows"), [
     { name: "who", text: (job) => job.vehicle, node: (job) => vehicleLink(job.vehicle) },
     { name: "job", text: (job) => job.id },
-    { name: "round", text: (job) => `${roundOf(job)}\n${onItsRoads(job)}`, node: (job) => [el("span", { title: job.facts.round ?? "" }, roundOf(job)), onItsRoads(job) ? el("div", { class: job.facts.shadow_worse === true ? "trouble" : "faint" }, onItsRoads(job)) : null] },
+    { name: "round", text: (job) => `${roundOf(job)}\n${onItsRoads(job)}`, node: (job) => [el("span", { title: job.facts.round ?? "" }, roundOf(job)), el("div", { class: job.facts.shadow_worse === true ? "trouble" : "faint" }, onItsRoads(job))] },
     { name: "verdict", text: (job) => `${job.outcome || job.state}\n${why(job)}`, node: (job) => [word(KINDS[job.outcome] || "none", job.outcome || job.state), why(job) ? el("div", { class: "faint" }, why(job)) : null] },
     { name: "n credit", label: "VLM", text: (job) => units(job.facts.credit, 4) },
     { name: "n stake", label: "DLC staked", text: (job) => units(job.facts.stake) },
