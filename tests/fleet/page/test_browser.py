@@ -240,8 +240,8 @@ def test_a_round_that_does_worse_on_a_cars_own_roads_is_marked(town: Town) -> No
     marked = "document.querySelector('#contribution-rows .trouble')?.textContent"
     town.visit(1280, 900)
     town.browser.value(SHOW_MORE)
-    assert until(lambda: town.browser.value(marked)) == "worse here: 8.25, 7.50 the one before"
-    assert "here 8.25, 9.00 the one before" in town.browser.value("document.body.textContent")
+    assert until(lambda: town.browser.value(marked)) == "worse: 8.25 here, was 7.50"
+    assert "8.25 here, was 9.00" in town.browser.value("document.body.textContent")
 
 
 def test_a_vehicle_has_a_page_of_its_own(town: Town) -> None:

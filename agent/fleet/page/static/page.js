@@ -53,8 +53,8 @@ const roundOf = ({ facts: f }) => (f.round === undefined ? "" : f.number === und
 function onItsRoads({ facts: f }) {
   if (typeof f.shadow !== "number") return "";
   const unit = { deg: " deg" }[rounds.get(f.round)?.unit] ?? "", figure = (value) => `${value.toPrecision(3)}${unit}`;
-  const before = typeof f.shadow_last === "number" ? `, ${figure(f.shadow_last)} the one before` : "";
-  return `${f.shadow_worse === true ? "worse here: " : "here "}${figure(f.shadow)}${before}`;
+  const before = typeof f.shadow_last === "number" ? `, was ${figure(f.shadow_last)}` : "";
+  return `${f.shadow_worse === true ? "worse: " : ""}${figure(f.shadow)} here${before}`;
 }
 
 const lists = {
