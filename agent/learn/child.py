@@ -9,6 +9,7 @@ of memory.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import faulthandler
 import fcntl
 import os
@@ -32,6 +33,8 @@ from agent.learn.samples import Samples
 from agent.learn.wire import DEVICE_LOST, DONE, FAILED, Wire
 from agent.ports import TrainingTask
 
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
+"""As in malloc.h."""
 REPORT_S = 0.25
 STUCK_S = 300
 """A step that takes longer is a driver that hangs: the process ends itself and is started again."""
@@ -163,6 +166,7 @@ def main() -> int:
 
 def prepared(wire: Wire, setup: dict[str, Any]) -> Driver:
     """Torch within its bounds, and a driver."""
+    keep_freed_memory()
     import torch
 
     torch.set_num_threads(setup["threads"])
@@ -178,6 +182,15 @@ def prepared(wire: Wire, setup: dict[str, Any]) -> Driver:
         share = (setup["memory_mb"] << 20) / torch.cuda.get_device_properties(0).total_memory
         torch.cuda.set_per_process_memory_fraction(min(1.0, share))
     return Driver(wire, setup)
+
+
+def keep_freed_memory() -> None:
+    """For the next step. By default glibc (mallopt(3)) gives blocks as large as a layer's output back to the system
+    when they are freed, and the system clears them page by page when they are asked for again: a fifth of a step."""
+    with contextlib.suppress(OSError, AttributeError):  # another libc has no such knobs
+        libc = ctypes.CDLL(None)
+        libc.mallopt(M_MMAP_MAX, 0)
+        libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def device(wanted: str, notes: list[str]) -> str:
