@@ -78,16 +78,13 @@ class Driver:
 
     def wait(self) -> None:
         """Take what has come, and stay here while training is to pause or has nothing to go on."""
+        recipe, state = self.task.round.recipe, self.last.state
         self.attend()
-        while not self.samples.over and (self.held or not self._can_go_on()):
+        while not self.samples.over and (self.held or not self.samples.suffice(recipe, state)):
             self.report()
             faulthandler.cancel_dump_traceback_later()
             self.ring.wait(None if self.told == self.standing() else REPORT_S, self.wire.end.fileno())
             self.attend()
-
-    def _can_go_on(self) -> bool:
-        state = self.last.state
-        return self.samples.suffice(self.task.round.recipe, state.steps, state.samples)
 
     def attend(self) -> None:
         """Take what has come: orders first, then frames."""

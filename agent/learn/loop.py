@@ -77,7 +77,7 @@ def train(task: TrainingTask, samples: Samples, last: Checkpoint, options: Optio
     saved_at, ready = options.now(), None
 
     while not samples.over and state.steps < recipe.steps and state.undone < GIVE_UP:
-        if not samples.suffice(recipe, state.steps, state.samples):
+        if not samples.suffice(recipe, state):
             yield state
             continue
         turn = state.steps + state.undone

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from agent.core.documents import Input, Recipe
+from agent.learn.checkpoint import State
 
 Image = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.float32]
@@ -114,10 +115,11 @@ class Samples:
     def __repr__(self) -> str:
         return f"<Samples {len(self.trip)} of {self.trip.added}, held back {len(self.held)}>"
 
-    def suffice(self, recipe: Recipe, steps: int, seen: int = 0) -> bool:
-        """Whether one more step makes sense after `steps`: there are samples, and they were not drawn `passes` times
-        yet. `seen`: how many there were, where a crash has lost some."""
-        return len(self.trip) >= START and steps * recipe.batch < recipe.passes * max(seen, self.trip.added)
+    def suffice(self, recipe: Recipe, state: State) -> bool:
+        """Whether one more step makes sense: there are samples, and they were not drawn `passes` times yet. Those that
+        a crash has lost were seen all the same."""
+        seen = max(state.samples, self.trip.added)
+        return len(self.trip) >= START and state.steps * recipe.batch < recipe.passes * seen
 
     def add(self, image: Image, label: float, seconds: float) -> Use:
         """Take a sample, `seconds` after the trip's first; says what it is used for."""

@@ -18,7 +18,7 @@ from agent.errors import Malformed, MilepostError, Refused
 from agent.ledger.envelope import Opened, opened, own_asset
 from agent.ledger.horizon import Horizon
 from agent.ledger.receipt import offer_ids
-from agent.market.publish import entry
+from agent.market.publish import data_name
 
 LOOK_AHEAD = 1000
 """Operations of the initiator that are searched for the one that set an offer, from the ledger on that it names."""
@@ -79,12 +79,12 @@ def listing(horizon: Horizon, offer: Offer) -> Listing:
 def publication(horizon: Horizon, round_: Round, cid: str, since: int = 0) -> Transaction | None:
     """The transaction in which the round's initiator offered XLM for it, searched back to ledger `since`. Raises
     Unavailable."""
-    offered = (XLM, round_.model_asset)
+    offered, digest = (XLM, round_.model_asset), Cid.parse(cid).digest
     for transaction in horizon.offering(round_.initiator, ALL):
         if transaction.ledger < since:
             return None
         envelope = opened(transaction.envelope, horizon.passphrase)
-        if envelope.memo != Cid.parse(cid).digest or not envelope.is_signed_by(round_.initiator):
+        if envelope.memo != digest or not envelope.is_signed_by(round_.initiator):
             continue
         if any(
             isinstance(made, ManageSellOffer) and (own_asset(made.selling), own_asset(made.buying)) == offered
@@ -97,10 +97,10 @@ def publication(horizon: Horizon, round_: Round, cid: str, since: int = 0) -> Tr
 def _setting(horizon: Horizon, offer: Offer) -> tuple[Transaction, Opened] | None:
     """The first transaction that set the offer, from the ledger on that its seller's data entry names. So no payments
     to the seller can bury it, and no partial fill hides it."""
-    account = horizon.account(offer.seller)
-    said = b"" if account is None else account.data.get(entry(offer.buying), b"")
+    account, name = horizon.account(offer.seller), data_name(offer.buying)
+    said = b"" if account is None else account.data.get(name, b"")
     if not (said.isdigit() and len(said) <= 10):
-        raise Malformed(what="the account", why=f"it has no data entry {entry(offer.buying)} that names a ledger")
+        raise Malformed(what="the account", why=f"it has no data entry {name} that names a ledger")
     for transaction in horizon.offering(offer.seller, LOOK_AHEAD, int(said)):
         envelope = opened(transaction.envelope, horizon.passphrase)
         made = offer_ids(transaction.result)

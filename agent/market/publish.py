@@ -36,12 +36,12 @@ def offer(dlm: Asset, budget: Stroops, reward: Stroops, head: int, offer_id: int
     price = sdk_price(Fraction(UNIT, reward))
     return [
         ManageSellOffer(sdk_asset(XLM), sdk_asset(dlm), text(budget), price, offer_id=offer_id),
-        ManageData(entry(dlm), str(head + 1)),
+        ManageData(data_name(dlm), str(head + 1)),
     ]
 
 
-def entry(dlm: Asset) -> str:
-    """The name of that data entry."""
+def data_name(dlm: Asset) -> str:
+    """Of the initiator's data entry about its model's offer."""
     return f"milepost/{dlm.code}"
 
 

@@ -100,8 +100,7 @@ class Desk:
 
     def survey(self, account: Account | None = None) -> Market:
         account = account or self._account()
-        seen = chance(self.config.market.accept_probability, self.outcomes())
-        return survey(self.horizon, self.shelf, self.config, account, self.workshop.unfit, seen)
+        return survey(self.horizon, self.shelf, self.config, account, self.workshop.unfit, self._chance())
 
     def fetch(self, job: Job) -> Events:
         """The shelf holds what was fetched before."""
@@ -205,10 +204,14 @@ class Desk:
             return f"round {round_.number} is closed: the newest is {newest}"
         return ""
 
+    def _chance(self) -> Fraction:
+        """Of being accepted, as this vehicle has come to see it."""
+        return chance(self.config.market.accept_probability, self.outcomes())
+
     def _not_worth(self, job: Job, round_: Round, account: Account, stake: Stroops, price: Fraction) -> str:
         """Why the pay for the steps that were done is not worth the stake, or ''. The choice assumed all of them."""
         dlc, steps = Asset.parse(round_.stake.asset), job.facts["steps"]
-        mine = means(self.config, account, dlc, chance(self.config.market.accept_probability, self.outcomes()))
+        mine = means(self.config, account, dlc, self._chance())
         reward = job.facts["reward"] * Fraction(steps, max(steps, round_.recipe.steps))
         net = net_pay(reward, stake + round_.stake.fee, price, mine)
         if net >= mine.min_pay:

@@ -90,7 +90,7 @@ def _trip(frames: TestSet, passes: int, base: Path, home: Path) -> tuple[Weights
     steps = loop.train(TrainingTask(home, base, road, 3), samples, last, loop.Options(checkpoint_s=1e9))
     for number, (image, label) in enumerate(zip(frames.images, frames.labels, strict=True)):
         samples.add(image.transpose(1, 2, 0), float(label), number / FPS)
-        while last.state.steps < STEPS and samples.suffice(road.recipe, last.state.steps):
+        while last.state.steps < STEPS and samples.suffice(road.recipe, last.state):
             next(steps)
     samples.over = True
     for _ in steps:
