@@ -31,6 +31,9 @@ STEP_M = 25.0
 SLACK_M = 50.0
 """Rounding, latency and a receiver's usual error, on top of what top speed allows."""
 
+COARSEST_M = 1000.0
+"""What an odometer's last digit may be worth."""
+
 SILENCE_S = 1800.0
 """No silence explains more driving than this: past it a leap of the clock is likelier than a tunnel."""
 
@@ -95,6 +98,8 @@ class Memory:
     ignition: bool | None = None
     travelled_m: float | None = None
     travelled_t: float = -math.inf
+    turned_t: float = -math.inf
+    """When the odometer last showed another value: one that counts in hundreds of metres stands still in between."""
     bridged_m: float = 0.0
     """Counted by speed or position since the odometer was last heard."""
     speed_kmh: float | None = None
@@ -166,8 +171,8 @@ def count(memory: Memory, seen: Moment, bounds: Bounds) -> tuple[Memory, Counted
 
 def _on_another_clock(memory: Memory, t: float) -> Memory:
     """When the clock went back, every remembered time is worthless; what was known at those times is not."""
-    travelled_t, place_t = min(memory.travelled_t, t), min(memory.place_t, t)
-    return replace(memory, travelled_t=travelled_t, speed_t=-math.inf, place_t=place_t)
+    travelled_t, turned_t, place_t = (min(then, t) for then in (memory.travelled_t, memory.turned_t, memory.place_t))
+    return replace(memory, travelled_t=travelled_t, turned_t=turned_t, speed_t=-math.inf, place_t=place_t)
 
 
 def _by_odometer(memory: Memory, seen: Moment, bounds: Bounds) -> tuple[Memory, Counted]:
@@ -176,11 +181,13 @@ def _by_odometer(memory: Memory, seen: Moment, bounds: Bounds) -> tuple[Memory, 
     if now is None or seen.t < memory.travelled_t:
         return memory, Counted()
     before, since_s, bridged_m = memory.travelled_m, seen.t - memory.travelled_t, memory.bridged_m
-    memory = replace(memory, travelled_m=now, travelled_t=seen.t, bridged_m=0.0)
+    turned_s = seen.t - memory.turned_t
+    turned_t = memory.turned_t if now == before else seen.t
+    memory = replace(memory, travelled_m=now, travelled_t=seen.t, turned_t=turned_t, bridged_m=0.0)
     if before is None or now < before:
         return memory, Counted(moving=False)
     step_m = now - before
-    if step_m > _reach(since_s, bounds):
+    if step_m > min(_reach(turned_s, bounds), _reach(since_s, bounds) + COARSEST_M):
         return memory, Counted(moving=False, doubts=(Doubt("an odometer that jumped", step_m),))
     moving = step_m > since_s * CREEP_KMH / 3.6
     memory = replace(memory, same_s=0.0 if moving else memory.same_s)

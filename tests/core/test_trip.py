@@ -200,6 +200,27 @@ def test_an_odometer_that_jumps_or_restarts_is_not_distance():
     assert [event.doubt.what for event in drive.of(Doubted)] == ["an odometer that jumped"]
 
 
+@pytest.mark.parametrize("digit_m", [100, 1000])
+@pytest.mark.parametrize("hertz", [1, 20])
+def test_an_odometer_counts_however_coarse_its_last_digit_is(digit_m, hertz):
+    drive, metres_a_second = Drive(), 50 / 3.6
+    for reading in range(1200 * hertz):
+        t = reading / hertz
+        drive.see(Reading(t, travelled_m=(t * metres_a_second + 40) // digit_m * digit_m))
+    assert drive.total == pytest.approx(1200 * metres_a_second, abs=digit_m)
+    assert not drive.of(Doubted)
+
+
+def test_a_coarse_odometer_may_turn_over_after_a_rest_and_still_not_jump():
+    drive = Drive()
+    for t in range(10_000):
+        drive.see(Reading(t / 10, travelled_m=0 if t < 9_000 else 900))
+    assert drive.total == 900
+    drive.see(Reading(3000.0, travelled_m=900))
+    drive.see(Reading(3000.1, travelled_m=9000))
+    assert drive.total == 900
+
+
 def test_a_frozen_odometer_is_not_distance():
     drive = Drive()
     for t in range(1000):
