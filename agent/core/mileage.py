@@ -6,9 +6,11 @@ Rules. Readings come in any mixture: a wheel odometer, a speed, a GPS position, 
    two positions, so that a tunnel driven without any other evidence is not lost.
 2. Nothing is counted twice: what speed or position bridged is taken off when the odometer comes back.
 3. Movement with the ignition off is a ferry, a tow or a trailer: nothing is counted.
-4. Faster than `top_kmh` did not happen. A speed that stays the same to the last digit while no position moves
-   is a frozen signal, not a drive.
-5. Clocks jump: time that runs backwards or leaps is never integrated over, and is `gap_s` at most elsewhere.
+4. Faster than `top_kmh` did not happen, at whatever rate it is said: an odometer that goes so fast is in another
+   unit, and is not heard for a while. A speed that stays the same to the last digit while no position moves is a
+   frozen signal, not a drive; one in whole km/h on a motorway is cruise control.
+5. Clocks jump: time that runs backwards or leaps is never integrated over, and is `gap_s` at most elsewhere; `sparse_s`
+   between two speeds, since some cars say theirs every ten seconds or when it changes.
 
 Pure: no clock, no file. What is remembered between readings holds positions, so it is never stored.
 """
@@ -33,6 +35,9 @@ SLACK_M = 50.0
 
 COARSEST_M = 1000.0
 """What an odometer's last digit may be worth."""
+
+WINDOW_S = 60.0
+"""The stretch over which an odometer's rate is looked at."""
 
 SILENCE_S = 1800.0
 """No silence explains more driving than this: past it a leap of the clock is likelier than a tunnel."""
@@ -77,9 +82,15 @@ class Bounds:
 
     top_kmh: float = 250.0
     gap_s: float = 5.0
+    """A source is heard while it spoke within this."""
+    sparse_s: float = 60.0
     """Speeds further apart than this are not joined up."""
     stuck_s: float = 60.0
     """A speed that is the same to the last digit for so long, with no other witness, is frozen."""
+    cruise_s: float = 1800.0
+    """The same where the source says whole km/h and has changed before."""
+    doubt_s: float = 60.0
+    """How long an odometer that went faster than a car can is not heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +111,23 @@ class Memory:
     travelled_t: float = -math.inf
     turned_t: float = -math.inf
     """When the odometer last showed another value: one that counts in hundreds of metres stands still in between."""
+    digit_m: float = math.inf
+    """The odometer's smallest step so far."""
+    window_t: float = -math.inf
+    window_m: float = 0.0
+    """Where the stretch begins in which the odometer's rate is looked at."""
+    doubted_t: float = -math.inf
+    """When the odometer last went faster than a car can."""
     bridged_m: float = 0.0
     """Counted by speed or position since the odometer was last heard."""
     speed_kmh: float | None = None
     speed_t: float = -math.inf
     same_s: float = 0.0
     """For how long the speed has not changed by a digit."""
+    whole: bool = True
+    """Whether all speeds so far were whole km/h."""
+    changed: bool = False
+    """Whether one moving speed has followed another."""
     place: Point | None = field(default=None, repr=False)
     """The last believed position."""
     place_t: float = -math.inf
@@ -172,7 +194,15 @@ def count(memory: Memory, seen: Moment, bounds: Bounds) -> tuple[Memory, Counted
 def _on_another_clock(memory: Memory, t: float) -> Memory:
     """When the clock went back, every remembered time is worthless; what was known at those times is not."""
     travelled_t, turned_t, place_t = (min(then, t) for then in (memory.travelled_t, memory.turned_t, memory.place_t))
-    return replace(memory, travelled_t=travelled_t, turned_t=turned_t, speed_t=-math.inf, place_t=place_t)
+    return replace(
+        memory,
+        travelled_t=travelled_t,
+        turned_t=turned_t,
+        window_t=-math.inf,
+        doubted_t=min(memory.doubted_t, t),
+        speed_t=-math.inf,
+        place_t=place_t,
+    )
 
 
 def _by_odometer(memory: Memory, seen: Moment, bounds: Bounds) -> tuple[Memory, Counted]:
@@ -181,6 +211,10 @@ def _by_odometer(memory: Memory, seen: Moment, bounds: Bounds) -> tuple[Memory, 
     if now is None or seen.t < memory.travelled_t:
         return memory, Counted()
     before, since_s, bridged_m = memory.travelled_m, seen.t - memory.travelled_t, memory.bridged_m
+    memory, too_fast = _rate(memory, now, seen.t, bounds)
+    if seen.t - memory.doubted_t <= bounds.doubt_s:
+        doubts = (Doubt("an odometer faster than any car", too_fast),) if too_fast else ()
+        return replace(memory, travelled_m=now), Counted(doubts=doubts)
     turned_s = seen.t - memory.turned_t
     turned_t = memory.turned_t if now == before else seen.t
     memory = replace(memory, travelled_m=now, travelled_t=seen.t, turned_t=turned_t, bridged_m=0.0)
@@ -194,6 +228,22 @@ def _by_odometer(memory: Memory, seen: Moment, bounds: Bounds) -> tuple[Memory, 
     return memory, Counted(max(0.0, step_m - bridged_m), moving)
 
 
+def _rate(memory: Memory, now: float, t: float, bounds: Bounds) -> tuple[Memory, float]:
+    """Whether the odometer went further than any car in the last WINDOW_S, however small its steps are: (memory,
+    metres, 0 if not). A single jump is another matter."""
+    step_m = now - memory.travelled_m if memory.travelled_m is not None else 0.0
+    if 0 < step_m < _reach(t - memory.travelled_t, bounds):
+        memory = replace(memory, digit_m=min(memory.digit_m, step_m))
+    elif step_m:
+        return replace(memory, window_t=t, window_m=now), 0.0
+    if not 0 <= t - memory.window_t <= WINDOW_S or now < memory.window_m:
+        return replace(memory, window_t=t, window_m=now), 0.0
+    gone_m = now - memory.window_m
+    if gone_m <= _reach(t - memory.window_t, bounds) + min(memory.digit_m, COARSEST_M):
+        return memory, 0.0
+    return replace(memory, window_t=t, window_m=now, doubted_t=t), gone_m
+
+
 def _by_speed(memory: Memory, seen: Moment, bounds: Bounds) -> tuple[Memory, Counted]:
     """Trapezoid between the last two speeds."""
     if (signed := _finite(seen.speed_kmh)) is None or seen.t < memory.speed_t:
@@ -203,12 +253,15 @@ def _by_speed(memory: Memory, seen: Moment, bounds: Bounds) -> tuple[Memory, Cou
         doubt = Doubt("a speed no car reaches", now / 3.6 * min(since_s, bounds.gap_s))
         return memory, Counted(doubts=(doubt,))
     now = now if now >= CREEP_KMH else 0.0
-    joined = memory.speed_kmh is not None and 0 < since_s <= bounds.gap_s
+    joined = memory.speed_kmh is not None and 0 < since_s <= bounds.sparse_s
     same_s = memory.same_s + since_s if joined and now and now == memory.speed_kmh else 0.0
     metres = (memory.speed_kmh + now) / 2 / 3.6 * since_s if joined and memory.speed_kmh is not None else 0.0
-    newly_stuck = memory.same_s <= bounds.stuck_s < same_s
-    memory = replace(memory, speed_kmh=now, speed_t=seen.t, same_s=same_s)
-    if same_s <= bounds.stuck_s:
+    changed = memory.changed or bool(now and memory.speed_kmh and now != memory.speed_kmh)
+    whole = memory.whole and now == round(now)
+    stuck_s = bounds.cruise_s if whole and changed else bounds.stuck_s
+    newly_stuck = memory.same_s <= stuck_s < same_s
+    memory = replace(memory, speed_kmh=now, speed_t=seen.t, same_s=same_s, whole=whole, changed=changed)
+    if same_s <= stuck_s:
         return memory, Counted(metres, moving=now > 0)
     doubts = (Doubt("a speed that never changes", metres),) if newly_stuck else ()
     return memory, Counted(moving=False, doubts=doubts)

@@ -1,7 +1,8 @@
 """gpsd, by its JSON protocol on TCP (gpsd_json(5)).
 
 Only a fix of now is a position: `mode` below 2 is none, and a report whose time stamp did not move on is an
-old one said again. The receiver's time is not compared with this machine's: one of the two is often wrong.
+old one said again; some receivers give no time at all. It is not compared with this machine's: one of the two is
+often wrong.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ class GpsdOdometer:
         report = _report(line)
         if report is None:
             self.refused += 1
-        elif report.get("class") == "TPV" and report.get("time") != self._last_time:
+        elif report.get("class") == "TPV" and (report.get("time") is None or report["time"] != self._last_time):
             self._last_time = report.get("time")
             reading = fix(self._now(), report)
             if reading is not None:

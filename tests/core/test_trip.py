@@ -221,6 +221,45 @@ def test_a_coarse_odometer_may_turn_over_after_a_rest_and_still_not_jump():
     assert drive.total == 900
 
 
+@pytest.mark.parametrize("hertz", [1, 10, 50])
+def test_an_odometer_in_another_unit_is_found_out_at_any_rate(hertz):
+    """540 km/h: fifteen metres ten times a second are no jump, and no car either."""
+    drive = Drive()
+    for reading in range(120 * hertz):
+        t = reading / hertz
+        drive.see(Reading(t, travelled_m=t * 150))
+    assert drive.total < 1000
+    assert {event.doubt.what for event in drive.of(Doubted)} <= {
+        "an odometer faster than any car",
+        "an odometer that jumped",
+    }
+    assert drive.of(Doubted)
+
+
+def test_while_an_odometer_is_doubted_the_speed_counts():
+    drive = Drive()
+    for t in range(6000):
+        drive.see(Reading(t / 10, speed_kmh=36 + 0.01 * (t % 2), travelled_m=t * 15.0))
+    assert drive.total == pytest.approx(6000, rel=0.05)
+
+
+def test_cruise_control_in_whole_kmh_is_a_drive():
+    """OBD's speed has no digits behind the point (PID 0D)."""
+    drive = Drive()
+    for t in range(1200):
+        drive.see(Reading(float(t), speed_kmh=float(min(t * 3, 100))))
+    assert drive.total == pytest.approx(1200 * 100 / 3.6, rel=0.02)
+    assert not drive.of(TripClosed)
+
+
+@pytest.mark.parametrize("every_s", [10, 30])
+def test_a_speed_that_is_said_seldom_or_on_change_is_distance(every_s):
+    drive = Drive()
+    for t in range(0, 1800, every_s):
+        drive.see(Reading(float(t), speed_kmh=50 + t % 7 / 10))
+    assert drive.total == pytest.approx(1800 * 50.3 / 3.6, rel=0.03)
+
+
 def test_a_frozen_odometer_is_not_distance():
     drive = Drive()
     for t in range(1000):
