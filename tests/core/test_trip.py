@@ -332,6 +332,38 @@ def test_a_receiver_that_wanders_while_parked_makes_no_metres():
     assert drive.total == 0
 
 
+@pytest.mark.parametrize("spoken", [True, False])
+@pytest.mark.parametrize("tau_s", [0.1, 20.0, 300.0])
+def test_a_night_in_the_yard_with_a_poor_receiver_is_no_metre(spoken, tau_s):
+    """Speed noise of 0.6 m/s, a position that wanders by 8 m, quickly or slowly (sigma in each axis)."""
+    drive, chance = Drive(), random.Random(7)
+    keep = math.exp(-1 / tau_s)
+    east = north = 0.0
+    for t in range(4 * 3600):
+        east = keep * east + math.sqrt(1 - keep**2) * chance.gauss(0, 8)
+        north = keep * north + math.sqrt(1 - keep**2) * chance.gauss(0, 8)
+        kmh = 3.6 * math.hypot(chance.gauss(0, 0.6), chance.gauss(0, 0.6))
+        place = Position(10 + north * METRE, 20 + east * METRE)
+        drive.see(Reading(float(t), speed_kmh=kmh if spoken else None, position=place))
+    assert drive.total < (1 if spoken else 150)
+    assert not drive.happened
+
+
+def test_a_ferry_whose_cars_are_switched_off_is_no_trip_though_the_receiver_sees_it_go():
+    """The wheels stand, the bus falls asleep, GPS goes on at ten metres a second. No ignition is mapped."""
+    drive = Drive().drive(100).stand(15)
+    drive.drive(20_000, says=("speed", "position"))
+    assert drive.total == pytest.approx(100, abs=3)
+    assert not drive.of(TripOpened)
+    drive.stand(5).drive(600)
+    assert drive.of(TripOpened)
+
+
+def test_wheels_that_fall_silent_while_they_turn_leave_it_to_the_receiver():
+    drive = Drive().drive(100).drive(1000, says=("speed", "position"))
+    assert drive.total == pytest.approx(1100, rel=0.03)
+
+
 def test_what_speed_bridged_is_not_counted_again_when_the_odometer_returns():
     drive = Drive().drive(500, says=("odometer",)).drive(1000, says=("speed",)).drive(500, says=("odometer",))
     assert drive.total == pytest.approx(2000, rel=0.01)
