@@ -204,8 +204,8 @@ class _Auditor:
 
     def _published(self, round_: Round, cid: str, since: int) -> int | None:
         """The ledger in which the round's initiator offered XLM for it."""
-        found = publication(self.horizon, round_, cid, since)
-        return None if found is None else found.ledger
+        found = publication(self.horizon, round_, cid)
+        return None if found is None or found.ledger < since else found.ledger
 
 
 def _bytes(path: Path) -> bytes | None:

@@ -67,14 +67,15 @@ class Story:
         """Round `like` with other values in round.json or other files; the initiator may stand by it."""
         town, name = self.town, bundle.WEIGHTS
         folder = town.shelf.get(self.cids[like], bundle.ROUND_LIMITS)
+        if publishes:
+            twists["ledger"] = town.horizon.head().sequence + 1
         document = Round(**{**self.round(like).model_dump(), **twists})
         made: dict[str, bytes | Path] = {name: folder / name, bundle.GRAPH: folder / bundle.GRAPH, **(files or {})}
         cid = town.store.put(bundle.lay(town.folder / "forged", {**made, bundle.ROUND: document.to_bytes()}))
         if publishes:
             (offer,) = training_offers(town.horizon, town.initiator.public_key)
-            operations = publish.offer(
-                document.model_asset, 10 * REWARD, REWARD, town.horizon.head().sequence, offer.id
-            )
+            sign = publish.Sign(str(cid), offer.id, document.ledger)
+            operations = publish.offer(document.model_asset, 10 * REWARD, REWARD, sign)
             town.apply(operations, town.initiator, memo=cid.digest)
         return str(cid)
 
