@@ -25,8 +25,9 @@ from agent.learn.testset import TestSet
 from agent.ledger.envelope import Signed, build, signed
 from agent.ledger.horizon import Horizon
 from agent.ledger.receipt import offer_ids
-from agent.ledger.submission import Entered, Lapsed, look
+from agent.ledger.submission import Entered, Lapsed, Spent, look
 from agent.market import bundle, publish, sealed, standing
+from agent.market.listing import signs
 from agent.market.publish import Sign
 from agent.ports import ContentStore
 
@@ -337,11 +338,25 @@ class Press:
             self.say(f"{job_id}: in ledger {outcome.ledger}")
         elif isinstance(outcome, Lapsed):
             self._record(job_id, "lapsed", {"why": outcome.why})
+        elif isinstance(outcome, Spent):
+            self._record(job_id, *self._by_state(job_id, entered, outcome.why))
         elif outcome is not None:
             self._record(job_id, "refused", {"codes": outcome.codes})
             raise Refused(what=f"the transaction of {job_id}", why=outcome.codes)
         else:
             self.wait()
+
+    def _by_state(self, job_id: str, entered: str, why: str) -> tuple[str, dict[str, Any]]:
+        """The event for a transaction whose number is used up while history does not show by what: what it would have
+        left on the ledger is there, or it can never be."""
+        facts = self.register.job(job_id).facts
+        if "settlement" in facts:
+            return ("lapsed", {"why": why}) if self.horizon.account(facts["settlement"]) is None else (entered, {})
+        account = self.horizon.account(self.account)
+        sign = signs(account).get(self.plan.dlm(self.account)) if account else None
+        if sign is None or sign.cid != facts["cid"]:
+            return "lapsed", {"why": why}
+        return entered, {"ledger": sign.ledger, "offer": self._standing()}
 
     def _record(self, job_id: str, kind: str, facts: dict[str, Any]) -> None:
         self.register.record(job_id, kind, facts, time.time())
