@@ -302,6 +302,11 @@ class Horizon:
         if changed and changed >= self.elder():
             raise LedgerUnavailable(url=self.url, why=f"knows the account {account_id}, but none of its transactions")
 
+    def remembers(self, ledger: int) -> None:
+        """Raises HistoryTooShort when what happened from a ledger on is not all here: then nothing that is not found
+        was not so."""
+        self._must_reach(ledger)
+
     def _must_reach(self, ledger: int) -> None:
         elder = self.elder()
         if elder > max(ledger, FIRST):
