@@ -153,9 +153,7 @@ class Horizon:
         pages = self._pages(builder, size=TRANSACTIONS_PAGE, of=account_id, back_to=back_to, on_from=on_from)
         return takewhile(lambda made: since is None or made.ledger >= since, pages)
 
-    def page(
-        self, account_id: str, *, newest_first: bool, after: str = "", size: int = PAGE
-    ) -> tuple[list[Transaction], bool]:
+    def page(self, account_id: str, *, newest_first: bool, after: str, size: int) -> tuple[list[Transaction], bool]:
         """One page of the account's successful transactions from a cursor on, and whether it was the last one that the
         server has: which says nothing about what was before its `elder`. May be smaller than `size` where the
         transactions are large."""

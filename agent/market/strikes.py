@@ -30,6 +30,8 @@ CLAIM = "claim_claimable_balance"
 CLAWBACK = "clawback_claimable_balance"
 MOST_QUESTIONS = 25
 """Pages, and looks at what became of a stake, that one count may cost. The next one goes on from there."""
+PAGE = 200
+"""Transactions on a page: as many as Horizon gives."""
 
 
 class StillCounting(Unavailable):
@@ -75,7 +77,7 @@ def strikes(horizon: Horizon, vehicle: str, dlc: Asset, since: int, until: int) 
 
 def _counted(horizon: Horizon, vehicle: str, dlc: Asset, since: int, until: int) -> int:
     readings = _READ.setdefault(horizon, {})
-    reading, left = readings.setdefault(vehicle, Reading()), _Left(vehicle)
+    reading, left = readings.setdefault(vehicle, Reading()), _Left(vehicle, MOST_QUESTIONS)
     begun_at = reading.newest
     _read_on(horizon, reading, left)
     reach = horizon.reach()
@@ -103,7 +105,7 @@ class _Left:
     """Questions that this count may still ask."""
 
     vehicle: str
-    questions: int = MOST_QUESTIONS
+    questions: int
 
     def take(self, why: str) -> None:
         if self.questions == 0:
@@ -116,7 +118,7 @@ def _read_on(horizon: Horizon, reading: Reading, left: _Left) -> None:
     is_over = not reading.newest
     while not is_over:
         left.take("its newest transactions are not read yet")
-        found, is_over = horizon.page(left.vehicle, newest_first=False, after=reading.newest)
+        found, is_over = horizon.page(left.vehicle, newest_first=False, after=reading.newest, size=PAGE)
         _keep(horizon, reading, left.vehicle, found)
         if found:
             reading.newest = found[-1].cursor
@@ -126,7 +128,7 @@ def _read_back(horizon: Horizon, reading: Reading, since: int, left: _Left) -> N
     """Towards the beginning, as far as is needed."""
     while reading.since is None or reading.since > since:
         left.take(f"they are read back to ledger {reading.since}, and {since} is needed")
-        found, is_over = horizon.page(left.vehicle, newest_first=True, after=reading.oldest)
+        found, is_over = horizon.page(left.vehicle, newest_first=True, after=reading.oldest, size=PAGE)
         _keep(horizon, reading, left.vehicle, found)
         if found:
             reading.newest = reading.newest or found[0].cursor
