@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from agent.core.ledger import BALANCE_V0
 from agent.core.money import Asset, Stroops
 from agent.errors import Malformed
 
@@ -143,11 +142,26 @@ def with_signatures(envelope: str, passphrase: str, signatures: Sequence[tuple[b
 
 
 def stake_id(envelope: str, passphrase: str, operation: int) -> str:
-    """The id (64 hex digits) of the claimable balance that an operation of this transaction makes (CAP-23)."""
-    from stellar_sdk import TransactionEnvelope
+    """The id (64 hex digits) of the claimable balance that an operation of this transaction makes. Raises Malformed."""
+    read = opened(envelope, passphrase)
+    return balance_id(read.source, read.sequence, operation)
 
-    whole = TransactionEnvelope.from_xdr(envelope, passphrase).transaction.get_claimable_balance_id(operation)
-    return whole.removeprefix(BALANCE_V0)
+
+def balance_id(source: str, sequence: int, operation: int) -> str:
+    """The id of the claimable balance that a transaction's operation makes: it hangs on nothing else (CAP-23)."""
+    from hashlib import sha256
+
+    from stellar_sdk import Keypair, xdr
+
+    made = xdr.HashIDPreimage(
+        xdr.EnvelopeType.ENVELOPE_TYPE_OP_ID,
+        operation_id=xdr.HashIDPreimageOperationID(
+            source_account=Keypair.from_public_key(source).xdr_account_id(),
+            seq_num=xdr.SequenceNumber(xdr.Int64(sequence)),
+            op_num=xdr.Uint32(operation),
+        ),
+    )
+    return sha256(made.to_xdr_bytes()).hexdigest()
 
 
 def sdk_asset(asset: Asset) -> stellar_sdk.Asset:

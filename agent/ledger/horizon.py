@@ -16,7 +16,7 @@ from fractions import Fraction
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any
 
-from agent.core.ledger import BALANCE_V0, Account, Flags, Head, Line, Offer, Stake, Transaction
+from agent.core.ledger import BALANCE_V0, Account, Action, Flags, Head, Line, Offer, Reach, Stake, Transaction
 from agent.core.money import MAX_STROOPS, XLM, Asset, stroops
 from agent.errors import BAD_CONFIG, Malformed, MilepostError, Refused, Unavailable
 
@@ -54,7 +54,9 @@ class WrongNetwork(MilepostError):
 class Horizon:
     """One Horizon server. Safe for one thread at a time."""
 
-    def __init__(self, url: str, passphrase: str, timeout: float = 20) -> None:
+    def __init__(self, url: str, passphrase: str, timeout: float = 20, archive: Horizon | None = None) -> None:
+        """`archive`: another one that remembers more, for those who read history."""
+        self.archive = archive
         self.url = url.rstrip("/")
         self.passphrase = passphrase
         self._timeout = timeout
@@ -76,10 +78,14 @@ class Horizon:
             return _head(record)
 
     def elder(self) -> int:
-        """The oldest ledger that the server's history still holds. It moves on: read it after the history that it is
-        to vouch for."""
+        """The oldest ledger that the server's history still holds."""
+        return self.reach().elder
+
+    def reach(self) -> Reach:
+        """How far the server's history goes. It moves on: ask after reading the history that it is to vouch for."""
         with self._mapped():
-            return int(self._sdk().root().call()["history_elder_ledger"])
+            root = self._sdk().root().call()
+            return Reach(int(root["history_elder_ledger"]), int(root["history_latest_ledger"]))
 
     @property
     def latest(self) -> int:
@@ -147,9 +153,7 @@ class Horizon:
         pages = self._pages(builder, size=TRANSACTIONS_PAGE, of=account_id, back_to=back_to, on_from=on_from)
         return takewhile(lambda made: since is None or made.ledger >= since, pages)
 
-    def page(
-        self, account_id: str, *, newest_first: bool, after: str = "", size: int = PAGE
-    ) -> tuple[list[Transaction], bool]:
+    def page(self, account_id: str, *, newest_first: bool, after: str, size: int) -> tuple[list[Transaction], bool]:
         """One page of the account's successful transactions from a cursor on, and whether it was the last one that the
         server has: which says nothing about what was before its `elder`. May be smaller than `size` where the
         transactions are large."""
@@ -165,6 +169,16 @@ class Horizon:
         """The transactions that made or claimed a claimable balance, oldest first, as far as history is remembered.
         Works after it is gone."""
         return list(self._pages(lambda server: server.transactions().for_claimable_balance(BALANCE_V0 + stake_id)))
+
+    def actions(self, *, stake: str = "", transaction: str = "") -> list[Action]:
+        """The operations of a transaction, or those that made, claimed or clawed back a claimable balance, oldest
+        first, as far as history is remembered."""
+
+        def builder(server: Server) -> Any:
+            call = server.operations()
+            return call.for_claimable_balance(BALANCE_V0 + stake) if stake else call.for_transaction(transaction)
+
+        return list(self._pages(builder, _action))
 
     def stakes(self, claimant: str) -> Iterator[Stake]:
         """The unclaimed balances that an account may claim, oldest change first."""
@@ -212,6 +226,8 @@ class Horizon:
             raise WrongNetwork(url=self.url, theirs=theirs, ours=self.passphrase)
 
     def close(self) -> None:
+        if self.archive is not None:
+            self.archive.close()
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -427,6 +443,22 @@ def _transaction(record: Mapping[str, Any]) -> Transaction:
         envelope=str(record["envelope_xdr"]),
         result=str(record["result_xdr"]),
         cursor=str(record["paging_token"]),
+        sequence=int(record.get("source_account_sequence", 0)),
+    )
+
+
+def _action(record: Mapping[str, Any]) -> Action:
+    place = int(record["paging_token"])
+    asset = Asset.parse(record["asset"]) if "asset" in record else _asset(record) if "asset_type" in record else None
+    return Action(
+        kind=str(record["type"]),
+        source=str(record["source_account"]),
+        transaction=str(record["transaction_hash"]),
+        ledger=place >> 32,
+        index=(place & 0xFFF) - 1,
+        asset=asset,
+        to=str(record.get("to", "")),
+        balance=str(record.get("balance_id", "")).removeprefix(BALANCE_V0),
     )
 
 
