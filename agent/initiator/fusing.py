@@ -69,13 +69,14 @@ def close(press: Press, now: bool = False, without: Collection[str] = ()) -> Fus
     if newest.state is not State.OPEN and "restores" in newest.facts:
         again = f"run `milepost initiator restore {newest.facts['restores']}` again"
         raise Refused(what="closing a round", why=f"an earlier one is being restored: {again}")
-    if newest.state in (State.STORED, State.SIGNED):  # the last call stopped while it was publishing
-        published = press.shelf.round(str(newest.facts["cid"]))
-        before, after = figure(press, str(published.previous)), figure(press, str(newest.facts["cid"]))
-        return Fused(number - 1, before, after, _cids(published.lineage), press.offer(number))
+    if newest.state in (State.STORED, State.SIGNED, State.ANNOUNCED):  # the last call stopped while it was publishing
+        made = press.document(number)
+        after = made.figure or press.measure(*press.laid(number))[1]
+        return Fused(number - 1, figure(press, str(made.previous)), after, _cids(made.lineage), press.offer(number))
     job = newest if newest.state is State.OPEN else press.register.job(f"round-{number - 1}")
     cid = str(job.facts["cid"])
     round_ = press.shelf.round(cid)
+    press.check_committee(round_)
     open_rounds = press.shelf.taking(cid)
     parts = sorted((p for p in accepted(press, open_rounds) if p.cid not in without), key=lambda part: part.cid)
     if newest is job:
@@ -186,7 +187,7 @@ def _cids(parts: Iterable[Accepted] | Iterable[Lineage]) -> tuple[str, ...]:
 
 def _check_due(press: Press, job: RoundJob, round_: Round, count: int, now: bool) -> None:
     """Raises NotDue."""
-    opened_at = press.horizon.ledger(int(job.facts["ledger"])).closed_at
+    opened_at = int(job.facts.get("closed_at") or press.horizon.ledger(int(job.facts["ledger"])).closed_at)
     left = opened_at + round_.length - press.horizon.head().closed_at
     if not count or (count < round_.contributions and left > 0 and not now):
         planned = round_.contributions

@@ -129,8 +129,8 @@ def test_another_network_is_noticed_before_anything_is_signed(net: Localnet) -> 
     Horizon(net.url, net.passphrase).check_network()
 
 
-def test_a_question_that_horizon_finds_wrong_is_refused_in_its_words(horizon: Horizon) -> None:
-    with pytest.raises(Refused, match="a request to"):
+def test_a_question_that_horizon_finds_wrong_is_told_in_its_words(horizon: Horizon) -> None:
+    with pytest.raises(LedgerUnavailable, match="status 400: The request you sent was invalid"):
         horizon.account("nobody")
 
 
@@ -257,7 +257,8 @@ def test_a_balance_that_is_no_amount_is_not_believed() -> None:
         "sequence": "1",
         "balances": [{"asset_type": "native", "balance": "-5"}],
         "signers": [],
-        "thresholds": {"med_threshold": 0},
+        "thresholds": {"low_threshold": 0, "med_threshold": 0, "high_threshold": 0},
+        "flags": dict.fromkeys(("auth_required", "auth_revocable", "auth_immutable", "auth_clawback_enabled"), False),
         "subentry_count": 0,
     }
     with liar(says(json.dumps(record).encode())) as horizon, pytest.raises((Unavailable, Refused), match="5"):
