@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from agent.errors import MilepostError
-from tools.localnet.catalogue import CataloguedStore
 from tools.localnet.engine import (
     TODAY,
     Admission,
@@ -19,21 +17,19 @@ from tools.localnet.engine import (
     Header,
     Queue,
     Rules,
-    SqliteStore,
-    State,
     admit,
     close,
     genesis,
-    network_id,
 )
-from tools.localnet.record import record, record_ledger
+from tools.localnet.record import record_ledger
+from tools.localnet.view import View, transaction
 
 
 class LedgerStopped(MilepostError):
     """Ledger {sequence} could not be closed: {reason}. All before it are kept. See to the cause, start again."""
 
 
-class Node:
+class Node(View):
     """A ledger with its queue, history and clock. For one thread, that of the event loop.
 
     The ledger's clock is the machine's plus what tests have advanced it by; it survives a restart. A close
@@ -46,17 +42,14 @@ class Node:
         passphrase: str,
         rules: Rules = TODAY,
         clock: Callable[[], float] = time.time,
+        keep: int | None = None,
     ) -> None:
-        self.db = db
-        self.passphrase = passphrase
-        self.network_id = network_id(passphrase)
-        self.rules = rules
+        super().__init__(db, passphrase, rules, keep)
         self.clock = clock
         self.queue = Queue()
-        self.state = State(store=CataloguedStore(SqliteStore(db), db))
-        self.stopping = False
+        self.followers: list[Callable[[Closed], None]] = []
+        """Called after each close with what closed."""
         self.failure: LedgerStopped | None = None
-        self._closed = asyncio.Event()
         self._ahead_seconds = self._setting("ahead_seconds")
         if not len(self.state):
             self._begin()
@@ -65,8 +58,8 @@ class Node:
         return f"<Node ledger={self.header.ledger_seq} waiting={len(self.queue)}>"
 
     @property
-    def header(self) -> Header:
-        return self.state.header
+    def node(self) -> Node:
+        return self
 
     def now(self) -> int:
         """Unix seconds on the ledger's clock."""
@@ -96,17 +89,17 @@ class Node:
             self.failure = LedgerStopped(sequence=self.header.ledger_seq + 1, reason=f"{type(found).__name__}: {found}")
             self.stop()
             raise self.failure from found
-        self._wake()
+        self.wake()
         return closed.header
 
     def _close(self) -> Closed:
         close_time = max(self.header.close_time + 1, self.now())
         batch = self.queue.nominate(self.state, close_time, self.rules)
         closed = close(self.state, batch, close_time, self.rules)
-        with transaction(self.db):
-            record(self.db, closed)
-            self.state.commit(closed.changes)
+        self.take(closed)
         self.queue.closed(batch, self.rules)
+        for follow in self.followers:
+            follow(closed)
         return closed
 
     async def keep_closing(self, seconds: float) -> None:
@@ -114,19 +107,6 @@ class Node:
         while True:
             await asyncio.sleep(seconds)
             self.close()
-
-    async def next_close(self, seconds: float) -> bool:
-        """Wait for a ledger to close; False when none did in time or the server stops."""
-        try:
-            await asyncio.wait_for(self._closed.wait(), seconds)
-        except asyncio.TimeoutError:
-            return False
-        return not self.stopping
-
-    def stop(self) -> None:
-        """Let go of everyone who waits: the server is about to leave."""
-        self.stopping = True
-        self._wake()
 
     def _begin(self) -> None:
         entries = genesis(self.passphrase, close_time=self.now(), rules=self.rules)
@@ -137,20 +117,3 @@ class Node:
     def _setting(self, name: str) -> int:
         row = self.db.execute("SELECT value FROM setting WHERE name = ?", [name]).fetchone()
         return int(row["value"]) if row else 0
-
-    def _wake(self) -> None:
-        sleepers, self._closed = self._closed, asyncio.Event()
-        sleepers.set()
-
-
-@contextmanager
-def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing, for a connection in autocommit mode."""
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        if db.in_transaction:  # SQLite rolls back by itself where the disk is full
-            db.execute("ROLLBACK")
-        raise
-    db.execute("COMMIT")

@@ -31,7 +31,8 @@ from tools.localnet.horizon import (
 )
 from tools.localnet.horizon.problem import Problem
 from tools.localnet.horizon.quota import Quota
-from tools.localnet.node import Node
+from tools.localnet.replica import Replica
+from tools.localnet.view import View
 
 GET = {
     "/": root.root,
@@ -85,11 +86,20 @@ POST = {
     "/transactions_async": submit.post_transaction_async,
     "/friendbot": friendbot.friendbot,
     "/localnet/close": control.close_ledger,
+    "/localnet/forget": control.forget,
+    "/localnet/lag": control.lag,
 }
 
 
-def application(node: Node, faults: Faults, manual: bool, submit_seconds: float, requests_per_hour: int) -> ASGIApp:
-    """The whole server. `manual`: ledgers close on demand alone."""
+def application(
+    view: View,
+    replica: Replica | None,
+    bank: friendbot.Friendbot,
+    faults: Faults,
+    submit_seconds: float,
+    requests_per_hour: int,
+) -> ASGIApp:
+    """The whole server at one address. `replica`: the late view of the same ledger, wherever it is served."""
     routes = [Route(path, endpoint, methods=["POST"]) for path, endpoint in POST.items()]
     routes += [Route(path, endpoint, methods=["GET"]) for path, endpoint in GET.items()]
     app = Starlette(
@@ -97,11 +107,12 @@ def application(node: Node, faults: Faults, manual: bool, submit_seconds: float,
         exception_handlers={Problem: _problem, HTTPException: _http_exception, Exception: _failure},
     )
     app.router.redirect_slashes = False
-    app.state.node = node
+    app.state.view = view
     app.state.streams = set()
     app.state.submit_seconds = submit_seconds
-    app.state.friendbot = friendbot.Friendbot(node, manual, submit_seconds)
-    return FaultyServer(Quota(app, node, requests_per_hour), faults)
+    app.state.friendbot = bank
+    app.state.replica = replica
+    return FaultyServer(Quota(app, view, requests_per_hour), faults)
 
 
 async def _problem(_request: Request, problem: Exception) -> Response:

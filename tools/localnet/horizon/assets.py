@@ -15,7 +15,7 @@ from tools.localnet.horizon.collection import Collection, Condition
 from tools.localnet.horizon.page import Key
 from tools.localnet.horizon.party import account_param
 from tools.localnet.horizon.problem import bad_field
-from tools.localnet.node import Node
+from tools.localnet.view import View
 
 _CODE = re.compile(r"[A-Za-z0-9]{1,12}\Z", re.ASCII)
 _FLAGS = {"auth_required": 1, "auth_revocable": 2, "auth_immutable": 4, "auth_clawback_enabled": 8}
@@ -28,12 +28,12 @@ _SELECT = """SELECT asset, substr(asset, 1, instr(asset, ':') - 1) AS code,
     FROM (SELECT DISTINCT asset FROM line UNION SELECT DISTINCT asset FROM balance WHERE asset != 'native')"""
 
 
-def asset_record(node: Node, row: Any, _base: str) -> dict[str, Any]:
+def asset_record(view: View, row: Any, _base: str) -> dict[str, Any]:
     asset = Asset(row["code"], row["issuer"])
-    accounts, balances = _held(node, asset)
-    claimable = node.db.execute("SELECT id FROM balance WHERE asset = ?", [str(asset)]).fetchall()
-    waiting = [node.state.claimable_balance(one["id"]) for one in claimable]
-    issuer = node.state.account(asset.issuer)
+    accounts, balances = _held(view, asset)
+    claimable = view.db.execute("SELECT id FROM balance WHERE asset = ?", [str(asset)]).fetchall()
+    waiting = [view.state.claimable_balance(one["id"]) for one in claimable]
+    issuer = view.state.account(asset.issuer)
     domain = issuer.home_domain if issuer else ""
     return {
         "_links": {"toml": {"href": f"https://{domain}/.well-known/stellar.toml" if domain else ""}},
@@ -51,12 +51,12 @@ def asset_record(node: Node, row: Any, _base: str) -> dict[str, Any]:
     }
 
 
-def _held(node: Node, asset: Asset) -> tuple[dict[str, int], dict[str, int]]:
+def _held(view: View, asset: Asset) -> tuple[dict[str, int], dict[str, int]]:
     """How many accounts hold the asset and how much, by the standing of their trustline."""
     accounts = dict.fromkeys(_STANDINGS, 0)
     balances = dict.fromkeys(_STANDINGS, 0)
-    for row in node.db.execute("SELECT account FROM line WHERE asset = ?", [str(asset)]):
-        if line := node.state.trust_line(row["account"], asset):
+    for row in view.db.execute("SELECT account FROM line WHERE asset = ?", [str(asset)]):
+        if line := view.state.trust_line(row["account"], asset):
             standing = _STANDINGS[0 if line.flags & 1 else 1 if line.flags & 2 else 2]
             accounts[standing] += 1
             balances[standing] += line.balance

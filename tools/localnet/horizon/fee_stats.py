@@ -9,22 +9,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tools.localnet.horizon.answer import answer
-from tools.localnet.horizon.collection import node_of
+from tools.localnet.horizon.collection import view_of
 
 _LEDGERS = 5
 _PERCENTILES = (10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99)
 
 
 async def fee_stats(request: Request) -> Response:
-    node = node_of(request)
-    header = node.header
+    view = view_of(request)
+    header = view.header
     since = header.ledger_seq - _LEDGERS
-    rows = node.db.execute(
+    rows = view.db.execute(
         "SELECT fee_charged / max(operations, 1) AS charged, fee_bid / max(operations, 1) AS bid "
         "FROM history WHERE ledger > ?",
         [since],
     ).fetchall()
-    (used,) = node.db.execute("SELECT sum(set_operations) FROM ledger WHERE sequence > ?", [since]).fetchone()
+    (used,) = view.db.execute("SELECT sum(set_operations) FROM ledger WHERE sequence > ?", [since]).fetchone()
     room = header.max_tx_set_size * min(_LEDGERS, header.ledger_seq)
     return answer(
         {

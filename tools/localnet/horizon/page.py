@@ -86,6 +86,13 @@ def pair_key(first: str, second: str) -> Key:
     return Key((first, second), read)
 
 
+def read_cursor(key: Key, cursor: str) -> Token:
+    try:
+        return key.read(cursor)
+    except ValueError:
+        raise bad_field("cursor", "cursor is no paging token of this resource") from None
+
+
 def position(key: Key, page: Page) -> tuple[str, Sequence[Any]]:
     """The condition and order of one page in SQL, with the values it binds.
 
@@ -96,10 +103,7 @@ def position(key: Key, page: Page) -> tuple[str, Sequence[Any]]:
     order = "ORDER BY " + ", ".join(f"{column} {direction}" for column in key.columns) + " LIMIT ?"
     if page.cursor is None:
         return f"1 {order}", [page.limit]
-    try:
-        token = key.read(page.cursor)
-    except ValueError:
-        raise bad_field("cursor", "cursor is no paging token of this resource") from None
+    token = read_cursor(key, page.cursor)
     marks = ", ".join("?" for _ in token)
     sign = "<" if page.descending else ">"
     return f"({columns}) {sign} ({marks}) {order}", [*token, page.limit]

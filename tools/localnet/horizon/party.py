@@ -7,7 +7,7 @@ import re
 from starlette.requests import Request
 
 from tools.localnet.horizon.address import is_account
-from tools.localnet.horizon.collection import node_of
+from tools.localnet.horizon.collection import view_of
 from tools.localnet.horizon.problem import Problem, bad_field
 
 _BALANCE = re.compile(r"0{8}([0-9a-f]{64})\Z")
@@ -21,10 +21,10 @@ def account_in_address(request: Request) -> str:
 
 
 def known_account(request: Request) -> str:
-    """An account that the ledger holds or has held."""
-    account, node = account_in_address(request), node_of(request)
-    past = node.db.execute("SELECT 1 FROM history_account WHERE account = ? LIMIT 1", [account]).fetchone()
-    if node.state.account(account) is None and past is None:
+    """An account that is in what is remembered of history; being in the ledger alone is 404, as in Horizon."""
+    account, view = account_in_address(request), view_of(request)
+    past = view.db.execute("SELECT 1 FROM history_account WHERE account = ? LIMIT 1", [account]).fetchone()
+    if past is None:
         raise Problem("not_found")
     return account
 
@@ -38,9 +38,9 @@ def balance_in_address(request: Request) -> str:
 
 
 def known_balance(request: Request) -> str:
-    """A claimable balance that the ledger holds or has held."""
+    """A claimable balance that is in what is remembered of history."""
     balance = balance_in_address(request)
-    past = node_of(request).db.execute("SELECT 1 FROM operation_balance WHERE balance = ? LIMIT 1", [balance])
+    past = view_of(request).db.execute("SELECT 1 FROM operation_balance WHERE balance = ? LIMIT 1", [balance])
     if past.fetchone() is None:
         raise Problem("not_found")
     return balance

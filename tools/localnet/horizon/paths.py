@@ -11,7 +11,7 @@ from tools.localnet.engine import NATIVE, Asset, State, TrustLine
 from tools.localnet.horizon.amount import coins, stroops
 from tools.localnet.horizon.answer import answer
 from tools.localnet.horizon.asset import asset_fields, parse_assets, require_asset
-from tools.localnet.horizon.collection import node_of
+from tools.localnet.horizon.collection import view_of
 from tools.localnet.horizon.party import account_param
 from tools.localnet.horizon.problem import Problem, bad_field
 from tools.localnet.path_finding import Way, ways_receiving, ways_sending
@@ -20,7 +20,7 @@ _MAX_ASSETS = 15
 
 
 async def strict_send_paths(request: Request) -> Response:
-    state = node_of(request).state
+    state = view_of(request).state
     source = Asset.parse(require_asset(request, "source_"))
     amount = _amount(request, "source_amount")
     wanted = _assets(request, state, "destination_account", "destination_assets")
@@ -29,7 +29,7 @@ async def strict_send_paths(request: Request) -> Response:
 
 
 async def strict_receive_paths(request: Request) -> Response:
-    state = node_of(request).state
+    state = view_of(request).state
     destination = Asset.parse(require_asset(request, "destination_"))
     amount = _amount(request, "destination_amount")
     wanted = _assets(request, state, "source_account", "source_assets")

@@ -31,6 +31,12 @@ _KINDS = {
         "The field `tx` is no TransactionEnvelope in base64 XDR. `extras.envelope_xdr` repeats what came in.",
     ),
     "not_found": (404, "Resource Missing", "Nothing is stored under this address with these parameters."),
+    "before_history": (
+        410,
+        "Data Requested Is Before Recorded History",
+        "This horizon instance is configured to only track a portion of the stellar network's latest history. "
+        "This request is asking for results prior to the recorded history known to this horizon instance.",
+    ),
     "method_not_allowed": (405, "Method Not Allowed", "This resource does not take this method."),
     "not_acceptable": (406, "Not Acceptable", "This resource cannot be streamed."),
     "request_entity_too_large": (

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tools.localnet.horizon.answer import answer, link, origin
-from tools.localnet.horizon.collection import node_of
+from tools.localnet.horizon.collection import view_of
 from tools.localnet.horizon.moment import moment
 from tools.localnet.horizon.page import page_document, read_page
 from tools.localnet.horizon.problem import Problem
@@ -25,8 +25,8 @@ _NOUNS = (
 
 
 async def root(request: Request) -> Response:
-    node, base = node_of(request), origin(request)
-    header = node.header
+    view, base = view_of(request), origin(request)
+    header = view.header
     return answer(
         {
             "_links": {
@@ -41,12 +41,12 @@ async def root(request: Request) -> Response:
             "ingest_latest_ledger": header.ledger_seq,
             "history_latest_ledger": header.ledger_seq,
             "history_latest_ledger_closed_at": moment(header.close_time),
-            "history_elder_ledger": 1,
-            "core_latest_ledger": header.ledger_seq,
-            "network_passphrase": node.passphrase,
+            "history_elder_ledger": view.elder,
+            "core_latest_ledger": view.node.header.ledger_seq,
+            "network_passphrase": view.passphrase,
             "current_protocol_version": header.protocol,
-            "supported_protocol_version": node.rules.protocol,
-            "core_supported_protocol_version": node.rules.protocol,
+            "supported_protocol_version": view.rules.protocol,
+            "core_supported_protocol_version": view.rules.protocol,
         }
     )
 

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from tools.localnet.horizon.amount import coins, price_text
 from tools.localnet.horizon.answer import answer, origin
 from tools.localnet.horizon.asset import asset_order
-from tools.localnet.horizon.collection import node_of
+from tools.localnet.horizon.collection import view_of
 from tools.localnet.horizon.page import read_page, whole
 from tools.localnet.horizon.problem import bad_field
 from tools.localnet.horizon.trades import read_pair
@@ -55,7 +55,7 @@ def _number(request: Request, name: str, default: int) -> int:
 def _trades(request: Request, pair: tuple[str, str], start: int, end: int) -> Iterator[Trade]:
     base, counter = sorted(pair, key=asset_order)
     flipped = pair != (base, counter)
-    rows = node_of(request).db.execute(
+    rows = view_of(request).db.execute(
         "SELECT * FROM trade WHERE base_asset = ? AND counter_asset = ? "
         "AND closed_at * 1000 >= ? AND closed_at * 1000 < ? ORDER BY id, number",
         [base, counter, start, end],

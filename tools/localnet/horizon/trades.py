@@ -16,18 +16,18 @@ from tools.localnet.horizon.offers import offer_in_address
 from tools.localnet.horizon.page import pair_key
 from tools.localnet.horizon.party import known_account
 from tools.localnet.horizon.problem import bad_field
-from tools.localnet.node import Node
+from tools.localnet.view import View
 
 _TYPES = ("all", "orderbook", "liquidity_pool")
 _OFFER = "(base_offer = ? OR counter_offer = ?)"
 _ACCOUNT = "(base_account = ? OR counter_account = ?)"
 
 
-def trade_record(_node: Node, row: Any, base: str) -> dict[str, Any]:
+def trade_record(_view: View, row: Any, base: str) -> dict[str, Any]:
     return _record(row, base, "base", "counter", row["price_n"], row["price_d"])
 
 
-def _flipped_record(_node: Node, row: Any, base: str) -> dict[str, Any]:
+def _flipped_record(_view: View, row: Any, base: str) -> dict[str, Any]:
     return _record(row, base, "counter", "base", row["price_d"], row["price_n"])
 
 
@@ -63,8 +63,8 @@ def _side(row: Any, column: str, name: str) -> dict[str, str]:
 
 
 _KEY = pair_key("id", "number")
-_TRADES = Collection("SELECT * FROM trade", _KEY, trade_record)
-_FLIPPED = Collection("SELECT * FROM trade", _KEY, _flipped_record)
+_TRADES = Collection("SELECT * FROM trade", _KEY, trade_record, history=True)
+_FLIPPED = Collection("SELECT * FROM trade", _KEY, _flipped_record, history=True)
 
 
 async def trades(request: Request) -> Response:
