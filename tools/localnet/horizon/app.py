@@ -88,6 +88,8 @@ POST = {
     "/localnet/close": control.close_ledger,
     "/localnet/forget": control.forget,
     "/localnet/lag": control.lag,
+    "/localnet/surge": control.surge,
+    "/localnet/foreign": control.foreign,
 }
 
 

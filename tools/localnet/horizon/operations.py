@@ -49,7 +49,7 @@ def operation_record(_view: View, row: Any, base: str) -> dict[str, Any]:
         "id": token,
         "paging_token": token,
         "transaction_successful": bool(row["successful"]),
-        "type": _NAMES[row["type"]],
+        "type": _NAMES.get(row["type"], "unknown"),
         "type_i": row["type"],
         "created_at": moment(row["closed_at"]),
         "transaction_hash": row["hash"],

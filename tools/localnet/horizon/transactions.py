@@ -35,7 +35,7 @@ _BALANCE = "history.id IN (SELECT id >> 12 << 12 FROM operation_balance WHERE ba
 
 def transaction_record(_view: View, row: Any, base: str, inner: bool = False) -> dict[str, Any]:
     """One transaction. `inner`: looked up by the hash inside a fee bump, which it then goes by."""
-    envelope = xdr.TransactionEnvelope.from_xdr_bytes(row["envelope"])
+    envelope = xdr.TransactionEnvelope.from_xdr_bytes(row["readable"] or row["envelope"])
     bump, signed = envelope.fee_bump, signed_part(envelope)
     tx, source = signed.tx, muxed_fields("account", source_of(signed.tx))
     name = row["inner_hash"] if inner else row["hash"]
@@ -57,6 +57,7 @@ def transaction_record(_view: View, row: Any, base: str, inner: bool = False) ->
         "operation_count": row["operations"],
         "envelope_xdr": base64.b64encode(row["envelope"]).decode(),
         "result_xdr": base64.b64encode(row["result"]).decode(),
+        "fee_meta_xdr": base64.b64encode(row["fee_meta"]).decode(),
         **_memo_fields(tx.memo),
         "signatures": _signatures(bump or signed),
         **_preconditions(tx),
