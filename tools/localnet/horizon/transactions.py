@@ -18,11 +18,11 @@ from tools.localnet.horizon.ledgers import known_ledger, ledger_range
 from tools.localnet.horizon.moment import moment
 from tools.localnet.horizon.page import number_key
 from tools.localnet.horizon.party import known_account, known_balance
-from tools.localnet.horizon.problem import Problem
+from tools.localnet.horizon.problem import Problem, bad_field
 from tools.localnet.horizon.signed import signed_part, source_of
 from tools.localnet.view import View
 
-_HASH = re.compile(r"[0-9a-fA-F]{64}\Z")
+_HASH = re.compile(r"[0-9a-f]{64}\Z")
 _SELECT = "SELECT history.*, ledger.closed_at FROM history JOIN ledger ON ledger.sequence = history.ledger"
 # Driven by the account's own index (a CROSS JOIN keeps its order), so that a page costs the same however long
 # the account's history is.
@@ -173,8 +173,8 @@ def find_transaction(view: View, name: str) -> Any:
 def hash_in_address(request: Request) -> str:
     name = str(request.path_params["hash"])
     if not _HASH.match(name):
-        raise Problem("bad_request", {"invalid_field": "tx_id", "reason": "a hash has 64 hexadecimal digits"})
-    return name.lower()
+        raise bad_field("tx_id", "Transaction hash must be a hex-encoded, lowercase SHA-256 hash")
+    return name
 
 
 def successful(request: Request) -> list[Condition]:
