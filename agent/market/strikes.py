@@ -39,8 +39,8 @@ def due(horizon: Horizon, round_: Round, vehicle: str, ledger: int, grace: int =
 
 
 def _stakes(transaction: Transaction, passphrase: str, settled_by: str) -> list[str]:
-    """None in a transaction that this version cannot read (an operation of a newer network): what such a one puts down is
-    no entry either (`validator.entries`)."""
+    """None in a transaction that this version cannot read (an operation of a newer network): what such a one puts down
+    is no entry either (`validator.entries`)."""
     try:
         envelope = opened(transaction.envelope, passphrase)
     except Malformed:
