@@ -3,12 +3,12 @@ closed."""
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from agent.files import sync_folder
 from agent.journal.errors import mapped
 from agent.journal.event import JSON, Event, encoded
 from agent.journal.lock import StateLock
@@ -36,7 +36,7 @@ class Journal(JournalReader):
         except BaseException:
             self._lock.release()
             raise
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
     @classmethod
     def open_readonly(cls, path: Path) -> JournalReader:
@@ -113,12 +113,3 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
-
-
-def _sync_folder(folder: Path) -> None:
-    """A file's name is safe only once its folder is."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
