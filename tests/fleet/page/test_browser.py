@@ -178,7 +178,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     page = FleetPage(ears, gate, clock, Notifier({}))
     with served(page) as address, chromium(tmp_path_factory.mktemp("chromium")) as browser:
         until(lambda: len(page.board.vehicles) == 1000)
-        browser.call("Network.setCookie", name="milepost", value=gate.login(TOKEN), url=address)
+        browser.call("Network.setCookie", name="milepost", value=gate.login(TOKEN, ""), url=address)
         yield Town(browser, address, page, cars)
         assert browser.complaints == []
 
