@@ -31,6 +31,9 @@ ALIVE_EVERY = 15.0
 READ_AGAIN = 60.0
 PART = 250
 """Cards in one piece of news: a browser reads each in a task of its own, which must stay short."""
+PART_BYTES = 128 * 1024
+"""And so much of them: a card may be long."""
+KINDS = ("vehicles", "jobs", "rounds", "payments")
 MAX_LOGIN = 1024
 """Bytes of a login form."""
 
@@ -212,15 +215,19 @@ class FleetPage:
 
 
 def pieces(news: dict[str, Any]) -> list[dict[str, Any]]:
-    """The same news with at most PART cards in each piece; only the first one may be a beginning."""
-    found = [(kind, card) for kind in ("vehicles", "jobs", "rounds", "payments") for card in news[kind]]
-    parts = []
-    for start in range(0, max(len(found), 1), PART):
-        part = {**news, "first": news["first"] and not start, "vehicles": [], "jobs": [], "rounds": [], "payments": []}
-        for kind, card in found[start : start + PART]:
-            part[kind].append(card)
-        parts.append(part)
-    return parts
+    """The same news with at most PART cards and about PART_BYTES in each piece; only the first one may be a
+    beginning."""
+    parts: list[dict[str, Any]] = []
+    left = room = 0
+    for kind in KINDS:
+        for card in news[kind]:
+            size = len(json.dumps(card))
+            if not parts or not left or size > room:
+                parts.append({**news, "first": news["first"] and not parts, **{name: [] for name in KINDS}})
+                left, room = PART, PART_BYTES
+            parts[-1][kind].append(card)
+            left, room = left - 1, room - size
+    return parts or [news]
 
 
 def _address(request: Request) -> str:
