@@ -94,14 +94,14 @@ def _packages() -> dict[str, str]:
 
 
 def _json(value: Any) -> str:
-    from agent.host import redact
+    from agent.core import redact
 
     return json.dumps(redact.tree(value), indent=2, sort_keys=True) + "\n"
 
 
 def _add(archive: tarfile.TarFile, name: str, text: str) -> None:
     """Every text is cleaned once more as a whole, wherever it came from."""
-    from agent.host import redact
+    from agent.core import redact
 
     data = redact.text(text).encode()
     member = tarfile.TarInfo(f"milepost-bundle/{name}")

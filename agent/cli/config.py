@@ -41,7 +41,8 @@ def check(config_path: str | None, path: str | None) -> None:
 @click.pass_obj
 def show(config_path: str | None, as_json: bool) -> None:
     """Print every value in use and where it comes from. Secrets and places are hidden."""
-    from agent.host import redact, reference
+    from agent.core import redact
+    from agent.host import reference
     from agent.host.config import trace
 
     loaded = _as_settled(trace(config_path))

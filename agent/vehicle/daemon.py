@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from agent import __version__
+from agent.core import redact
 from agent.core.gates import Work
 from agent.core.job import Job, State, Step, owed
+from agent.core.plain import plain
 from agent.core.trip import Doubted, Tick, TripClosed, TripOpened, TripRules, TripState, advance
 from agent.errors import MilepostError, Unavailable
 from agent.host import standing
@@ -287,7 +289,7 @@ class Vehicle:
             "set_by_fleet": dict(parts.watch.settled.taken),
             "software": __version__,
             "profile": parts.desk.config.agent.profile,
-            "troubles": [t for t in (*troubles, *parts.watch.troubles) if t],
+            "troubles": [redact.text(plain(t)) for t in (*troubles, *parts.watch.troubles) if t],
         }
 
     def _progress(self) -> dict[str, Any]:
