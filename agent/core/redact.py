@@ -78,7 +78,7 @@ def text(raw: str) -> str:
 def tree(value: Any) -> Any:
     """A JSON-like value without what others must not read: private names lose their value."""
     if isinstance(value, Mapping):
-        return {name: HIDDEN if name in PRIVATE_NAMES else tree(inner) for name, inner in value.items()}
+        return {text(str(name)): HIDDEN if name in PRIVATE_NAMES else tree(inner) for name, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [tree(inner) for inner in value]
     return text(value) if isinstance(value, str) else value
