@@ -123,6 +123,11 @@ def opened(envelope: str, passphrase: str) -> Opened:
         raise Malformed(what="an envelope", why=f"{type(error).__name__}: {str(error)[:120]}") from None
 
 
+def source(envelope: str) -> str:
+    """The account whose sequence number an envelope uses up, on whatever network; of a fee bump, the inner one's."""
+    return opened(envelope, "").source
+
+
 def with_signatures(envelope: str, passphrase: str, signatures: Sequence[tuple[bytes, bytes]]) -> Signed:
     """The envelope with these (hint, signature) pairs in place of its own."""
     from stellar_sdk import TransactionEnvelope

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from stellar_sdk import Server
     from stellar_sdk.exceptions import NotFoundError
 
+    from agent.ledger.transport import BoundedClient
+
 ANSWER_BYTES = 8 << 20
 PAGE = 200
 TRANSACTIONS_PAGE = 50
@@ -33,6 +35,12 @@ T = TypeVar("T")
 
 class LedgerUnavailable(Unavailable):
     """Horizon at {url} {why}. Nothing is lost: the work waits. Check the network, or ledger.horizon."""
+
+
+class HistoryTooShort(Unavailable):
+    """{url} remembers from ledger {elder} on, and what happened from ledger {wanted} on is needed: that it shows
+    nothing earlier says nothing. Nothing is lost: the work waits. Name a Horizon that remembers more, as
+    ledger.horizon or ledger.archive."""
 
 
 class WrongNetwork(MilepostError):
@@ -49,6 +57,7 @@ class Horizon:
         self.passphrase = passphrase
         self._timeout = timeout
         self._server: Server | None = None
+        self._client: BoundedClient | None = None
         self._is_ours = False
 
     def __repr__(self) -> str:
@@ -64,8 +73,21 @@ class Horizon:
             record = _records(self._sdk().ledgers().order(desc=True).limit(1).call())[0]
             return _head(record)
 
-    def ledger(self, sequence: int) -> Head:
+    def elder(self) -> int:
+        """The oldest ledger that the server's history still holds. It moves on: read it after the history that it is
+        to vouch for."""
         with self._mapped():
+            return int(self._sdk().root().call()["history_elder_ledger"])
+
+    @property
+    def latest(self) -> int:
+        """The ledger as of which the last answer about state (account, offers, stakes, book) was given; 0 when it did
+        not say. Two answers may come from two replicas, and one of them may be late."""
+        return self._client.latest if self._client else 0
+
+    def ledger(self, sequence: int) -> Head:
+        """One ledger of the past. Raises HistoryTooShort, Unavailable."""
+        with self._mapped(sequence):
             return _head(self._sdk().ledgers().ledger(sequence).call())
 
     def account(self, account_id: str) -> Account | None:
@@ -187,8 +209,15 @@ class Horizon:
 
             from agent.ledger.transport import BoundedClient
 
-            self._server = Server(self.url, BoundedClient(self._timeout, ANSWER_BYTES))
+            self._client = BoundedClient(self._timeout, ANSWER_BYTES)
+            self._server = Server(self.url, self._client)
         return self._server
+
+    def _too_short(self, wanted: int) -> MilepostError:
+        try:
+            return HistoryTooShort(url=self.url, elder=self.elder(), wanted=wanted)
+        except MilepostError as error:
+            return error
 
     def _one(self, call: Callable[[Server], Mapping[str, Any]]) -> Mapping[str, Any] | None:
         from stellar_sdk.exceptions import NotFoundError
@@ -229,13 +258,16 @@ class Horizon:
             cursor = records[-1]["paging_token"]
 
     @contextmanager
-    def _mapped(self) -> Iterator[None]:
-        """Foreign errors become sentences. Anything that is not Horizon's form of an answer is unavailability."""
+    def _mapped(self, wanted: int = 1) -> Iterator[None]:
+        """Foreign errors become sentences. Anything that is not Horizon's form of an answer is unavailability.
+        `wanted`: the oldest ledger that is asked about."""
         from stellar_sdk.exceptions import BaseHorizonError, BaseRequestError
 
         try:
             yield
         except BaseHorizonError as error:
+            if error.status == 410:
+                raise self._too_short(wanted) from None
             if 400 <= error.status < 500 and error.status != 429 and error.title:
                 raise Refused(what=f"a request to {self.url}", why=error.detail or error.title) from None
             raise LedgerUnavailable(url=self.url, why=f"answered with status {error.status}") from None

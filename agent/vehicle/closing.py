@@ -16,7 +16,7 @@ from agent.core.job import Job
 from agent.core.ledger import BALANCE_V0, Account
 from agent.core.money import UNIT, XLM, Asset, Stroops, text
 from agent.ledger.envelope import opened
-from agent.ledger.horizon import Horizon
+from agent.ledger.horizon import HistoryTooShort, Horizon
 from agent.market import entry
 from agent.market.entry import Terms
 
@@ -92,7 +92,11 @@ def _redeemed(
 def _gone(horizon: Horizon, stake: str, since: int) -> tuple[str, str]:
     """(what is to be waited for, what became of it) of a stake that is off the ledger. `since`: seconds since it could
     be taken back."""
-    touching = horizon.touching(stake)
+    forgotten = "", f"what became of the stake is older than what {horizon.url} remembers"
+    try:
+        touching = horizon.touching(stake)
+    except HistoryTooShort:
+        return forgotten
     for transaction in touching:
         for operation in opened(transaction.envelope, horizon.passphrase).operations:
             taken = isinstance(operation, (ClaimClaimableBalance, ClawbackClaimableBalance))
@@ -101,4 +105,4 @@ def _gone(horizon: Horizon, stake: str, since: int) -> tuple[str, str]:
                 return "", f"no settlement took the stake, but {who} in transaction {transaction.hash}"
     if touching or since < FORGOTTEN_S:
         return f"the stake is off the ledger, and {horizon.url} does not say yet what became of it", ""
-    return "", f"what became of the stake is older than what {horizon.url} remembers"
+    return forgotten

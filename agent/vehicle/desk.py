@@ -7,6 +7,7 @@ twice; its docstring says why that is harmless. Whatever must not be done twice 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -20,9 +21,9 @@ from agent.core.money import XLM, Asset, Stroops, text
 from agent.errors import Refused, TryAgain, Unavailable
 from agent.host.sections import Config
 from agent.ledger.envelope import Signed, build, signed, stake_id
-from agent.ledger.horizon import Horizon
+from agent.ledger.horizon import HistoryTooShort, Horizon
 from agent.ledger.receipt import offer_ids, received
-from agent.ledger.submission import Entered, Lapsed, look
+from agent.ledger.submission import Entered, Lapsed, Spent, look
 from agent.market import bundle, entry, settlement
 from agent.market.listing import Listing
 from agent.vehicle.closing import closing
@@ -201,8 +202,10 @@ class Desk:
 
     def close(self, job: Job) -> Events:
         """As `sign`. Only what the ledger would take now is signed, so that no try costs a fee for nothing."""
-        if job.outcome == "silent" and self.horizon.stake(job.facts["stake_id"]) is None and (found := self.watch(job)):
-            return found
+        if job.outcome == "silent" and self.horizon.stake(job.facts["stake_id"]) is None:
+            with suppress(HistoryTooShort):
+                if verdict := self.watch(job):
+                    return verdict
         account, head = self._account(), self.horizon.head()
         still_open = {offer.id for offer in self.horizon.offers(account.id)}
         bids = [bid for bid in job.facts["bids"] if bid in still_open]
@@ -358,6 +361,8 @@ def _envelope(job: Job) -> Signed:
 def _not_entered(outcome: object) -> Events:
     if outcome is None:
         return []
+    if isinstance(outcome, Spent):
+        raise Unavailable(what=f"What became of the transaction is not known: {outcome.why}. The ledger's history")
     if isinstance(outcome, Lapsed):
         return [("lapsed", {"why": outcome.why})]
     return [("refused", {"codes": getattr(outcome, "codes", "")})]
