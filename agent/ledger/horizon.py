@@ -15,7 +15,7 @@ from fractions import Fraction
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from agent.core.ledger import BALANCE_V0, Account, Head, Line, Offer, Stake, Transaction, Way
+from agent.core.ledger import BALANCE_V0, Account, Flags, Head, Line, Offer, Stake, Transaction, Way
 from agent.core.money import MAX_STROOPS, XLM, Asset, Stroops, stroops, text
 from agent.errors import BAD_CONFIG, MilepostError, Refused, Unavailable
 
@@ -310,6 +310,7 @@ def _account(record: Mapping[str, Any]) -> Account:
             authorized=line.get("is_authorized", True),
             limit=stroops(line["limit"]) if "limit" in line else MAX_STROOPS,
             buying=stroops(line.get("buying_liabilities", "0")),
+            clawback=bool(line.get("is_clawback_enabled", False)),
         )
         for line in record["balances"]
         if line["asset_type"] != "liquidity_pool_shares"
@@ -319,7 +320,17 @@ def _account(record: Mapping[str, Any]) -> Account:
         sequence=int(record["sequence"]),
         lines=lines,
         signers={str(s["key"]): int(s["weight"]) for s in record["signers"]},
-        threshold=int(record["thresholds"]["med_threshold"]),
+        thresholds=(
+            int(record["thresholds"]["low_threshold"]),
+            int(record["thresholds"]["med_threshold"]),
+            int(record["thresholds"]["high_threshold"]),
+        ),
+        flags=Flags(
+            required=bool(record["flags"]["auth_required"]),
+            revocable=bool(record["flags"]["auth_revocable"]),
+            clawback=bool(record["flags"]["auth_clawback_enabled"]),
+            immutable=bool(record["flags"]["auth_immutable"]),
+        ),
         subentries=int(record["subentry_count"])
         + int(record.get("num_sponsoring", 0))
         - int(record.get("num_sponsored", 0)),
