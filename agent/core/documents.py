@@ -71,6 +71,7 @@ Credit = Annotated[int, Field(ge=0, le=UNIT)]
 MOST_LOSS = 10**8
 Loss = Annotated[Number, Field(ge=0, le=MOST_LOSS)]
 RoundNumber = Annotated[int, Field(ge=0, le=1_000_000)]
+UnixTime = Annotated[int, Field(ge=0, le=2**53)]
 LedgerNumber = Annotated[int, Field(ge=0, lt=2**31)]
 Count = Annotated[int, Field(ge=0, le=2**53)]
 MOST_STAKE = 1_000_000 * UNIT
@@ -240,6 +241,8 @@ class Round(Document):
     ledger: LedgerNumber = 0
     """The last one in which its publication could apply. The round is open after it: from then on entries are measured
     against it, whichever round they were trained on."""
+    published_at: UnixTime = 0
+    """When the newest ledger had closed as the publication was signed."""
     task: Task
     architecture: Architecture
     input: Input

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agent.core.ledger import Account, Head, Transaction
-from agent.errors import Refused
+from agent.errors import Malformed, Refused, Unavailable
 from agent.ledger.envelope import Signed, result_code, source
 
 
@@ -89,9 +89,11 @@ def _found(network: Network, signed: Signed) -> Entered | Refusal | None:
     found = network.find(signed.hash)
     if found is None:
         return None
-    if found.successful:
-        return Entered(found.ledger, found.closed_at, found.result)
-    return Refusal(result_code(found.result))
+    try:
+        codes = result_code(found.result)
+    except Malformed as error:
+        raise Unavailable(what=f"The result of {signed.hash} ({error})") from None
+    return Entered(found.ledger, found.closed_at, found.result) if found.successful else Refusal(codes)
 
 
 def _over(network: Network, signed: Signed, head: Head) -> Entered | Refusal | Lapsed | Spent | None:

@@ -94,8 +94,8 @@ def listing(initiator: Account | None, offer: Offer, offers: Sequence[Offer]) ->
 
 
 def publication(horizon: Horizon, round_: Round, cid: str) -> Transaction | None:
-    """The transaction in which the round's initiator offered XLM for it, within the ledgers that the round names. Raises
-    Unavailable, HistoryTooShort among it."""
+    """The transaction in which the round's initiator offered XLM for it, within the ledgers that the round names.
+    Raises Unavailable."""
     offered, digest = (XLM, round_.model_asset), Cid.parse(cid).digest
     for transaction in horizon.offering(round_.initiator, ALL, max(1, round_.ledger - WITHIN)):
         if transaction.ledger > round_.ledger > 0:

@@ -24,7 +24,7 @@ from agent.ledger.envelope import Signed, build, signed, stake_id
 from agent.ledger.horizon import HistoryTooShort, Horizon
 from agent.ledger.receipt import offer_ids, received
 from agent.ledger.submission import Entered, Lapsed, Spent, look
-from agent.market import bundle, entry, settlement
+from agent.market import bundle, entry, settlement, standing
 from agent.market.listing import Listing
 from agent.vehicle.closing import closing
 from agent.vehicle.offers import Market, View, listings, promised, survey, unwilling
@@ -135,7 +135,7 @@ class Desk:
         try:
             cid = self.shelf.store.put(self.workshop.home(job) / "contribution")
         except Unavailable:
-            if not isinstance(offered := self._offered(self._round(job)), Listing):
+            if not isinstance(offered := self._offered(self._round(job), self.horizon.head()), Listing):
                 return [("passed", {"reason": offered})]
             raise
         return [("stored", {"contribution": str(cid)})]
@@ -151,11 +151,12 @@ class Desk:
         if job.refusals >= MOST_REFUSALS:
             return [("passed", {"reason": f"the ledger turned the entry down: {job.facts['codes']}"})]
         round_, account, head = self._round(job), self._enrolled(), self.horizon.head()
-        if not isinstance(offered := self._offered(round_), Listing):
+        if not isinstance(offered := self._offered(round_, head), Listing):
             return [("passed", {"reason": offered})]
         entered = [each for each in self.open_jobs() if "bids" in each.facts]
         view = self._view(account, head, entered, job)
-        now = view.candidate(offered, round_, job.facts["round"], unwilling(self.config, round_), job.facts["steps"])
+        against = unwilling(self.config, round_) or standing.look(self.horizon, round_)
+        now = view.candidate(offered, round_, against, job.facts["steps"])
         if against := unwanted(now, net_pay(now, view.means), view.means):
             done = f"{now.steps} of {now.planned} steps were done: " if now.steps < now.planned else ""
             return [("passed", {"reason": done + against})]
@@ -240,13 +241,15 @@ class Desk:
             return entry.Terms.of(self._round(job))
         return entry.Terms(Asset.parse(facts["stake_asset"]), Asset.parse(facts["model"]), facts["settled_by"])
 
-    def _offered(self, round_: Round) -> Listing | str:
+    def _offered(self, round_: Round, head: Head) -> Listing | str:
         """What the model's newest round is offered for, or why a stake on this one would be lost."""
         found, _ = listings(self.horizon, [round_.initiator])
-        mine = [(self.shelf.round(each.cid).number, each) for each in found if each.offer.buying == round_.model_asset]
-        if not mine:
+        offered = next((each for each in found if each.offer.buying == round_.model_asset), None)
+        if offered is None:
             return f"{round_.model} is not offered any more"
-        newest, offered = max(mine, key=lambda each: each[0])
+        if head.sequence < offered.ledger:
+            return offered  # what is on offer opens later: until then entries join the round before it
+        newest = self.shelf.round(offered.cid).number
         if newest - round_.number > round_.staleness:
             return f"round {round_.number} is closed: the newest is {newest}"
         return offered
@@ -254,7 +257,7 @@ class Desk:
     def _view(self, account: Account, head: Head, others: Collection[Job], job: Job | None = None) -> View:
         bid = self._bid(job)
         owed = promised(others, account, bid)
-        return View(self.horizon, self.config, account, head.sequence, bid, self.deeds(), owed)
+        return View(self.horizon, self.config, account, head, bid, self.deeds(), owed)
 
     def _purchase(self, job: Job, round_: Round, now: Candidate, budget: Stroops) -> Way:
         """At most so much for the missing DLC, and the way on which they are to be had."""

@@ -11,14 +11,14 @@ from agent.core.choice import Candidate, Means, Ranked, rank
 from agent.core.documents import Round
 from agent.core.experience import Deed
 from agent.core.job import Job, State
-from agent.core.ledger import BASE_RESERVE, Account, Way
+from agent.core.ledger import BASE_RESERVE, Account, Head, Way
 from agent.core.money import UNIT, XLM, Asset, Stroops, stroops
-from agent.errors import Malformed, Refused
+from agent.errors import Malformed, Refused, Unavailable
 from agent.host.sections import Config
-from agent.ledger.horizon import Horizon
-from agent.market import entry, strikes
+from agent.ledger.horizon import Horizon, LedgerUnavailable
+from agent.market import entry, listing, standing, strikes
 from agent.market.bundle import Shelf
-from agent.market.listing import Listing, NotPublished, listing, training_offers
+from agent.market.listing import Listing
 
 OPERATIONS = 10
 """Operations of an entry and a closing together, at most: what fees are reckoned with."""
@@ -69,8 +69,7 @@ class View:
     horizon: Horizon
     config: Config
     account: Account
-    ledger: int
-    """Number of the newest one."""
+    head: Head
     bid: Stroops
     """For each operation, in stroops."""
     deeds: Sequence[Deed] = ()
@@ -89,11 +88,11 @@ class View:
             odds=experience.odds(market.accept_probability, self.deeds),
         )
 
-    def candidate(self, offered: Listing, round_: Round, cid: str, unfit: str, steps: int | None = None) -> Candidate:
-        """Numbers of an entry for round `cid`, paid as `offered`. `steps`: those that were made, where that is known.
+    def candidate(self, offered: Listing, round_: Round, unfit: str, steps: int | None = None) -> Candidate:
+        """Numbers of an entry for a round, paid as `offered`. `steps`: those that were made, where that is known.
         Raises Unavailable, Refused."""
         dlc, planned = Asset.parse(round_.stake.asset), round_.recipe.steps
-        stake = strikes.due(self.horizon, round_, self.account.id, self.ledger)
+        stake = strikes.due(self.horizon, round_, self.account.id, self.head.sequence)
         missing = max(0, stake + round_.stake.fee - max(0, self.account.free(dlc) - self.promised.dlc))
         bought = self.horizon.cost(dlc, missing, XLM) if missing else Way(0)
         expected = experience.steps(self.deeds, round_.model, planned) if steps is None else steps
@@ -102,7 +101,7 @@ class View:
             initiator=offered.offer.seller,
             model=round_.model,
             round=round_.number,
-            cid=cid,
+            cid=offered.cid,
             since=offered.offer.last_modified,
             reward=offered.reward,
             budget=offered.offer.amount,
@@ -130,12 +129,17 @@ def survey(view: View, shelf: Shelf, unfit: Callable[[Round, str], str]) -> Mark
     found, passed_over = listings(view.horizon, view.config.market.initiators)
     candidates = []
     for offered in found:
+        if view.head.sequence < offered.ledger:  # its bundle is kept back until then
+            passed_over.append(f"Round {offered.cid} opens after ledger {offered.ledger}.")
+            continue
         try:
             round_ = shelf.round(offered.cid)
             _same_model(offered, round_, view.config.market.operator)
-            against = unwilling(view.config, round_) or unfit(round_, offered.cid)
-            candidates.append(view.candidate(offered, round_, offered.cid, against))
-        except Refused as error:
+            against = unwilling(view.config, round_) or standing.look(view.horizon, round_)
+            candidates.append(view.candidate(offered, round_, against or unfit(round_, offered.cid)))
+        except LedgerUnavailable:
+            raise
+        except (Refused, Unavailable) as error:  # one bundle that nobody has must not keep the others' offers away
             passed_over.append(str(error))
     return Market(tuple(rank(candidates, view.means)), tuple(passed_over))
 
@@ -161,17 +165,18 @@ def listings(horizon: Horizon, initiators: Sequence[str]) -> tuple[list[Listing]
     """Verified offers, and sentences about those that are not."""
     found, passed_over = [], []
     for initiator in initiators:
-        for offer in training_offers(horizon, initiator):
-            try:
-                found.append(listing(horizon, offer))
-            except NotPublished as error:
-                passed_over.append(str(error))
+        offered, others = listing.listings(horizon, initiator)
+        found += offered
+        passed_over += others
     return found, passed_over
 
 
 def _same_model(offered: Listing, round_: Round, operator: str | None) -> None:
     if round_.model_asset != offered.offer.buying:
         why = f"the offer buys {offered.offer.buying}, its round is for {round_.model}"
+        raise Malformed(what=f"the round {offered.cid}", why=why)
+    if round_.ledger != offered.ledger:
+        why = f"it opens after ledger {round_.ledger}, and is on offer for ledger {offered.ledger}"
         raise Malformed(what=f"the round {offered.cid}", why=why)
     if operator is not None and Asset.parse(round_.stake.asset).issuer != operator:
         raise Malformed(what=f"the round {offered.cid}", why="its stake is not the DLC of market.operator")
