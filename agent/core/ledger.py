@@ -102,6 +102,14 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """How one asset is turned into another: what goes in, or comes out, and the assets in between."""
+
+    amount: Stroops
+    path: tuple[Asset, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Transaction:
     """A transaction that is in a ledger."""
 

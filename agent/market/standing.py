@@ -10,6 +10,8 @@ from agent.core.documents import Round
 from agent.core.ledger import Account
 from agent.core.money import XLM, Asset
 from agent.core.verdict import threshold
+from agent.errors import Malformed
+from agent.ledger import keys
 from agent.ledger.horizon import Horizon
 
 
@@ -34,6 +36,11 @@ def trusted(account: Account | None, round_: Round) -> str:
             return f"the settlement account cannot hold {asset.code}"
         if line.clawback and asset != dlc:
             return f"the issuer may take back the settlement account's {asset.code}"
+    for reader in (*round_.committee, round_.initiator):
+        try:
+            keys.sealing_public(reader)
+        except Malformed:
+            return f"no update could be sealed to {reader}"
     if account.lines.keys() - {XLM, dlc, round_.model_asset, round_.credit_asset}:
         return "the settlement account is not this model's alone"
     return ""

@@ -111,7 +111,7 @@ def test_restoring_again_changes_nothing(town: Town, desk: Press) -> None:
     assert publications(town) == 3
 
 
-EVENTS = ("planned", "stored", "signed", "published")
+EVENTS = ("planned", "stored", "signed", "announced", "published")
 
 
 class PowerCut(BaseException):
