@@ -45,7 +45,7 @@ class Terms:
         return cls(Asset.parse(round_.stake.asset), round_.model_asset, round_.settlement)
 
     @property
-    def credit(self) -> Asset:
+    def credit_asset(self) -> Asset:
         return credit_asset(self.model)
 
 
@@ -136,7 +136,7 @@ def closing(
         operations.append(
             PathPaymentStrictSend(
                 destination=vehicle,
-                send_asset=sdk_asset(terms.credit),
+                send_asset=sdk_asset(terms.credit_asset),
                 send_amount=text(credit),
                 dest_asset=sdk_asset(XLM),
                 dest_min=text(least),
@@ -147,7 +147,7 @@ def closing(
         operations.append(
             ManageBuyOffer(
                 selling=sdk_asset(terms.dlc),
-                buying=sdk_asset(terms.credit),
+                buying=sdk_asset(terms.credit_asset),
                 amount="0",
                 price=sdk_price(Fraction(1)),
                 offer_id=bid,

@@ -7,7 +7,6 @@ twice; its docstring says why that is harmless. Whatever must not be done twice 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -21,13 +20,14 @@ from agent.core.money import XLM, Asset, Stroops, text
 from agent.errors import Refused, TryAgain, Unavailable
 from agent.host.sections import Config
 from agent.ledger.envelope import Signed, build, signed, stake_id
-from agent.ledger.horizon import HistoryTooShort, Horizon
+from agent.ledger.horizon import Horizon
 from agent.ledger.receipt import offer_ids, received
 from agent.ledger.submission import Entered, Lapsed, Spent, look
-from agent.market import bundle, entry, settlement, standing
+from agent.market import bundle, entry, standing
 from agent.market.listing import Listing
 from agent.vehicle.closing import closing
 from agent.vehicle.offers import Market, View, listings, promised, survey, unwilling
+from agent.vehicle.verdict import Verdicts
 from agent.vehicle.workshop import Workshop
 
 if TYPE_CHECKING:
@@ -66,6 +66,9 @@ class Desk:
     """What the last job chose: what to train on while nobody can be asked."""
     open_jobs: Callable[[], Collection[Job]] = tuple
     """The vehicle's jobs that are not over."""
+
+    def __post_init__(self) -> None:
+        self._verdicts = Verdicts(self.horizon, self.shelf, self.keypair.public_key)
 
     def do(self, job: Job, step: Step) -> Events:
         """Run the errand for a step. Raises Unavailable or TryAgain (wait), other MilepostErrors (wait longer).
@@ -179,46 +182,33 @@ class Desk:
     def submit(self, job: Job) -> Events:
         """The same envelope has the same hash, and a hash applies once."""
         outcome = look(self.horizon, _envelope(job))
-        if isinstance(outcome, Entered):
+        if isinstance(outcome, Spent):
+            events = self._verdicts.entered(job, self._terms(job), outcome)
+        elif isinstance(outcome, Entered):
+            events = [("entered", {"ledger": outcome.ledger, "bids": list(offer_ids(outcome.result).values())})]
+        else:
+            events = _not_entered(outcome)
+        if events and events[0][0] == "entered":
             self.workshop.keep_residual(job)
-            bids = list(offer_ids(outcome.result).values())
-            return [("entered", {"ledger": outcome.ledger, "bids": bids})]
-        return _not_entered(outcome)
+        return events
 
     def watch(self, job: Job) -> Events:
         """Reads only."""
-        stake, round_ = job.facts["stake_id"], self._round(job)
-        found = settlement.settling(self.horizon, stake, round_.settlement)
-        if found is not None:
-            facts = {
-                "credit": found.settled.credit,
-                "returned": found.settled.returned,
-                "settlement": found.transaction.hash,
-                "reason": self._reason(found.memo, stake),
-            }
-            return [(found.settled.outcome, facts)]
-        if job.outcome != "silent" and self.horizon.head().closed_at >= job.facts["take_back_at"]:
-            return [("silent", {"reason": "nobody judged the contribution within the review window"})]
-        return []
+        return self._verdicts.of(job, self._terms(job))
 
     def close(self, job: Job) -> Events:
         """As `sign`. Only what the ledger would take now is signed, so that no try costs a fee for nothing."""
-        if job.outcome == "silent" and self.horizon.stake(job.facts["stake_id"]) is None:
-            with suppress(HistoryTooShort):
-                if verdict := self.watch(job):
-                    return verdict
-        account, head = self._account(), self.horizon.head()
-        still_open = {offer.id for offer in self.horizon.offers(account.id)}
-        bids = [bid for bid in job.facts["bids"] if bid in still_open]
-        others = [each for each in self.open_jobs() if each.id != job.id]
-        made = closing(self.horizon, self._terms(job), job, others, account, bids, head.closed_at)
-        told = {"reason": made.told} if made.told else {}
+        staked = job.outcome == "silent" and self.horizon.stake(job.facts["stake_id"]) is not None
+        if job.outcome == "silent" and not staked and (verdict := self.watch(job)):
+            return verdict
+        terms, account, head = self._terms(job), self._account(), self.horizon.head()
+        made = closing(self.horizon, terms, job, account, staked)
         if made.operations:
             envelope = self._signed(account, made.operations, head.closed_at, job)
-            return [("closing", {**asdict(envelope), "waits": made.waits, **told})]
+            return [("closing", {**asdict(envelope), "waits": made.waits})]
         if made.waits:
             raise Waits(why=made.waits)
-        return [("closed", {"paid": 0, **told})]
+        return [("closed", {"paid": 0})]
 
     def collect(self, job: Job) -> Events:
         """As `submit`."""
@@ -312,17 +302,6 @@ class Desk:
         most = self.config.ledger.max_fee_stroops
         return min(most, self.horizon.bid(most) << min(job.lapses, MOST_DOUBLINGS)) if job else self.horizon.bid(most)
 
-    def _reason(self, memo: bytes | None, stake: str) -> str:
-        """Why the committee decided as it did, from the record behind the settlement's memo; '' when it is not to
-        be had now. The decision itself is the ledger's, so nothing waits for this."""
-        from agent.core.cid import Cid
-
-        try:
-            record = self.shelf.record(str(Cid.v0(memo or b"")))
-        except (Unavailable, Refused):
-            return ""
-        return next((e.reason for e in record.entries if e.entry == stake), "")
-
 
 class NoOffer(TryAgain):
     """There is no training offer that suits this vehicle: {why}"""
@@ -364,9 +343,7 @@ def _envelope(job: Job) -> Signed:
 def _not_entered(outcome: object) -> Events:
     if outcome is None:
         return []
-    if isinstance(outcome, Spent):
-        raise Unavailable(what=f"What became of the transaction is not known: {outcome.why}. The ledger's history")
-    if isinstance(outcome, Lapsed):
+    if isinstance(outcome, (Lapsed, Spent)):  # a closing is built anew from what the ledger holds
         return [("lapsed", {"why": outcome.why})]
     return [("refused", {"codes": getattr(outcome, "codes", "")})]
 

@@ -7,18 +7,34 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from stellar_sdk import (
+    ClaimClaimableBalance,
+    ClawbackClaimableBalance,
+    ManageData,
+)
 from stellar_sdk import Payment as Pay
+from stellar_sdk.operation import Operation
 
 from agent import errors
+from agent.content.folder import FolderStore
+from agent.core.cid import Cid
+from agent.core.documents import Settled, SettlementRecord
+from agent.core.job import Job, State, advance
+from agent.core.ledger import BALANCE_V0
+from agent.core.money import UNIT, text
 from agent.errors import Malformed, Refused, Unavailable
 from agent.ledger import receipt
-from agent.ledger.envelope import result_codes
+from agent.ledger.envelope import build, result_codes, sdk_asset, signed
 from agent.ledger.horizon import HistoryTooShort, Horizon, LedgerUnavailable
 from agent.ledger.submission import Entered, Lapsed, Spent, look
+from agent.market import bundle
+from agent.market.bundle import Shelf
 from agent.market.strikes import strikes
+from agent.vehicle.verdict import Events, Verdicts
 from tests.ledger.between import GONE, MISSING, Between, between, changed, problem
 from tests.ledger.stakes import Road
 from tests.ledger.test_horizon import payment, somebody
+from tests.market.town import BASE, Town, found
 from tools.localnet.server import Localnet
 
 
@@ -242,3 +258,178 @@ def test_an_operation_that_nobody_knows_is_passed_over(road: Road, front: Betwee
 
     front.on(r"^/accounts/\w+/transactions", changed(unknown))
     assert strikes(horizon, road.vehicle.public_key, road.dlc, 0, road.now + 1) == 1
+
+
+# --- (x) what became of a stake
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    with Localnet() as net:
+        yield found(net, tmp_path_factory.mktemp("town"), committee=1)
+
+
+class Car:
+    """One vehicle with an entry in a ledger, and what it is told by a Horizon that stands between."""
+
+    def __init__(self, town: Town, front: Between) -> None:
+        self.town, self.front, self.key = town, front, town.driver()
+        self.contribution = Cid.v0(b"\x05" * 32)
+        self.stake = town.enter(self.key, self.contribution)
+        self.entered = town.horizon.head()
+        self.horizon = Horizon(front.url, town.net.passphrase)
+        self.verdicts = Verdicts(self.horizon, town.shelf, self.key.public_key)
+        facts = {"stake_id": self.stake, "ledger": self.entered.sequence, "take_back_at": self.take_back_at}
+        self.job = Job("trip-1", State.ENTERED, facts)
+
+    @property
+    def take_back_at(self) -> int:
+        return self.entered.closed_at + self.town.round.review_window
+
+    def look(self) -> Events:
+        return self.verdicts.of(self.job, self.town.round)
+
+    def settle(self, outcome: str = "accepted", named: bool = True) -> None:
+        """As the committee does: a record, the transaction, and the data entry that names the record."""
+        town, accepted = self.town, outcome == "accepted"
+        settled = Settled(
+            entry=self.stake,
+            transaction="0" * 64,
+            vehicle=self.key.public_key,
+            contribution=str(self.contribution),
+            outcome=outcome,
+            reason="so they found",
+            credit=UNIT if accepted else 0,
+            stake=BASE,
+            fee=town.round.stake.fee,
+        )
+        speaker = town.committee[0].public_key
+        record = SettlementRecord(index=0, round=town.cid, entries=(settled,), agreements={}, speaker=speaker)
+        cid = town.store.put(bundle.lay(town.folder / "record", {bundle.RECORD: record.to_bytes()}))
+        operations: list[Operation] = [ClaimClaimableBalance(BALANCE_V0 + self.stake)]
+        if outcome != "rejected":
+            back = text(BASE - town.round.stake.fee)
+            operations.append(Pay(self.key.public_key, sdk_asset(town.dlc), back))
+        if accepted:
+            operations.append(Pay(self.key.public_key, sdk_asset(town.round.credit_asset), "1"))
+        if named:
+            operations.append(ManageData("milepost/record", cid.digest))
+        account = town.horizon.account(town.settlement)
+        assert account is not None
+        until = town.horizon.head().closed_at + 100
+        made = signed(
+            build(
+                account.id,
+                account.sequence,
+                operations,
+                passphrase=town.net.passphrase,
+                fee=100,
+                max_time=until,
+                memo=cid.digest,
+            ),
+            town.committee[0],
+        )
+        town.horizon.hand_in(made.envelope)
+        assert town.horizon.find(made.hash) is not None
+
+    def forget(self) -> None:
+        """History begins now: neither entry nor settlement is in it."""
+        self.town.net.close_ledger()
+        self.front.remembers(self.town.net.close_ledger()["ledger"])
+
+
+@pytest.fixture
+def car(town: Town) -> Iterator[Car]:
+    with between(town.net.url) as front:
+        made = Car(town, front)
+        yield made
+        made.horizon.close()
+
+
+@pytest.mark.parametrize("outcome", ["accepted", "idle", "rejected"])
+@pytest.mark.parametrize("remembered", [True, False])
+def test_a_verdict_is_heard_whatever_history_remembers(car: Car, outcome: str, remembered: bool) -> None:
+    """(x) The settlement lies behind the horizon of history: the watch ends all the same, from the settlement
+    account's data entry and the record that it names, and the pay is redeemed."""
+    assert car.look() == []
+    car.settle(outcome)
+    if not remembered:
+        car.forget()
+    ((kind, facts),) = car.look()
+    assert (kind, facts["reason"]) == (outcome, "so they found")
+    assert facts["credit"] == (UNIT if outcome == "accepted" else 0)
+    assert facts["returned"] == (0 if outcome == "rejected" else BASE - car.town.round.stake.fee)
+
+
+def test_a_stake_that_the_operator_clawed_back_is_told(car: Car) -> None:
+    """(x) The operator takes the stake: an outcome of its own says so, where the car waited for ever in silence."""
+    car.town.apply([ClawbackClaimableBalance(BALANCE_V0 + car.stake)], car.town.operator)
+    ((kind, facts),) = car.look()
+    assert kind == "clawed"
+    assert "the operator clawed the stake back" in facts["reason"]
+    car.forget()
+    ((kind, facts),) = car.look()
+    assert kind == "clawed"
+    assert "no record of the committee names it" in facts["reason"]
+    assert advance(car.job, kind, facts).state is State.SETTLED
+
+
+def test_a_history_that_is_only_late_is_waited_for(car: Car) -> None:
+    """(x) The stake is gone, and history does not show by what although it ought to: no outcome is made up."""
+    car.settle("accepted", named=False)
+    car.front.on(r"^/claimable_balances/\w+/operations", changed(lambda p: {**p, "_embedded": {"records": []}}))
+    with pytest.raises(Unavailable, match="does not say yet what became of a stake"):
+        car.look()
+    car.front.well()
+    assert [kind for kind, _ in car.look()] == ["accepted"]
+
+
+def test_records_that_nobody_has_end_in_what_the_account_holds(car: Car) -> None:
+    """(x) History forgot, and the record is not to be had: the car waits while the window lasts, and then goes by
+    its own line of VLM."""
+    car.settle("accepted")
+    car.forget()
+    nowhere = FolderStore(car.town.folder / "nowhere")
+    car.verdicts = Verdicts(car.horizon, Shelf(car.town.folder / "no-shelf", nowhere), car.key.public_key)
+    with pytest.raises(Unavailable):
+        car.look()
+    car.town.net.close_ledger(advance=car.town.round.review_window + 3600)
+    ((kind, facts),) = car.look()
+    assert (kind, facts["credit"]) == ("accepted", UNIT)
+    assert "it is what this account was paid" in facts["reason"]
+
+
+def test_who_waits_for_a_verdict_asks_one_question_a_look(car: Car) -> None:
+    """(x) While the stake is there and its window cannot be over, a look is one request."""
+    for _ in range(3):
+        assert car.look() == []
+    before = len(car.front.asked)
+    for _ in range(5):
+        car.town.net.close_ledger()
+        assert car.look() == []
+    assert car.front.asked[before:] == [f"/claimable_balances/00000000{car.stake}"] * 5
+    car.town.net.close_ledger(advance=car.town.round.review_window + 3600)
+    for _ in range(car.town.round.review_window // 10):
+        if found := car.look():
+            break
+        car.town.net.close_ledger()
+    assert [kind for kind, _ in found] == ["silent"]
+
+
+@pytest.mark.parametrize("becomes", ["waits", "settled", "nothing"])
+def test_an_entry_whose_number_is_used_up_is_looked_for_in_the_state(car: Car, becomes: str) -> None:
+    """(w) History does not show what used the entry's number: the stake, or the record that settled it, says that it
+    is in a ledger, and no second one is made. Only where neither is there, another transaction used the number."""
+    spent = Spent("the number is used up", car.entered.sequence)
+    if becomes == "settled":
+        car.settle("accepted")
+    if becomes == "nothing":
+        car.job = Job("trip-1", State.SIGNED, {**car.job.facts, "stake_id": "0" * 64})
+    car.forget()
+    events = car.verdicts.entered(car.job, car.town.round, spent)
+    kinds = [kind for kind, _ in events]
+    assert kinds == {"waits": ["entered"], "settled": ["entered", "accepted"], "nothing": ["lapsed"]}[becomes]
+    if becomes == "waits":
+        (bid,) = (o.id for o in car.horizon.offers(car.key.public_key))
+        assert events[0][1]["bids"] == [bid]
+    assert car.verdicts.entered(car.job, car.town.round, Spent("…", car.town.horizon.head().sequence + 1)) == []
