@@ -92,6 +92,33 @@ class Transaction:
     result: str
     """Base64 XDR."""
     cursor: str = ""
+    sequence: int = 0
+    """Of its source account; of a fee bump's inner transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One operation of a successful transaction, as Horizon has read it: its envelope need not be."""
+
+    kind: str
+    """Horizon's word: `create_claimable_balance`, `payment`, or one that nobody has heard of."""
+    source: str
+    transaction: str
+    ledger: int
+    index: int
+    """Among its transaction's operations, from 0."""
+    asset: Asset | None = None
+    to: str = ""
+    balance: str = ""
+    """The claimable balance that it claims or claws back: 64 hex digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """From which ledger to which a server's history goes."""
+
+    elder: int
+    latest: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from agent.core.ledger import BALANCE_V0
 from agent.core.money import Asset, Stroops
 from agent.errors import Malformed
 
 if TYPE_CHECKING:
     import stellar_sdk
-    from stellar_sdk import Keypair, TransactionEnvelope
+    from stellar_sdk import Keypair, TransactionEnvelope, xdr
     from stellar_sdk.operation import Operation
 
 
@@ -123,6 +122,11 @@ def opened(envelope: str, passphrase: str) -> Opened:
         raise Malformed(what="an envelope", why=f"{type(error).__name__}: {str(error)[:120]}") from None
 
 
+def source(envelope: str) -> str:
+    """The account whose sequence number an envelope uses up, on whatever network; of a fee bump, the inner one's."""
+    return opened(envelope, "").source
+
+
 def with_signatures(envelope: str, passphrase: str, signatures: Sequence[tuple[bytes, bytes]]) -> Signed:
     """The envelope with these (hint, signature) pairs in place of its own."""
     from stellar_sdk import TransactionEnvelope
@@ -134,16 +138,26 @@ def with_signatures(envelope: str, passphrase: str, signatures: Sequence[tuple[b
 
 
 def stake_id(envelope: str, passphrase: str, operation: int) -> str:
-    """The id (64 hex digits) of the claimable balance that an operation of this transaction makes (CAP-23). In a fee
-    bump it follows from the inner transaction: that is what the operation belongs to."""
-    from stellar_sdk import FeeBumpTransactionEnvelope, TransactionEnvelope
+    """The id (64 hex digits) of the claimable balance that an operation of this transaction makes. Raises Malformed."""
+    read = opened(envelope, passphrase)
+    return balance_id(read.source, read.sequence, operation)
 
-    if FeeBumpTransactionEnvelope.is_fee_bump_transaction_envelope(envelope):
-        bump = FeeBumpTransactionEnvelope.from_xdr(envelope, passphrase)
-        transaction = bump.transaction.inner_transaction_envelope.transaction
-    else:
-        transaction = TransactionEnvelope.from_xdr(envelope, passphrase).transaction
-    return transaction.get_claimable_balance_id(operation).removeprefix(BALANCE_V0)
+
+def balance_id(source: str, sequence: int, operation: int) -> str:
+    """The id of the claimable balance that a transaction's operation makes: it hangs on nothing else (CAP-23)."""
+    from hashlib import sha256
+
+    from stellar_sdk import Keypair, xdr
+
+    made = xdr.HashIDPreimage(
+        xdr.EnvelopeType.ENVELOPE_TYPE_OP_ID,
+        operation_id=xdr.HashIDPreimageOperationID(
+            source_account=Keypair.from_public_key(source).xdr_account_id(),
+            seq_num=xdr.SequenceNumber(xdr.Int64(sequence)),
+            op_num=xdr.Uint32(operation),
+        ),
+    )
+    return sha256(made.to_xdr_bytes()).hexdigest()
 
 
 def sdk_asset(asset: Asset) -> stellar_sdk.Asset:
@@ -165,24 +179,27 @@ def sdk_price(price: Fraction) -> stellar_sdk.Price:
 
 
 def result_codes(result: str) -> tuple[str, ...]:
-    """A transaction result's code and those of its failed operations, as XDR names them: ('TX_FAILED', 'PAYMENT_…')."""
+    """A transaction result's code and those of its failed operations, as XDR names them: ('TX_FAILED', 'PAYMENT_…').
+    Raises Malformed."""
     from stellar_sdk import xdr
 
     if not result:
         return ("UNKNOWN",)
-    outer = xdr.TransactionResult.from_xdr(result).result
-    body = outer if outer.inner_result_pair is None else outer.inner_result_pair.result.result
-    names = [_short(body.code.name)]
-    for operation in body.results or []:
-        if operation.tr is None:
-            names.append(_short(operation.code.name))
-            continue
-        inner = next(
-            value for name, value in vars(operation.tr).items() if name.endswith("_result") and value is not None
-        )
-        if not inner.code.name.endswith("_SUCCESS"):
-            names.append(inner.code.name)
-    return tuple(names)
+    try:
+        outer = xdr.TransactionResult.from_xdr(result).result
+        body = outer if outer.inner_result_pair is None else outer.inner_result_pair.result.result
+        return (_short(body.code.name), *(code for each in body.results or () if (code := _failed_by(each))))
+    except Exception as error:
+        raise Malformed(what="a transaction result", why=f"{type(error).__name__}: {str(error)[:120]}") from None
+
+
+def _failed_by(operation: xdr.OperationResult) -> str:
+    """An operation's code, or '' when it did well."""
+    if operation.tr is None:
+        return _short(operation.code.name)
+    inner = next(value for name, value in vars(operation.tr).items() if name.endswith("_result") and value is not None)
+    name: str = inner.code.name
+    return "" if name.endswith("_SUCCESS") else name
 
 
 def result_code(result: str) -> str:

@@ -162,7 +162,11 @@ class Reviewing:
         found = self._entry(review, rounds)
         if found is None or self._porter.asked(found.contribution):
             return
-        decision = decide(self._facts(found, rounds, head))
+        try:
+            decision = decide(self._facts(found, rounds, head))
+        except strikes.StillCounting as error:  # each look counts on from where the last one stopped
+            self._log.detail("entry.counting", entry=review.id[:16], why=str(error))
+            return
         if isinstance(decision, Verdict):
             self._judged(found, Judgement(decision, None), rounds)
         elif isinstance(decision, Bundle):

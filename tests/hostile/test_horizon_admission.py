@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,10 +14,11 @@ from agent.core.ledger import Transaction
 from agent.errors import Refused, Unavailable
 from agent.host.logs import Log
 from agent.ledger.horizon import Horizon
-from agent.market import strikes
+from agent.validator.entries import NoEntry, read
 from agent.validator.guard import Guard
 from tests.hostile.test_vehicle_admission import honest
 from tests.market.town import REVIEW_S, Town, found
+from tests.validator.bench import SETTLEMENT, Workbench, an_entry
 from tests.validator.committee import House
 from tools.localnet.server import Localnet
 
@@ -52,13 +52,12 @@ def test_a_history_that_cannot_be_had_forfeits_no_stake(
 ) -> None:
     """(u) 410 before_history, or anything else, while strikes are counted: the entry waits and is settled later."""
 
-    def forgets(*_: Any, **__: Any) -> Iterator[Transaction]:
+    def forgets(*_: Any, **__: Any) -> None:
         raise failure
-        yield
 
     with monkeypatch.context() as patch:
         for validator in house.validators.values():
-            patch.setattr(validator.parts.horizon, "history", forgets)
+            patch.setattr(validator.parts.horizon, "page", forgets)
         entry_id = honest(town, 1)
         house.turn(5)
     assert house.end(entry_id) is None
@@ -69,12 +68,13 @@ def test_a_history_that_cannot_be_had_forfeits_no_stake(
     assert house.end(entry_id).outcome == "accepted"
 
 
-def test_a_transaction_that_this_version_cannot_read_is_no_strike_and_no_trouble() -> None:
-    """(v) One old transaction of the vehicle holds an operation of a newer network."""
-    vehicle = Keypair.random().public_key
-    unreadable = Transaction("00" * 32, 5, 1000, True, vehicle, "AAAAAgAAAAD/////", "")
-    ledger = SimpleNamespace(history=lambda *_, **__: iter([unreadable]), passphrase="x")
-    assert strikes.strikes(ledger, vehicle, Keypair.random().public_key, 0, 100) == 0  # type: ignore[arg-type]
+def test_a_stake_out_of_a_transaction_that_this_version_cannot_read_is_no_entry(tmp_path: Path) -> None:
+    """(v) It holds an operation of a newer network: nobody votes on what cannot be read."""
+    served = Workbench(tmp_path).rounds[0]
+    stake = an_entry(Keypair.random().public_key, "").stake
+    unreadable = Transaction("00" * 32, 15, 1000, True, stake.sponsor, "AAAAAgAAAAD/////", "")
+    with pytest.raises(NoEntry, match="cannot be read"):
+        read(unreadable, "a network", stake, SETTLEMENT.public_key, [served.round])
 
 
 def test_nothing_that_is_raised_ends_the_daemon_and_each_piece_is_counted() -> None:
