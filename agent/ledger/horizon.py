@@ -16,7 +16,7 @@ from fractions import Fraction
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any
 
-from agent.core.ledger import BALANCE_V0, Account, Action, Head, Line, Offer, Reach, Stake, Transaction
+from agent.core.ledger import BALANCE_V0, Account, Action, Flags, Head, Line, Offer, Reach, Stake, Transaction
 from agent.core.money import MAX_STROOPS, XLM, Asset, stroops
 from agent.errors import BAD_CONFIG, Malformed, MilepostError, Refused, Unavailable
 
@@ -337,6 +337,11 @@ class Horizon:
         if changed and changed >= self.elder():
             raise LedgerUnavailable(url=self.url, why=f"knows the account {account_id}, but none of its transactions")
 
+    def remembers(self, ledger: int) -> None:
+        """Raises HistoryTooShort when what happened from a ledger on is not all here: then nothing that is not found
+        was not so."""
+        self._must_reach(ledger)
+
     def _must_reach(self, ledger: int) -> None:
         elder = self.elder()
         if elder > max(ledger, FIRST):
@@ -407,6 +412,7 @@ def _account(record: Mapping[str, Any]) -> Account:
             authorized=line.get("is_authorized", True),
             limit=stroops(line["limit"]) if "limit" in line else MAX_STROOPS,
             buying=stroops(line.get("buying_liabilities", "0")),
+            clawback=bool(line.get("is_clawback_enabled", False)),
         )
         for line in record["balances"]
         if line["asset_type"] != "liquidity_pool_shares"
@@ -416,7 +422,17 @@ def _account(record: Mapping[str, Any]) -> Account:
         sequence=int(record["sequence"]),
         lines=lines,
         signers={str(s["key"]): int(s["weight"]) for s in record["signers"]},
-        threshold=int(record["thresholds"]["med_threshold"]),
+        thresholds=(
+            int(record["thresholds"]["low_threshold"]),
+            int(record["thresholds"]["med_threshold"]),
+            int(record["thresholds"]["high_threshold"]),
+        ),
+        flags=Flags(
+            required=bool(record["flags"]["auth_required"]),
+            revocable=bool(record["flags"]["auth_revocable"]),
+            clawback=bool(record["flags"]["auth_clawback_enabled"]),
+            immutable=bool(record["flags"]["auth_immutable"]),
+        ),
         subentries=int(record["subentry_count"])
         + int(record.get("num_sponsoring", 0))
         - int(record.get("num_sponsored", 0)),
