@@ -58,14 +58,34 @@ class Desk:
 
     state: State
     chain: Chain
-    view: View
-    """The last one."""
     draft: Signed | None = None
     """Our proposal, signed by us alone."""
     submitted: Signed | None = None
     awaited: dict[str, Awaited] = field(default_factory=dict)
     """By hash: it is kept with its record once a ledger holds it."""
-    trouble: str = ""
+    failed: str = ""
+    """Why the last settlement of ours came to nothing."""
+    halted: list[str] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+
+    def notice(self, view: View) -> None:
+        """What there is to be shown, by what was heard so far."""
+        self.halted = halted(self.state, view)
+        self.troubles = [
+            *([self.failed] if self.failed else []),
+            *(
+                f"{validator} says two different things about the entry {entry[:16]}."
+                for validator, entry in self.state.two_faced.items()
+            ),
+            *(
+                f"{validator} measured another figure of the entry {entry[:16]} than two thirds of the committee."
+                for validator, entry in apart(self.state, view).items()
+            ),
+            *(
+                f"The round {cid} is not settled: {view.settlement} is not its model's and its committee's alone."
+                for cid in view.foreign
+            ),
+        ]
 
 
 class Settling:
@@ -109,29 +129,13 @@ class Settling:
     @property
     def halted(self) -> list[str]:
         """Entries that cannot be settled because the committee does not agree on what it measured."""
-        return [entry for desk in self._desks.values() for entry in halted(desk.state, desk.view)]
+        return [entry for desk in self._desks.values() for entry in desk.halted]
 
     @property
     def troubles(self) -> list[str]:
         """A sentence for each thing that somebody should look into."""
-        found = [*self._guard.troubles]
-        found += [f"{n} messages ({kind}) were passed over." for kind, n in self._passed_over.items() if n]
-        for desk in self._desks.values():
-            view = desk.view
-            found += [desk.trouble] if desk.trouble else []
-            found += [
-                f"{validator} says two different things about the entry {entry[:16]}."
-                for validator, entry in desk.state.two_faced.items()
-            ]
-            found += [
-                f"{validator} measured another figure of the entry {entry[:16]} than two thirds of the committee."
-                for validator, entry in apart(desk.state, view).items()
-            ]
-            found += [
-                f"The round {cid} is not settled: {view.settlement} is not its model's and its committee's alone."
-                for cid in view.foreign
-            ]
-        return found
+        passed_over = [f"{n} messages ({kind}) were passed over." for kind, n in self._passed_over.items() if n]
+        return [*self._guard.troubles, *passed_over, *(t for d in self._desks.values() for t in d.troubles)]
 
     def forget(self, entry: str) -> None:
         self._office.forget(entry)
@@ -139,16 +143,14 @@ class Settling:
     # --- telling the machine
 
     def _view(self, settlement: str, head: Head | None) -> View:
-        desk = self._desks.get(settlement)
-        chain = Chain(self._horizon, self._shelf, settlement) if desk is None else desk.chain
-        view = View(self._office, settlement, chain, head)
-        if desk is None:
-            self._desks[settlement] = Desk(State(self._keypair.public_key), chain, view)
-        return view
+        if settlement not in self._desks:
+            chain = Chain(self._horizon, self._shelf, settlement)
+            self._desks[settlement] = Desk(State(self._keypair.public_key), chain)
+        return View(self._office, settlement, self._desks[settlement].chain, head)
 
     def _speak(self, view: View) -> None:
         desk = self._desks[view.settlement]
-        desk.view = view
+        desk.notice(view)
         self._tell(view, moves.Look())
         if desk.awaited:
             self._guard(f"The last settlements of {view.settlement}", partial(self._keep_settlements, view, desk))
@@ -268,7 +270,7 @@ class Settling:
         try:
             outcome = look(self._horizon, desk.submitted)
         except Refused as error:
-            desk.trouble = f"The settlement {action.hash[:16]} was turned away. {error}"
+            desk.failed = f"The settlement {action.hash[:16]} was turned away. {error}"
             self._log.error("settlement.turned_away", error, hash=action.hash)
             return [moves.Over(action.hash, underbid="INSUFFICIENT_FEE" in str(error))]
         if outcome is None:
@@ -276,7 +278,7 @@ class Settling:
         codes = getattr(outcome, "codes", "")
         word = "settlement.entered" if isinstance(outcome, Entered) else "settlement.failed"
         self._log.event(word, hash=action.hash, codes=codes)
-        desk.trouble = f"The settlement {action.hash[:16]} failed: {codes}" if codes else ""
+        desk.failed = f"The settlement {action.hash[:16]} failed: {codes}" if codes else ""
         return [moves.Over(action.hash)]
 
     def _transaction(
