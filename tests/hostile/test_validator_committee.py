@@ -171,3 +171,12 @@ def test_a_message_that_nobody_foresaw_is_counted_and_passed_over(desk: Desk, mo
         desk.settling.hear()
     assert "2 messages (proposal) were passed over." in desk.settling.troubles
     desk.settling.hear()
+
+
+def test_in_an_idle_market_the_ledger_is_asked_nothing(desk: Desk) -> None:
+    """Nor is a store: each could not be reached, and would be a trouble."""
+    for _ in range(3):
+        desk.settling.hear()
+        desk.settling.speak(HEAD)
+    assert desk.settling.troubles == []
+    assert desk.settling.halted == []
