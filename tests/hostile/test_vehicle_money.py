@@ -20,6 +20,8 @@ from tests.hostile.errands import accept, desk, do, entered, free, stored
 from tests.market.town import DLC_EACH, FEE, REVIEW_S, REWARD, Town, found
 from tools.localnet.server import Localnet
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def town(tmp_path: Path) -> Iterator[Town]:
