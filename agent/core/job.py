@@ -12,6 +12,7 @@ Theory
   A verdict may still come after `silent`, while the stake is being taken back: then it is the verdict that counts.
   `lapsed` (the envelope can never apply any more) and `refused` (it is in a ledger, failed) lead back to the state in
   which a new one is built. Both are final for the old envelope, so there is never more than one that could still apply.
+  `partly`: this closing did what could be done; the rest waits for another one.
 """
 
 from __future__ import annotations
@@ -87,6 +88,7 @@ TABLE: Mapping[tuple[State, str], State] = {
     (S.SETTLED, "closed"): S.CLOSED,
     (S.CLOSING, "lapsed"): S.SETTLED,
     (S.CLOSING, "refused"): S.SETTLED,
+    (S.CLOSING, "partly"): S.SETTLED,
     (S.CLOSING, "closed"): S.CLOSED,
 }
 
@@ -121,6 +123,9 @@ class Job:
     facts: Mapping[str, Any] = field(default_factory=dict)
     outcome: str = ""
     refusals: int = 0
+    """Envelopes in a row that a ledger turned down."""
+    lapses: int = 0
+    """Envelopes in a row that no ledger took in time: the next one bids more."""
 
     @property
     def is_over(self) -> bool:
@@ -137,8 +142,13 @@ def advance(job: Job, kind: str, data: Mapping[str, Any]) -> Job:
         state=after,
         facts={**job.facts, **data},
         outcome=kind if kind in OUTCOMES else job.outcome,
-        refusals=job.refusals + 1 if kind == "refused" else 0 if kind == "entered" else job.refusals,
+        refusals=_in_a_row(job.refusals, kind, "refused"),
+        lapses=_in_a_row(job.lapses, kind, "lapsed"),
     )
+
+
+def _in_a_row(count: int, kind: str, counted: str) -> int:
+    return count + 1 if kind == counted else 0 if kind in ("entered", "partly") else count
 
 
 def fold(job_id: str, events: Iterable[tuple[str, Mapping[str, Any]]]) -> Job:

@@ -35,6 +35,8 @@ class Line:
     limit: Stroops = MAX_STROOPS
     buying: Stroops = 0
     """Buying liabilities: room that open offers have taken."""
+    clawback: bool = False
+    """Whether the asset's issuer may take the balance back, whatever its own flags say by now."""
 
     @property
     def free(self) -> Stroops:
@@ -47,16 +49,37 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Flags:
+    """What an account may do to those who hold its assets."""
+
+    required: bool = False
+    """They hold only what it authorised."""
+    revocable: bool = False
+    """It may take that away again."""
+    clawback: bool = False
+    """It may take balances back, of lines that are opened from now on."""
+    immutable: bool = False
+    """None of this can ever change."""
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     id: str
     sequence: int
     lines: Mapping[Asset, Line]
     signers: Mapping[str, int]
-    threshold: int
-    """Medium threshold: what a payment needs."""
+    """Every key that may sign for it, its own among them, with its weight."""
+    thresholds: tuple[int, int, int]
+    """Low, medium, high: the weight that operations of each kind need. Claiming a balance is of the low kind."""
+    flags: Flags = Flags()
     subentries: int = 0
     data: Mapping[str, bytes] = field(default_factory=dict)
     """Its data entries."""
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether nobody can ever sign for it again."""
+        return not any(self.signers.values())
 
     def free(self, asset: Asset) -> Stroops:
         """What can be spent of an asset now: above liabilities and, for XLM, above the reserve."""
@@ -78,6 +101,14 @@ class Offer:
     amount: Stroops
     price: Fraction
     last_modified: int
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How one asset is turned into another: what goes in, or comes out, and the assets in between."""
+
+    amount: Stroops
+    path: tuple[Asset, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,13 +41,17 @@ def build(
     fee: Stroops,
     max_time: int,
     memo: bytes | None,
+    max_ledger: int | None = None,
 ) -> TransactionEnvelope:
-    """An unsigned envelope under account sequence `sequence` + 1. `fee` is the bid per operation."""
+    """An unsigned envelope under account sequence `sequence` + 1. `fee` is the bid per operation; `max_ledger` the last
+    ledger in which it may apply, where one is set."""
     from stellar_sdk import Account, TransactionBuilder
 
     builder = TransactionBuilder(Account(source, sequence), passphrase, base_fee=fee).add_time_bounds(0, max_time)
     if memo is not None:
         builder.add_hash_memo(memo)
+    if max_ledger is not None:
+        builder.set_ledger_bounds(0, max_ledger + 1)  # CAP-21: the bound itself is not within
     for operation in operations:
         builder.append_operation(operation)
     return builder.build()

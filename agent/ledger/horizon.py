@@ -16,8 +16,21 @@ from fractions import Fraction
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any
 
-from agent.core.ledger import BALANCE_V0, FIRST, Account, Action, Head, Line, Offer, Reach, Stake, Transaction
-from agent.core.money import MAX_STROOPS, XLM, Asset, stroops
+from agent.core.ledger import (
+    BALANCE_V0,
+    FIRST,
+    Account,
+    Action,
+    Flags,
+    Head,
+    Line,
+    Offer,
+    Reach,
+    Stake,
+    Transaction,
+    Way,
+)
+from agent.core.money import MAX_STROOPS, XLM, Asset, Stroops, stroops, text
 from agent.errors import BAD_CONFIG, Malformed, MilepostError, Refused, Unavailable
 
 if TYPE_CHECKING:
@@ -63,6 +76,7 @@ class Horizon:
         self._network = ""
         self.known: Reach | None = None
         """What `reach` said last."""
+        self._filters_by_both = True
 
     def __repr__(self) -> str:
         return f"<Horizon {self.url}>"
@@ -192,9 +206,27 @@ class Horizon:
 
         return list(self._pages(builder, _action))
 
-    def stakes(self, claimant: str) -> Iterator[Stake]:
-        """The unclaimed balances that an account may claim, oldest change first."""
-        return self._pages(lambda server: server.claimable_balances().for_claimant(claimant), _stake)
+    def stakes(self, claimant: str, asset: Asset | None = None) -> Iterator[Stake]:
+        """The unclaimed balances that an account may claim, of one asset or of all, oldest change first. By asset it is
+        one request however many strangers' balances there are; a Horizon that cannot filter by both is asked for
+        all."""
+
+        def builder(server: Server) -> Any:
+            return server.claimable_balances().for_claimant(claimant)
+
+        if asset is None:
+            yield from self._pages(builder, _stake)
+            return
+        if self._filters_by_both:
+            try:
+                yield from list(self._pages(lambda server: builder(server).for_asset(_sdk_asset(asset)), _stake))
+                return
+            except LedgerUnavailable:
+                found = [stake for stake in self._pages(builder, _stake) if stake.asset == asset]
+                self._filters_by_both = False
+        else:
+            found = [stake for stake in self._pages(builder, _stake) if stake.asset == asset]
+        yield from found
 
     def stake(self, stake_id: str) -> Stake | None:
         """One claimable balance while it is unclaimed."""
@@ -202,12 +234,28 @@ class Horizon:
         with self._mapped():
             return None if record is None else _stake(record)
 
-    def price(self, buy: Asset, pay: Asset) -> Fraction:
-        """Best price of one `buy` in `pay` on the book, or 0 when nobody sells."""
+    def cost(self, buy: Asset, amount: Stroops, pay: Asset) -> Way | None:
+        """The cheapest way to buy exactly `amount`, or None when nobody sells so many: what is on the book in small
+        pieces, or at other prices, counts as it would be taken."""
         with self._mapped():
-            book = self._sdk().orderbook(_sdk_asset(buy), _sdk_asset(pay)).limit(1).call()
-            asks = book["asks"]
-            return Fraction(int(asks[0]["price_r"]["n"]), int(asks[0]["price_r"]["d"])) if asks else Fraction(0)
+            ways = self._sdk().strict_receive_paths([_sdk_asset(pay)], _sdk_asset(buy), text(amount)).call()
+            found = [_way(record, "source_amount") for record in _records(ways)]
+            return min(found, key=lambda way: (way.amount, len(way.path)), default=None)
+
+    def proceeds(self, sell: Asset, amount: Stroops, take: Asset) -> Way | None:
+        """The best way to sell exactly `amount`, or None when nobody takes so many."""
+        with self._mapped():
+            ways = self._sdk().strict_send_paths(_sdk_asset(sell), text(amount), [_sdk_asset(take)]).call()
+            found = [_way(record, "destination_amount") for record in _records(ways)]
+            return max(found, key=lambda way: (way.amount, -len(way.path)), default=None)
+
+    def bid(self, most: Stroops) -> Stroops:
+        """What to bid for each operation so that one of the next ledgers takes it: twice what nine of ten paid lately,
+        but no less than the base fee and no more than `most`. What is bid above the base fee is only paid in a rush."""
+        with self._mapped():
+            stats = self._sdk().fee_stats().call()
+            base, paid = int(stats["last_ledger_base_fee"]), int(stats["fee_charged"]["p90"])
+            return min(max(base, 2 * paid), most)
 
     def hand_in(self, envelope: str) -> None:
         """Give a signed envelope (base64 XDR) to the network and do not wait: whether it applies is `find`'s to say.
@@ -330,6 +378,11 @@ class Horizon:
         if changed and changed >= self.elder():
             raise LedgerUnavailable(url=self.url, why=f"knows the account {account_id}, but none of its transactions")
 
+    def remembers(self, ledger: int) -> None:
+        """Raises HistoryTooShort when what happened from a ledger on is not all here: then nothing that is not found
+        was not so."""
+        self._must_reach(ledger)
+
     def _must_reach(self, ledger: int) -> None:
         elder = self.elder()
         if elder > max(ledger, FIRST):
@@ -405,6 +458,7 @@ def _account(record: Mapping[str, Any]) -> Account:
             authorized=line.get("is_authorized", True),
             limit=stroops(line["limit"]) if "limit" in line else MAX_STROOPS,
             buying=stroops(line.get("buying_liabilities", "0")),
+            clawback=bool(line.get("is_clawback_enabled", False)),
         )
         for line in record["balances"]
         if line["asset_type"] != "liquidity_pool_shares"
@@ -414,7 +468,17 @@ def _account(record: Mapping[str, Any]) -> Account:
         sequence=int(record["sequence"]),
         lines=lines,
         signers={str(s["key"]): int(s["weight"]) for s in record["signers"]},
-        threshold=int(record["thresholds"]["med_threshold"]),
+        thresholds=(
+            int(record["thresholds"]["low_threshold"]),
+            int(record["thresholds"]["med_threshold"]),
+            int(record["thresholds"]["high_threshold"]),
+        ),
+        flags=Flags(
+            required=bool(record["flags"]["auth_required"]),
+            revocable=bool(record["flags"]["auth_revocable"]),
+            clawback=bool(record["flags"]["auth_clawback_enabled"]),
+            immutable=bool(record["flags"]["auth_immutable"]),
+        ),
         subentries=int(record["subentry_count"])
         + int(record.get("num_sponsoring", 0))
         - int(record.get("num_sponsored", 0)),
@@ -429,9 +493,21 @@ def _offer(record: Mapping[str, Any]) -> Offer:
         selling=_asset(record["selling"]),
         buying=_asset(record["buying"]),
         amount=stroops(record["amount"]),
-        price=Fraction(int(record["price_r"]["n"]), int(record["price_r"]["d"])),
+        price=_price(record["price_r"]),
         last_modified=int(record["last_modified_ledger"]),
     )
+
+
+def _price(record: Mapping[str, Any]) -> Fraction:
+    """As the ledger holds it: two 32-bit integers above 0."""
+    n, d = int(record["n"]), int(record["d"])
+    if not (0 < n < 2**31 and 0 < d < 2**31):
+        raise ValueError
+    return Fraction(n, d)
+
+
+def _way(record: Mapping[str, Any], amount: str) -> Way:
+    return Way(stroops(record[amount]), tuple(_asset(between) for between in record["path"]))
 
 
 def _transaction(record: Mapping[str, Any]) -> Transaction:

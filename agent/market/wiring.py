@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 def horizon(config: Config) -> Horizon:
     ledger = config.ledger
-    older = Horizon(ledger.archive, ledger.passphrase, ledger.timeout_s) if ledger.archive else None
-    return Horizon(ledger.horizon, ledger.passphrase, ledger.timeout_s, older)
+    archive = Horizon(ledger.archive, ledger.passphrase, ledger.timeout_s) if ledger.archive else None
+    return Horizon(ledger.horizon, ledger.passphrase, ledger.timeout_s, archive)
 
 
 def store(config: Config) -> FolderStore | NodeStore:

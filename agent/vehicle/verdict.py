@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent.core.cid import Cid
-from agent.core.documents import Round, Settled
+from agent.core.documents import Settled
 from agent.core.job import Job
 from agent.core.ledger import Account, Action
 from agent.core.money import UNIT
@@ -23,6 +23,7 @@ from agent.ledger.horizon import Horizon, LedgerUnavailable
 from agent.ledger.submission import Spent
 from agent.market import settlement
 from agent.market.bundle import Shelf
+from agent.market.entry import Terms
 from agent.market.strikes import CLAIM, CLAWBACK
 
 Events = list[tuple[str, dict[str, Any]]]
@@ -43,7 +44,7 @@ class Verdicts:
     _not_before: dict[str, int] = field(default_factory=dict)
     """Stake → the ledger before which its window cannot be over."""
 
-    def of(self, job: Job, round_: Round) -> Events:
+    def of(self, job: Job, terms: Terms) -> Events:
         """The verdict as an event; none while there is nothing to say. Raises Unavailable."""
         stake = job.facts["stake_id"]
         if self.horizon.stake(stake) is not None:
@@ -51,20 +52,20 @@ class Verdicts:
         as_of = self.horizon.latest
         if as_of and as_of < job.facts["ledger"]:
             return []  # from before the entry
-        found = self._in_history(job, round_) or self._in_records(job, round_, as_of)
+        found = self._in_history(job, terms) or self._in_records(job, terms, as_of)
         if found or job.outcome == "silent":
             return found  # a silent one was taken back by this vehicle's own closing, or is being so
         return self._nobodys(job, as_of)
 
-    def entered(self, job: Job, round_: Round, spent: Spent) -> Events:
+    def entered(self, job: Job, terms: Terms, spent: Spent) -> Events:
         """What state says about an entry whose sequence number is used up while history does not show by what."""
         stake = self.horizon.stake(job.facts["stake_id"])
         if self.horizon.latest < spent.ledger:
             return []
         if stake is not None:
-            return [("entered", {"ledger": stake.last_modified, "bids": self._bids(round_, stake.last_modified)})]
-        facts = {"ledger": spent.ledger, "bids": self._bids(round_)}
-        verdict = self._in_records(job, round_, spent.ledger)
+            return [("entered", {"ledger": stake.last_modified, "bids": self._bids(terms, stake.last_modified)})]
+        facts = {"ledger": spent.ledger, "bids": self._bids(terms)}
+        verdict = self._in_records(job, terms, spent.ledger)
         if verdict:
             return [("entered", facts), *verdict]
         return [("lapsed", {"why": f"{spent.why}; the ledger holds neither the stake nor a record that settled it"})]
@@ -80,7 +81,7 @@ class Verdicts:
         self._not_before[stake] = head.sequence + max(1, (until - head.closed_at) // LONGEST_LEDGER_S)
         return []
 
-    def _in_history(self, job: Job, round_: Round) -> Events:
+    def _in_history(self, job: Job, terms: Terms) -> Events:
         stake = job.facts["stake_id"]
         for horizon in (self.horizon, self.horizon.archive):
             taken = _taken(horizon, stake) if horizon else None
@@ -89,19 +90,19 @@ class Verdicts:
             if taken.kind == CLAWBACK:
                 reason = f"the operator clawed the stake back in transaction {taken.transaction}"
                 return [("clawed", {"credit": 0, "returned": 0, "reason": reason})]
-            if taken.source != round_.settlement:
+            if taken.source != terms.settlement:
                 return []
             transaction = horizon.find(taken.transaction)
             if transaction is not None:
                 envelope = opened(transaction.envelope, horizon.passphrase)
-                settled = settlement.read(envelope, round_.settlement)[stake]
+                settled = settlement.read(envelope, terms.settlement)[stake]
                 facts = {"credit": settled.credit, "returned": settled.returned, "settlement": transaction.hash}
                 return [(settled.outcome, {**facts, "reason": self._reason(envelope.memo, stake)})]
         return []
 
-    def _in_records(self, job: Job, round_: Round, as_of: int) -> Events:
+    def _in_records(self, job: Job, terms: Terms, as_of: int) -> Events:
         """Raises Unavailable while the records are not to be had and the review window is not over."""
-        account = self.horizon.account(round_.settlement)
+        account = self.horizon.account(terms.settlement)
         if self.horizon.latest < as_of or account is None:
             raise LedgerUnavailable(url=self.horizon.url, why=f"does not say what ledger {as_of} holds")
         try:
@@ -109,7 +110,7 @@ class Verdicts:
         except (Unavailable, Refused) as error:
             if self.horizon.head().closed_at < job.facts["take_back_at"]:
                 raise
-            return self._held(round_, str(error))
+            return self._held(terms, str(error))
         if found is None:
             return []
         returned = 0 if found.outcome == "rejected" else found.stake - found.fee
@@ -122,21 +123,21 @@ class Verdicts:
             raise LedgerUnavailable(url=self.horizon.url, why="does not say yet what became of a stake that is gone")
         return _gone(f"history begins at ledger {reach.elder}, and no record of the committee names it")
 
-    def _held(self, round_: Round, why: str) -> Events:
+    def _held(self, terms: Terms, why: str) -> Events:
         """The last resort, where the window is over and the records are not to be had: what this account holds."""
         account = self.horizon.account(self.vehicle)
-        line = account.lines.get(round_.credit_asset) if account else None
+        line = account.lines.get(terms.credit_asset) if account else None
         if line is None or not line.free:
             return _gone(why)
         reason = f"{why}: it is what this account was paid"
         return [("accepted", {"credit": min(UNIT, line.free), "returned": 0, "reason": reason})]
 
-    def _bids(self, round_: Round, ledger: int | None = None) -> list[int]:
+    def _bids(self, terms: Terms, ledger: int | None = None) -> list[int]:
         """The vehicle's open bids for the round's credit; `ledger`: only those set in it."""
         return [
             offer.id
             for offer in self.horizon.offers(self.vehicle)
-            if offer.buying == round_.credit_asset and ledger in (None, offer.last_modified)
+            if offer.buying == terms.credit_asset and ledger in (None, offer.last_modified)
         ]
 
     def _reason(self, memo: bytes | None, stake: str) -> str:
