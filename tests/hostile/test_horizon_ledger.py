@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from stellar_sdk import Payment as Pay
 from stellar_sdk.operation import Operation
 
 from agent import errors
+from agent.cli import doctor
 from agent.content.folder import FolderStore
 from agent.core.cid import Cid
 from agent.core.documents import Settled, SettlementRecord
@@ -23,8 +25,10 @@ from agent.core.job import Job, State, advance
 from agent.core.ledger import BALANCE_V0
 from agent.core.money import UNIT, text
 from agent.errors import Malformed, Refused, Unavailable
+from agent.host.doctor import Wrong
+from agent.host.sections import Config
 from agent.ledger import receipt
-from agent.ledger.envelope import build, result_codes, sdk_asset, signed
+from agent.ledger.envelope import build, fee_bump, result_codes, sdk_asset, signed
 from agent.ledger.horizon import HistoryTooShort, Horizon, LedgerUnavailable
 from agent.ledger.submission import Entered, Lapsed, Spent, look
 from agent.market import bundle
@@ -433,3 +437,96 @@ def test_an_entry_whose_number_is_used_up_is_looked_for_in_the_state(car: Car, b
         (bid,) = (o.id for o in car.horizon.offers(car.key.public_key))
         assert events[0][1]["bids"] == [bid]
     assert car.verdicts.entered(car.job, car.town.round, Spent("…", car.town.horizon.head().sequence + 1)) == []
+
+
+# --- quiet, queues and how far it goes
+
+
+def test_quiet_is_kept_when_it_is_asked_for(net: Localnet, front: Between, horizon: Horizon) -> None:
+    """(section 2) 429 with Retry-After: nothing more is asked until it is over, whatever it is about."""
+    key = somebody(net).public_key
+    assert horizon.account(key) is not None
+    clock = [1000.0]
+    client = horizon._client
+    assert client is not None
+    client._clock = lambda: clock[0]
+    for said, seconds in (("7", 7), ("999999999", 3600)):
+        front.on(r"^/accounts/", problem(429, "rate_limit_exceeded", "Rate Limit Exceeded", Retry_After=said))
+        with pytest.raises(LedgerUnavailable, match="status 429"):
+            horizon.account(key)
+        front.well()
+        before = len(front.asked)
+        clock[0] += seconds - 1
+        with pytest.raises(LedgerUnavailable, match="asked for quiet, 1 s of it are left"):
+            horizon.head()
+        assert len(front.asked) == before
+        clock[0] += 1
+        assert horizon.account(key) is not None
+    front.on(r"^/accounts/", problem(503, "busy", "Busy", Retry_After="Wed, 21 Oct 2015 07:28:00 GMT"))
+    with pytest.raises(LedgerUnavailable, match="status 503"):
+        horizon.account(key)
+    front.on(r"^/accounts/", problem(503, "busy", "Busy", Retry_After="when it suits you"))
+    with pytest.raises(LedgerUnavailable, match="status 503"):
+        horizon.account(key)
+
+
+def test_what_waits_in_a_queue_gets_a_higher_bid(net: Localnet, front: Between, horizon: Horizon) -> None:
+    """(qq) A fee bump is the same transaction: the same hash finds it, the same look follows it, and it applies once,
+    whichever of the two a ledger takes."""
+    payer, payee, friend = somebody(net), somebody(net), somebody(net)
+    made = payment(horizon, payer, payee.public_key)
+    bumped = fee_bump(made, friend, 5_000, net.passphrase)
+    assert (bumped.hash, bumped.sequence, bumped.max_time) == (made.hash, made.sequence, made.max_time)
+    again = fee_bump(bumped, friend, 50_000, net.passphrase)
+    assert look(horizon, again) is None
+    net.close_ledger()
+    outcome = look(horizon, again)
+    assert isinstance(outcome, Entered)
+    assert look(horizon, made) == outcome
+    with pytest.raises(Malformed, match="a fee bump"):
+        fee_bump(made, friend, 1, net.passphrase)
+
+
+def test_what_is_looked_up_in_the_past_is_no_only_where_history_goes_back_so_far(
+    net: Localnet, front: Between, horizon: Horizon
+) -> None:
+    """(z) An old settlement that is not shown: too short a history, and the archive has it."""
+    payer, payee = somebody(net), somebody(net)
+    made = payment(horizon, payer, payee.public_key)
+    assert look(horizon, made) is None
+    net.close_ledger()
+    assert horizon.recall(made.hash) is not None
+    assert horizon.recall("0" * 64) is None
+    front.remembers(net.close_ledger()["ledger"])
+    with pytest.raises(HistoryTooShort):
+        horizon.recall(made.hash)
+    horizon.archive = Horizon(net.url, net.passphrase)
+    found = horizon.recall(made.hash)
+    assert found is not None
+    assert found.hash == made.hash
+    assert horizon.recall("0" * 64) is None
+
+
+def test_the_doctor_says_how_far_back_it_goes_and_how_far_it_lags(net: Localnet, front: Between) -> None:
+    """(section 2) What a vehicle has to live with is said before it hurts."""
+    archived: dict[str, Any] = {}
+
+    def finding() -> str:
+        config = Config.model_validate({"ledger": {"horizon": front.url, "passphrase": net.passphrase, **archived}})
+        return doctor._ledger(config)
+
+    front.on(r"^/$", changed(lambda root: {**root, "history_elder_ledger": 2}))
+    assert re.search(r"the right network. It remembers all and lags by 0\.", finding())
+    front.on(r"^/$", changed(lambda root: {**root, "history_elder_ledger": 3}))
+    with pytest.raises(Wrong, match=r"strikes are counted over 120960.* Name a Horizon that remembers more"):
+        finding()
+    archived["archive"] = net.url
+    assert "It remembers from ledger 3 on" in finding()
+    front.late(r"^/claimable_balances", "/claimable_balances/" + "0" * 72)
+    for _ in range(13):
+        net.close_ledger()
+    with pytest.raises(Wrong, match="13 ledgers behind each other"):
+        finding()
+    front.on(r"^/claimable_balances", lambda said: (said[0], said[1], {}))
+    with pytest.raises(Wrong, match="does not say as of which ledger"):
+        finding()
