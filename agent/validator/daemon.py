@@ -69,7 +69,7 @@ class Validator:
     def turn(self) -> None:
         """Once around; what does not work now is tried again on a later turn. Never raises."""
         parts = self.parts
-        ask = self._pace.next(bool(parts.docket.open) or parts.reviewing.is_behind)
+        ask = self._pace.next(bool(parts.docket.open) or parts.reviewing.is_behind or parts.settling.is_busy)
         if ask is Ask.EVERYTHING or parts.guard("a quiet look", partial(self._found, ask)):
             self._work(ask)
         else:

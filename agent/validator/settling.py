@@ -137,6 +137,11 @@ class Settling:
         passed_over = [f"{n} messages ({kind}) were passed over." for kind, n in self._passed_over.items() if n]
         return [*self._guard.troubles, *passed_over, *(t for d in self._desks.values() for t in d.troubles)]
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether something that was signed here may still enter a ledger."""
+        return any(desk.submitted or desk.awaited for desk in self._desks.values())
+
     def forget(self, entry: str) -> None:
         self._office.forget(entry)
 

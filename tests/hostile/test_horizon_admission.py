@@ -136,3 +136,36 @@ def test_a_quiet_market_costs_one_request_a_ledger(town: Town, house: House, mon
     entry_id = honest(town, 3)
     house.settle(entry_id, turns=80)
     assert house.end(entry_id).outcome == "accepted"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "error", [KeyError("x"), EOFError(), OSError(28, "No space left"), MemoryError(), RuntimeError()]
+)
+def test_no_part_of_a_validator_ends_its_loop(
+    town: Town, house: House, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """(aa) Whatever the ledger, the rounds, the committee or the settlements raise, the loop goes on and says so."""
+
+    def raises(*_: Any, **__: Any) -> None:
+        raise error
+
+    validator = next(iter(house.validators.values()))
+    parts = validator.parts
+    for owner, name in (
+        (parts.horizon, "head"),
+        (parts.horizon, "stakes"),
+        (parts.horizon, "touching"),
+        (parts.rounds, "look"),
+        (parts.settling, "hear"),
+        (parts.settling, "speak"),
+        (parts.reviewing._measurement, "measure"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, raises)
+            entry_id = honest(town, hash(name) % 1000)
+            validator.turn()
+            validator.turn()
+        town.net.close_ledger(advance=5)
+    house.settle(entry_id, turns=120)
+    assert house.end(entry_id).outcome == "accepted"
