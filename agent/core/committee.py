@@ -123,7 +123,7 @@ class State:
     tried_at: Mapping[str, int] = field(default_factory=dict)
     """Entry → ledger time at which it last found no signatures."""
     most: int = records.MAX_ENTRIES
-    """Entries in one proposal: fewer after one that found no signatures."""
+    """Entries in one proposal: fewer after one that found no signatures, or failed."""
     shared_out: str = ""
     """The round that leaves nothing to be shared."""
 
@@ -298,11 +298,14 @@ def _drafted(state: State, draft: Draft, sight: Sight) -> Motion | None:
 def _fruitless(state: State, draft: Draft, sight: Sight) -> State:
     """Its go is over. If nobody else settled meanwhile, what is in it is tried again last, in smaller parts."""
     state = replace(state, draft=None)
-    if draft.sequence != sight.sequence or not draft.entries:
+    return _smaller(state, draft, sight) if draft.sequence == sight.sequence else state
+
+
+def _smaller(state: State, draft: Draft, sight: Sight) -> State:
+    if not draft.entries:
         return state
-    return replace(
-        _tried(state, draft.entries, sight.head.closed_at), most=max(1, min(state.most, len(draft.entries)) // 2)
-    )
+    most = max(1, min(state.most, len(draft.entries)) // 2)
+    return replace(_tried(state, draft.entries, sight.head.closed_at), most=most)
 
 
 def _tried(state: State, entries: Iterable[str], now: int) -> State:
@@ -332,7 +335,7 @@ def _fee(state: State, sight: Sight) -> Stroops:
 
 
 def _bidding(state: State, fee: Stroops, sight: Sight) -> State:
-    if (state.bid.sequence, state.bid.fee) == (sight.sequence, fee):
+    if state.bid.sequence == sight.sequence and fee <= state.bid.fee:
         return state
     return replace(state, bid=Bid(sight.sequence, fee, sight.head.closed_at))
 
@@ -357,17 +360,20 @@ def _collect(state: State, said: Signature, sight: Sight) -> Step:
     needed = threshold(len(draft.committee))
     if len(draft.signatures) < needed:
         return replace(state, draft=draft), []
-    # It has its signatures: how large a batch may be is not in question.
-    state = replace(state, most=min(records.MAX_ENTRIES, 2 * state.most))
     state = replace(state, draft=replace(draft, submitted_at=sight.head.closed_at))
     return state, [Submit(draft.hash, dict(sorted(draft.signatures.items())[:needed]))]
 
 
-def _over(state: State, said: Over, _: Sight) -> Step:
-    if state.draft is None or state.draft.hash != said.hash:
+def _over(state: State, said: Over, sight: Sight) -> Step:
+    draft = state.draft
+    if draft is None or draft.hash != said.hash:
         return state, []
-    bid = replace(state.bid, since=-PATIENCE_S) if said.underbid else state.bid
-    return replace(state, draft=None, bid=bid), []
+    state = replace(state, draft=None)
+    if said.failed:
+        return _smaller(state, draft, sight), []
+    if said.underbid:
+        return replace(state, bid=replace(state.bid, since=-PATIENCE_S)), []
+    return replace(state, most=min(records.MAX_ENTRIES, 2 * state.most)), []
 
 
 # --- the others
