@@ -15,8 +15,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from agent.core import moves
+from agent.core.agenda import State
+from agent.core.ballots import apart, halted
 from agent.core.cid import Cid
-from agent.core.committee import VALID_S, State, apart, halted, step
+from agent.core.committee import VALID_S, step
 from agent.core.documents import SettlementRecord, Vote
 from agent.core.ledger import Head
 from agent.errors import Malformed, Refused, Unavailable

@@ -13,8 +13,9 @@ from random import Random
 from stellar_sdk import Keypair
 
 from agent.core import moves
+from agent.core.agenda import State
 from agent.core.cid import Cid
-from agent.core.committee import VALID_S, State, step
+from agent.core.committee import VALID_S, step
 from agent.core.documents import Purse, Round, SettlementRecord, Vote
 from agent.core.ledger import Head
 from agent.core.money import UNIT

@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.core import moves
-from agent.core.committee import EARLY, LEAST_FEE, MOST_FEE, PATIENCE_S, VALID_S, State, apart, halted, step
+from agent.core.agenda import LEAST_FEE, MOST_FEE, State
+from agent.core.ballots import EARLY, apart, halted
+from agent.core.committee import PATIENCE_S, VALID_S, step
 from agent.core.documents import Purse
 from agent.core.money import UNIT
 from agent.core.motion import Batch, Sharing, on_turn, share_out

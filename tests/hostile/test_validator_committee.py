@@ -11,7 +11,7 @@ from stellar_sdk import ClaimClaimableBalance, Keypair, ManageData
 
 from agent.content.folder import FolderStore
 from agent.core import moves
-from agent.core.committee import EARLY
+from agent.core.ballots import EARLY
 from agent.core.documents import Vote
 from agent.core.ledger import BALANCE_V0, Head
 from agent.core.review import Review
