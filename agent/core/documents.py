@@ -214,6 +214,8 @@ class Lineage(Part):
     settlement: Hex32
     key: Hex32 | None = None
     """The update's key, where the round it was trained on is `open`: anybody may read it then."""
+    proof: CidText | None = None
+    """The bundle of the record that settled it and the signed transaction: an audit then needs no old ledger."""
 
 
 class Figure(Part):

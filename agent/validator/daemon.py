@@ -187,7 +187,16 @@ class Validator:
                 for r in parts.docket.open.values()
             ],
             "ended": dict(parts.docket.ended),
-            "troubles": [t for t in (self._trouble, *parts.rounds.troubles, *map(_halted, parts.settling.halted)) if t],
+            "troubles": [
+                t
+                for t in (
+                    self._trouble,
+                    *parts.rounds.troubles,
+                    *parts.settling.troubles,
+                    *map(_halted, parts.settling.halted),
+                )
+                if t
+            ],
         }
 
     def _write_status(self, word: str) -> None:

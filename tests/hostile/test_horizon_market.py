@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.errors import UNAVAILABLE
+from agent.core.cid import Cid
+from agent.errors import UNAVAILABLE, Unavailable
 from agent.initiator import fusing
 from agent.initiator.audit import audit
 from agent.ledger.horizon import HistoryTooShort, Horizon
@@ -85,7 +86,8 @@ def test_that_nobody_stands_by_a_round_is_not_known_where_history_is_forgotten(t
 
 @pytest.mark.slow
 def test_a_true_round_is_never_called_untrue_by_a_horizon_that_forgot(tmp_path: Path) -> None:
-    """(z) Its settlements are forgotten: 69, where it said "It is not what it says it is". An archive knows better."""
+    """(z) Its settlements are forgotten: "It is not what it says it is". Now the transactions that were kept prove them;
+    without those it is 69, and an archive knows better."""
     with Localnet() as net, between(net.url) as server:
         town = found(net, tmp_path, privacy="open")
         house = House(town, tmp_path / "house")
@@ -100,8 +102,15 @@ def test_a_true_round_is_never_called_untrue_by_a_horizon_that_forgot(tmp_path: 
         cid = closed.facts["cid"]
         server.remembers(town.horizon.head().sequence)
         short = Horizon(server.url, net.passphrase)
-        with pytest.raises(HistoryTooShort):
-            audit(short, town.shelf, cid)
+        proven = audit(short, town.shelf, cid)
+        assert (proven.finding, proven.faults) == ("rebuilt", ())
+        for proof in {part.proof for part in town.shelf.round(cid).lineage}:
+            assert proof is not None
+            next((tmp_path / "content").glob(Cid.parse(proof).digest.hex())).unlink()
+        lost = bundle.Shelf(tmp_path / "lost", town.store, keep=64)
+        with pytest.raises(Unavailable) as unknown:
+            audit(short, lost, cid)
+        assert unknown.value.exit_code == UNAVAILABLE
         short.archive = Horizon(net.url, net.passphrase)
-        assert audit(short, town.shelf, cid).finding == "rebuilt"
+        assert audit(short, lost, cid).finding == "rebuilt"
         short.close()
