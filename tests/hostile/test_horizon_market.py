@@ -86,8 +86,8 @@ def test_that_nobody_stands_by_a_round_is_not_known_where_history_is_forgotten(t
 
 @pytest.mark.slow
 def test_a_true_round_is_never_called_untrue_by_a_horizon_that_forgot(tmp_path: Path) -> None:
-    """(z) Its settlements are forgotten: "It is not what it says it is". Now the transactions that were kept prove them;
-    without those it is 69, and an archive knows better."""
+    """(z) Its settlements are forgotten: "It is not what it says it is". Now the transactions that were kept prove
+    them; without those it is 69, and an archive knows better."""
     with Localnet() as net, between(net.url) as server:
         town = found(net, tmp_path, privacy="open")
         house = House(town, tmp_path / "house")

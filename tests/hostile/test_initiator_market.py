@@ -284,8 +284,8 @@ def test_a_reward_that_is_no_price_is_refused_with_the_nearest_that_are(town: To
 
 @pytest.mark.slow
 def test_a_contribution_that_nobody_can_fetch_holds_a_round_up_for_a_bounded_time(tmp_path: Path) -> None:
-    """(h) It was paid, and blocked the close for ever. The validators keep it too; should they all have lost it, the round
-    closes without it once its length and a review window are over."""
+    """(h) It was paid, and blocked the close for ever. The validators keep it too; should they all have lost it, the
+    round closes without it once its length and a review window are over."""
     with Localnet() as net:
         town = found(net, tmp_path)
         house = House(town, tmp_path / "house")
@@ -301,7 +301,7 @@ def test_a_contribution_that_nobody_can_fetch_holds_a_round_up_for_a_bounded_tim
             fusing.close(desk)
         assert desk.register.newest is not None
         assert desk.register.newest.id == "round-0"
-        net.close_ledger(advance=desk.plan.length + desk.plan.review_window)
+        net.close_ledger(advance=desk.plan.length + desk.plan.review_window + 60)
         closed = fusing.close(desk)
         desk.register.journal.close()
         assert closed.contributions == (str(made[1]),)
