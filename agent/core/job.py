@@ -8,6 +8,7 @@ Rules
      a ledger that holds it, or one that closed after its last valid second without it, moves the job on.
 
 Theory
+  `clawed` is no verdict: the operator took the stake, or it is gone and nothing says why.
   A verdict may still come after `silent`, while the stake is being taken back: then it is the verdict that counts.
   `lapsed` (the envelope can never apply any more) and `refused` (it is in a ledger, failed) lead back to the state in
   which a new one is built. Both are final for the old envelope, so there is never more than one that could still apply.
@@ -77,9 +78,11 @@ TABLE: Mapping[tuple[State, str], State] = {
     (S.ENTERED, "idle"): S.SETTLED,
     (S.ENTERED, "rejected"): S.SETTLED,
     (S.ENTERED, "silent"): S.SETTLED,
+    (S.ENTERED, "clawed"): S.SETTLED,
     (S.SETTLED, "accepted"): S.SETTLED,
     (S.SETTLED, "idle"): S.SETTLED,
     (S.SETTLED, "rejected"): S.SETTLED,
+    (S.SETTLED, "clawed"): S.SETTLED,
     (S.SETTLED, "closing"): S.CLOSING,
     (S.SETTLED, "closed"): S.CLOSED,
     (S.CLOSING, "lapsed"): S.SETTLED,
@@ -100,7 +103,7 @@ OWED: Mapping[State, Step] = {
     S.CLOSING: Step.COLLECT,
 }
 
-OUTCOMES = ("accepted", "idle", "rejected", "silent")
+OUTCOMES = ("accepted", "idle", "rejected", "silent", "clawed")
 IN_FLIGHT = (S.SIGNED, S.CLOSING)
 """States in which an envelope of the vehicle's account could still apply: one job at a time may be in them."""
 

@@ -16,7 +16,7 @@ from fractions import Fraction
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any
 
-from agent.core.ledger import BALANCE_V0, Account, Action, Flags, Head, Line, Offer, Reach, Stake, Transaction
+from agent.core.ledger import BALANCE_V0, FIRST, Account, Action, Flags, Head, Line, Offer, Reach, Stake, Transaction
 from agent.core.money import MAX_STROOPS, XLM, Asset, stroops
 from agent.errors import BAD_CONFIG, Malformed, MilepostError, Refused, Unavailable
 
@@ -30,9 +30,6 @@ ANSWER_BYTES = 8 << 20
 PAGE = 200
 TRANSACTIONS_PAGE = 50
 """A settlement of 32 entries takes 100 KB where a server sends its meta along: a page of them stays within bounds."""
-
-FIRST = 2
-"""The first ledger that can hold a transaction: a history that begins there is whole."""
 
 
 class LedgerUnavailable(Unavailable):
@@ -63,6 +60,9 @@ class Horizon:
         self._server: Server | None = None
         self._client: BoundedClient | None = None
         self._is_ours = False
+        self._network = ""
+        self.known: Reach | None = None
+        """What `reach` said last."""
 
     def __repr__(self) -> str:
         return f"<Horizon {self.url}>"
@@ -85,7 +85,9 @@ class Horizon:
         """How far the server's history goes. It moves on: ask after reading the history that it is to vouch for."""
         with self._mapped():
             root = self._sdk().root().call()
-            return Reach(int(root["history_elder_ledger"]), int(root["history_latest_ledger"]))
+            self.known = Reach(int(root["history_elder_ledger"]), int(root["history_latest_ledger"]))
+            self._network = str(root["network_passphrase"])
+        return self.known
 
     @property
     def latest(self) -> int:
@@ -114,6 +116,16 @@ class Horizon:
         record = self._one(lambda server: server.transactions().transaction(transaction_hash).call())
         with self._mapped():
             return None if record is None else _transaction(record)
+
+    def recall(self, transaction_hash: str, ledger: int = FIRST) -> Transaction | None:
+        """As `find`, for what is older than a submission: the archive is asked too, and None is a "no". Where no
+        history that was asked goes back to `ledger`, the first that may hold it, HistoryTooShort."""
+        found = self.find(transaction_hash)
+        if found is None and self.archive is not None:
+            return self.archive.recall(transaction_hash, ledger)
+        if found is None:
+            self._must_reach(ledger)
+        return found
 
     def offering(self, seller: str, most: int, since: int | None = None) -> Iterator[Transaction]:
         """The transactions that set an offer of the seller: newest first, or with `since` oldest first from that ledger
@@ -203,13 +215,14 @@ class Horizon:
         Idempotent by hash. An admission error is not an answer either (the same envelope may be queued elsewhere); it
         is raised as Refused for the log, and the caller goes on asking until the envelope can no longer apply.
         """
-        from stellar_sdk import TransactionEnvelope
         from stellar_sdk.exceptions import BadRequestError, BadResponseError
 
+        from agent.ledger.envelope import parsed
+
         with self._mapped():
-            parsed = TransactionEnvelope.from_xdr(envelope, self.passphrase)
             try:
-                self._sdk().submit_transaction_async(parsed, skip_memo_required_check=True)
+                made = parsed(envelope, self.passphrase)
+                self._sdk().submit_transaction_async(made, skip_memo_required_check=True)
             except (BadRequestError, BadResponseError) as error:
                 status = _status(error.message)
                 if status in ("DUPLICATE", "TRY_AGAIN_LATER"):
@@ -220,10 +233,9 @@ class Horizon:
 
     def check_network(self) -> None:
         """Raises WrongNetwork when the server's passphrase is not ours."""
-        with self._mapped():
-            theirs = str(self._sdk().root().call()["network_passphrase"])
-        if theirs != self.passphrase:
-            raise WrongNetwork(url=self.url, theirs=theirs, ours=self.passphrase)
+        self.reach()
+        if self._network != self.passphrase:
+            raise WrongNetwork(url=self.url, theirs=self._network, ours=self.passphrase)
 
     def close(self) -> None:
         if self.archive is not None:
@@ -335,6 +347,8 @@ class Horizon:
         `wanted`: the oldest ledger that is asked about."""
         from stellar_sdk.exceptions import BaseHorizonError, BaseRequestError
 
+        from agent.ledger.transport import Hushed
+
         try:
             yield
         except BaseHorizonError as error:
@@ -342,6 +356,9 @@ class Horizon:
                 raise self._too_short(wanted) from None
             said = f": {error.detail or error.title}" if error.title else ""
             raise LedgerUnavailable(url=self.url, why=f"answered with status {error.status}{said[:200]}") from None
+        except Hushed as error:
+            why = f"asked for quiet, {error.seconds:.0f} s of it are left"
+            raise LedgerUnavailable(url=self.url, why=why) from None
         except BaseRequestError as error:
             raise LedgerUnavailable(url=self.url, why=f"cannot be reached ({type(error).__name__})") from None
         except (LookupError, AttributeError, TypeError, ValueError, RecursionError) as error:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 def horizon(config: Config) -> Horizon:
     ledger = config.ledger
-    archive = Horizon(ledger.archive, ledger.passphrase, ledger.timeout_s) if ledger.archive else None
-    return Horizon(ledger.horizon, ledger.passphrase, ledger.timeout_s, archive)
+    older = Horizon(ledger.archive, ledger.passphrase, ledger.timeout_s) if ledger.archive else None
+    return Horizon(ledger.horizon, ledger.passphrase, ledger.timeout_s, older)
 
 
 def store(config: Config) -> FolderStore | NodeStore:

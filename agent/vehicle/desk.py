@@ -16,14 +16,15 @@ from agent.core.documents import Round
 from agent.core.job import Job, Step
 from agent.core.ledger import Account
 from agent.core.money import XLM, Asset, Stroops, stroops, text
-from agent.errors import Refused, TryAgain, Unavailable
+from agent.errors import TryAgain, Unavailable
 from agent.host.sections import Config
 from agent.ledger.envelope import Signed, build, signed, stake_id
 from agent.ledger.horizon import Horizon
 from agent.ledger.receipt import offer_ids, received
 from agent.ledger.submission import Entered, Lapsed, Spent, look
-from agent.market import bundle, entry, settlement, standing, strikes
+from agent.market import bundle, entry, standing, strikes
 from agent.vehicle.offers import Market, chance, listings, means, survey, unwilling
+from agent.vehicle.verdict import Verdicts
 from agent.vehicle.workshop import Workshop
 
 if TYPE_CHECKING:
@@ -57,6 +58,9 @@ class Desk:
     """Outcomes of this vehicle's past jobs."""
     last_choice: Callable[[], Mapping[str, Any]] = dict
     """What the last job chose: what to train on while nobody can be asked."""
+
+    def __post_init__(self) -> None:
+        self._verdicts = Verdicts(self.horizon, self.shelf, self.keypair.public_key)
 
     def do(self, job: Job, step: Step) -> Events:
         """Run the errand for a step. Raises Unavailable or TryAgain (wait), other MilepostErrors (wait longer)."""
@@ -141,27 +145,19 @@ class Desk:
     def submit(self, job: Job) -> Events:
         """The same envelope has the same hash, and a hash applies once."""
         outcome = look(self.horizon, _envelope(job))
-        if isinstance(outcome, Entered):
+        if isinstance(outcome, Spent):
+            events = self._verdicts.entered(job, self._round(job), outcome)
+        elif isinstance(outcome, Entered):
+            events = [("entered", {"ledger": outcome.ledger, "bids": list(offer_ids(outcome.result).values())})]
+        else:
+            events = _not_entered(outcome)
+        if events and events[0][0] == "entered":
             self.workshop.keep_residual(job)
-            bids = list(offer_ids(outcome.result).values())
-            return [("entered", {"ledger": outcome.ledger, "bids": bids})]
-        return _not_entered(outcome)
+        return events
 
     def watch(self, job: Job) -> Events:
         """Reads only."""
-        stake, round_ = job.facts["stake_id"], self._round(job)
-        found = settlement.settling(self.horizon, stake, round_.settlement)
-        if found is not None:
-            facts = {
-                "credit": found.settled.credit,
-                "returned": found.settled.returned,
-                "settlement": found.transaction.hash,
-                "reason": self._reason(found.memo, stake),
-            }
-            return [(found.settled.outcome, facts)]
-        if job.outcome != "silent" and self.horizon.head().closed_at >= job.facts["take_back_at"]:
-            return [("silent", {"reason": "nobody judged the contribution within the review window"})]
-        return []
+        return self._verdicts.of(job, self._round(job))
 
     def close(self, job: Job) -> Events:
         """As `sign`."""
@@ -262,17 +258,6 @@ class Desk:
         )
         return signed(envelope, self.keypair)
 
-    def _reason(self, memo: bytes | None, stake: str) -> str:
-        """Why the committee decided as it did, from the record behind the settlement's memo; '' when it is not to
-        be had now. The decision itself is the ledger's, so nothing waits for this."""
-        from agent.core.cid import Cid
-
-        try:
-            record = self.shelf.record(str(Cid.v0(memo or b"")))
-        except (Unavailable, Refused):
-            return ""
-        return next((e.reason for e in record.entries if e.entry == stake), "")
-
 
 class NoOffer(TryAgain):
     """There is no training offer that suits this vehicle: {why}"""
@@ -303,9 +288,7 @@ def _envelope(job: Job) -> Signed:
 def _not_entered(outcome: object) -> Events:
     if outcome is None:
         return []
-    if isinstance(outcome, Spent):
-        raise Unavailable(what=f"What became of the transaction is not known: {outcome.why}. The ledger's history")
-    if isinstance(outcome, Lapsed):
+    if isinstance(outcome, (Lapsed, Spent)):  # a closing is built anew from what the ledger holds
         return [("lapsed", {"why": outcome.why})]
     return [("refused", {"codes": getattr(outcome, "codes", "")})]
 
