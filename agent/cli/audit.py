@@ -29,8 +29,8 @@ CODES = {"wrong": errors.FAILED, "sealed": errors.NO_PERMISSION}
 def audit(config_path: str | None, cid: str, key: Path | None, as_json: bool) -> int:
     """Rebuild the round CID from its lineage, byte for byte, and check every contribution on the ledger.
 
-    Asks ledger and content store, and believes neither round nor initiator. Exit 1: it is not as it says; 77: its
-    updates are sealed, and only the committee and the initiator can go on.
+    Asks ledger and content store, and believes neither round nor initiator. Exit 1: it is not as it says; 69: it
+    cannot be known here; 77: its updates are sealed, and only the committee and the initiator can go on.
     """
     from agent.core.cid import Cid
     from agent.host.config import load

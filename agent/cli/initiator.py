@@ -40,7 +40,8 @@ _json = click.option("--json", "as_json", is_flag=True, help="As one JSON object
 def publish(
     config_path: str | None, plan: Path, test_set: Path, weights: Path, graph: Path, teacher: Path | None, as_json: bool
 ) -> None:
-    """Make the settlement account if there is none, store round 0, and offer XLM for it."""
+    """Make the settlement account if there is none, offer XLM for round 0, and store it. Exit 75: the operator has not
+    let the settlement account hold DLC yet."""
     from agent.host.config import load
     from agent.initiator.compose import press
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from math import gcd
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import (
@@ -74,6 +75,8 @@ RoundNumber = Annotated[int, Field(ge=0, le=1_000_000)]
 UnixTime = Annotated[int, Field(ge=0, le=2**53)]
 LedgerNumber = Annotated[int, Field(ge=0, lt=2**31)]
 Count = Annotated[int, Field(ge=0, le=2**53)]
+MOST_PRICE = 2**31 - 1
+"""What either part of a price on the ledger can be."""
 MOST_STAKE = 1_000_000 * UNIT
 WEEK_S, WEEK_LEDGERS = 604_800, 120_960
 MOST_STEPS, MOST_BATCH, MOST_SAMPLES = 1_000_000, 4096, 10**9
@@ -195,6 +198,8 @@ class StakeSchedule(Part):
                 "the fee is at most half the stake: it is kept of every honest entry, and what is staked must be what"
                 " honesty brings back"
             )
+        if self.fee // gcd(self.fee, UNIT) > MOST_PRICE:
+            raise ValueError("the fee is the bid's price, and no fraction of two 32-bit integers")
         return self
 
 
@@ -214,6 +219,8 @@ class Lineage(Part):
     settlement: Hex32
     key: Hex32 | None = None
     """The update's key, where the round it was trained on is `open`: anybody may read it then."""
+    proof: CidText | None = None
+    """The bundle of the record that settled it and the signed transaction: an audit then needs no old ledger."""
 
 
 class Figure(Part):

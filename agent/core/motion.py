@@ -22,7 +22,7 @@ class Sharing:
 
     served: Terms
     ledger: int
-    """That published it, and when that closed."""
+    """It is open after that one; and when the newest had closed as its publication was signed."""
     closed_at: int
     credits: Mapping[str, Stroops]
 

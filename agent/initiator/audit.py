@@ -9,6 +9,7 @@ untrue: then the audit ends as unavailable, and an archive (`ledger.archive`) ca
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -20,9 +21,9 @@ from agent.errors import Refused
 from agent.initiator import fusing
 from agent.initiator.fusing import Accepted
 from agent.learn import weights
-from agent.ledger.envelope import opened
+from agent.ledger.envelope import Opened, opened
 from agent.ledger.horizon import HistoryTooShort, Horizon
-from agent.market import bundle, sealed, settlement, standing
+from agent.market import bundle, records, sealed, settlement, standing
 from agent.market.listing import publication, signs
 
 if TYPE_CHECKING:
@@ -160,7 +161,12 @@ class _Auditor:
     def _credit(self, part: Lineage, base: Round) -> Stroops:
         """What the settlement that the lineage names paid for this contribution. Raises Refused."""
         if part.settlement not in self.settlements:
-            self.settlements[part.settlement] = self._settlement(part.settlement, base)
+            try:
+                self.settlements[part.settlement] = self._settlement(part.settlement, base)
+            except HistoryTooShort:
+                if part.proof is None:
+                    raise
+                self.settlements[part.settlement] = self._proven(part.settlement, part.proof, base)
         settled = self.settlements[part.settlement].get((part.vehicle, part.cid))
         if settled is None or settled.outcome != "accepted":
             said = f"{part.settlement} settles others" if settled is None else f"it was settled as {settled.outcome}"
@@ -176,10 +182,7 @@ class _Auditor:
         if found is None or not found.successful or found.source != base.settlement:
             raise Refused(what=transaction, why=f"it was never accepted: {transaction} is no settlement")
         envelope = opened(found.envelope, self.horizon.passphrase)
-        signers = sum(envelope.is_signed_by(member) for member in set(base.committee))
-        if signers < threshold(len(base.committee)):
-            why = f"only {signers} of {len(base.committee)} validators signed its settlement {transaction}"
-            raise Refused(what=transaction, why=why)
+        _check_signed(envelope, transaction, base)
         self.since = max(self.since, found.ledger)
         entries = {}
         for stake, settled in settlement.read(envelope, base.settlement).items():
@@ -190,6 +193,21 @@ class _Auditor:
             memo = opened(entry.envelope, self.horizon.passphrase).memo
             entries[entry.source, str(Cid.v0(memo)) if memo else ""] = settled
         return entries
+
+    def _proven(self, transaction: str, proof: str, base: Round) -> dict[tuple[str, str], settlement.Settled]:
+        """As `_settlement`, of one that the ledger's history has forgotten: by the transaction that its committee
+        signed and the record that is in the account's chain to this day. Raises Refused, Unavailable."""
+        record, text = records.kept(self.shelf, proof)
+        cid, envelope = records.record_cid(record), opened(text, self.horizon.passphrase)
+        if (envelope.hash.hex(), envelope.memo, envelope.source) != (transaction, cid.digest, base.settlement):
+            raise Refused(what=transaction, why=f"it was never accepted: {proof} does not prove {transaction}")
+        _check_signed(envelope, transaction, base)
+        account = self.horizon.account(base.settlement)
+        chain = records.chain(self.shelf, records.newest(account) if account else None)
+        if not any(str(cid) == found for found, _ in takewhile(lambda each: each[1].index >= record.index, chain)):
+            raise Refused(what=transaction, why=f"it was never accepted: the record of {transaction} is in no chain")
+        paid = settlement.read(envelope, base.settlement)
+        return {(e.vehicle, e.contribution): paid[e.entry] for e in record.entries if e.entry in paid}
 
     def _key(self, part: Lineage, base: Round) -> bytes | None:
         """What opens its update, or None where that is not for us. Raises Refused."""
@@ -231,6 +249,14 @@ class _Auditor:
             later = self.shelf.round(step)
             step = later.previous if later.model == round_.model and later.number > round_.number else None
         return step == cid
+
+
+def _check_signed(envelope: Opened, transaction: str, base: Round) -> None:
+    """Raises Refused."""
+    signers = sum(envelope.is_signed_by(member) for member in set(base.committee))
+    if signers < threshold(len(base.committee)):
+        why = f"only {signers} of {len(base.committee)} validators signed its settlement {transaction}"
+        raise Refused(what=transaction, why=why)
 
 
 def _bytes(path: Path) -> bytes | None:

@@ -19,7 +19,7 @@ from agent.errors import Refused, TryAgain, Unavailable
 from agent.initiator.press import Edition, Press
 from agent.learn import checkpoint, fusion, update, weights
 from agent.ledger.envelope import opened
-from agent.market import bundle, sealed
+from agent.market import bundle, records, sealed
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,8 @@ class Accepted:
     weight: Stroops
     """VLM stroops of credit, divided by 1 + the rounds that its base is old."""
     settlement: str
+    proof: str | None = None
+    """Bundle of the record and the transaction that settled it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,7 @@ def close(press: Press, now: bool = False, without: Collection[str] = ()) -> Fus
             vehicle=part.vehicle,
             weight=share(part.weight),
             settlement=part.settlement,
+            proof=part.proof,
             key=readable[part.cid][0].hex() if open_rounds[part.base].privacy == "open" else None,
         )
         for part in parts
@@ -146,10 +149,11 @@ def accepted(press: Press, open_rounds: Mapping[str, Round]) -> Iterator[Accepte
         record = press.shelf.record(str(Cid.v0(envelope.memo)))
         if record.round not in ages:
             continue
+        proof = str(records.keep(record, transaction.envelope, press.store))
         for entry in record.entries:
             weight = weight_of(entry.credit, ages[record.round])
             if entry.outcome == "accepted" and weight and entry.contribution not in fused:
-                yield Accepted(entry.contribution, entry.vehicle, record.round, weight, transaction.hash)
+                yield Accepted(entry.contribution, entry.vehicle, record.round, weight, transaction.hash, proof)
 
 
 def weight_of(credit: Stroops, age: int) -> Stroops:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from agent.core import money
-from agent.core.documents import AccountId, Architecture, AssetName, Input, Name, Number, Recipe, Task
+from agent.core.documents import MOST_PRICE, AccountId, Architecture, AssetName, Input, Name, Number, Recipe, Task
 from agent.core.money import UNIT, Asset, Stroops
 from agent.errors import ConfigError
 from agent.host.sections import Amount
@@ -20,8 +20,6 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
-
-MOST_PRICE = 2**31 - 1
 
 
 class PlanError(ConfigError):

@@ -303,6 +303,7 @@ def test_a_reason_may_not_hold_half_a_character() -> None:
         {"turn": 31},
         {"ledger": 2**31},
         {"stake": {"asset": f"DLC:{ACCOUNT}", "base": 500_000_000, "fee": 499_000_000}},
+        {"stake": {"asset": f"DLC:{ACCOUNT}", "base": 10**13, "fee": 2_147_483_649}},
         {"recipe": {"steps": 1_000_000, "batch": 4096, "learning_rate": "0.001", "minimum_samples": 1}},
         {"committee": (ACCOUNT, ACCOUNT)},
         {"committee": (ACCOUNT[:-1] + "E",)},

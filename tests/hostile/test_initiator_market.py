@@ -24,6 +24,7 @@ from agent.vehicle.offers import View, survey
 from tests.hostile.rogue import Rogue
 from tests.market.rounds import COMMITTEE, a_round, settles
 from tests.market.town import Town, a_plan, found, printing_press
+from tests.validator.committee import House
 from tools.localnet.server import Localnet
 
 
@@ -279,3 +280,29 @@ def test_a_reward_that_is_no_price_is_refused_with_the_nearest_that_are(town: To
         a_plan(town, reward="300.0000001")
     for reward in ("300", "300.0000002", "214.7483647", "0.0000001"):
         assert a_plan(town, reward=reward, budget="1000").reward == reward
+
+
+@pytest.mark.slow
+def test_a_contribution_that_nobody_can_fetch_holds_a_round_up_for_a_bounded_time(tmp_path: Path) -> None:
+    """(h) It was paid, and blocked the close for ever. The validators keep it too; should they all have lost it, the
+    round closes without it once its length and a review window are over."""
+    with Localnet() as net:
+        town = found(net, tmp_path)
+        house = House(town, tmp_path / "house")
+        drivers = [town.driver(), town.driver()]
+        made = [town.contribution(d, town.better(0.2, n)) for n, d in enumerate(drivers)]
+        house.settle(*(town.enter(d, cid) for d, cid in zip(drivers, made, strict=True)))
+        house.close()
+        next((tmp_path / "content").glob(made[0].digest.hex())).unlink()
+        shelf = bundle.Shelf(tmp_path / "fresh", town.store, keep=64)
+        desk = printing_press(town)
+        desk.shelf = shelf
+        with pytest.raises(fusing.NotToBeHad, match=f"{made[0]} was accepted .* is left out anyway"):
+            fusing.close(desk)
+        assert desk.register.newest is not None
+        assert desk.register.newest.id == "round-0"
+        net.close_ledger(advance=desk.plan.length + desk.plan.review_window + 60)
+        closed = fusing.close(desk)
+        desk.register.journal.close()
+        assert closed.contributions == (str(made[1]),)
+        assert closed.published is not None

@@ -51,12 +51,12 @@ class Crew:
                 env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"},
             )
 
-    def call(self, name: str, *arguments: str) -> str:
-        """Run `python -m ARGUMENTS` to its end; what it printed. Raises ProcessFailed."""
+    def call(self, name: str, *arguments: str, code: int = 0) -> str:
+        """Run `python -m ARGUMENTS` to its end, with exit `code`; what it printed. Raises ProcessFailed."""
         with self.log(name).open("ab") as log:
             done = subprocess.run([sys.executable, "-m", *arguments], stdout=subprocess.PIPE, stderr=log, check=False)
             log.write(done.stdout)
-        if done.returncode:
+        if done.returncode != code:
             raise self._failed(name, done.returncode)
         return done.stdout.decode()
 

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from agent.errors import MilepostError
+from agent.errors import OK, TRY_AGAIN, MilepostError
 from agent.sense.road import write_drive
 from tools.demo import parties, picture, report, stage
 from tools.demo.crew import Crew
@@ -66,8 +66,10 @@ def play(folder: Path, drive: Path | None, route: Path | None, rounds: int, seed
         )
         before = report.balances(scene)
         with console.status("The initiator publishes round 0"):
-            published = _initiator(scene, "publish", "--weights", str(weights), "--graph", str(graph))
-            parties.authorise(scene.horizon, scene.operator, scene.dlc, [published["settlement"]])
+            files = ("--weights", str(weights), "--graph", str(graph))
+            _initiator(scene, "publish", *files, code=TRY_AGAIN)  # sets up the settlement account
+            parties.authorise(scene.horizon, scene.operator, scene.dlc, [_settlement(scene)])
+            published = _initiator(scene, "publish", *files)
         for validator in scene.validators:
             crew.start(validator.name, "agent", "--config", str(validator.config), "validator", "run")
         history = [published]
@@ -97,13 +99,19 @@ def play(folder: Path, drive: Path | None, route: Path | None, rounds: int, seed
     return not faults
 
 
-def _initiator(scene: Stage, verb: str, *arguments: str) -> dict[str, Any]:
-    common = ("--plan", str(scene.plan), "--test-set", str(scene.test_set), "--json")
-    printed = scene.crew.call(
-        "initiator", "agent", "--config", str(scene.initiator.config), "initiator", verb, *common, *arguments
-    )
-    facts: dict[str, Any] = json.loads(printed.splitlines()[-1])
+def _initiator(scene: Stage, verb: str, *arguments: str, code: int = OK) -> dict[str, Any]:
+    words = (verb, "--plan", str(scene.plan), "--test-set", str(scene.test_set), "--json", *arguments)
+    config = str(scene.initiator.config)
+    printed = scene.crew.call("initiator", "agent", "--config", config, "initiator", *words, code=code)
+    facts: dict[str, Any] = json.loads(printed.splitlines()[-1]) if printed else {}
     return facts
+
+
+def _settlement(scene: Stage) -> str:
+    """The settlement account that the initiator has made."""
+    config = str(scene.initiator.config)
+    jobs = json.loads(scene.crew.call("initiator", "agent", "--config", config, "initiator", "status", "--json"))
+    return str(next(job["settlement"] for job in jobs if job["settlement"]))
 
 
 def _audit(scene: Stage, cid: str) -> dict[str, Any]:
