@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from stellar_sdk import Keypair
 
 SEEDS = 256
+LAG_LEDGERS = 12
+"""How far the settlement account's state, as a Horizon shows it, may be behind what is published."""
 
 
 @dataclass
@@ -69,12 +71,15 @@ class Office:
             self._seeds[ledger] = self.horizon.ledger(ledger).hash
         return self._seeds[ledger]
 
-    def credits(self, served: Served, view: View) -> Mapping[str, Stroops]:
-        """A lineage that is not true earns nobody anything. Raises Unavailable."""
+    def credits(self, served: Served, published: int, view: View) -> Mapping[str, Stroops]:
+        """Of a round published in ledger `published`. A lineage that is not true earns nobody anything; one that may
+        only be ahead of what our Horizon shows is looked at again. Raises Unavailable."""
         if served.cid not in self._credits:
             try:
                 self._credits[served.cid] = sharing.credits(self.shelf, view.link.cid, served.round)
-            except Refused:
+            except Refused as error:
+                if view.head.sequence <= published + LAG_LEDGERS:
+                    raise Unavailable(what=str(error)) from None
                 self._credits[served.cid] = {}
         return self._credits[served.cid]
 
@@ -145,7 +150,7 @@ class View:
         if published is None or served is None or not served.round.lineage:
             return None
         try:
-            credits = self._office.credits(served, self)
+            credits = self._office.credits(served, published.ledger, self)
         except Unavailable:  # what cannot be looked up now holds no settlement up
             return None
         return Sharing(served, published.ledger, published.closed_at, credits)
