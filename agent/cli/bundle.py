@@ -17,14 +17,10 @@ from typing import Any
 
 import click
 
-from agent import __version__
-from agent.errors import MilepostError
+from agent import __version__, files
+from agent.cli.terminal import say
 
 LOG_LINES = 2000
-
-
-class BundleUnwritten(MilepostError):
-    """The bundle {path} cannot be written: {why}."""
 
 
 @click.command()
@@ -33,14 +29,12 @@ class BundleUnwritten(MilepostError):
 def bundle(config_path: str | None, path: Path | None) -> None:
     """Write a redacted archive for support: milepost-bundle-TIME.tar.gz, plain text inside."""
     path = path or Path(time.strftime("milepost-bundle-%Y%m%dT%H%M%S.tar.gz"))
-    try:
-        with path.open("xb") as file, tarfile.open(fileobj=file, mode="w:gz") as archive:
-            path.chmod(0o600)
-            for name, text in _contents(config_path):
-                _add(archive, name, text)
-    except OSError as error:
-        raise BundleUnwritten(path=path, why=error.strerror) from error
-    click.echo(f"Written to {path}. Secrets, places and frames are taken out; look into it before you send it.")
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for name, text in _contents(config_path):
+            _add(archive, name, text)
+    files.write_new(path, packed.getvalue())
+    say(f"Written to {path}. Secrets, places and frames are taken out; look into it before you send it.")
 
 
 def _contents(config_path: str | None) -> Iterator[tuple[str, str]]:
@@ -89,9 +83,12 @@ def _journal(config_path: str | None) -> Any:
 
 
 def _log() -> str:
+    from agent.core import redact
+
     command = ["journalctl", "--unit=milepost*", f"--lines={LOG_LINES}", "--output=short-iso", "--no-pager"]
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=False).stdout
+        lines = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False).stdout
+        return redact.text(lines)
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"No log: {error}\n"
 
@@ -101,16 +98,13 @@ def _packages() -> dict[str, str]:
 
 
 def _json(value: Any) -> str:
-    from agent.host import redact
+    from agent.core import redact
 
     return json.dumps(redact.tree(value), indent=2, sort_keys=True) + "\n"
 
 
 def _add(archive: tarfile.TarFile, name: str, text: str) -> None:
-    """Every text is cleaned once more as a whole, wherever it came from."""
-    from agent.host import redact
-
-    data = redact.text(text).encode()
+    data = text.encode(errors="replace")
     member = tarfile.TarInfo(f"milepost-bundle/{name}")
     member.size, member.mtime, member.mode = len(data), int(time.time()), 0o600
     archive.addfile(member, io.BytesIO(data))

@@ -18,6 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from agent import files
+from agent.cli.terminal import say
+from agent.core.ledger import FIRST, Reach
 from agent.errors import FAILED, OK, MilepostError, Unavailable
 from agent.host.doctor import Check, Finding, Skipped, State, Wrong, examine, healthy
 
@@ -27,6 +30,10 @@ if TYPE_CHECKING:
 
 CLOCK_S = 60.0
 """How far the car's clock may be off. Transactions carry time bounds of five minutes; a ledger closes every 5 s."""
+LATE_LEDGERS = 12
+"""How far apart the parts of one Horizon may be: a minute."""
+WINDOW_LEDGERS = 120_960
+"""Ledgers in which a strike counts, where a round does not say otherwise: seven days."""
 LOOK_S = 4.0
 """How long a source may take to show its first reading or frame."""
 EMPTY_FOLDER = "QmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3Nn"
@@ -43,9 +50,9 @@ def doctor(config_path: str | None, as_json: bool) -> int:
     for finding in findings_of(config_path):
         findings.append(finding)
         if not as_json:
-            click.echo(f"{_SIGNS[finding.state]} {finding.name:<9} {finding.sentence}")
+            say(f"{_SIGNS[finding.state]} {finding.name:<9} {finding.sentence}")
     if as_json:
-        click.echo(json.dumps(report(findings)))
+        say(json.dumps(report(findings)))
     return OK if healthy(findings) else FAILED
 
 
@@ -74,8 +81,8 @@ def checks(loaded: Loaded) -> list[Check]:
         "config": lambda: _config(loaded),
         "profile": lambda: _profile(loaded),
         "key": lambda: _key(config.agent.key_file),
-        "disk": lambda: _disk(config),
-        "journal": lambda: _journal(config.agent.state_dir),
+        "disk": lambda: _at_hand(lambda: _disk(config)),
+        "journal": lambda: _at_hand(lambda: _journal(config.agent.state_dir)),
         "daemon": lambda: _daemon(config),
         "odometer": lambda: _odometer(config),
         "camera": lambda: _camera(config),
@@ -118,31 +125,46 @@ def _key(path: Path) -> str:
     return f"{address(path)}, readable by its owner alone."
 
 
+def _at_hand(look: Callable[[], str]) -> str:
+    """A network may be away, and that is `offline`; the machine's own disk may not."""
+    try:
+        return look()
+    except Unavailable as error:
+        raise Wrong(why=str(error)) from error
+
+
 def _disk(config: Config) -> str:
     folder = config.agent.state_dir
     while not folder.exists():
         folder = folder.parent
+    if folder == config.agent.state_dir:
+        probe = folder / "doctor"
+        files.write_whole(probe, b"Can this disk be written?\n")
+        with files.room_for(folder):
+            probe.unlink()
     free_mb = shutil.disk_usage(folder).free // 1_000_000
     if free_mb < config.gates.disk_free_mb:
         raise Wrong(
             why=f"{free_mb} MB are free at {folder}, less than gates.disk_free_mb = {config.gates.disk_free_mb}. "
             "Training waits, nothing is lost: make room."
         )
-    return f"{free_mb / 1000:.1f} GB free at {folder}."
+    return f"{free_mb / 1000:.1f} GB free at {folder}, and it can be written."
 
 
 def _journal(state_dir: Path) -> str:
-    from agent.journal import JournalReader
+    from agent.journal import JournalReader, try_writing
     from agent.vehicle.logbook import JOURNAL
 
     path = state_dir / JOURNAL
     if not path.exists():
         raise Skipped(why="No journal yet: the daemon has not run.")
+    try_writing(path)
     reader = JournalReader(path)
     try:
         if found := reader.check():
             raise Wrong(why=f"{' '.join(found)} Keep the file, send a bundle, and restore the state directory.")
-        return f"{sum(1 for _ in reader.events())} events of {len(reader.jobs())} jobs, none missing."
+        events = sum(1 for _ in reader.events())
+        return f"{events} events of {len(reader.jobs())} jobs, none missing, and it can be written."
     finally:
         reader.close()
 
@@ -236,11 +258,31 @@ def _store(config: Config) -> str:
 
 
 def _ledger(config: Config) -> str:
+    """Three answers may come from three replicas: how far they are apart is what a vehicle has to live with."""
     from agent.market.wiring import horizon
 
-    ledger = horizon(config)
+    url, ledger = config.ledger.horizon, horizon(config)
     ledger.check_network()
-    return f"{config.ledger.horizon}, ledger {ledger.head().sequence}, the right network."
+    head = ledger.head().sequence
+    ledger.stake("0" * 64)  # any question about state: as of which ledger it is answered is in the header
+    state = ledger.latest
+    return _told(url, head, ledger.reach(), state, config.ledger.archive)
+
+
+def _told(url: str, head: int, reach: Reach, state: int, archive: str | None) -> str:
+    """`head`: the newest ledger. `state`: as of which one state is answered; 0 when the answer does not say."""
+    if state == 0:
+        raise Wrong(why=f"{url} does not say as of which ledger it answers (no Latest-Ledger). What lapsed stays open.")
+    late = max(head, reach.latest, state) - min(head, reach.latest, state)
+    if late > LATE_LEDGERS:
+        raise Wrong(why=f"Parts of {url} are {late} ledgers behind each other: entries wait. Ask another Horizon.")
+    remembered = "remembers all" if reach.elder <= FIRST else f"remembers from ledger {reach.elder} on"
+    if reach.elder > FIRST and head - reach.elder < WINDOW_LEDGERS and archive is None:
+        raise Wrong(
+            why=f"{url} remembers {head - reach.elder} ledgers, and strikes are counted over {WINDOW_LEDGERS}. "
+            "Name a Horizon that remembers more as ledger.archive."
+        )
+    return f"{url}, ledger {head}, the right network. It {remembered} and lags by {late}."
 
 
 def _clock(config: Config) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from agent.cli.terminal import say
+
 
 @click.group()
 def validator() -> None:
@@ -45,14 +47,15 @@ def run(config_path: str | None) -> None:
 )
 def make_set(drive: Path, plan: Path, out: Path, start: float, end: float, count: int, steering: str) -> None:
     """Make a test set from a recorded drive (video.mp4, telemetry.csv). Needs OpenCV."""
+    from agent import files
     from agent.initiator.plan import read
     from agent.sense.drive import load_drive
     from agent.validator.recording import rows, spread, test_set
 
     recorded = load_drive(drive, steering)
     made = test_set(recorded, spread(rows(recorded, start, end), count), read(plan).input)
-    out.write_bytes(made.dump())
-    click.echo(f"{len(made)} samples written to {out}")
+    files.write_whole(out, made.dump())
+    say(f"{len(made)} samples written to {out}")
 
 
 @validator.command()
@@ -64,7 +67,7 @@ def status(config_path: str | None, as_json: bool) -> int:
     from agent.host.config import load
 
     code, standing = look(load(config_path).agent.state_dir)
-    click.echo(json.dumps(standing) if as_json else "\n".join(_lines(standing)))
+    say(json.dumps(standing) if as_json else "\n".join(_lines(standing)))
     return code
 
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
+from agent.core import redact
 from agent.errors import BAD_CONFIG, MilepostError
 from agent.ports import Camera, Odometer
 from agent.sense.camera import PATIENCE, Device, LiveCamera
@@ -44,6 +45,9 @@ class SourceUnusable(MilepostError):
     """The source {source} cannot be used: {why}."""
 
     exit_code = BAD_CONFIG
+
+    def __init__(self, source: str, why: str) -> None:
+        super().__init__(source=redact.shown(source)[:120], why=redact.text(why))
 
 
 class Settings:
@@ -78,6 +82,13 @@ class Settings:
         if not self._values.get(name):
             raise SourceUnusable(source=self._source, why=f"it needs {name}=/path")
         return Path(self._values[name])
+
+    def flag(self, name: str) -> bool:
+        """`true` or `false`; false where it is not said."""
+        said = self._values.get(name, "false")
+        if said not in ("true", "false"):
+            raise SourceUnusable(source=self._source, why=f"{name} = {said!r} is neither true nor false")
+        return said == "true"
 
     def has(self, name: str) -> bool:
         return name in self._values
@@ -117,7 +128,7 @@ class Sources:
             host, port = _host(source)
             return GpsdOdometer(host, port)
         if kind == "can":
-            return _can(source, rest, Settings(source, text, ("dbc", "map", "interface")))
+            return _can(source, rest, Settings(source, text, ("dbc", "map", "interface", "fd")))
         if kind == "mqtt":
             if self._link is None:
                 raise SourceUnusable(source=source, why="no MQTT broker is configured")
@@ -206,12 +217,12 @@ def _can(source: str, channel: str, settings: Settings) -> Odometer:
         decoder = Decoder.of(load_database(dbc), load_map(path), path)
     except ModuleNotFoundError:
         raise SourceUnusable(source=source, why="install milepost[can] for it") from None
-    interface = settings.text("interface", "socketcan")
+    interface, fd = settings.text("interface", "socketcan"), settings.flag("fd")
 
     def connect() -> can.BusABC:
         import can
 
-        return can.Bus(channel=channel, interface=interface)
+        return can.Bus(channel=channel, interface=interface, fd=fd)
 
     return CanOdometer(connect, decoder, channel)
 

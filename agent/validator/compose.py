@@ -10,7 +10,6 @@ from agent.host.clock import SystemClock
 from agent.host.logs import Log
 from agent.host.sections import Config
 from agent.journal import Journal
-from agent.journal.errors import StateClosed
 from agent.learn.runner import Machine
 from agent.ledger import keys
 from agent.market.bundle import Shelf
@@ -44,10 +43,6 @@ def validator(config: Config, clock: SystemClock) -> Validator:
     if mine.private_set is None or not mine.private_set.is_file():
         raise NoTestSet(path=mine.private_set)
     state = config.agent.state_dir
-    try:
-        state.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StateClosed(folder=state, why=error.strerror) from error
     docket = Docket(Journal(state / JOURNAL))
     ledger = horizon(config)
     shelf = Shelf(state / "bundles", store(config), keep=64)

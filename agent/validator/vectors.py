@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.learn import checkpoint
+from agent import files
 
 Flat = NDArray[np.float32]
 
@@ -60,7 +60,7 @@ class Vectors:
         folder.mkdir(parents=True, exist_ok=True)
         file = io.BytesIO()
         np.save(file, direction(flat).astype(np.float16), allow_pickle=False)
-        checkpoint.write_bytes(folder / f"{place.ledger}-{place.entry}.npy", file.getvalue())
+        files.write_whole(folder / f"{place.ledger}-{place.entry}.npy", file.getvalue())
 
     def holds(self, base: str, place: Place) -> bool:
         return (self._folder / base / f"{place.ledger}-{place.entry}.npy").is_file()

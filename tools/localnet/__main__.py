@@ -53,7 +53,8 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # older clicks' is no
 @click.option(
     "--fault",
     default="",
-    help="What goes wrong: lose-request=0.1,lose-answer=0.1,429=0.05,504=0.05,delay=2s,seed=7",
+    help="What goes wrong: lose-request=0.1,lose-answer=0.1,429=0.05,504=0.05,404=0.01,garble=0.01,delay=2s,seed=7,"
+    "only=/transactions",
 )
 @click.option(
     "--timeout",
@@ -61,6 +62,28 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # older clicks' is no
     default="30s",
     show_default=True,
     help="How long POST /transactions waits for a ledger before it answers 504.",
+)
+@click.option(
+    "--history",
+    type=click.IntRange(1),
+    help="How many ledgers of history are remembered. Without it all are.",
+)
+@click.option(
+    "--replica",
+    type=click.IntRange(0),
+    help="Serve the same ledger at a second address, this many ledgers late.",
+)
+@click.option(
+    "--replica-port",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="The second address's port. 0: a free one.",
+)
+@click.option(
+    "--surge",
+    type=click.IntRange(1),
+    help="How many operations a ledger holds: who bids more goes first. Without it there is plenty of room.",
 )
 @click.option(
     "--rate-limit",
@@ -90,6 +113,10 @@ def localnet(
     close_every: float | None,
     fault: str,
     timeout: float,
+    history: int | None,
+    replica: int | None,
+    replica_port: int,
+    surge: int | None,
     rate_limit: int,
     protocol: str,
     ready_file: Path | None,
@@ -104,8 +131,9 @@ def localnet(
         if ready_file is not None:
             write_ready_file(ready_file, facts)
         beat = "on demand" if close_every is None else f"every {close_every:g} s"
-        line = json.dumps(facts) if as_json else f"Localnet is at {facts['url']}. Ledgers close {beat}."
-        click.echo(line)
+        late = f" {replica} ledgers late: {facts['replica_url']}." if replica is not None else ""
+        words = f"Localnet is at {facts['url']}. Ledgers close {beat}.{late}"
+        click.echo(json.dumps(facts) if as_json else words)
 
     try:
         settings = Settings(
@@ -118,6 +146,10 @@ def localnet(
             submit_seconds=timeout,
             requests_per_hour=rate_limit,
             rules=Rules(int(protocol)),
+            history=history,
+            replica=replica,
+            replica_port=replica_port,
+            surge=surge,
         )
         serve(settings, ready)
     except MilepostError as found:

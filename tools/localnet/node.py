@@ -5,35 +5,39 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from agent.errors import MilepostError
-from tools.localnet.catalogue import CataloguedStore
 from tools.localnet.engine import (
+    NOBODY,
     TODAY,
     Admission,
     Change,
     Closed,
+    Crowd,
     Envelope,
     Header,
     Queue,
     Rules,
-    SqliteStore,
-    State,
     admit,
     close,
     genesis,
-    network_id,
+    price,
 )
-from tools.localnet.record import record, record_ledger
+from tools.localnet.engine.market import rate
+from tools.localnet.foreign import Foreign
+from tools.localnet.record import Chapter, record_ledger
+from tools.localnet.view import View, transaction
+
+DEFAULT_CAPACITY = 5_000
+"""Operations."""
 
 
 class LedgerStopped(MilepostError):
     """Ledger {sequence} could not be closed: {reason}. All before it are kept. See to the cause, start again."""
 
 
-class Node:
+class Node(View):
     """A ledger with its queue, history and clock. For one thread, that of the event loop.
 
     The ledger's clock is the machine's plus what tests have advanced it by; it survives a restart. A close
@@ -46,17 +50,20 @@ class Node:
         passphrase: str,
         rules: Rules = TODAY,
         clock: Callable[[], float] = time.time,
+        keep: int | None = None,
+        capacity: int | None = None,
     ) -> None:
-        self.db = db
-        self.passphrase = passphrase
-        self.network_id = network_id(passphrase)
-        self.rules = rules
+        """capacity: how many operations a ledger holds from the next one on, None for as many as it says itself."""
+        super().__init__(db, passphrase, rules, keep)
         self.clock = clock
         self.queue = Queue()
-        self.state = State(store=CataloguedStore(SqliteStore(db), db))
-        self.stopping = False
+        self.crowd = NOBODY
+        self.capacity = capacity
+        self.foreign: list[Foreign] = []
+        """What the next ledger's history gets from strangers."""
+        self.followers: list[Callable[[Chapter], None]] = []
+        """Called after each close."""
         self.failure: LedgerStopped | None = None
-        self._closed = asyncio.Event()
         self._ahead_seconds = self._setting("ahead_seconds")
         if not len(self.state):
             self._begin()
@@ -65,8 +72,8 @@ class Node:
         return f"<Node ledger={self.header.ledger_seq} waiting={len(self.queue)}>"
 
     @property
-    def header(self) -> Header:
-        return self.state.header
+    def node(self) -> Node:
+        return self
 
     def now(self) -> int:
         """Unix seconds on the ledger's clock."""
@@ -79,10 +86,19 @@ class Node:
 
     def submit(self, envelope: Envelope) -> Admission:
         """Judge an envelope and, when it may wait for the next ledger, queue it."""
-        admission = admit(self.state, envelope, self.now(), self.queue, self.rules)
+        admission = admit(self.state, envelope, self.now(), self.queue, self.rules, self.crowd)
         if admission.status == "PENDING":
+            self.queue.evict(admission.evicted)
             self.queue.add(envelope)
+        elif admission.outbid:
+            self.queue.ban(envelope)
         return admission
+
+    def surge(self, crowd: Crowd) -> None:
+        """From now on strangers bid as this crowd does. At the door it puts out who waits with a lower bid."""
+        self.crowd = crowd
+        if crowd.at_the_door:
+            self.queue.evict(one for one in self.queue if rate(one) <= crowd.bid)
 
     def close(self) -> Header:
         """Close a ledger with what is queued. On return it is in SQLite, entries and history as one.
@@ -96,17 +112,20 @@ class Node:
             self.failure = LedgerStopped(sequence=self.header.ledger_seq + 1, reason=f"{type(found).__name__}: {found}")
             self.stop()
             raise self.failure from found
-        self._wake()
+        self.wake()
         return closed.header
 
     def _close(self) -> Closed:
         close_time = max(self.header.close_time + 1, self.now())
-        batch = self.queue.nominate(self.state, close_time, self.rules)
-        closed = close(self.state, batch, close_time, self.rules)
-        with transaction(self.db):
-            record(self.db, closed)
-            self.state.commit(closed.changes)
+        batch = self.queue.nominate(self.state, close_time, self.rules, self.crowd)
+        cost = price(self.header, batch, self.queue.scarce, self.crowd)
+        closed = close(self.state, batch, close_time, self.rules, cost, self.capacity)
+        chapter = Chapter(closed, self.crowd, tuple(self.foreign))
+        self.take(chapter)
+        self.foreign.clear()
         self.queue.closed(batch, self.rules)
+        for follow in self.followers:
+            follow(chapter)
         return closed
 
     async def keep_closing(self, seconds: float) -> None:
@@ -115,21 +134,13 @@ class Node:
             await asyncio.sleep(seconds)
             self.close()
 
-    async def next_close(self, seconds: float) -> bool:
-        """Wait for a ledger to close; False when none did in time or the server stops."""
-        try:
-            await asyncio.wait_for(self._closed.wait(), seconds)
-        except asyncio.TimeoutError:
-            return False
-        return not self.stopping
-
-    def stop(self) -> None:
-        """Let go of everyone who waits: the server is about to leave."""
-        self.stopping = True
-        self._wake()
-
     def _begin(self) -> None:
-        entries = genesis(self.passphrase, close_time=self.now(), rules=self.rules)
+        entries = genesis(
+            self.passphrase,
+            close_time=self.now(),
+            rules=self.rules,
+            max_tx_set_size=self.capacity or DEFAULT_CAPACITY,
+        )
         with transaction(self.db):
             self.state.commit(tuple(Change(entry.key, None, entry) for entry in entries))
             record_ledger(self.db, self.header, successful=0, failed=0, operations=0, set_operations=0)
@@ -137,20 +148,3 @@ class Node:
     def _setting(self, name: str) -> int:
         row = self.db.execute("SELECT value FROM setting WHERE name = ?", [name]).fetchone()
         return int(row["value"]) if row else 0
-
-    def _wake(self) -> None:
-        sleepers, self._closed = self._closed, asyncio.Event()
-        sleepers.set()
-
-
-@contextmanager
-def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing, for a connection in autocommit mode."""
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        if db.in_transaction:  # SQLite rolls back by itself where the disk is full
-            db.execute("ROLLBACK")
-        raise
-    db.execute("COMMIT")

@@ -20,7 +20,10 @@ from tools.localnet.database import open_database
 from tools.localnet.engine import TODAY, Rules, root_keypair
 from tools.localnet.faults import DroppableConnection, Faults
 from tools.localnet.horizon.app import application
+from tools.localnet.horizon.friendbot import Friendbot
 from tools.localnet.node import LedgerStopped, Node
+from tools.localnet.replica import Replica
+from tools.localnet.view import View
 
 _GRACE_SECONDS = 2
 _IDLE_SECONDS = 75  # longer than clients keep a connection between two polls
@@ -29,7 +32,11 @@ _WANTED_FILES = 8192
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """state: a directory, or None for a ledger in memory. close_seconds: None closes on demand alone."""
+    """state: a directory, or None for a ledger in memory. close_seconds: None closes on demand alone.
+
+    history: how many ledgers are remembered, None for all. replica: by how many ledgers a second address is
+    late, None for no second address. surge: how many operations a ledger holds, None for plenty.
+    """
 
     passphrase: str
     host: str = "127.0.0.1"
@@ -40,14 +47,18 @@ class Settings:
     submit_seconds: float = 30.0
     requests_per_hour: int = 3_600_000
     rules: Rules = TODAY
+    history: int | None = None
+    replica: int | None = None
+    replica_port: int = 0
+    surge: int | None = None
 
 
 class _Server(uvicorn.Server):
     """Says when it is ready, and lets go of who waits before it waits for connections to end."""
 
-    def __init__(self, config: uvicorn.Config, node: Node, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, view: View, ready: Callable[[], None]) -> None:
         super().__init__(config)
-        self.node = node
+        self.view = view
         self.ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -56,31 +67,30 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Both ways of being asked to leave are an ordinary end, not an interrupted program."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
+        """Signals are for all servers of the process together, see `_serve`."""
         yield
 
     async def on_tick(self, counter: int) -> bool:
         """A ledger that could not close must not go on answering as if it had."""
-        return await super().on_tick(counter) or self.node.failure is not None
+        return await super().on_tick(counter) or self.view.node.failure is not None
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self.node.stop()
+        self.view.stop()
         await super().shutdown(sockets)
 
 
 def serve(settings: Settings, ready: Callable[[dict[str, Any]], None]) -> None:
-    """Serve until SIGTERM or Ctrl-C. `ready` is called once with url, passphrase and root_seed.
+    """Serve until SIGTERM or Ctrl-C. `ready` is called once with url, passphrase and root_seed, with a replica also
+    replica_url.
 
     Raises LedgerInUse, OtherNetwork, LedgerUnreadable, AddressTaken, LedgerStopped.
     """
     _raise_file_limit()
     db = open_database(settings.state, settings.passphrase)
     try:
-        node = Node(db, settings.passphrase, settings.rules)
-        asyncio.run(_serve(settings, node, _listen(settings), ready))
+        node = Node(db, settings.passphrase, settings.rules, keep=settings.history, capacity=settings.surge)
+        replica = None if settings.replica is None else Replica(node, settings.replica)
+        asyncio.run(_serve(settings, node, replica, ready))
     finally:
         db.close()
 
@@ -91,23 +101,58 @@ class AddressTaken(MilepostError):
     exit_code = UNAVAILABLE
 
 
-def _listen(settings: Settings) -> socket.socket:
+def _listen(host: str, port: int) -> socket.socket:
     try:
-        listener = socket.create_server((settings.host, settings.port), backlog=2048)
+        listener = socket.create_server((host, port), backlog=2048)
     except OSError as found:
-        raise AddressTaken(host=settings.host, port=settings.port, reason=found.strerror) from found
+        raise AddressTaken(host=host, port=port, reason=found.strerror) from found
     # asyncio leaves this to us for a listener it did not open; without it every answer waits 40 ms for an ACK
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
 
 async def _serve(
-    settings: Settings, node: Node, listener: socket.socket, ready: Callable[[dict[str, Any]], None]
+    settings: Settings, node: Node, replica: Replica | None, ready: Callable[[dict[str, Any]], None]
 ) -> None:
-    manual = settings.close_seconds is None
-    app = application(node, settings.faults, manual, settings.submit_seconds, settings.requests_per_hour)
-    config = uvicorn.Config(
-        app,
+    bank = Friendbot(node, settings.close_seconds is None, settings.submit_seconds)
+    listener = _listen(settings.host, settings.port)
+    facts = {
+        "url": _url(listener),
+        "passphrase": node.passphrase,
+        "root_seed": root_keypair(node.passphrase).secret,
+    }
+    served: list[tuple[_Server, socket.socket]] = []
+    if replica is not None:
+        late = _listen(settings.host, settings.replica_port)
+        facts["replica_url"] = _url(late)
+        served.append((_Server(_config(settings, replica, replica, bank), replica, lambda: None), late))
+    served.append((_Server(_config(settings, node, replica, bank), node, lambda: ready(facts)), listener))
+
+    def leave(number: int) -> None:
+        """Both ways of being asked to leave are an ordinary end, not an interrupted program."""
+        for server, _ in served:
+            server.handle_exit(number, None)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, leave, number)
+    beat = asyncio.create_task(node.keep_closing(settings.close_seconds)) if settings.close_seconds else None
+    await asyncio.gather(*(server.serve([sock]) for server, sock in served))
+    if beat:
+        beat.cancel()
+        with suppress(asyncio.CancelledError, LedgerStopped):
+            await beat
+    if node.failure:
+        raise node.failure
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://{host}:{port}"
+
+
+def _config(settings: Settings, view: View, replica: Replica | None, bank: Friendbot) -> uvicorn.Config:
+    return uvicorn.Config(
+        application(view, replica, bank, settings.faults, settings.submit_seconds, settings.requests_per_hour),
         http=DroppableConnection,
         ws="none",
         lifespan="off",
@@ -116,21 +161,6 @@ async def _serve(
         timeout_keep_alive=_IDLE_SECONDS,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    host, port = listener.getsockname()[:2]
-    facts = {
-        "url": f"http://{host}:{port}",
-        "passphrase": node.passphrase,
-        "root_seed": root_keypair(node.passphrase).secret,
-    }
-    server = _Server(config, node, lambda: ready(facts))
-    beat = asyncio.create_task(node.keep_closing(settings.close_seconds)) if settings.close_seconds else None
-    await server.serve([listener])
-    if beat:
-        beat.cancel()
-        with suppress(asyncio.CancelledError, LedgerStopped):
-            await beat
-    if node.failure:
-        raise node.failure
 
 
 def write_ready_file(path: Path, facts: dict[str, Any]) -> None:

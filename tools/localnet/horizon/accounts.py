@@ -12,13 +12,13 @@ from tools.localnet.engine import Account, DataEntry, TrustLine
 from tools.localnet.horizon.amount import coins
 from tools.localnet.horizon.answer import answer, link, origin
 from tools.localnet.horizon.asset import NATIVE, asset_fields, parse_asset
-from tools.localnet.horizon.collection import Collection, node_of
+from tools.localnet.horizon.collection import Collection, view_of
 from tools.localnet.horizon.ledgers import closed_at
 from tools.localnet.horizon.page import text_key
 from tools.localnet.horizon.party import account_in_address, account_param
 from tools.localnet.horizon.problem import Problem, bad_field
 from tools.localnet.horizon.stream import stream_object, wants_stream
-from tools.localnet.node import Node
+from tools.localnet.view import View
 
 _NOUNS = ("transactions", "operations", "payments", "effects", "offers", "trades")
 _FLAGS = {"auth_required": 1, "auth_revocable": 2, "auth_immutable": 4, "auth_clawback_enabled": 8}
@@ -31,9 +31,9 @@ _SIGNER_TYPES = {
 _FILTERS = ("signer", "sponsor", "asset", "liquidity_pool")
 
 
-def account_record(node: Node, account: Account, base: str) -> dict[str, Any]:
+def account_record(view: View, account: Account, base: str) -> dict[str, Any]:
     path = f"/accounts/{account.account}"
-    owned = node.state.owned_by(account.account)
+    owned = view.state.owned_by(account.account)
     lines = [one for one in owned if isinstance(one, TrustLine)]
     data = [one for one in owned if isinstance(one, DataEntry)]
     links = {noun: link(base, f"{path}/{noun}", True) for noun in _NOUNS}
@@ -56,7 +56,7 @@ def account_record(node: Node, account: Account, base: str) -> dict[str, Any]:
         **inflation,
         **({"home_domain": account.home_domain} if account.home_domain else {}),
         "last_modified_ledger": account.last_modified,
-        "last_modified_time": closed_at(node, account.last_modified),
+        "last_modified_time": closed_at(view, account.last_modified),
         "thresholds": {"low_threshold": low, "med_threshold": medium, "high_threshold": high},
         "flags": {name: bool(account.flags & bit) for name, bit in _FLAGS.items()},
         "balances": [
@@ -102,9 +102,9 @@ def _signer(key: str, weight: int) -> dict[str, Any]:
     return {"weight": weight, "key": key, "type": _SIGNER_TYPES[key[0]]}
 
 
-def _row_record(node: Node, row: Any, base: str) -> dict[str, Any]:
-    found: Any = node.state.account(row["account"])  # what the catalogue lists is there
-    return account_record(node, found, base)
+def _row_record(view: View, row: Any, base: str) -> dict[str, Any]:
+    found: Any = view.state.account(row["account"])  # what the catalogue lists is there
+    return account_record(view, found, base)
 
 
 _BY_SIGNER = Collection("SELECT account FROM signer", text_key("account"), _row_record, streams=False)
@@ -113,45 +113,46 @@ _BY_ASSET = Collection("SELECT account FROM line", text_key("account"), _row_rec
 
 async def accounts(request: Request) -> Response:
     """Exactly one filter. Localnet has no sponsored accounts and no pools: those pages are empty."""
+    signer = account_param(request, "signer")
+    account_param(request, "sponsor")
+    if request.query_params.get("asset"):
+        asset = parse_asset(request.query_params["asset"], "asset")
+        if asset == NATIVE:
+            raise bad_field("asset", "you can't filter by asset: native")
     given = [name for name in _FILTERS if request.query_params.get(name)]
     if len(given) != 1:
         raise Problem("invalid_accounts_params")
-    text = request.query_params[given[0]]
     if given[0] == "asset":
-        asset = parse_asset(text, "asset")
-        if asset == NATIVE:
-            raise bad_field("asset", "native is held by every account and is no filter")
         return await _BY_ASSET.respond(request, ("asset = ?", [asset]))
     if given[0] == "signer":
-        return await _BY_SIGNER.respond(request, ("signer = ?", [text]))
-    account_param(request, "sponsor")
+        return await _BY_SIGNER.respond(request, ("signer = ?", [signer]))
     return await _BY_SIGNER.respond(request, ("0", ()))
 
 
 async def account(request: Request) -> Response:
-    node, name, base = node_of(request), account_in_address(request), origin(request)
+    view, name, base = view_of(request), account_in_address(request), origin(request)
 
     def read() -> dict[str, Any]:
-        found = node.state.account(name)
+        found = view.state.account(name)
         if found is None:
             raise Problem("not_found")
-        return account_record(node, found, base)
+        return account_record(view, found, base)
 
-    return stream_object(request, node, read) if wants_stream(request) else answer(read())
+    return stream_object(request, view, read) if wants_stream(request) else answer(read())
 
 
 async def account_data(request: Request) -> Response:
-    node, name = node_of(request), request.path_params["name"]
+    view, name = view_of(request), request.path_params["name"]
     owner = account_in_address(request)
 
     def read() -> dict[str, Any]:
-        found = node.state.data(owner, name)
+        found = view.state.data(owner, name)
         if found is None:
             raise Problem("not_found")
         return {"value": base64.b64encode(found.value).decode()}
 
     if wants_stream(request):
-        return stream_object(request, node, read)
+        return stream_object(request, view, read)
     document = read()
     if "application/octet-stream" in request.headers.get("accept", ""):
         return Response(base64.b64decode(document["value"]), media_type="application/octet-stream")

@@ -9,13 +9,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tools.localnet.engine import Asset
+from tools.localnet.horizon.address import is_account
 from tools.localnet.horizon.amount import coins
 from tools.localnet.horizon.asset import asset_fields, asset_type
 from tools.localnet.horizon.collection import Collection, Condition
 from tools.localnet.horizon.page import Key
-from tools.localnet.horizon.party import account_param
 from tools.localnet.horizon.problem import bad_field
-from tools.localnet.node import Node
+from tools.localnet.view import View
 
 _CODE = re.compile(r"[A-Za-z0-9]{1,12}\Z", re.ASCII)
 _FLAGS = {"auth_required": 1, "auth_revocable": 2, "auth_immutable": 4, "auth_clawback_enabled": 8}
@@ -28,12 +28,12 @@ _SELECT = """SELECT asset, substr(asset, 1, instr(asset, ':') - 1) AS code,
     FROM (SELECT DISTINCT asset FROM line UNION SELECT DISTINCT asset FROM balance WHERE asset != 'native')"""
 
 
-def asset_record(node: Node, row: Any, _base: str) -> dict[str, Any]:
+def asset_record(view: View, row: Any, _base: str) -> dict[str, Any]:
     asset = Asset(row["code"], row["issuer"])
-    accounts, balances = _held(node, asset)
-    claimable = node.db.execute("SELECT id FROM balance WHERE asset = ?", [str(asset)]).fetchall()
-    waiting = [node.state.claimable_balance(one["id"]) for one in claimable]
-    issuer = node.state.account(asset.issuer)
+    accounts, balances = _held(view, asset)
+    claimable = view.db.execute("SELECT id FROM balance WHERE asset = ?", [str(asset)]).fetchall()
+    waiting = [view.state.claimable_balance(one["id"]) for one in claimable]
+    issuer = view.state.account(asset.issuer)
     domain = issuer.home_domain if issuer else ""
     return {
         "_links": {"toml": {"href": f"https://{domain}/.well-known/stellar.toml" if domain else ""}},
@@ -51,12 +51,12 @@ def asset_record(node: Node, row: Any, _base: str) -> dict[str, Any]:
     }
 
 
-def _held(node: Node, asset: Asset) -> tuple[dict[str, int], dict[str, int]]:
+def _held(view: View, asset: Asset) -> tuple[dict[str, int], dict[str, int]]:
     """How many accounts hold the asset and how much, by the standing of their trustline."""
     accounts = dict.fromkeys(_STANDINGS, 0)
     balances = dict.fromkeys(_STANDINGS, 0)
-    for row in node.db.execute("SELECT account FROM line WHERE asset = ?", [str(asset)]):
-        if line := node.state.trust_line(row["account"], asset):
+    for row in view.db.execute("SELECT account FROM line WHERE asset = ?", [str(asset)]):
+        if line := view.state.trust_line(row["account"], asset):
             standing = _STANDINGS[0 if line.flags & 1 else 1 if line.flags & 2 else 2]
             accounts[standing] += 1
             balances[standing] += line.balance
@@ -68,15 +68,18 @@ def _read_token(text: str) -> tuple[str, str]:
     return code, issuer
 
 
-_ASSETS = Collection(_SELECT, Key(("code", "issuer"), _read_token), asset_record, streams=False)
+_KEY = Key(("code", "issuer"), _read_token, "the cursor is not a valid paging_token")
+_ASSETS = Collection(_SELECT, _KEY, asset_record, streams=False)
 
 
 async def assets(request: Request) -> Response:
     where: list[Condition] = []
     if code := request.query_params.get("asset_code"):
         if not _CODE.match(code):
-            raise bad_field("asset_code", "an asset code has 1 to 12 letters or digits")
+            raise bad_field("asset_code", f"{code} is not a valid asset code")
         where.append(("code = ?", [code]))
-    if issuer := account_param(request, "asset_issuer"):
+    if issuer := request.query_params.get("asset_issuer"):
+        if not is_account(issuer):
+            raise bad_field("asset_issuer", f"{issuer} is not a valid asset issuer")
         where.append(("issuer = ?", [issuer]))
     return await _ASSETS.respond(request, *where)

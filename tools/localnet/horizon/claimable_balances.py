@@ -12,16 +12,16 @@ from tools.localnet.engine import ClaimableBalance
 from tools.localnet.horizon.amount import coins
 from tools.localnet.horizon.answer import answer, link, origin
 from tools.localnet.horizon.asset import parse_asset
-from tools.localnet.horizon.collection import Collection, Condition, node_of
+from tools.localnet.horizon.collection import Collection, Condition, view_of
 from tools.localnet.horizon.ledgers import closed_at
 from tools.localnet.horizon.page import Key, whole
 from tools.localnet.horizon.party import account_param, balance_in_address
 from tools.localnet.horizon.predicate import entry_predicate
 from tools.localnet.horizon.problem import Problem
-from tools.localnet.node import Node
+from tools.localnet.view import View
 
 
-def balance_record(node: Node, balance: ClaimableBalance, base: str) -> dict[str, Any]:
+def balance_record(view: View, balance: ClaimableBalance, base: str) -> dict[str, Any]:
     name = BALANCE_V0 + balance.id
     path = f"/claimable_balances/{name}"
     return {
@@ -35,7 +35,7 @@ def balance_record(node: Node, balance: ClaimableBalance, base: str) -> dict[str
         "amount": coins(balance.amount),
         "sponsor": balance.sponsor,
         "last_modified_ledger": balance.last_modified,
-        "last_modified_time": closed_at(node, balance.last_modified),
+        "last_modified_time": closed_at(view, balance.last_modified),
         "claimants": [
             {"destination": one.destination, "predicate": entry_predicate(one.predicate)} for one in balance.claimants
         ],
@@ -44,9 +44,9 @@ def balance_record(node: Node, balance: ClaimableBalance, base: str) -> dict[str
     }
 
 
-def _row_record(node: Node, row: Any, base: str) -> dict[str, Any]:
-    found: Any = node.state.claimable_balance(row["id"])  # what the catalogue lists is there
-    return balance_record(node, found, base)
+def _row_record(view: View, row: Any, base: str) -> dict[str, Any]:
+    found: Any = view.state.claimable_balance(row["id"])  # what the catalogue lists is there
+    return balance_record(view, found, base)
 
 
 def _read_token(text: str) -> tuple[int, str]:
@@ -58,10 +58,13 @@ def _read_token(text: str) -> tuple[int, str]:
 
 # Driven by the claimant's own index (a CROSS JOIN keeps its order): a committee asks for this at every close.
 _SELECT_OF_CLAIMANT = "SELECT balance.id FROM claimant AS taken CROSS JOIN balance ON balance.id = taken.balance"
+_WRONG = "The first part should be a number higher than 0 and the second part should be a valid claimable balance ID"
 _OF_CLAIMANT = Collection(
-    _SELECT_OF_CLAIMANT, Key(("taken.modified", "taken.balance"), _read_token), _row_record, streams=False
+    _SELECT_OF_CLAIMANT, Key(("taken.modified", "taken.balance"), _read_token, _WRONG), _row_record, streams=False
 )
-_BALANCES = Collection("SELECT id FROM balance", Key(("modified", "id"), _read_token), _row_record, streams=False)
+_BALANCES = Collection(
+    "SELECT id FROM balance", Key(("modified", "id"), _read_token, _WRONG), _row_record, streams=False
+)
 
 
 async def claimable_balances(request: Request) -> Response:
@@ -76,8 +79,8 @@ async def claimable_balances(request: Request) -> Response:
 
 
 async def claimable_balance(request: Request) -> Response:
-    node = node_of(request)
-    found = node.state.claimable_balance(balance_in_address(request))
+    view = view_of(request)
+    found = view.state.claimable_balance(balance_in_address(request))
     if found is None:
         raise Problem("not_found")
-    return answer(balance_record(node, found, origin(request)))
+    return answer(balance_record(view, found, origin(request)))

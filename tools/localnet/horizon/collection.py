@@ -10,10 +10,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tools.localnet.horizon.answer import answer, origin
-from tools.localnet.horizon.page import Key, Page, page_document, position, read_page
-from tools.localnet.horizon.problem import Problem
+from tools.localnet.horizon.page import Key, Page, page_document, position, read_cursor, read_page
+from tools.localnet.horizon.problem import Problem, bad_field
 from tools.localnet.horizon.stream import stream_page, stream_records, wants_stream
-from tools.localnet.node import Node
+from tools.localnet.horizon.toid import toid
+from tools.localnet.view import View
 
 Record = dict[str, Any]
 Condition = tuple[str, Sequence[Any]]
@@ -21,36 +22,52 @@ Condition = tuple[str, Sequence[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """select: `SELECT … FROM …`, without conditions. render: (node, row, origin) -> record."""
+    """select: `SELECT … FROM …`, without conditions. render: (view, row, origin) -> record.
+
+    history: whether its paging tokens are places in history, of which the elder part may be forgotten.
+    """
 
     select: str
     key: Key
-    render: Callable[[Node, Any, str], Record]
+    render: Callable[[View, Any, str], Record]
     streams: bool = True
+    history: bool = False
 
-    def find(self, node: Node, where: Sequence[Condition], page: Page, base: str) -> list[Record]:
+    def find(self, view: View, where: Sequence[Condition], page: Page, base: str) -> list[Record]:
         behind, values = position(self.key, page)
         clauses = [clause for clause, _ in where]
         bound = [value for _, values in where for value in values]
         sql = f"{self.select} WHERE {' AND '.join([*clauses, behind])}"
-        rows = node.db.execute(sql, [*bound, *values])
-        return [self.render(node, row, base) for row in rows]
+        rows = view.db.execute(sql, [*bound, *values])
+        return [self.render(view, row, base) for row in rows]
 
     async def respond(self, request: Request, *where: Condition) -> Response:
         """The page that the request asks for, narrowed by conditions; or the stream."""
-        node = node_of(request)
+        view = view_of(request)
         base = origin(request)
 
         def find(page: Page) -> list[Record]:
-            return self.find(node, where, page, base)
+            return self.find(view, where, page, base)
 
         page = read_page(request)
         if not wants_stream(request):
             page = _settled(page, find)
-            return answer(page_document(request, page, find(page)))
+            return answer(page_document(request, page, find(self._within(view, page))))
         if not self.streams:
             raise Problem("not_acceptable")
-        return stream_records(request, node, _settled(stream_page(request, page), find), find)
+        page = _settled(stream_page(request, page), find)
+        return stream_records(request, view, self._within(view, page), find)
+
+    def _within(self, view: View, page: Page) -> Page:
+        """Back from before the elder ledger is 410; on from before it starts at the elder without a word."""
+        if not self.history or page.cursor is None or view.elder == 1:
+            return page
+        (place, *_) = read_cursor(self.key, page.cursor)
+        if place > (view.elder if self.key.columns == ("sequence",) else toid(view.elder)):
+            return page
+        if page.descending:
+            raise Problem("before_history")
+        return replace(page, cursor=None)
 
 
 def _settled(page: Page, find: Callable[[Page], list[Record]]) -> Page:
@@ -61,10 +78,19 @@ def _settled(page: Page, find: Callable[[Page], list[Record]]) -> Page:
     return replace(page, cursor=latest[0]["paging_token"] if latest else None)
 
 
-def node_of(request: Request) -> Node:
-    node: Node = request.app.state.node
-    return node
+def view_of(request: Request) -> View:
+    view: View = request.app.state.view
+    return view
+
+
+_WORDS = {
+    **dict.fromkeys(("1", "t", "T", "TRUE", "true", "True", "on"), True),
+    **dict.fromkeys(("", "0", "f", "F", "FALSE", "false", "False"), False),
+}
 
 
 def truth(request: Request, name: str) -> bool:
-    return request.query_params.get(name, "").lower() == "true"
+    try:
+        return _WORDS[request.query_params.get(name, "")]
+    except KeyError:
+        raise bad_field(name, "Filter should be true or false") from None

@@ -11,7 +11,7 @@ from stellar_sdk import Account, TransactionBuilder
 
 from tools.localnet.engine import Envelope, root_keypair
 from tools.localnet.horizon.answer import answer, origin
-from tools.localnet.horizon.collection import node_of
+from tools.localnet.horizon.collection import view_of
 from tools.localnet.horizon.party import account_param
 from tools.localnet.horizon.problem import Problem, bad_field
 from tools.localnet.horizon.submit import include, transaction_failed
@@ -99,4 +99,4 @@ async def friendbot(request: Request) -> Response:
     if account is None:
         raise bad_field("addr", "say which account to fund")
     row = await request.app.state.friendbot.fund(account)
-    return answer(transaction_record(node_of(request), row, origin(request)))
+    return answer(transaction_record(view_of(request), row, origin(request)))

@@ -10,17 +10,17 @@ from starlette.responses import Response
 
 from tools.localnet.horizon.amount import coins
 from tools.localnet.horizon.answer import answer, link, origin
-from tools.localnet.horizon.collection import Collection, node_of
+from tools.localnet.horizon.collection import Collection, view_of
 from tools.localnet.horizon.moment import moment
 from tools.localnet.horizon.page import Key, whole
 from tools.localnet.horizon.problem import Problem, bad_field
 from tools.localnet.horizon.toid import ledger_of, toid
-from tools.localnet.node import Node
+from tools.localnet.view import View
 
 _BITS = 32
 
 
-def ledger_record(_node: Node, row: Any, base: str) -> dict[str, Any]:
+def ledger_record(_view: View, row: Any, base: str) -> dict[str, Any]:
     path = f"/ledgers/{row['sequence']}"
     return {
         "_links": {
@@ -48,13 +48,18 @@ def ledger_record(_node: Node, row: Any, base: str) -> dict[str, Any]:
 
 
 _NOUNS = ("transactions", "operations", "payments", "effects")
-_LEDGERS = Collection("SELECT * FROM ledger", Key(("sequence",), lambda text: (ledger_of(whole(text)),)), ledger_record)
+_LEDGERS = Collection(
+    "SELECT * FROM ledger",
+    Key(("sequence",), lambda text: (ledger_of(whole(text)),)),
+    ledger_record,
+    history=True,
+)
 
 
-def closed_at(node: Node, sequence: int) -> str:
-    """When a ledger closed, in writing."""
-    row = node.db.execute("SELECT closed_at FROM ledger WHERE sequence = ?", [sequence]).fetchone()
-    return moment(row["closed_at"])
+def closed_at(view: View, sequence: int) -> str | None:
+    """When a ledger closed, in writing; None when that is forgotten."""
+    row = view.db.execute("SELECT closed_at FROM ledger WHERE sequence = ?", [sequence]).fetchone()
+    return moment(row["closed_at"]) if row else None
 
 
 async def ledgers(request: Request) -> Response:
@@ -62,18 +67,24 @@ async def ledgers(request: Request) -> Response:
 
 
 async def ledger(request: Request) -> Response:
-    node = node_of(request)
-    row = node.db.execute("SELECT * FROM ledger WHERE sequence = ?", [known_ledger(request)]).fetchone()
-    return answer(ledger_record(node, row, origin(request)))
+    view, sequence = view_of(request), ledger_in_address(request)
+    if sequence < view.elder:
+        raise Problem("before_history")
+    row = view.db.execute("SELECT * FROM ledger WHERE sequence = ?", [known_ledger(request)]).fetchone()
+    return answer(ledger_record(view, row, origin(request)))
+
+
+def ledger_in_address(request: Request) -> int:
+    try:
+        return whole(request.path_params["ledger"])
+    except ValueError:
+        raise bad_field("ledger_id", "Ledger ID must be an integer higher than 0") from None
 
 
 def known_ledger(request: Request) -> int:
-    """The sequence in the address, of a ledger that has closed."""
-    try:
-        sequence = whole(request.path_params["ledger"])
-    except ValueError:
-        raise bad_field("ledger_id", "a ledger is named by its sequence number") from None
-    if not 1 <= sequence <= node_of(request).header.ledger_seq:
+    """The sequence in the address, of a ledger that is remembered. Horizon has 404 for it where it is not."""
+    view, sequence = view_of(request), ledger_in_address(request)
+    if not view.elder <= sequence <= view.header.ledger_seq:
         raise Problem("not_found")
     return sequence
 

@@ -11,15 +11,15 @@ from tools.localnet.engine import Offer
 from tools.localnet.horizon.amount import coins, price_fields
 from tools.localnet.horizon.answer import answer, link, origin
 from tools.localnet.horizon.asset import asset_fields, parse_asset, read_asset
-from tools.localnet.horizon.collection import Collection, Condition, node_of
+from tools.localnet.horizon.collection import Collection, Condition, view_of
 from tools.localnet.horizon.ledgers import closed_at
 from tools.localnet.horizon.page import number_key, whole
 from tools.localnet.horizon.party import account_in_address, account_param
 from tools.localnet.horizon.problem import Problem, bad_field
-from tools.localnet.node import Node
+from tools.localnet.view import View
 
 
-def offer_record(node: Node, offer: Offer, base: str) -> dict[str, Any]:
+def offer_record(view: View, offer: Offer, base: str) -> dict[str, Any]:
     return {
         "_links": {
             "self": link(base, f"/offers/{offer.id}"),
@@ -33,14 +33,16 @@ def offer_record(node: Node, offer: Offer, base: str) -> dict[str, Any]:
         "amount": coins(offer.amount),
         **price_fields(offer.n, offer.d),
         "last_modified_ledger": offer.last_modified,
-        "last_modified_time": closed_at(node, offer.last_modified),
+        "last_modified_time": closed_at(view, offer.last_modified),
     }
 
 
-def _row_record(node: Node, row: Any, base: str) -> dict[str, Any]:
-    found: Any = node.state.offer(row["id"])  # what the catalogue lists is there
-    return offer_record(node, found, base)
+def _row_record(view: View, row: Any, base: str) -> dict[str, Any]:
+    found: Any = view.state.offer(row["id"])  # what the catalogue lists is there
+    return offer_record(view, found, base)
 
+
+OFFER = "Offer ID must be an integer higher than 0"
 
 _SELECT = "SELECT id FROM offer"
 _OFFERS = Collection(_SELECT, number_key("id"), _row_record, streams=False)
@@ -70,15 +72,15 @@ async def account_offers(request: Request) -> Response:
 
 
 async def offer(request: Request) -> Response:
-    node = node_of(request)
-    found = node.state.offer(offer_in_address(request))
+    view = view_of(request)
+    found = view.state.offer(offer_in_address(request))
     if found is None:
         raise Problem("not_found")
-    return answer(offer_record(node, found, origin(request)))
+    return answer(offer_record(view, found, origin(request)))
 
 
 def offer_in_address(request: Request) -> int:
     try:
         return whole(request.path_params["offer"])
     except ValueError:
-        raise bad_field("offer_id", "an offer is named by its number") from None
+        raise bad_field("offer_id", OFFER) from None

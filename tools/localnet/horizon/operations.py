@@ -11,15 +11,16 @@ from starlette.responses import Response
 from stellar_sdk import xdr
 
 from tools.localnet.horizon.answer import answer, link, origin
-from tools.localnet.horizon.collection import Collection, Condition, node_of, truth
+from tools.localnet.horizon.collection import Collection, Condition, truth, view_of
 from tools.localnet.horizon.details import PAYMENT_TYPES
 from tools.localnet.horizon.ledgers import known_ledger, ledger_range
 from tools.localnet.horizon.moment import moment
 from tools.localnet.horizon.page import number_key, whole
 from tools.localnet.horizon.party import known_account, known_balance
 from tools.localnet.horizon.problem import Problem, bad_field
+from tools.localnet.horizon.toid import ledger_of
 from tools.localnet.horizon.transactions import find_transaction, hash_in_address, transaction_record
-from tools.localnet.node import Node
+from tools.localnet.view import View
 
 _COLUMNS = "SELECT operation.*, history.hash, ledger.closed_at FROM"
 _JOINS = """JOIN history ON history.id = operation.id >> 12 << 12
@@ -35,7 +36,7 @@ _SUCCESSFUL: Condition = ("operation.successful = 1", ())
 _NAMES = {kind.value: kind.name.lower() for kind in xdr.OperationType}
 
 
-def operation_record(_node: Node, row: Any, base: str) -> dict[str, Any]:
+def operation_record(_view: View, row: Any, base: str) -> dict[str, Any]:
     token = str(row["id"])
     return {
         "_links": {
@@ -48,7 +49,7 @@ def operation_record(_node: Node, row: Any, base: str) -> dict[str, Any]:
         "id": token,
         "paging_token": token,
         "transaction_successful": bool(row["successful"]),
-        "type": _NAMES[row["type"]],
+        "type": _NAMES.get(row["type"], "unknown"),
         "type_i": row["type"],
         "created_at": moment(row["closed_at"]),
         "transaction_hash": row["hash"],
@@ -56,9 +57,9 @@ def operation_record(_node: Node, row: Any, base: str) -> dict[str, Any]:
     }
 
 
-def _joined_record(node: Node, row: Any, base: str) -> dict[str, Any]:
-    whole_row = find_transaction(node, row["hash"])
-    return {**operation_record(node, row, base), "transaction": transaction_record(node, whole_row, base)}
+def _joined_record(view: View, row: Any, base: str) -> dict[str, Any]:
+    whole_row = find_transaction(view, row["hash"])
+    return {**operation_record(view, row, base), "transaction": transaction_record(view, whole_row, base)}
 
 
 async def operations(request: Request) -> Response:
@@ -98,23 +99,28 @@ async def transaction_payments(request: Request) -> Response:
 
 
 async def operation(request: Request) -> Response:
-    node = node_of(request)
-    row = node.db.execute(f"{_SELECT} WHERE operation.id = ?", [operation_in_address(request)]).fetchone()
+    view = view_of(request)
+    number = operation_in_address(request)
+    if ledger_of(number) < view.elder:
+        raise Problem("before_history")
+    row = view.db.execute(f"{_SELECT} WHERE operation.id = ?", [number]).fetchone()
     if row is None:
         raise Problem("not_found")
-    return answer(_render(request)(node, row, origin(request)))
+    return answer(_render(request)(view, row, origin(request)))
 
 
-def operation_in_address(request: Request) -> int:
+def operation_in_address(
+    request: Request, field: str = "id", reason: str = 'schema: error converting value for "id"'
+) -> int:
     try:
         return whole(request.path_params["operation"])
     except ValueError:
-        raise bad_field("id", "an operation is named by its number") from None
+        raise bad_field(field, reason) from None
 
 
 def transaction_range(request: Request) -> tuple[int, int]:
     """The first and the last operation id of the transaction in the address."""
-    row = find_transaction(node_of(request), hash_in_address(request))
+    row = find_transaction(view_of(request), hash_in_address(request))
     if row is None:
         raise Problem("not_found")
     return row["id"], row["id"] + (1 << 12) - 1
@@ -122,21 +128,21 @@ def transaction_range(request: Request) -> tuple[int, int]:
 
 async def _respond(request: Request, *where: Condition, failed: bool = False) -> Response:
     """`failed`: of one transaction all operations are shown, whether it failed or not."""
-    collection = Collection(_SELECT, number_key("operation.id"), _render(request))
+    collection = Collection(_SELECT, number_key("operation.id"), _render(request), history=True)
     shown = failed or truth(request, "include_failed")
     return await collection.respond(request, *where, *([] if shown else [_SUCCESSFUL]))
 
 
 async def _respond_for_account(request: Request, *where: Condition) -> Response:
-    collection = Collection(_SELECT_OF_ACCOUNT, number_key("taken.id"), _render(request))
+    collection = Collection(_SELECT_OF_ACCOUNT, number_key("taken.id"), _render(request), history=True)
     mine = ("taken.account = ?", [known_account(request)])
     hidden = [] if truth(request, "include_failed") else [_SUCCESSFUL]
     return await collection.respond(request, mine, *where, *hidden)
 
 
-def _render(request: Request) -> Callable[[Node, Any, str], dict[str, Any]]:
+def _render(request: Request) -> Callable[[View, Any, str], dict[str, Any]]:
     """How the request wants its operations: alone, or each with its transaction."""
     join = request.query_params.get("join")
     if join not in (None, "", "transactions"):
-        raise bad_field("join", 'only "transactions" can be joined')
+        raise bad_field("join", "Accepted values: transactions")
     return _joined_record if join else operation_record

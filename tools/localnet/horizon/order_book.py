@@ -14,36 +14,36 @@ from tools.localnet.engine import Asset, Offer
 from tools.localnet.horizon.amount import coins, price_text
 from tools.localnet.horizon.answer import answer
 from tools.localnet.horizon.asset import asset_fields, require_asset
-from tools.localnet.horizon.collection import node_of
+from tools.localnet.horizon.collection import view_of
 from tools.localnet.horizon.page import read_limit
 from tools.localnet.horizon.problem import Problem
 from tools.localnet.horizon.stream import stream_object, wants_stream
-from tools.localnet.node import Node
+from tools.localnet.view import View
 
 _DEFAULT_LIMIT = 20
-_KIND = "invalid_order_book"
 
 
 async def order_book(request: Request) -> Response:
-    node, limit = node_of(request), read_limit(request, _DEFAULT_LIMIT)
+    view = view_of(request)
     try:
+        limit = read_limit(request, _DEFAULT_LIMIT)
         base = Asset.parse(require_asset(request, "selling_"))
         counter = Asset.parse(require_asset(request, "buying_"))
-    except Problem as found:
-        raise Problem(_KIND, found.extras) from None
+    except Problem:
+        raise Problem("invalid_order_book") from None
 
     def read() -> dict[str, Any]:
-        return order_book_document(node, base, counter, limit)
+        return order_book_document(view, base, counter, limit)
 
-    return stream_object(request, node, read) if wants_stream(request) else answer(read())
+    return stream_object(request, view, read) if wants_stream(request) else answer(read())
 
 
-def order_book_document(node: Node, base: Asset, counter: Asset, limit: int) -> dict[str, Any]:
+def order_book_document(view: View, base: Asset, counter: Asset, limit: int) -> dict[str, Any]:
     """Asks sell base for counter, lowest first. Bids are the opposite offers, their price inverted and their
     amount left in counter, which is what they sell; highest first.
     """
-    asks = levels(node.state.book(base, counter), inverted=False)
-    bids = levels(node.state.book(counter, base), inverted=True)
+    asks = levels(view.state.book(base, counter), inverted=False)
+    bids = levels(view.state.book(counter, base), inverted=True)
     return {
         "bids": list(islice(bids, limit)),
         "asks": list(islice(asks, limit)),

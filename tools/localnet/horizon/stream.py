@@ -18,7 +18,7 @@ from starlette.responses import Response, StreamingResponse
 from tools.localnet.horizon.answer import body
 from tools.localnet.horizon.page import Page
 from tools.localnet.horizon.problem import Problem
-from tools.localnet.node import Node
+from tools.localnet.view import View
 
 HELLO = b'retry: 1000\nevent: open\ndata: "hello"\n\n'
 BYEBYE = b'retry: 10\nevent: close\ndata: "byebye"\n\n'
@@ -41,21 +41,21 @@ def stream_page(request: Request, page: Page) -> Page:
     return replace(page, cursor=request.headers.get("last-event-id") or page.cursor, descending=False)
 
 
-def stream_records(request: Request, node: Node, page: Page, find: Find) -> Response:
+def stream_records(request: Request, view: View, page: Page, find: Find) -> Response:
     """Records behind the page's cursor, each with its paging token as event id."""
     find(replace(page, limit=1))  # a wrong cursor is refused before the stream opens
-    return _stream(request, node, _records(node, page, find))
+    return _stream(request, view, _records(view, page, find))
 
 
-def stream_object(request: Request, node: Node, read: Callable[[], dict[str, Any]]) -> Response:
+def stream_object(request: Request, view: View, read: Callable[[], dict[str, Any]]) -> Response:
     """One document, whenever it differs from what was sent last."""
     read()  # what does not exist is refused before the stream opens
-    return _stream(request, node, _versions(node, read))
+    return _stream(request, view, _versions(view, read))
 
 
-def _stream(request: Request, node: Node, events: AsyncIterator[bytes]) -> Response:
+def _stream(request: Request, view: View, events: AsyncIterator[bytes]) -> Response:
     streams = request.app.state.streams
-    if len(streams) >= MAX_STREAMS or node.stopping:
+    if len(streams) >= MAX_STREAMS or view.stopping:
         raise Problem("server_over_capacity")
     return StreamingResponse(
         _counted(streams, events),
@@ -76,9 +76,9 @@ async def _counted(streams: set[object], events: AsyncIterator[bytes]) -> AsyncI
         streams.discard(mark)
 
 
-async def _records(node: Node, page: Page, find: Find) -> AsyncIterator[bytes]:
+async def _records(view: View, page: Page, find: Find) -> AsyncIterator[bytes]:
     left = page.limit
-    async for _ in _ledgers(node):
+    async for _ in _ledgers(view):
         found = find(replace(page, limit=left))
         for record in found:
             yield _event(record, record["paging_token"])
@@ -91,10 +91,10 @@ async def _records(node: Node, page: Page, find: Find) -> AsyncIterator[bytes]:
             yield HEARTBEAT
 
 
-async def _versions(node: Node, read: Callable[[], dict[str, Any]]) -> AsyncIterator[bytes]:
+async def _versions(view: View, read: Callable[[], dict[str, Any]]) -> AsyncIterator[bytes]:
     sent: dict[str, Any] | None = None
     left = OBJECT_LIMIT
-    async for _ in _ledgers(node):
+    async for _ in _ledgers(view):
         try:
             document = read()
         except Problem as gone:
@@ -110,12 +110,12 @@ async def _versions(node: Node, read: Callable[[], dict[str, Any]]) -> AsyncIter
             return
 
 
-async def _ledgers(node: Node) -> AsyncIterator[None]:
+async def _ledgers(view: View) -> AsyncIterator[None]:
     """Once now, then after each close and each heartbeat, until the stream has lived its life."""
     ends = time.monotonic() + _LIFE_SECONDS
-    while not node.stopping and time.monotonic() < ends:
+    while not view.stopping and time.monotonic() < ends:
         yield
-        await node.next_close(_HEARTBEAT_SECONDS)
+        await view.next_close(_HEARTBEAT_SECONDS)
 
 
 def _event(document: dict[str, Any], token: str | None = None) -> bytes:

@@ -12,17 +12,17 @@ from stellar_sdk import xdr
 
 from tools.localnet.horizon.address import muxed_fields
 from tools.localnet.horizon.answer import answer, link, origin
-from tools.localnet.horizon.collection import Collection, Condition, node_of, truth
+from tools.localnet.horizon.collection import Collection, Condition, truth, view_of
 from tools.localnet.horizon.details import signer_text
 from tools.localnet.horizon.ledgers import known_ledger, ledger_range
 from tools.localnet.horizon.moment import moment
 from tools.localnet.horizon.page import number_key
 from tools.localnet.horizon.party import known_account, known_balance
-from tools.localnet.horizon.problem import Problem
+from tools.localnet.horizon.problem import Problem, bad_field
 from tools.localnet.horizon.signed import signed_part, source_of
-from tools.localnet.node import Node
+from tools.localnet.view import View
 
-_HASH = re.compile(r"[0-9a-fA-F]{64}\Z")
+_HASH = re.compile(r"[0-9a-f]{64}\Z")
 _SELECT = "SELECT history.*, ledger.closed_at FROM history JOIN ledger ON ledger.sequence = history.ledger"
 # Driven by the account's own index (a CROSS JOIN keeps its order), so that a page costs the same however long
 # the account's history is.
@@ -33,9 +33,9 @@ _SELECT_OF_ACCOUNT = (
 _BALANCE = "history.id IN (SELECT id >> 12 << 12 FROM operation_balance WHERE balance = ?)"
 
 
-def transaction_record(_node: Node, row: Any, base: str, inner: bool = False) -> dict[str, Any]:
+def transaction_record(_view: View, row: Any, base: str, inner: bool = False) -> dict[str, Any]:
     """One transaction. `inner`: looked up by the hash inside a fee bump, which it then goes by."""
-    envelope = xdr.TransactionEnvelope.from_xdr_bytes(row["envelope"])
+    envelope = xdr.TransactionEnvelope.from_xdr_bytes(row["readable"] or row["envelope"])
     bump, signed = envelope.fee_bump, signed_part(envelope)
     tx, source = signed.tx, muxed_fields("account", source_of(signed.tx))
     name = row["inner_hash"] if inner else row["hash"]
@@ -57,6 +57,7 @@ def transaction_record(_node: Node, row: Any, base: str, inner: bool = False) ->
         "operation_count": row["operations"],
         "envelope_xdr": base64.b64encode(row["envelope"]).decode(),
         "result_xdr": base64.b64encode(row["result"]).decode(),
+        "fee_meta_xdr": base64.b64encode(row["fee_meta"]).decode(),
         **_memo_fields(tx.memo),
         "signatures": _signatures(bump or signed),
         **_preconditions(tx),
@@ -130,8 +131,8 @@ def _fee_bump_fields(row: Any, outer: Any, inner: Any) -> dict[str, Any]:
     }
 
 
-_TRANSACTIONS = Collection(_SELECT, number_key("history.id"), transaction_record)
-_OF_ACCOUNT = Collection(_SELECT_OF_ACCOUNT, number_key("taken.id"), transaction_record)
+_TRANSACTIONS = Collection(_SELECT, number_key("history.id"), transaction_record, history=True)
+_OF_ACCOUNT = Collection(_SELECT_OF_ACCOUNT, number_key("taken.id"), transaction_record, history=True)
 
 
 async def transactions(request: Request) -> Response:
@@ -154,17 +155,17 @@ async def balance_transactions(request: Request) -> Response:
 
 async def transaction(request: Request) -> Response:
     name = hash_in_address(request)
-    row = find_transaction(node_of(request), name)
+    row = find_transaction(view_of(request), name)
     if row is None:
         raise Problem("not_found")
-    return answer(transaction_record(node_of(request), row, origin(request), inner=row["hash"] != name))
+    return answer(transaction_record(view_of(request), row, origin(request), inner=row["hash"] != name))
 
 
-def find_transaction(node: Node, name: str) -> Any:
+def find_transaction(view: View, name: str) -> Any:
     """The row of a transaction by its hash, or by that inside its fee bump; None when it is in no ledger."""
     for column in ("hash", "inner_hash"):
         sql = f"{_SELECT} WHERE history.{column} = ? ORDER BY history.id DESC LIMIT 1"
-        if row := node.db.execute(sql, [name]).fetchone():
+        if row := view.db.execute(sql, [name]).fetchone():
             return row
     return None
 
@@ -172,8 +173,8 @@ def find_transaction(node: Node, name: str) -> Any:
 def hash_in_address(request: Request) -> str:
     name = str(request.path_params["hash"])
     if not _HASH.match(name):
-        raise Problem("bad_request", {"invalid_field": "tx_id", "reason": "a hash has 64 hexadecimal digits"})
-    return name.lower()
+        raise bad_field("tx_id", "Transaction hash must be a hex-encoded, lowercase SHA-256 hash")
+    return name
 
 
 def successful(request: Request) -> list[Condition]:
