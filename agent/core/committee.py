@@ -16,10 +16,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from agent.core import record as records
+from agent.core.agenda import LEAST_FEE, MOST_FEE, Bid, Draft, State
+from agent.core.ballots import REPEAT_S, is_about, pruned, spoken, taken
 from agent.core.documents import SettlementRecord, Vote
 from agent.core.money import Stroops
 from agent.core.motion import Batch, Motion, Sight, cases_of, drawn_up, on_turn, payable, share_out
@@ -39,97 +41,23 @@ from agent.core.moves import (
     Said,
     SayProposal,
     SaySignature,
-    SayVote,
     Sign,
     Signature,
     Submit,
 )
-from agent.core.verdict import in_doubt, of_one_figure, threshold
+from agent.core.verdict import threshold
 from agent.errors import Malformed
 
-REPEAT_S = 5
-"""Ledger seconds after which what was said is said again."""
 VALID_S = 240
 LATE_S = 10
 """How far the speaker's ledger may be ahead of ours."""
-LEAST_FEE: Stroops = 1000
-MOST_FEE: Stroops = 100_000
-"""What a settlement may bid per operation. The ledger takes no more of it than it needs."""
 FEE_STEP = 10
 """A transaction that waits is replaced only by one that bids ten times as much (stellar-core's queue)."""
 PATIENCE_S = 30
 """Ledger seconds that a bid is given before it is raised."""
 MOST_OPERATIONS = 98
-EARLY = 64
-"""Votes of one validator that are kept until their entries are judged here; it repeats those that are lost."""
 REMEMBERED = 8
 """Signed proposals whose signature is said again without a second look."""
-
-
-# --- what is under way
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A proposal of ours, on its way to enough signatures and into a ledger."""
-
-    name: str
-    """Of the motion it is about."""
-    record: SettlementRecord
-    committee: tuple[str, ...]
-    sequence: int
-    """The settlement account's as it was drawn up."""
-    fee: Stroops
-    until: int
-    """Ledger time at which another motion has its go."""
-    said_at: int
-    hash: str = ""
-    max_time: int = 0
-    signatures: Mapping[str, bytes] = field(default_factory=dict)
-    submitted_at: int | None = None
-
-    @property
-    def entries(self) -> tuple[str, ...]:
-        return tuple(settled.entry for settled in self.record.entries)
-
-
-@dataclass(frozen=True, slots=True)
-class Bid:
-    """The fee that was last signed here, for which sequence number and when first."""
-
-    sequence: int = -1
-    fee: Stroops = LEAST_FEE
-    since: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    us: str
-    votes: Mapping[str, Mapping[str, Vote]] = field(default_factory=dict)
-    """Entry → validator → its first vote, for entries that are open and judged here."""
-    early: Mapping[str, Mapping[str, Vote]] = field(default_factory=dict)
-    """Validator → entry → its vote, until the entry is judged here."""
-    two_faced: Mapping[str, str] = field(default_factory=dict)
-    """Validator → the entry about which it said two things."""
-    draft: Draft | None = None
-    spoken_at: int = 0
-    bid: Bid = Bid()
-    signed: tuple[str, ...] = ()
-    """Hashes of proposals that were signed last."""
-    fetched_in: int = -1
-    """Ledger in which a record was fetched last."""
-    moved_at: Mapping[str, int] = field(default_factory=dict)
-    """Motion → ledger time at which it last had its go."""
-    tried_at: Mapping[str, int] = field(default_factory=dict)
-    """Entry → ledger time at which it last found no signatures."""
-    most: int = records.MAX_ENTRIES
-    """Entries in one proposal: fewer after one that found no signatures."""
-    shared_out: str = ""
-    """The round that leaves nothing to be shared."""
-
-    def of(self, entry: str) -> tuple[Vote, ...]:
-        """The votes on an entry, in the order of the validators' accounts."""
-        return tuple(vote for _, vote in sorted(self.votes.get(entry, {}).items()))
 
 
 Step = tuple[State, list[Action]]
@@ -140,91 +68,15 @@ def step(state: State, said: Said, sight: Sight) -> Step:
     return _STEPS[type(said)](state, said, sight)
 
 
-# --- votes
-
-
 def _look(state: State, _: Look, sight: Sight) -> Step:
     """Say our votes, and settle when it is our turn."""
-    state, words = _speak(_pruned(state, sight), sight)
+    state, words = spoken(pruned(state, sight), sight)
     state, actions = _settle(state, sight)
     return state, [*words, *actions]
 
 
-def _pruned(state: State, sight: Sight) -> State:
-    """What was about entries that are over is forgotten; what was heard early of those that are judged now is taken."""
-    own = sight.own
-    state = replace(
-        state,
-        votes={entry: votes for entry, votes in state.votes.items() if entry in own},
-        tried_at={entry: at for entry, at in state.tried_at.items() if entry in own},
-    )
-    for validator, votes in state.early.items():
-        ready = [vote for entry, vote in votes.items() if entry in own]
-        if ready:
-            left = {entry: vote for entry, vote in votes.items() if entry not in own}
-            state = replace(state, early={**state.early, validator: left})
-        for vote in ready:
-            state = _taken(state, vote, sight)
-    return state
-
-
-def _speak(state: State, sight: Sight) -> tuple[State, list[Action]]:
-    now, said = sight.head.closed_at, list[Action]()
-    again = now >= state.spoken_at + REPEAT_S
-    for entry, (_, vote) in sight.own.items():
-        if again or state.us not in state.votes.get(entry, {}):
-            said.append(SayVote(vote))
-        state = _taken(state, vote, sight)
-    return (replace(state, spoken_at=now) if again else state), said
-
-
 def _heard(state: State, said: Heard, sight: Sight) -> Step:
-    return _taken(state, said.vote, sight), []
-
-
-def _taken(state: State, vote: Vote, sight: Sight) -> State:
-    if vote.round not in sight.rounds or vote.validator not in sight.rounds[vote.round].round.committee:
-        return state
-    if vote.entry not in sight.own:
-        early = {**state.early.get(vote.validator, {}), vote.entry: vote}
-        return replace(state, early={**state.early, vote.validator: dict([*early.items()][-EARLY:])})
-    if not _is_about(vote, sight):
-        return state
-    held = state.votes.get(vote.entry, {})
-    if vote.validator not in held:
-        return replace(state, votes={**state.votes, vote.entry: {**held, vote.validator: vote}})
-    if held[vote.validator] != vote:
-        return replace(state, two_faced={**state.two_faced, vote.validator: vote.entry})
-    return state
-
-
-def _is_about(vote: Vote, sight: Sight) -> bool:
-    """Whether it is about the entry, and the round, that we know."""
-    if vote.entry not in sight.own:
-        return False
-    ours = sight.own[vote.entry][1]
-    return (vote.round, vote.contribution) == (ours.round, ours.contribution)
-
-
-def halted(state: State, sight: Sight) -> list[str]:
-    """Entries that cannot be settled because the committee does not agree on what it measured."""
-    return [entry for entry, votes in state.votes.items() if in_doubt([*votes.values()], _members(entry, sight))]
-
-
-def apart(state: State, sight: Sight) -> dict[str, str]:
-    """Validator → an entry of which it measured another figure than two thirds did."""
-    found = dict[str, str]()
-    for entry, votes in state.votes.items():
-        agreed = {vote.validator for vote in of_one_figure([*votes.values()])}
-        if len(agreed) >= threshold(_members(entry, sight)):
-            found |= {validator: entry for validator in votes if validator not in agreed}
-    return found
-
-
-def _members(entry: str, sight: Sight) -> int:
-    """How many are to vote on an entry that is judged here."""
-    served = sight.rounds.get(sight.own[entry][1].round) if entry in sight.own else None
-    return len(served.round.committee) if served is not None else 0
+    return taken(state, said.vote, sight), []
 
 
 # --- the speaker
@@ -298,11 +150,14 @@ def _drafted(state: State, draft: Draft, sight: Sight) -> Motion | None:
 def _fruitless(state: State, draft: Draft, sight: Sight) -> State:
     """Its go is over. If nobody else settled meanwhile, what is in it is tried again last, in smaller parts."""
     state = replace(state, draft=None)
-    if draft.sequence != sight.sequence or not draft.entries:
+    return _smaller(state, draft, sight) if draft.sequence == sight.sequence else state
+
+
+def _smaller(state: State, draft: Draft, sight: Sight) -> State:
+    if not draft.entries:
         return state
-    return replace(
-        _tried(state, draft.entries, sight.head.closed_at), most=max(1, min(state.most, len(draft.entries)) // 2)
-    )
+    most = max(1, min(state.most, len(draft.entries)) // 2)
+    return replace(_tried(state, draft.entries, sight.head.closed_at), most=most)
 
 
 def _tried(state: State, entries: Iterable[str], now: int) -> State:
@@ -332,7 +187,7 @@ def _fee(state: State, sight: Sight) -> Stroops:
 
 
 def _bidding(state: State, fee: Stroops, sight: Sight) -> State:
-    if (state.bid.sequence, state.bid.fee) == (sight.sequence, fee):
+    if state.bid.sequence == sight.sequence and fee <= state.bid.fee:
         return state
     return replace(state, bid=Bid(sight.sequence, fee, sight.head.closed_at))
 
@@ -357,17 +212,20 @@ def _collect(state: State, said: Signature, sight: Sight) -> Step:
     needed = threshold(len(draft.committee))
     if len(draft.signatures) < needed:
         return replace(state, draft=draft), []
-    # It has its signatures: how large a batch may be is not in question.
-    state = replace(state, most=min(records.MAX_ENTRIES, 2 * state.most))
     state = replace(state, draft=replace(draft, submitted_at=sight.head.closed_at))
     return state, [Submit(draft.hash, dict(sorted(draft.signatures.items())[:needed]))]
 
 
-def _over(state: State, said: Over, _: Sight) -> Step:
-    if state.draft is None or state.draft.hash != said.hash:
+def _over(state: State, said: Over, sight: Sight) -> Step:
+    draft = state.draft
+    if draft is None or draft.hash != said.hash:
         return state, []
-    bid = replace(state.bid, since=-PATIENCE_S) if said.underbid else state.bid
-    return replace(state, draft=None, bid=bid), []
+    state = replace(state, draft=None)
+    if said.failed:
+        return _smaller(state, draft, sight), []
+    if said.underbid:
+        return replace(state, bid=replace(state.bid, since=-PATIENCE_S)), []
+    return replace(state, most=min(records.MAX_ENTRIES, 2 * state.most)), []
 
 
 # --- the others
@@ -381,8 +239,8 @@ def _proposed(state: State, said: Proposed, sight: Sight) -> Step:
 
 def _fetched(state: State, said: Fetched, sight: Sight) -> Step:
     for vote in said.votes:
-        if _is_about(vote, sight):
-            state = _taken(state, vote, sight)
+        if is_about(vote, sight):
+            state = taken(state, vote, sight)
     return _consider(state, said.proposed, said.votes, sight)
 
 
@@ -432,7 +290,7 @@ def _by_entry(votes: Sequence[Vote], sight: Sight) -> Mapping[str, Mapping[str, 
     """Those that are about entries as they are known here."""
     found = defaultdict[str, dict[str, Vote]](dict)
     for vote in votes:
-        if _is_about(vote, sight) and vote.validator in sight.rounds[vote.round].round.committee:
+        if is_about(vote, sight) and vote.validator in sight.rounds[vote.round].round.committee:
             found[vote.entry][vote.validator] = vote
     return found
 

@@ -80,6 +80,8 @@ class Over:
     """What we handed in will not be heard of any more: it is in a ledger, or can never be, or was turned away."""
 
     hash: str
+    failed: bool = False
+    """It is in a ledger and has done nothing."""
     underbid: bool = False
     """It was turned away for its fee."""
 

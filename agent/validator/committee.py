@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from agent.core.documents import Vote
@@ -57,18 +57,20 @@ class Committee:
         words = {"validator": signed.validator, "transaction": signed.transaction, "signature": signature}
         self._say(settlement, "signature", _json(words))
 
-    def hear(self) -> list[tuple[str, Vote | Proposal | Cosignature]]:
-        """(settlement account, what was said), typed; what is malformed is dropped. The link bounds payloads."""
-        heard: list[tuple[str, Vote | Proposal | Cosignature]] = []
-        for message in self._link.receive():
-            levels = message.topic.split("/")
-            if len(levels) != 6 or levels[5] == self._validator:
-                continue
-            try:
-                heard.append((levels[3], _READERS[levels[4]](message.payload)))
-            except (KeyError, Malformed):
-                continue
-        return heard
+    def receive(self) -> Sequence[Message]:
+        """What others have said since the last call. The link bounds payloads."""
+        return [m for m in self._link.receive() if m.topic.rpartition("/")[2] != self._validator]
+
+    @staticmethod
+    def read(message: Message) -> tuple[str, Vote | Proposal | Cosignature] | None:
+        """(settlement account, what was said), typed; None when it is malformed."""
+        levels = message.topic.split("/")
+        if len(levels) != 6 or levels[4] not in _READERS:
+            return None
+        try:
+            return levels[3], _READERS[levels[4]](message.payload)
+        except Malformed:
+            return None
 
     def _say(self, settlement: str, kind: str, payload: bytes) -> None:
         self._link.publish(Message(f"{topics.market(settlement)}/{kind}/{self._validator}", payload))

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from stellar_sdk import ManageSellOffer, TransactionEnvelope
 
+from agent.core.agenda import LEAST_FEE
 from agent.core.cid import Cid
-from agent.core.committee import LEAST_FEE
 from agent.core.documents import Round, SettlementRecord
 from agent.core.ledger import Account, Offer
 from agent.core.money import Stroops, stroops

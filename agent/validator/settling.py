@@ -15,15 +15,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from agent.core import moves
+from agent.core.agenda import State
+from agent.core.ballots import apart, halted
 from agent.core.cid import Cid
-from agent.core.committee import VALID_S, State, apart, halted, step
+from agent.core.committee import VALID_S, step
 from agent.core.documents import SettlementRecord, Vote
 from agent.core.ledger import Head
 from agent.errors import Malformed, Refused, Unavailable
 from agent.host.logs import Log
 from agent.ledger.envelope import Signed, opened, with_signatures
 from agent.ledger.horizon import Horizon
-from agent.ledger.submission import Entered, look
+from agent.ledger.submission import Entered, Refusal, look
 from agent.market import bundle, records
 from agent.validator import ballots
 from agent.validator import record as transactions
@@ -36,6 +38,10 @@ from agent.validator.view import Office, View
 
 if TYPE_CHECKING:
     from stellar_sdk import Keypair
+
+
+MOST_AWAITED = 16
+"""Signed transactions, for one account, whose end is looked for."""
 
 
 class Declined(Refused):
@@ -67,6 +73,9 @@ class Desk:
     """Why the last settlement of ours came to nothing."""
     halted: list[str] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
+
+    def awaits(self, transaction: str, signed: Awaited) -> None:
+        self.awaited = dict([*self.awaited.items(), (transaction, signed)][-MOST_AWAITED:])
 
     def notice(self, view: View) -> None:
         """What there is to be shown, by what was heard so far."""
@@ -110,8 +119,9 @@ class Settling:
     def hear(self) -> None:
         """Take in what the others said."""
         views: dict[str, View] = {}
-        for settlement, said in self._committee.hear():
-            if settlement not in self._rounds.settlements:
+        for message in self._committee.receive():
+            settlement, said = self._guard("A message", partial(self._committee.read, message)) or ("", None)
+            if said is None or settlement not in self._rounds.settlements:
                 continue
             view = views.setdefault(settlement, self._view(settlement, None))
             kind = type(said).__name__.lower()
@@ -213,7 +223,7 @@ class Settling:
         text = self._transaction(view, made, cid, view.head.closed_at + VALID_S, action.fee)
         own = self._keypair.sign(opened(text, self._horizon.passphrase).hash)
         desk.draft = with_signatures(text, self._horizon.passphrase, [(self._keypair.signature_hint(), own)])
-        desk.awaited[desk.draft.hash] = Awaited(made, desk.draft.max_time, view.sequence)
+        desk.awaits(desk.draft.hash, Awaited(made, desk.draft.max_time, view.sequence))
         self._log.event("settlement.proposed", index=made.index, entries=len(made.entries), shares=len(made.shares))
         return [moves.Drafted(made, desk.draft.hash, desk.draft.max_time, own)]
 
@@ -245,7 +255,7 @@ class Settling:
             raise Declined(settlement=view.settlement, why="the transaction is not the one this record makes")
         self._keep_contributions(made)
         records.pin(made, self._shelf.store)
-        desk.awaited[proposed.hash] = Awaited(made, proposed.max_time, view.sequence)
+        desk.awaits(proposed.hash, Awaited(made, proposed.max_time, view.sequence))
         self._log.event("settlement.cosigned", index=made.index, speaker=made.speaker)
         return [moves.Cosigned(proposed)]
 
@@ -284,7 +294,7 @@ class Settling:
         word = "settlement.entered" if isinstance(outcome, Entered) else "settlement.failed"
         self._log.event(word, hash=action.hash, codes=codes)
         desk.failed = f"The settlement {action.hash[:16]} failed: {codes}" if codes else ""
-        return [moves.Over(action.hash)]
+        return [moves.Over(action.hash, failed=isinstance(outcome, Refusal))]
 
     def _transaction(
         self, view: View, made: SettlementRecord, cid: Cid, max_time: int, fee: int, topped_up: int | None = None

@@ -13,8 +13,9 @@ from random import Random
 from stellar_sdk import Keypair
 
 from agent.core import moves
+from agent.core.agenda import State
 from agent.core.cid import Cid
-from agent.core.committee import VALID_S, State, step
+from agent.core.committee import VALID_S, step
 from agent.core.documents import Purse, Round, SettlementRecord, Vote
 from agent.core.ledger import Head
 from agent.core.money import UNIT
@@ -151,6 +152,8 @@ class Chamber:
         self.troubled: set[str] = set()
         self.failing: set[str] = set()
         """Entries by which a transaction fails."""
+        self.remembers = True
+        """Whether its history can be looked up."""
         self.closed: set[str] = set()
         """Vehicles that can be paid no share."""
         self.least_fee = 0
@@ -215,7 +218,7 @@ class Chamber:
             self.sequence += 1
             entries = {settled.entry for settled in transaction.record.entries}
             if entries & self.failing or not entries <= self.reviews.keys():
-                self.troubled |= entries & self.failing
+                self.troubled |= entries & self.failing if self.remembers else set()
                 continue
             self.applied.append(transaction)
             record = transaction.record
@@ -258,7 +261,8 @@ class Chamber:
         elif isinstance(action, moves.Follow):
             transaction = self.transactions[action.hash]
             over = transaction.sequence <= self.sequence or transaction.max_time < self.head.closed_at
-            return [moves.Over(action.hash)] if over else []
+            failed = transaction.sequence <= self.sequence and transaction not in self.applied
+            return [moves.Over(action.hash, failed=failed)] if over else []
         return []
 
     def say_vote(self, member: str, vote: Vote, lie: str | None) -> None:

@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.core import moves
-from agent.core.committee import EARLY, LEAST_FEE, MOST_FEE, PATIENCE_S, VALID_S, State, apart, halted, step
+from agent.core.agenda import LEAST_FEE, MOST_FEE, State
+from agent.core.ballots import EARLY, apart, halted
+from agent.core.committee import PATIENCE_S, VALID_S, step
 from agent.core.documents import Purse
 from agent.core.money import UNIT
 from agent.core.motion import Batch, Sharing, on_turn, share_out
@@ -323,6 +325,18 @@ def test_a_bid_that_waits_is_raised_tenfold_up_to_the_cap_and_cosigners_accept_i
     chamber.enters(a_review(2, ledger=chamber.ledger))
     chamber.tick()
     assert {t.fee for t in chamber.transactions.values() if t.sequence == chamber.sequence + 1} <= {LEAST_FEE}
+
+
+def test_a_liar_that_bids_little_does_not_lower_the_others_bid() -> None:
+    chamber = Chamber(3)
+    chamber.enters(a_review(1))
+    speaker, proposed = a_proposal(chamber)
+    other = next(m for m in chamber.members if m != speaker)
+    chamber.tell(other, moves.Cosigned(replace(proposed, fee=MOST_FEE)))
+    bid = chamber.states[other].bid
+    chamber.ledger += 1
+    chamber.tell(other, moves.Cosigned(replace(proposed, fee=LEAST_FEE, hash="cd" * 32)))
+    assert chamber.states[other].bid == bid
 
 
 def test_no_more_is_bid_than_the_account_can_pay() -> None:

@@ -11,17 +11,19 @@ from stellar_sdk import ClaimClaimableBalance, Keypair, ManageData
 
 from agent.content.folder import FolderStore
 from agent.core import moves
-from agent.core.committee import EARLY
+from agent.core.ballots import EARLY
 from agent.core.documents import Vote
 from agent.core.ledger import BALANCE_V0, Head
 from agent.core.review import Review
 from agent.errors import Malformed
+from agent.fleet import topics
 from agent.fleet.loopback import LoopbackBroker, LoopbackLink
 from agent.host.logs import Log
 from agent.journal import Journal
 from agent.ledger.envelope import build
 from agent.ledger.horizon import Horizon
 from agent.market.bundle import Shelf
+from agent.ports import Message
 from agent.validator import record as transactions
 from agent.validator.ballots import vote
 from agent.validator.committee import EVERYTHING, Committee, Proposal
@@ -43,7 +45,8 @@ class Desk:
     def __init__(self, folder: Path) -> None:
         broker, keys = LoopbackBroker(), (US, ANN, BEN)
         self.link = LoopbackLink(broker, (EVERYTHING,))
-        self.others = Committee(LoopbackLink(broker), "somebody")
+        self.strange = LoopbackLink(broker)
+        self.others = Committee(self.strange, "somebody")
         self.ears = Committee(LoopbackLink(broker, (EVERYTHING,)), "nobody")
         self.log = io.StringIO()
         horizon = Horizon("http://127.0.0.1:9", PASSPHRASE, timeout=0.2)
@@ -154,7 +157,8 @@ def test_a_fault_in_one_accounts_business_does_not_stop_anothers(desk: Desk) -> 
     broken.state = replace(broken.state, votes=None)  # type: ignore[arg-type]
     for turn in range(3):
         desk.settling.speak(replace(HEAD, closed_at=HEAD.closed_at + 10 * turn))
-    said = [v.entry for account, v in desk.ears.hear() if account == OTHER and isinstance(v, Vote)]
+    heard = filter(None, map(Committee.read, desk.ears.receive()))
+    said = [v.entry for account, v in heard if account == OTHER and isinstance(v, Vote)]
     assert said.count(second.id) >= 3
     assert any("was passed over: AttributeError" in t and "(3 times.)" in t for t in desk.settling.troubles)
 
@@ -180,3 +184,17 @@ def test_in_an_idle_market_the_ledger_is_asked_nothing(desk: Desk) -> None:
         desk.settling.speak(HEAD)
     assert desk.settling.troubles == []
     assert desk.settling.halted == []
+
+
+@pytest.mark.parametrize("reason", ["\\ud800", "\\u001b[2J", "x" * 300])
+def test_what_cannot_even_be_read_stops_no_other_message(desk: Desk, reason: str) -> None:
+    """Half a surrogate pair has no bytes to be signed."""
+    review = desk.judges(ONE, 1)
+    desk.settling.speak(HEAD)
+    good = vote(review, ANN)
+    bad = good.to_bytes().replace(b'"reason":"stays"', f'"reason":"{reason}"'.encode())
+    assert bad != good.to_bytes()
+    desk.strange.publish(Message(f"{topics.market(ONE)}/vote/x", bad))
+    desk.others.say_vote(ONE, good)
+    desk.settling.hear()
+    assert desk.votes(ONE)[ANN.public_key] == good

@@ -1,0 +1,78 @@
+"""What is under way at one settlement account, as one member of its committee has it in mind. Nothing of it is written
+down: what is lost is said and proposed again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from agent.core import record as records
+from agent.core.documents import SettlementRecord, Vote
+from agent.core.money import Stroops
+
+LEAST_FEE: Stroops = 1000
+MOST_FEE: Stroops = 100_000
+"""What a settlement may bid per operation. The ledger takes no more of it than it needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A proposal of ours, on its way to enough signatures and into a ledger."""
+
+    name: str
+    """Of the motion it is about."""
+    record: SettlementRecord
+    committee: tuple[str, ...]
+    sequence: int
+    """The settlement account's as it was drawn up."""
+    fee: Stroops
+    until: int
+    """Ledger time at which another motion has its go."""
+    said_at: int
+    hash: str = ""
+    max_time: int = 0
+    signatures: Mapping[str, bytes] = field(default_factory=dict)
+    submitted_at: int | None = None
+
+    @property
+    def entries(self) -> tuple[str, ...]:
+        return tuple(settled.entry for settled in self.record.entries)
+
+
+@dataclass(frozen=True, slots=True)
+class Bid:
+    """The fee that was last signed here, for which sequence number and when first."""
+
+    sequence: int = -1
+    fee: Stroops = LEAST_FEE
+    since: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    us: str
+    votes: Mapping[str, Mapping[str, Vote]] = field(default_factory=dict)
+    """Entry → validator → its first vote, for entries that are open and judged here."""
+    early: Mapping[str, Mapping[str, Vote]] = field(default_factory=dict)
+    """Validator → entry → its vote, until the entry is judged here."""
+    two_faced: Mapping[str, str] = field(default_factory=dict)
+    """Validator → the entry about which it said two things."""
+    draft: Draft | None = None
+    spoken_at: int = 0
+    bid: Bid = Bid()
+    signed: tuple[str, ...] = ()
+    """Hashes of proposals that were signed last."""
+    fetched_in: int = -1
+    """Ledger in which a record was fetched last."""
+    moved_at: Mapping[str, int] = field(default_factory=dict)
+    """Motion → ledger time at which it last had its go."""
+    tried_at: Mapping[str, int] = field(default_factory=dict)
+    """Entry → ledger time at which it last found no signatures."""
+    most: int = records.MAX_ENTRIES
+    """Entries in one proposal: fewer after one that found no signatures, or failed."""
+    shared_out: str = ""
+    """The round that leaves nothing to be shared."""
+
+    def of(self, entry: str) -> tuple[Vote, ...]:
+        """The votes on an entry, in the order of the validators' accounts."""
+        return tuple(vote for _, vote in sorted(self.votes.get(entry, {}).items()))

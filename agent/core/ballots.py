@@ -1,0 +1,93 @@
+"""The votes that a member of a committee holds: which count, and who says or measures something else than the others.
+
+A vote counts for its own entry's own round and that round's committee. Who says two things is held to the first of
+them, and named.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from agent.core.agenda import State
+from agent.core.documents import Vote
+from agent.core.motion import Sight
+from agent.core.moves import Action, SayVote
+from agent.core.verdict import in_doubt, of_one_figure, threshold
+
+REPEAT_S = 5
+"""Ledger seconds after which what was said is said again."""
+EARLY = 64
+"""Votes of one validator that are kept until their entries are judged here; it repeats those that are lost."""
+
+
+def pruned(state: State, sight: Sight) -> State:
+    """What was about entries that are over is forgotten; what was heard early of those that are judged now is taken."""
+    own = sight.own
+    state = replace(
+        state,
+        votes={entry: votes for entry, votes in state.votes.items() if entry in own},
+        tried_at={entry: at for entry, at in state.tried_at.items() if entry in own},
+    )
+    for validator, votes in state.early.items():
+        ready = [vote for entry, vote in votes.items() if entry in own]
+        if ready:
+            left = {entry: vote for entry, vote in votes.items() if entry not in own}
+            state = replace(state, early={**state.early, validator: left})
+        for vote in ready:
+            state = taken(state, vote, sight)
+    return state
+
+
+def spoken(state: State, sight: Sight) -> tuple[State, list[Action]]:
+    now, said = sight.head.closed_at, list[Action]()
+    again = now >= state.spoken_at + REPEAT_S
+    for entry, (_, vote) in sight.own.items():
+        if again or state.us not in state.votes.get(entry, {}):
+            said.append(SayVote(vote))
+        state = taken(state, vote, sight)
+    return (replace(state, spoken_at=now) if again else state), said
+
+
+def taken(state: State, vote: Vote, sight: Sight) -> State:
+    if vote.round not in sight.rounds or vote.validator not in sight.rounds[vote.round].round.committee:
+        return state
+    if vote.entry not in sight.own:
+        early = {**state.early.get(vote.validator, {}), vote.entry: vote}
+        return replace(state, early={**state.early, vote.validator: dict([*early.items()][-EARLY:])})
+    if not is_about(vote, sight):
+        return state
+    held = state.votes.get(vote.entry, {})
+    if vote.validator not in held:
+        return replace(state, votes={**state.votes, vote.entry: {**held, vote.validator: vote}})
+    if held[vote.validator] != vote:
+        return replace(state, two_faced={**state.two_faced, vote.validator: vote.entry})
+    return state
+
+
+def is_about(vote: Vote, sight: Sight) -> bool:
+    """Whether it is about the entry, and the round, that we know."""
+    if vote.entry not in sight.own:
+        return False
+    ours = sight.own[vote.entry][1]
+    return (vote.round, vote.contribution) == (ours.round, ours.contribution)
+
+
+def halted(state: State, sight: Sight) -> list[str]:
+    """Entries that cannot be settled because the committee does not agree on what it measured."""
+    return [entry for entry, votes in state.votes.items() if in_doubt([*votes.values()], _members(entry, sight))]
+
+
+def apart(state: State, sight: Sight) -> dict[str, str]:
+    """Validator → an entry of which it measured another figure than two thirds did."""
+    found = dict[str, str]()
+    for entry, votes in state.votes.items():
+        agreed = {vote.validator for vote in of_one_figure([*votes.values()])}
+        if len(agreed) >= threshold(_members(entry, sight)):
+            found |= {validator: entry for validator in votes if validator not in agreed}
+    return found
+
+
+def _members(entry: str, sight: Sight) -> int:
+    """How many are to vote on an entry that is judged here."""
+    served = sight.rounds.get(sight.own[entry][1].round) if entry in sight.own else None
+    return len(served.round.committee) if served is not None else 0
