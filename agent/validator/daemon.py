@@ -4,7 +4,7 @@ others do ends it."""
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -136,6 +136,7 @@ class Validator:
                 for r in parts.docket.open.values()
             ],
             "ended": dict(parts.docket.ended),
+            "history": asdict(reach) if (reach := parts.horizon.known) else None,
             "troubles": list(troubles),
         }
 
