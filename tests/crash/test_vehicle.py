@@ -19,20 +19,24 @@ import pytest
 from stellar_sdk import (
     ChangeTrust,
     ClaimClaimableBalance,
+    ClawbackClaimableBalance,
     CreateClaimableBalance,
     Keypair,
+    ManageSellOffer,
     PathPaymentStrictSend,
+    Price,
     TransactionEnvelope,
 )
 
 from agent.core.committee import VALID_S
 from agent.core.job import TABLE, Job, State
+from agent.core.ledger import BALANCE_V0, Offer
 from agent.core.money import UNIT, XLM
 from agent.core.record import Link, record
 from agent.core.review import Review
 from agent.errors import Unavailable
 from agent.journal import JournalMissing, JournalReader
-from agent.ledger.envelope import Signed, opened, signed
+from agent.ledger.envelope import Signed, opened, sdk_asset, signed
 from agent.ledger.horizon import Horizon
 from agent.ledger.submission import Entered, look
 from agent.market import records
@@ -59,7 +63,7 @@ class Story:
 
     outcome: str = "accepted"
     setback: str = ""
-    """What happens to the entry's first envelope: lapsed or refused."""
+    """What happens to the entry's first envelope, lapsed or refused, or to the closing: it can only be done partly."""
     min_pay: str = "0"
 
 
@@ -70,6 +74,8 @@ STORIES = {
     "silent": Story("silent"),
     "lapsed": Story(setback="lapsed"),
     "refused": Story(setback="refused"),
+    "partly": Story(setback="partly"),
+    "clawed": Story("clawed"),
 }
 """Events that do not come about on a trip that goes well, and the trips on which they do."""
 
@@ -137,6 +143,7 @@ class Play:
         self.born = stage.born
         self.signed: dict[str, Signed] = {}
         self.done: set[str] = set()
+        self.withheld: list[Offer] = []
         (folder / "key").write_text(self.vehicle.secret)
         (folder / "key").chmod(0o600)
 
@@ -240,7 +247,9 @@ class Play:
     def turn(self) -> None:
         """A ledger closes, unless the story wants it open, and operator and committee do what is theirs."""
         job, kinds = self.job, self.kinds
-        if self.story.setback and not self._set_back(job, kinds):
+        if self.story.setback == "partly":
+            self._withhold(kinds)
+        elif self.story.setback and not self._set_back(job, kinds):
             return
         if self.story.outcome == "silent" and job.state is State.ENTERED:
             self.net.close_ledger(advance=REVIEW_S)
@@ -249,6 +258,27 @@ class Play:
             self._see_in("allowed", lambda: self.town.allowance(self.vehicle.public_key))
         if self.story.outcome in ("accepted", "idle", "rejected"):
             self._see_in("settled", self._settlement)
+        if self.story.outcome == "clawed":
+            self._see_in("clawed", self._clawback)
+
+    def _withhold(self, kinds: list[str]) -> None:
+        """The initiator takes its offer back once there is an entry, and puts it up again when the car has noticed."""
+        town = self.town
+        xlm, dlm = sdk_asset(XLM), sdk_asset(town.round.model_asset)
+        if "entered" in kinds:
+            (offer,) = self.withheld or insist(lambda: self.horizon.offers(town.initiator.public_key))
+            self.withheld = [offer]
+            away = ManageSellOffer(xlm, dlm, "0", Price(1, 40), offer_id=offer.id)
+            self._see_in("withdrawn", lambda: town.signed([away], town.initiator))
+        if "partly" in kinds:
+            again = ManageSellOffer(xlm, dlm, "100", Price(1, 40))
+            self._see_in("offered", lambda: town.signed([again], town.initiator))
+
+    def _clawback(self) -> Signed | None:
+        """The operator takes the stake."""
+        stakes = list(self.horizon.stakes(self.town.settlement))
+        takes = [ClawbackClaimableBalance(BALANCE_V0 + stake.id) for stake in stakes]
+        return self.town.signed(takes, self.town.operator) if takes else None
 
     def _set_back(self, job: Job, kinds: list[str]) -> bool:
         """The entry's first envelope is made to fail. Whether ledgers may close meanwhile."""
@@ -281,7 +311,7 @@ class Play:
         """What a committee of one makes of the stake it finds."""
         town = self.town
         stakes = list(self.horizon.stakes(town.settlement))
-        if not stakes:
+        if not stakes or (self.story.setback == "partly" and "withdrawn" not in self.done):
             return None
         found = entry(self.horizon, stakes[0], town.settlement, [town.round])
         account = self.horizon.account(town.settlement)
@@ -319,7 +349,7 @@ class Play:
         assert insist(lambda: self.horizon.offers(me)) == []
         account = insist(lambda: self.horizon.account(me))
         assert account is not None
-        lost = {"accepted": FEE, "idle": FEE, "rejected": BASE}
+        lost = {"accepted": FEE, "idle": FEE, "rejected": BASE, "clawed": BASE}
         assert account.lines[self.town.dlc].balance == DLC_EACH - lost.get(story.outcome, 0)
         assert account.lines[self.town.round.credit_asset].balance == 0
         paid = REWARD if story.outcome == "accepted" else 0
