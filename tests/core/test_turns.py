@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.core.documents import Outcome
 from agent.core.turns import Waiting, may_be_judged, patience
-from agent.core.verdict import Verdict, merge
+from agent.core.verdict import merge
 
 WINDOW = 400
 
@@ -20,6 +21,16 @@ class Planned:
     ledger: int
     update: int
     shown_at: int | None
+
+
+@dataclass(frozen=True)
+class Said:
+    """A vote, as far as merging looks at it."""
+
+    outcome: Outcome
+    credit: int
+    reason: str = ""
+    figure: None = None
 
 
 entries = st.lists(
@@ -92,8 +103,8 @@ views = st.lists(st.sampled_from(["first", "second", "neither"]), min_size=1, ma
 def test_a_committee_that_saw_different_things_pays_one_of_two_copies_at_most(saw: list[str], other: str) -> None:
     """Each validator accepts one of them at most; what it says of the other is "rejected" or, if late, "idle"."""
 
-    def says(which: str, mine: str) -> Verdict:
-        return Verdict("accepted", 5, "") if which == mine else Verdict(other, 0, "")  # type: ignore[arg-type]
+    def says(which: str, mine: str) -> Said:
+        return Said("accepted", 5) if which == mine else Said(other, 0)  # type: ignore[arg-type]
 
     merged = [merge([says(which, mine) for which in saw], len(saw)) for mine in ("first", "second")]
     assert sum(verdict is not None and verdict.outcome == "accepted" for verdict in merged) <= 1
