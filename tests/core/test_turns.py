@@ -24,6 +24,16 @@ class Planned:
     shown_at: int | None
 
 
+@dataclass(frozen=True)
+class Said:
+    """A vote, as far as merging looks at it."""
+
+    outcome: Outcome
+    credit: int
+    reason: str = ""
+    figure: None = None
+
+
 entries = st.lists(
     st.builds(Planned, st.integers(1, 30), st.integers(0, 2), st.one_of(st.none(), st.integers(0, 600))),
     min_size=1,
