@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from stellar_sdk import (
@@ -117,7 +118,7 @@ class Books:
                     id=made,
                     maker=by,
                     asset=own_asset(operation.asset),
-                    amount=stroops(operation.amount),
+                    amount=_amount(operation.amount),
                     claimants=tuple(c.destination for c in operation.claimants),
                     memo=memo,
                     ledger=int(record["ledger"]),
@@ -134,7 +135,7 @@ class Books:
                 claimed = None
 
     def _paid(self, payment: Payment, by: str, claimed: Stake | None) -> None:
-        asset, to, amount = own_asset(payment.asset), payment.destination.account_id, stroops(payment.amount)
+        asset, to, amount = own_asset(payment.asset), payment.destination.account_id, _amount(payment.amount)
         if claimed is None or claimed.ended_by != by:
             if asset == self._ground.dlc:
                 self.shares.append(Shared(by, to, amount))
@@ -145,6 +146,11 @@ class Books:
         else:
             claimed.credit += amount
             claimed.credit_asset = asset
+
+
+def _amount(read: str) -> Stroops:
+    """Below ten stroops the SDK writes an amount as 1E-7."""
+    return stroops(format(Decimal(read), "f"))
 
 
 def _operations(operations: list[Operation], source: str) -> Iterator[tuple[int, Operation, str]]:

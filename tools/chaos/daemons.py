@@ -354,7 +354,9 @@ class House(Daemon):
         return str(self.plan.dlm(self.account))
 
     def open(self) -> None:
-        self.line = line = PromptLine(self.ground.net.url, self.ground.net.passphrase, self.ground.exchange, self.weather)
+        self.line = line = PromptLine(
+            self.ground.net.url, self.ground.net.passphrase, self.ground.exchange, self.weather
+        )
         line.ground = self.ground
         self._journal = self.journal("rounds.sqlite")
         self.press = Press(

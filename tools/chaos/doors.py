@@ -1,4 +1,4 @@
-"""The doors of a party in the chaos run: the real ones, which fail when the weather says so and where the power goes."""
+"""The doors of a party in the chaos run: the real ones, which fail as the weather says, and where the power goes."""
 
 from __future__ import annotations
 

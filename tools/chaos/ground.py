@@ -1,4 +1,4 @@
-"""The ground that everybody stands on: localnet, its clock, content, broker, and transactions that are not a daemon's."""
+"""What everybody stands on: localnet, its clock, content, broker, and transactions that are not a daemon's."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from stellar_sdk import ChangeTrust, FeeBumpTransactionEnvelope, Keypair, Payment, TransactionBuilder, TransactionEnvelope
+from stellar_sdk import (
+    ChangeTrust,
+    FeeBumpTransactionEnvelope,
+    Keypair,
+    Payment,
+    TransactionBuilder,
+    TransactionEnvelope,
+)
 from stellar_sdk.operation import Operation
 
 from agent.content.folder import FolderStore
@@ -71,7 +78,9 @@ class Ground:
         """The operator's account and its market."""
         self.fund(self.operator)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # stellar_sdk warns of what its own reader does with flags
+            warnings.simplefilter(
+                "ignore", DeprecationWarning
+            )  # stellar_sdk warns of what its own reader does with flags
             self.apply(publish.operator_account(self.dlc, 1_000_000 * UNIT, DLC_PRICE), self.operator)
 
     def fund(self, *keys: Keypair) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stellar_sdk import Keypair
+from stellar_sdk.operation import Operation
 
 from agent.core.cid import Cid
 from agent.core.documents import Contribution, Round
@@ -20,7 +21,6 @@ from agent.learn import update, weights
 from agent.ledger.envelope import stake_id
 from agent.market import bundle, entry, sealed
 from agent.market.bundle import Shelf
-from stellar_sdk.operation import Operation
 from tools.chaos import lesson
 from tools.chaos.books import Books
 from tools.chaos.daemons import Bench, Car, House, Tally
