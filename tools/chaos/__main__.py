@@ -23,6 +23,7 @@ from tools.chaos.kinds.table import KINDS
 def chaos(seconds: float, ledgers: int, seed: int, only: str, keep: Path | None, as_json: bool) -> None:
     """Play a town under attack, and say what it cost whom. Exit code 0: nobody honest lost anything."""
     from tools.chaos.play import play
+    from tools.chaos.report import sore
 
     names = {name.strip() for name in only.split(",") if name.strip()}
     if unknown := names - {kind.name for kind in KINDS}:
@@ -46,6 +47,8 @@ def chaos(seconds: float, ledgers: int, seed: int, only: str, keep: Path | None,
     say(f"{playing.ledgers} ledgers, {tally.turns} turns, {tally.crashes} crashes")
     for cause, count in tally.causes.most_common():
         say(f"died {count} times: {cause}")
+    for sentence in sore(playing.town):
+        say(sentence)
     for fault in report.faults:
         say(f"not as it should be: {fault}")
     for mistake in playing.mistakes:

@@ -63,7 +63,7 @@ def book(town: Town, seed: int, kinds: Mapping[str, dict[str, Any]], lying_profi
     """At the end of a run, when what is under way has had its time."""
     stakes = town.books.of(town.honest)
     made = Report(seed, honest_entries=len(stakes), kinds=dict(kinds))
-    lost = [s for s in stakes if s.ended_by and s.ended_by != s.maker and s.returned < s.amount - _fee(town, s)]
+    lost = [s for s in stakes if s.ended_by and s.ended_by != s.maker and s.returned < s.amount - FEE]
     made.honest_stakes_lost = len(lost)
     made.strikes_on_honest = sum(s.ended_by in s.claimants and not s.returned for s in lost)
     made.stalled_entries = sum(not s.ended_by or s.ended_at > s.entered_at + REVIEW_S for s in stakes)
@@ -77,13 +77,27 @@ def book(town: Town, seed: int, kinds: Mapping[str, dict[str, Any]], lying_profi
     return made
 
 
-def _fee(town: Town, stake: Stake) -> Stroops:
-    return FEE
-
-
 def _worth(town: Town, stake: Stake) -> bool:
     """Whether what was paid is more than what it cost."""
     return stake.credit * 40 > 2 * (stake.amount - stake.returned) / 4
+
+
+def sore(town: Town) -> list[str]:
+    """Each honest stake that did not fare as it should, for people who look for the cause."""
+    names = {car.account: car.name for car in town.cars}
+    houses = {account: house.name for account, house in town.settlements.items()}
+    found = []
+    for s in town.books.of(town.honest):
+        if s.credit and _worth(town, s) and s.ended_at <= s.entered_at + REVIEW_S:
+            continue
+        by = houses.get(s.ended_by, names.get(s.ended_by, s.ended_by[:8])) or "nobody"
+        to = next((houses[c] for c in s.claimants if c in houses), s.claimants[0][:8])
+        after = s.ended_at - s.entered_at if s.ended_by else 0
+        found.append(
+            f"{names[s.maker]}'s entry {s.id[:16]} at {to} in ledger {s.ledger}: ended by {by} after {after} s,"
+            f" {s.returned} of {s.amount} back, credit {s.credit}"
+        )
+    return found
 
 
 def _unredeemed(town: Town, stakes: list[Stake]) -> int:

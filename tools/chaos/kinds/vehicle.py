@@ -139,7 +139,7 @@ def tiny_credit(town: Town, cast: Cast) -> Iterator[None]:
     """Good work, and so little of it that the pay is a few stroops."""
     for house in town.houses[:2]:
         key = cast.straw()
-        cid, round_ = town.round_of(house)
+        cid, _ = town.round_of(house)
         whole = town.numbers(cid, 31)
         delta = {name: value * np.float32(1e-6) for name, value in whole.items()}
         memo = town.ground.store.put(town.contribution(key, cid, delta))
