@@ -80,6 +80,11 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # older clicks' is no
     help="The second address's port. 0: a free one.",
 )
 @click.option(
+    "--surge",
+    type=click.IntRange(1),
+    help="How many operations a ledger holds: who bids more goes first. Without it there is plenty of room.",
+)
+@click.option(
     "--rate-limit",
     type=click.IntRange(1),
     default=3_600_000,
@@ -110,6 +115,7 @@ def localnet(
     history: int | None,
     replica: int | None,
     replica_port: int,
+    surge: int | None,
     rate_limit: int,
     protocol: str,
     ready_file: Path | None,
@@ -142,6 +148,7 @@ def localnet(
             history=history,
             replica=replica,
             replica_port=replica_port,
+            surge=surge,
         )
         serve(settings, ready)
     except MilepostError as found:

@@ -40,11 +40,13 @@ CREATE TABLE IF NOT EXISTS ledger (
   successful INTEGER NOT NULL, failed INTEGER NOT NULL, operations INTEGER NOT NULL,
   set_operations INTEGER NOT NULL, total_coins INTEGER NOT NULL, fee_pool INTEGER NOT NULL,
   base_fee INTEGER NOT NULL, base_reserve INTEGER NOT NULL, max_tx_set_size INTEGER NOT NULL,
-  protocol INTEGER NOT NULL, header BLOB NOT NULL);
+  protocol INTEGER NOT NULL, header BLOB NOT NULL,
+  crowd INTEGER NOT NULL DEFAULT 0, crowd_bid INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS history (
   id INTEGER PRIMARY KEY, hash TEXT NOT NULL, inner_hash TEXT, ledger INTEGER NOT NULL,
   successful INTEGER NOT NULL, fee_charged INTEGER NOT NULL, fee_bid INTEGER NOT NULL,
-  operations INTEGER NOT NULL, envelope BLOB NOT NULL, result BLOB NOT NULL);
+  operations INTEGER NOT NULL, envelope BLOB NOT NULL, result BLOB NOT NULL,
+  fee_meta BLOB NOT NULL DEFAULT x'00000000', readable BLOB);
 CREATE INDEX IF NOT EXISTS history_hash ON history (hash);
 CREATE INDEX IF NOT EXISTS history_inner ON history (inner_hash) WHERE inner_hash IS NOT NULL;
 CREATE TABLE IF NOT EXISTS history_account (
@@ -72,6 +74,15 @@ CREATE INDEX IF NOT EXISTS trade_counter ON trade (counter_account, id, number);
 CREATE INDEX IF NOT EXISTS trade_base_offer ON trade (base_offer, id, number);
 CREATE INDEX IF NOT EXISTS trade_counter_offer ON trade (counter_offer, id, number);
 """
+
+
+# what ledgers of localnet's first version lack
+_ADDED = (
+    ("ledger", "crowd INTEGER NOT NULL DEFAULT 0"),
+    ("ledger", "crowd_bid INTEGER NOT NULL DEFAULT 0"),
+    ("history", "fee_meta BLOB NOT NULL DEFAULT x'00000000'"),
+    ("history", "readable BLOB"),
+)
 
 
 class LedgerInUse(MilepostError):
@@ -107,6 +118,7 @@ def open_database(directory: Path | None, passphrase: str) -> sqlite3.Connection
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
         db.executescript(SCHEMA)
+        _add_columns(db)
         db.execute("INSERT OR IGNORE INTO setting VALUES ('passphrase', ?)", [passphrase])
     except (sqlite3.DatabaseError, OSError) as found:
         if "locked" in str(found):
@@ -116,3 +128,10 @@ def open_database(directory: Path | None, passphrase: str) -> sqlite3.Connection
     if stored != passphrase:
         raise OtherNetwork(path=path, found=stored, asked=passphrase)
     return db
+
+
+def _add_columns(db: sqlite3.Connection) -> None:
+    for table, column in _ADDED:
+        there = {row["name"] for row in db.execute(f"PRAGMA table_info({table})")}
+        if column.split()[0] not in there:
+            db.execute(f"ALTER TABLE {table} ADD COLUMN {column}")

@@ -9,10 +9,12 @@ from collections.abc import Callable
 
 from agent.errors import MilepostError
 from tools.localnet.engine import (
+    NOBODY,
     TODAY,
     Admission,
     Change,
     Closed,
+    Crowd,
     Envelope,
     Header,
     Queue,
@@ -20,9 +22,15 @@ from tools.localnet.engine import (
     admit,
     close,
     genesis,
+    price,
 )
-from tools.localnet.record import record_ledger
+from tools.localnet.engine.market import rate
+from tools.localnet.foreign import Foreign
+from tools.localnet.record import Chapter, record_ledger
 from tools.localnet.view import View, transaction
+
+DEFAULT_CAPACITY = 5_000
+"""Operations."""
 
 
 class LedgerStopped(MilepostError):
@@ -43,12 +51,18 @@ class Node(View):
         rules: Rules = TODAY,
         clock: Callable[[], float] = time.time,
         keep: int | None = None,
+        capacity: int | None = None,
     ) -> None:
+        """capacity: how many operations a ledger holds from the next one on, None for as many as it says itself."""
         super().__init__(db, passphrase, rules, keep)
         self.clock = clock
         self.queue = Queue()
-        self.followers: list[Callable[[Closed], None]] = []
-        """Called after each close with what closed."""
+        self.crowd = NOBODY
+        self.capacity = capacity
+        self.foreign: list[Foreign] = []
+        """What the next ledger's history gets from strangers."""
+        self.followers: list[Callable[[Chapter], None]] = []
+        """Called after each close."""
         self.failure: LedgerStopped | None = None
         self._ahead_seconds = self._setting("ahead_seconds")
         if not len(self.state):
@@ -72,10 +86,19 @@ class Node(View):
 
     def submit(self, envelope: Envelope) -> Admission:
         """Judge an envelope and, when it may wait for the next ledger, queue it."""
-        admission = admit(self.state, envelope, self.now(), self.queue, self.rules)
+        admission = admit(self.state, envelope, self.now(), self.queue, self.rules, self.crowd)
         if admission.status == "PENDING":
+            self.queue.evict(admission.evicted)
             self.queue.add(envelope)
+        elif admission.outbid:
+            self.queue.ban(envelope)
         return admission
+
+    def surge(self, crowd: Crowd) -> None:
+        """From now on strangers bid as this crowd does. At the door it puts out who waits with a lower bid."""
+        self.crowd = crowd
+        if crowd.at_the_door:
+            self.queue.evict(one for one in self.queue if rate(one) <= crowd.bid)
 
     def close(self) -> Header:
         """Close a ledger with what is queued. On return it is in SQLite, entries and history as one.
@@ -94,12 +117,15 @@ class Node(View):
 
     def _close(self) -> Closed:
         close_time = max(self.header.close_time + 1, self.now())
-        batch = self.queue.nominate(self.state, close_time, self.rules)
-        closed = close(self.state, batch, close_time, self.rules)
-        self.take(closed)
+        batch = self.queue.nominate(self.state, close_time, self.rules, self.crowd)
+        cost = price(self.header, batch, self.queue.scarce, self.crowd)
+        closed = close(self.state, batch, close_time, self.rules, cost, self.capacity)
+        chapter = Chapter(closed, self.crowd, tuple(self.foreign))
+        self.take(chapter)
+        self.foreign.clear()
         self.queue.closed(batch, self.rules)
         for follow in self.followers:
-            follow(closed)
+            follow(chapter)
         return closed
 
     async def keep_closing(self, seconds: float) -> None:
@@ -109,7 +135,12 @@ class Node(View):
             self.close()
 
     def _begin(self) -> None:
-        entries = genesis(self.passphrase, close_time=self.now(), rules=self.rules)
+        entries = genesis(
+            self.passphrase,
+            close_time=self.now(),
+            rules=self.rules,
+            max_tx_set_size=self.capacity or DEFAULT_CAPACITY,
+        )
         with transaction(self.db):
             self.state.commit(tuple(Change(entry.key, None, entry) for entry in entries))
             record_ledger(self.db, self.header, successful=0, failed=0, operations=0, set_operations=0)

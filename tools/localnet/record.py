@@ -1,16 +1,22 @@
-"""What a closed ledger leaves in history: transactions, operations, effects and trades."""
+"""What a closed ledger leaves in history: transactions, operations, effects and trades.
+
+And what strangers did in it, of whom nothing but history is kept: see foreign.py and the engine's market.py.
+"""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from stellar_sdk import xdr
 
-from tools.localnet.engine import Applied, AppliedOperation, Changes, Closed, Header
+from tools.localnet.engine import NOBODY, Applied, AppliedOperation, Changes, Closed, Crowd, Header
 from tools.localnet.engine.assets import account_from_xdr, muxed_from_xdr
+from tools.localnet.fee_meta import fee_meta
+from tools.localnet.foreign import Foreign
 from tools.localnet.header import header_xdr
 from tools.localnet.horizon.address import muxed_fields
 from tools.localnet.horizon.asset import asset_order, asset_text
@@ -22,8 +28,18 @@ from tools.localnet.horizon.toid import synthetic_offer, toid
 
 Rows = dict[str, list[tuple[Any, ...]]]
 
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """A closed ledger with all that history is to say of it."""
+
+    closed: Closed
+    crowd: Crowd = NOBODY
+    foreign: tuple[Foreign, ...] = ()
+
+
 _COLUMNS = {
-    "history": 10,
+    "history": 12,
     "history_account": 2,
     "operation": 4,
     "operation_account": 2,
@@ -35,20 +51,26 @@ _COLUMNS = {
 _PARTIES = ("account", "into", "to", "from", "trustor", "funder", "claimant")
 
 
-def record(db: sqlite3.Connection, closed: Closed) -> None:
+def record(db: sqlite3.Connection, chapter: Chapter) -> None:
     """Write a closed ledger's history, inside the caller's SQL transaction."""
-    done = closed.transactions
+    done, header, strangers = chapter.closed.transactions, chapter.closed.header, chapter.foreign
+    operations = sum(len(one.envelope.transaction.operations) for one in done) + len(strangers)
+    crowd = max(0, header.max_tx_set_size - operations) if chapter.crowd.bid else 0
     record_ledger(
         db,
-        closed.header,
-        successful=sum(one.successful for one in done),
+        header,
+        successful=sum(one.successful for one in done) + len(strangers),
         failed=sum(not one.successful for one in done),
-        operations=sum(len(one.envelope.transaction.operations) for one in done if one.successful),
-        set_operations=sum(len(one.envelope.transaction.operations) for one in done),
+        operations=sum(len(one.envelope.transaction.operations) for one in done if one.successful) + len(strangers),
+        set_operations=operations + crowd,
+        crowd=crowd,
+        crowd_bid=chapter.crowd.bid,
     )
     rows: Rows = {table: [] for table in _COLUMNS}
     for index, applied in enumerate(done, 1):
-        _transaction(rows, applied, toid(closed.header.ledger_seq, index), closed.header)
+        _transaction(rows, applied, toid(header.ledger_seq, index), header)
+    for index, stranger in enumerate(strangers, len(done) + 1):
+        _foreign(rows, stranger, toid(header.ledger_seq, index), header)
     for table, found in rows.items():
         if found:
             marks = ", ".join("?" * _COLUMNS[table])
@@ -56,7 +78,14 @@ def record(db: sqlite3.Connection, closed: Closed) -> None:
 
 
 def record_ledger(
-    db: sqlite3.Connection, header: Header, successful: int, failed: int, operations: int, set_operations: int
+    db: sqlite3.Connection,
+    header: Header,
+    successful: int,
+    failed: int,
+    operations: int,
+    set_operations: int,
+    crowd: int = 0,
+    crowd_bid: int = 0,
 ) -> None:
     row = (
         header.ledger_seq,
@@ -74,6 +103,8 @@ def record_ledger(
         header.max_tx_set_size,
         header.protocol,
         header_xdr(header),
+        crowd,
+        crowd_bid,
     )
     db.execute(f"INSERT INTO ledger VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608  marks alone
 
@@ -92,6 +123,8 @@ def _transaction(rows: Rows, applied: Applied, number: int, header: Header) -> N
             len(tx.operations),
             envelope.xdr,
             applied.result,
+            fee_meta(applied.fee_changes),
+            None,
         )
     )
     parties = {envelope.source, envelope.fee_source}
@@ -103,6 +136,16 @@ def _transaction(rows: Rows, applied: Applied, number: int, header: Header) -> N
             rows, op, op.source_account or source, outcome, applied.successful, number + index + 1, header
         )
     rows["history_account"] += [(account, number) for account in sorted(parties)]
+
+
+def _foreign(rows: Rows, one: Foreign, number: int, header: Header) -> None:
+    """A stranger's transaction of one operation, listed for the account that it names."""
+    row = (number, one.hash.hex(), None, header.ledger_seq, True, one.fee, one.fee, 1)
+    rows["history"].append((*row, one.envelope, one.result, fee_meta(()), one.readable))
+    rows["operation"].append((number + 1, one.type, True, json.dumps(one.fields)))
+    for account in (one.account, one.source):
+        rows["history_account"].append((account, number))
+        rows["operation_account"].append((account, number + 1))
 
 
 def _operation(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 
 from tools.localnet.database import open_database
-from tools.localnet.engine import Closed
 from tools.localnet.node import Node
+from tools.localnet.record import Chapter
 from tools.localnet.view import View
 
 
@@ -22,7 +22,7 @@ class Replica(View):
         super().__init__(db, node.passphrase, node.rules, node.keep)
         self.lag = lag
         self._node = node
-        self._behind: deque[Closed] = deque()
+        self._behind: deque[Chapter] = deque()
         node.followers.append(self.follow)
 
     def __repr__(self) -> str:
@@ -32,9 +32,9 @@ class Replica(View):
     def node(self) -> Node:
         return self._node
 
-    def follow(self, closed: Closed) -> None:
+    def follow(self, chapter: Chapter) -> None:
         """The node has closed a ledger."""
-        self._behind.append(closed)
+        self._behind.append(chapter)
         self._catch_up()
 
     def set_lag(self, ledgers: int) -> None:

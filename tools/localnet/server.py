@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from agent.errors import UNAVAILABLE, MilepostError
+from tools.localnet.foreign import Kind
 
 _STOP_SECONDS = 10
 _HTTP_SECONDS = 60
@@ -29,8 +30,8 @@ class LocalnetFailed(MilepostError):
 class Localnet:
     """`with Localnet() as net:` a ledger that closes on demand, at `net.url`.
 
-    state: a directory if the ledger is to outlive its process. close_every, fault, timeout, history, replica: as
-    on the command line; `replica_url` is the late address. After `kill()` or `stop()`, `start()` serves the same
+    state: a directory if the ledger is to outlive its process. close_every, fault, timeout, history, replica, surge:
+    as on the command line; `replica_url` is the late address. After `kill()` or `stop()`, `start()` serves the same
     ledger at the same addresses again.
     """
 
@@ -43,6 +44,7 @@ class Localnet:
         timeout: str = "30s",
         history: int | None = None,
         replica: int | None = None,
+        surge: int | None = None,
         options: Sequence[str] = (),
     ) -> None:
         self.passphrase = passphrase
@@ -63,6 +65,7 @@ class Localnet:
             *(("--state", str(state)) if state else ()),
             *(("--history", str(history)) if history is not None else ()),
             *(("--replica", str(replica)) if replica is not None else ()),
+            *(("--surge", str(surge)) if surge is not None else ()),
             *options,
         ]
         self._port = self._replica_port = 0
@@ -137,6 +140,23 @@ class Localnet:
         """
         latest: int = self._request("POST", f"/localnet/lag?ledgers={ledgers}")["replica_latest_ledger"]
         return latest
+
+    def surge(self, bid: int, door: bool = False, capacity: int | None = None) -> None:
+        """Strangers who want whole ledgers bid `bid` stroops for an operation, until they bid 0.
+
+        A lower bid waits in vain for four ledgers; with `door` it is refused at once, and who waits is put out.
+        capacity: how many operations a ledger holds from now on.
+        """
+        asked = {"bid": str(bid), "door": str(door).lower(), **({"capacity": str(capacity)} if capacity else {})}
+        self._request("POST", f"/localnet/surge?{urlencode(asked)}")
+
+    def foreign(self, account: str, kind: Kind = "unknown") -> str:
+        """Put a stranger's operation into the account's history, in the next ledger; returns the transaction's hash.
+
+        "unknown": of a type that no SDK can read. "invoke_host_function": a smart contract's call.
+        """
+        found: str = self._request("POST", f"/localnet/foreign?account={account}&kind={kind}")["hash"]
+        return found
 
     def fund(self, *accounts: str) -> None:
         """10,000 XLM from friendbot for each account that does not exist yet."""

@@ -35,7 +35,7 @@ class Settings:
     """state: a directory, or None for a ledger in memory. close_seconds: None closes on demand alone.
 
     history: how many ledgers are remembered, None for all. replica: by how many ledgers a second address is
-    late, None for no second address.
+    late, None for no second address. surge: how many operations a ledger holds, None for plenty.
     """
 
     passphrase: str
@@ -50,6 +50,7 @@ class Settings:
     history: int | None = None
     replica: int | None = None
     replica_port: int = 0
+    surge: int | None = None
 
 
 class _Server(uvicorn.Server):
@@ -87,7 +88,7 @@ def serve(settings: Settings, ready: Callable[[dict[str, Any]], None]) -> None:
     _raise_file_limit()
     db = open_database(settings.state, settings.passphrase)
     try:
-        node = Node(db, settings.passphrase, settings.rules, keep=settings.history)
+        node = Node(db, settings.passphrase, settings.rules, keep=settings.history, capacity=settings.surge)
         replica = None if settings.replica is None else Replica(node, settings.replica)
         asyncio.run(_serve(settings, node, replica, ready))
     finally:

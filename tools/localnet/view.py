@@ -16,7 +16,6 @@ from tools.localnet.catalogue import CataloguedStore
 from tools.localnet.engine import (
     TODAY,
     Admission,
-    Closed,
     Envelope,
     Header,
     Rules,
@@ -25,7 +24,7 @@ from tools.localnet.engine import (
     network_id,
 )
 from tools.localnet.horizon.toid import toid
-from tools.localnet.record import record
+from tools.localnet.record import Chapter, record
 
 if TYPE_CHECKING:
     from tools.localnet.node import Node
@@ -72,11 +71,11 @@ class View:
         """Hand an envelope to the node: the queue is one, whichever address it came in by."""
         return self.node.submit(envelope)
 
-    def take(self, closed: Closed) -> None:
+    def take(self, chapter: Chapter) -> None:
         """Show a closed ledger from now on: entries and history as one. Wakes nobody yet."""
         with transaction(self.db):
-            record(self.db, closed)
-            self.state.commit(closed.changes)
+            record(self.db, chapter)
+            self.state.commit(chapter.closed.changes)
             if self.keep is not None:
                 self._forget(self.keep)
 

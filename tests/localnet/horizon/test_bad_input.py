@@ -107,7 +107,7 @@ def test_a_body_of_ten_megabytes_is_too_large_whether_its_length_is_told_or_not(
 
 
 def test_a_form_of_another_kind_is_not_taken(client: Any) -> None:
-    for kind in ("application/json", "text/plain", ""):
+    for kind in ("application/json", "text/plain"):
         assert ask(client.net.url, "POST", "/transactions", b"{}", {"Content-Type": kind})[0] == 415
 
 
@@ -119,66 +119,134 @@ def test_a_multipart_form_is_taken(client: Any) -> None:
     assert (status, document["extras"]["envelope_xdr"]) == (400, "AAAA")
 
 
-def test_a_form_without_the_field_says_which(client: Any) -> None:
-    status, document = ask(client.net.url, "POST", "/transactions", b"other=1", FORM)
-    assert (status, document["extras"]["invalid_field"]) == (400, "tx")
+def test_a_form_without_the_field_is_a_malformed_transaction(client: Any) -> None:
+    for kind in (FORM, {"Content-Type": ""}):
+        status, document = ask(client.net.url, "POST", "/transactions", b"other=1", kind)
+        assert (status, document["title"], document["extras"]) == (400, "Transaction Malformed", {"envelope_xdr": ""})
 
 
-# address: the field that the answer must name
+ACCOUNT = "Account ID must start with `G` and contain 56 alphanum characters"
+ASSET = 'Asset must be the string "native" or a string of the form "Code:IssuerAccountID" for issued assets.'
+CODE = "Asset code must be 1-12 alphanumeric characters"
+OFFER = "Offer ID must be an integer higher than 0"
+TYPE = "Asset type must be native, credit_alphanum4 or credit_alphanum12"
+WHO = "GAAZI4TCR3TY5OJHCTJC2A4QSY6CJWJH5IAJTGKIN2ER7LBNVKOCCWN7"
+
+# address: the field that the answer must name, and Horizon's reason
 ODD = {
-    "/ledgers?limit=-1": "limit",
-    "/ledgers?limit=0": "limit",
-    "/ledgers?limit=201": "limit",
-    "/ledgers?limit=1e3": "limit",
-    "/ledgers?limit=%D9%A3": "limit",
-    "/ledgers?cursor=-1": "cursor",
-    "/ledgers?cursor=99999999999999999999": "cursor",
-    "/effects?cursor=1-x": "cursor",
-    "/claimable_balances?cursor=17": "cursor",
-    "/assets?cursor=USD": "cursor",
-    "/trades?cursor=%00": "cursor",
-    "/ledgers?order=sideways": "order",
-    "/ledgers/-1": "ledger_id",
-    "/ledgers/99999999999999999999": "ledger_id",
-    "/accounts/nobody": "account_id",
-    "/accounts/nobody/offers": "account_id",
-    "/transactions/xyz": "tx_id",
-    "/operations/x": "id",
-    "/operations?join=ledgers": "join",
-    "/offers/x": "offer_id",
-    "/offers?seller=nobody": "seller",
-    "/offers?selling=B%FFD:x": "selling",
-    "/offers?selling_asset_type=credit_alphanum4&selling_asset_code=%00%FF": "selling_asset_code",
-    "/offers?selling_asset_type=gold": "selling_asset_type",
-    "/accounts?asset=native": "asset",
-    "/accounts?asset=nonsense": "asset",
-    "/assets?asset_code=%C3%A9": "asset_code",
-    "/claimable_balances/123": "id",
-    "/claimable_balances?claimant=x": "claimant",
-    "/trades?base_asset_type=native": "counter_asset_type",
-    "/trades?trade_type=barter": "trade_type",
-    "/trade_aggregations": "base_asset_type",
-    "/paths/strict-send?source_asset_type=native&source_amount=-1&destination_assets=native": "source_amount",
-    "/paths/strict-send?source_asset_type=native&source_amount=1.00000001": "source_amount",
-    "/paths/strict-send?source_asset_type=native&source_amount=1": "destination_account",
-    "/paths/strict-receive?destination_asset_type=native&destination_amount=1": "source_account",
-    "/friendbot": "addr",
-    "/friendbot?addr=nobody": "addr",
+    "/ledgers?limit=-1": ("limit", "invalid limit: non-positive value provided"),
+    "/ledgers?limit=0": ("limit", "invalid limit: non-positive value provided"),
+    "/ledgers?limit=201": ("limit", "invalid limit: value provided that is over limit max of 200"),
+    "/ledgers?limit=1e3": ("limit", "unparseable value"),
+    "/ledgers?limit=%D9%A3": ("limit", "unparseable value"),
+    "/ledgers?cursor=-1": ("cursor", "the cursor -1 is a negative number: "),
+    "/ledgers?cursor=99999999999999999999": ("cursor", "cursor: invalid value"),
+    "/effects?cursor=1-x": ("cursor", "cursor: invalid value"),
+    "/claimable_balances?cursor=17": (
+        "cursor",
+        "The first part should be a number higher than 0 and the second part should be a valid claimable balance ID",
+    ),
+    "/assets?cursor=USD": ("cursor", "the cursor is not a valid paging_token"),
+    "/trades?cursor=%00": ("cursor", "cursor: invalid value"),
+    "/ledgers?order=sideways": ("order", "order: invalid value"),
+    "/ledgers/-1": ("ledger_id", "Ledger ID must be an integer higher than 0"),
+    "/ledgers/99999999999999999999": ("ledger_id", "Ledger ID must be an integer higher than 0"),
+    "/accounts/nobody": ("account_id", ACCOUNT),
+    "/accounts/nobody/offers": ("account_id", ACCOUNT),
+    "/accounts/nobody/transactions": ("account_id", ACCOUNT),
+    "/accounts?signer=BAD": ("signer", ACCOUNT),
+    "/accounts?sponsor=BAD": ("sponsor", ACCOUNT),
+    "/transactions/xyz": ("tx_id", "Transaction hash must be a hex-encoded, lowercase SHA-256 hash"),
+    f"/transactions/{'AB' * 32}": ("tx_id", "Transaction hash must be a hex-encoded, lowercase SHA-256 hash"),
+    "/transactions?include_failed=maybe": ("include_failed", "Filter should be true or false"),
+    "/operations/x": ("id", 'schema: error converting value for "id"'),
+    "/operations/x/effects": ("op_id", "Operation ID must be an integer higher than 0"),
+    "/operations?join=ledgers": ("join", "Accepted values: transactions"),
+    "/offers/x": ("offer_id", OFFER),
+    "/offers/x/trades": ("offer_id", OFFER),
+    "/offers?seller=nobody": ("seller", ACCOUNT),
+    "/offers?selling=B%FFD:x": ("selling", ASSET),
+    f"/offers?selling_asset_type=credit_alphanum4&selling_asset_code=%00%FF&selling_asset_issuer={WHO}": (
+        "selling_asset_code",
+        CODE,
+    ),
+    "/offers?selling_asset_type=credit_alphanum4&selling_asset_code=A": ("selling_asset_issuer", "Missing parameter"),
+    "/offers?selling_asset_type=gold": ("selling_asset_type", TYPE),
+    "/accounts?asset=native": ("asset", "you can't filter by asset: native"),
+    "/accounts?asset=nonsense": ("asset", ASSET),
+    "/assets?asset_code=%C3%A9": ("asset_code", "é is not a valid asset code"),
+    "/assets?asset_issuer=x": ("asset_issuer", "x is not a valid asset issuer"),
+    "/claimable_balances/123": ("id", "123 does not validate as claimableBalanceID"),
+    "/claimable_balances/123/operations": (
+        "claimable_balance_id",
+        "123 does not validate as claimableBalanceID",
+    ),
+    "/claimable_balances?claimant=x": ("claimant", ACCOUNT),
+    "/trades?base_asset_type=native": (
+        "base_asset_type,counter_asset_type",
+        "this endpoint supports asset pairs but only one asset supplied",
+    ),
+    "/trades?trade_type=barter": ("trade_type", "Trade type must be all, orderbook, or liquidity_pool"),
+    "/trade_aggregations": ("base_asset_type", "Missing required field"),
+    "/paths/strict-send?source_asset_type=native&source_amount=-1&destination_assets=native": (
+        "source_amount",
+        "Amount must be positive",
+    ),
+    "/paths/strict-send?source_asset_type=native&source_amount=1.00000001": (
+        "source_amount",
+        "Amount must be positive",
+    ),
+    "/paths/strict-send?source_asset_type=native&source_amount=1&destination_assets=x": (
+        "destination_assets",
+        "x is not a valid asset",
+    ),
+    "/paths/strict-receive?destination_amount=1": ("destination_asset_type", "non zero value required"),
 }
 
 
 @pytest.mark.parametrize("path", ODD)
-def test_an_odd_parameter_is_named(client: Any, path: str) -> None:
+def test_an_odd_parameter_is_named_in_horizons_words(client: Any, path: str) -> None:
     status, document = ask(client.net.url, "GET", path)
-    assert status == 400
-    assert document["extras"]["invalid_field"] == ODD[path]
-    assert document["extras"]["reason"]
+    assert (status, document["title"]) == (400, "Bad Request")
+    assert document["detail"] == "The request you sent was invalid in some way."
+    assert (document["extras"]["invalid_field"], document["extras"]["reason"]) == ODD[path]
+
+
+@pytest.mark.parametrize("path", ["/friendbot", "/friendbot?addr=nobody"])
+def test_friendbot_wants_an_account(client: Any, path: str) -> None:
+    status, document = ask(client.net.url, "GET", path)
+    assert (status, document["extras"]["invalid_field"]) == (400, "addr")
+
+
+@pytest.mark.parametrize(("side", "other"), [("send", "destination"), ("receive", "source")])
+def test_a_path_wants_an_account_or_a_list_at_its_other_end(client: Any, side: str, other: str) -> None:
+    here = "source" if side == "send" else "destination"
+    path = f"/paths/strict-{side}?{here}_asset_type=native&{here}_amount=1"
+    status, document = ask(client.net.url, "GET", path)
+    assert (status, document["detail"]) == (
+        400,
+        f"The request requires either a list of {other} assets or a {other} account. Both fields cannot be present.",
+    )
+    assert "extras" not in document
+
+
+def test_a_path_for_an_account_that_is_not_there_is_none(client: Any) -> None:
+    path = f"/paths/strict-send?source_asset_type=native&source_amount=1&destination_account={WHO}"
+    status, document = ask(client.net.url, "GET", path)
+    assert (status, document["_embedded"]["records"]) == (200, [])
 
 
 def test_accounts_want_exactly_one_filter(client: Any) -> None:
-    for path in ("/accounts", "/accounts?signer=a&sponsor=b"):
+    for path in ("/accounts", f"/accounts?signer={WHO}&sponsor={WHO}"):
         status, document = ask(client.net.url, "GET", path)
         assert (status, document["type"].rpartition("/")[2]) == (400, "invalid_accounts_params")
+        assert document["detail"].startswith("Exactly one filter is required. ")
+
+
+def test_the_first_ledger_is_number_one(client: Any) -> None:
+    assert ask(client.net.url, "GET", "/ledgers/0")[0] == 410
+    assert ask(client.net.url, "GET", "/ledgers/1")[0] == 200
+    assert ask(client.net.url, "GET", "/ledgers/99999999")[0] == 404
 
 
 def test_an_order_book_wants_two_assets(client: Any) -> None:

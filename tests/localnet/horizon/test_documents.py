@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import re
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
+import requests
 import stellar_sdk as op
 from stellar_sdk import (
     Asset,
@@ -132,10 +135,13 @@ def test_operations_have_their_effects(town: Any) -> None:
     assert names["path"].count("trade") == 8
 
 
-def test_flags_are_told_as_they_were_asked_for(town: Any) -> None:
+COMMON = {"_links", "id", "paging_token", "account", "type", "type_i", "created_at"}
+
+
+def test_flags_are_told_as_far_as_horizon_tells_them(town: Any) -> None:
+    """It writes the other flags of an account down and does not show them."""
     flags = effects(town, "issuer")[1]
-    assert flags["auth_revocable_flag"] is flags["auth_clawback_enabled_flag"] is True
-    assert "auth_required_flag" not in flags
+    assert (flags["type"], flags.keys()) == ("account_flags_updated", COMMON)
     line = effects(town, "clawback")[-1]
     assert (line["trustor"], line["asset_code"]) == (town.taker.public_key, "SILVERCOIN")
     assert line["clawback_enabled_flag"] is False
@@ -143,7 +149,7 @@ def test_flags_are_told_as_they_were_asked_for(town: Any) -> None:
 
 def test_a_claimant_is_told_the_predicate_that_was_asked_for(town: Any) -> None:
     created, _, later, *_ = effects(town, "kept")
-    assert created["claimable_balance_clawback_enabled_flag"] is True
+    assert created.keys() == COMMON | {"balance_id", "amount", "asset"}
     assert later["account"] == town.maker.public_key
     assert later["predicate"] == {"not": {"rel_before": "3600"}}
 
@@ -196,12 +202,73 @@ def test_a_data_entry_is_also_served_raw(town: Any) -> None:
         assert answer.read() == b"hello"
 
 
-def test_every_answer_says_how_far_the_ledger_is_and_what_is_left_of_the_quota(town: Any) -> None:
+def test_thresholds_are_told_all_three(town: Any) -> None:
+    told = effects(town, "options")[0]
+    assert (told["low_threshold"], told["med_threshold"], told["high_threshold"]) == (0, 1, 1)
+
+
+def test_every_answer_says_what_is_left_of_the_quota(town: Any) -> None:
     with urllib.request.urlopen(f"{town.client.net.url}/ledgers/") as answer:
-        assert int(answer.headers["Latest-Ledger"]) > 10
         assert answer.headers["Content-Type"] == "application/hal+json; charset=utf-8"
         assert int(answer.headers["X-RateLimit-Remaining"]) < int(answer.headers["X-RateLimit-Limit"])
         assert int(answer.headers["X-RateLimit-Reset"]) <= 3600
+
+
+STATE = (
+    "/accounts/{account}",
+    "/accounts/{account}/data/notes",
+    "/accounts/{account}/data/nothing",
+    "/accounts/{account}/offers",
+    "/accounts?signer={account}",
+    "/accounts",
+    "/offers",
+    "/offers/{offer}",
+    "/order_book?selling_asset_type=native&buying_asset_type=native",
+    "/assets",
+    "/claimable_balances",
+    "/claimable_balances/{balance}",
+    "/liquidity_pools",
+    "/paths/strict-send?source_asset_type=native&source_amount=1&destination_assets=native",
+)
+OTHER = (
+    "/",
+    "/fee_stats",
+    "/ledgers",
+    "/transactions",
+    "/operations",
+    "/payments",
+    "/effects",
+    "/trades",
+    "/accounts/{account}/transactions",
+    "/accounts/{account}/operations",
+    "/claimable_balances/{balance}/operations",
+    "/offers/{offer}/trades",
+    "/nowhere",
+)
+
+
+@pytest.mark.parametrize("path", STATE + OTHER)
+def test_what_is_read_from_the_state_says_of_which_ledger_and_nothing_else_does(town: Any, path: str) -> None:
+    known = {"account": town.maker.public_key, "offer": town.offer_id, "balance": town.balance_id}
+    answer = requests.get(town.client.net.url + path.format(**known))
+    latest = str(town.client.net.get("/")["history_latest_ledger"])
+    assert answer.headers.get("Latest-Ledger") == (latest if path in STATE else None)
+
+
+def test_a_stream_of_state_does_not_say_of_which_ledger(town: Any) -> None:
+    address = f"{town.client.net.url}/accounts/{town.maker.public_key}"
+    with requests.get(address, headers={"Accept": "text/event-stream"}, stream=True) as answer:
+        assert "Latest-Ledger" not in answer.headers
+
+
+def test_the_root_has_all_links_and_each_leads_somewhere(town: Any) -> None:
+    links = town.client.net.get("/")["_links"]
+    assert len(links) == 24
+    for name, link in links.items():
+        assert link.get("templated", False) == ("{" in link["href"]), name
+        address = re.sub(r"\{\?[^}]*\}", "", link["href"])
+        if "{" not in address and name not in ("friendbot", "accounts", "order_book") and "paths" not in name:
+            assert requests.get(address).status_code == 200, name
 
 
 def memos() -> Iterator[tuple[Any, dict[str, str]]]:

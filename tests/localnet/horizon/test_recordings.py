@@ -32,7 +32,7 @@ from tools.localnet.horizon.operations import operation_record
 from tools.localnet.horizon.trades import trade_record
 from tools.localnet.horizon.transactions import transaction_record
 from tools.localnet.node import transaction
-from tools.localnet.record import record, record_ledger
+from tools.localnet.record import Chapter, record, record_ledger
 
 
 class Ledger:
@@ -47,7 +47,7 @@ class Ledger:
             self.state.commit(first)
             for sequence in range(1, self.state.header.ledger_seq):
                 self.db.execute(
-                    "INSERT INTO ledger SELECT ?, '', '', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 19, x''", [sequence]
+                    "INSERT INTO ledger SELECT ?, '', '', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 19, x'', 0, 0", [sequence]
                 )
             record_ledger(self.db, self.state.header, 0, 0, 0, 0)
 
@@ -55,7 +55,7 @@ class Ledger:
         envelopes = [Envelope.decode(one["envelope"], self.network) for one in ledger["applied"]]
         closed = close(self.state, envelopes, ledger["header"]["close_time"], PROTOCOL_19)
         with transaction(self.db):
-            record(self.db, closed)
+            record(self.db, Chapter(closed))
             self.state.commit(closed.changes)
 
     def rows(self, sql: str) -> list[Any]:

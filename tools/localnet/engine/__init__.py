@@ -12,17 +12,19 @@ this:
     envelope = Envelope.decode(base64_text, network_id(passphrase))    # raises Undecodable
     admission = admit(state, envelope, now, queue, rules)    # state and queue stay as they are
     if admission.status == "PENDING":
+        queue.evict(admission.evicted)
         queue.add(envelope)
 
     batch = queue.nominate(state, close_time, rules)    # what is still valid, in an order that may be applied
-    closed = close(state, batch, close_time, rules)    # state stays as it is
+    cost = price(state.header, batch, queue.scarce)    # what an operation costs where room was scarce
+    closed = close(state, batch, close_time, rules, cost)    # state stays as it is
     state.commit(closed.changes)    # to the store, then to memory
     queue.closed(batch, rules)
 
 * `Envelope`: `.xdr` bytes, `.base64`, `.hash` bytes, `.source`, `.sequence`, `.fee_source`, `.fee_bid`,
   `.transaction` (`.operations`, `.memo`, `.preconditions`, `.signatures`, `.hash`), `.fee_bump` or None.
 * `Admission`: `.status` "PENDING" | "ERROR" | "DUPLICATE" | "TRY_AGAIN_LATER", `.result` TransactionResult
-  XDR bytes or None.
+  XDR bytes or None, `.evicted` who leaves the queue for it, `.outbid` whether it was refused for its bid alone.
 * `Closed`: `.header` Header, `.transactions` tuple of Applied, `.changes` of the whole ledger (header
   included).
 * `Applied`: `.envelope`, `.result` TransactionResult XDR bytes, `.successful`, `.fee_charged`,
@@ -34,6 +36,7 @@ this:
 * `State`: `.header`, `.account(G)`, `.trust_line(G, asset)`, `.offer(id)`, `.data(G, name)`,
   `.claimable_balance(hex)`, `.owned_by(G)`, `.book(selling, buying)` best first, `.pairs()`, iteration over
   all entries, `.state_hash()`.
+* `Crowd`: strangers who bid for whole ledgers; `admit`, `nominate` and `price` take one.
 * `Rules`: `PROTOCOL_19` (the recordings) or `TODAY`; what differs is in docs/localnet.md.
 
 "RULES 3" in this package is section 3 of the rules that come with the recordings (RULES.md beside them).
@@ -63,6 +66,7 @@ from tools.localnet.engine.entries import (
 )
 from tools.localnet.engine.envelope import Envelope, Operation, Transaction, Undecodable, network_id
 from tools.localnet.engine.genesis import genesis, root_keypair
+from tools.localnet.engine.market import NOBODY, Crowd, price
 from tools.localnet.engine.queue import Queue
 from tools.localnet.engine.rules import PROTOCOL_19, TODAY, Rules
 from tools.localnet.engine.state import State, Store
@@ -70,6 +74,7 @@ from tools.localnet.engine.storage import SqliteStore
 
 __all__ = [
     "NATIVE",
+    "NOBODY",
     "PROTOCOL_19",
     "TODAY",
     "Account",
@@ -82,6 +87,7 @@ __all__ = [
     "ClaimableBalance",
     "Claimant",
     "Closed",
+    "Crowd",
     "DataEntry",
     "Entry",
     "Envelope",
@@ -103,5 +109,6 @@ __all__ = [
     "close",
     "genesis",
     "network_id",
+    "price",
     "root_keypair",
 ]

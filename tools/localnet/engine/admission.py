@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal
 
 from stellar_sdk.xdr import TransactionResultCode
@@ -10,6 +11,7 @@ from stellar_sdk.xdr import TransactionResultCode
 from tools.localnet.engine.entries import MAX
 from tools.localnet.engine.envelope import Envelope
 from tools.localnet.engine.holdings import available_lumens
+from tools.localnet.engine.market import NOBODY, QUEUE_LEDGERS, Crowd, better_fee, rate
 from tools.localnet.engine.queue import Queue
 from tools.localnet.engine.results import outer_result
 from tools.localnet.engine.rules import TODAY, Rules
@@ -28,16 +30,23 @@ REPLACEMENT_FACTOR = 10
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """`result` is the TransactionResult's XDR where the status is ERROR."""
+    """`result` is the TransactionResult's XDR where the status is ERROR.
+
+    evicted: who has to leave the queue for this one. outbid: refused for its bid alone; it is to be banned.
+    """
 
     status: Status
     result: bytes | None = None
+    evicted: tuple[Envelope, ...] = ()
+    outbid: bool = False
 
 
 TRY_AGAIN_LATER = Admission("TRY_AGAIN_LATER")
 
 
-def admit(state: State, envelope: Envelope, now: int, queue: Queue, rules: Rules = TODAY) -> Admission:
+def admit(
+    state: State, envelope: Envelope, now: int, queue: Queue, rules: Rules = TODAY, crowd: Crowd = NOBODY
+) -> Admission:
     """Judge an envelope against the last closed ledger and what waits. `now` is in Unix seconds."""
     if queue.is_banned(envelope):
         return TRY_AGAIN_LATER
@@ -48,6 +57,9 @@ def admit(state: State, envelope: Envelope, now: int, queue: Queue, rules: Rules
         if answer is not None:
             return answer
     replaced = same if envelope.fee_bump is not None else None
+    evicted, outbid = _place(state, envelope, queue, replaced, crowd)
+    if outbid is not None:
+        return Admission("ERROR", outer_result(outbid, Code.txINSUFFICIENT_FEE), outbid=True)
     sequence = _sequence_before(waiting, replaced)
     refused = error_of(state, envelope, _moment(state, now), rules, sequence)
     if refused is not None:
@@ -55,7 +67,30 @@ def admit(state: State, envelope: Envelope, now: int, queue: Queue, rules: Rules
     if not _affordable(state, envelope, queue, replaced):
         fee = min_fee(state.header, envelope.operations_charged)
         return Admission("ERROR", outer_result(fee, Code.txINSUFFICIENT_BALANCE))
-    return Admission("PENDING")
+    return Admission("PENDING", evicted=tuple(evicted))
+
+
+def _place(
+    state: State, envelope: Envelope, queue: Queue, replaced: Envelope | None, crowd: Crowd
+) -> tuple[list[Envelope], int | None]:
+    """Who has to go for this envelope to wait; or the fee that it would take, where its bid is too low."""
+    bid, least = rate(envelope), max(queue.evicted, Fraction(crowd.bid if crowd.at_the_door else 0))
+    if least and bid <= least:
+        return [], better_fee(least, envelope)
+    size = len(envelope.transaction.operations)
+    over = queue.operations + size - QUEUE_LEDGERS * state.header.max_tx_set_size
+    over -= len(replaced.transaction.operations) if replaced else 0
+    going: list[Envelope] = []
+    for other in queue.cheapest() if over > 0 else ():
+        if other is replaced or other.source == envelope.source:
+            continue
+        if rate(other) >= bid:
+            return [], better_fee(rate(other), envelope)
+        going.append(other)
+        over -= len(other.transaction.operations)
+        if over <= 0:
+            return going, None
+    return [], None
 
 
 def _behind_one(waiting: list[Envelope], same: Envelope | None, envelope: Envelope) -> Admission | None:

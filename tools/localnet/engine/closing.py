@@ -28,7 +28,7 @@ from tools.localnet.engine.signatures import SignatureCheck
 from tools.localnet.engine.signers import Type, signer_parts
 from tools.localnet.engine.state import State
 from tools.localnet.engine.step import Step
-from tools.localnet.engine.validity import Moment, Reached, check_signature, judge, min_fee
+from tools.localnet.engine.validity import Moment, Reached, check_signature, judge
 
 Code = TransactionResultCode
 
@@ -70,23 +70,37 @@ class _Outcome:
     operations: tuple[AppliedOperation, ...] = ()
 
 
-def close(state: State, envelopes: Sequence[Envelope], close_time: int, rules: Rules = TODAY) -> Closed:
-    """Apply envelopes in the order given on top of the state, which stays as it is."""
+def close(
+    state: State,
+    envelopes: Sequence[Envelope],
+    close_time: int,
+    rules: Rules = TODAY,
+    price: int | None = None,
+    max_tx_set_size: int | None = None,
+) -> Closed:
+    """Apply envelopes in the order given on top of the state, which stays as it is.
+
+    price: stroops for an operation where room was scarce, None for the header's base fee. max_tx_set_size: how
+    many operations a ledger holds from the next one on, None for as many as now.
+    """
     start = state.savepoint()
     try:
         last = state.header
         opened = replace(last, ledger_seq=last.ledger_seq + 1, close_time=close_time, previous_hash=last.hash, hash=b"")
         state.put(opened)
-        fees = [_charge(state, envelope) for envelope in envelopes]
+        cost = last.base_fee if price is None else price
+        fees = [_charge(state, envelope, cost) for envelope in envelopes]
         state.put(replace(opened, fee_pool=opened.fee_pool + sum(fee for fee, _ in fees)))
         last_sequences: dict[str, int] = {}
         for one in envelopes:
             last_sequences[one.source] = max(one.sequence, last_sequences.get(one.source, 0))
         applied = tuple(
-            _apply(state, envelope, fee, fee_changes, last_sequences, rules)
+            _apply(state, envelope, fee, fee_changes, last_sequences, rules, cost)
             for envelope, (fee, fee_changes) in zip(envelopes, fees, strict=True)
         )
-        header = replace(state.header, hash=_hash(state.header, applied))
+        size = last.max_tx_set_size if max_tx_set_size is None else max_tx_set_size
+        header = replace(state.header, max_tx_set_size=size)
+        header = replace(header, hash=_hash(header, applied))
         state.put(header)
         return Closed(header, applied, state.changes_since(start))
     finally:
@@ -101,13 +115,13 @@ def _hash(header: Header, applied: Sequence[Applied]) -> bytes:
     return digest.digest()
 
 
-def _charge(state: State, envelope: Envelope) -> tuple[int, Changes]:
-    """Take the fee. Without congestion a bid pays the base fee; an account that has less pays what it has."""
+def _charge(state: State, envelope: Envelope, price: int) -> tuple[int, Changes]:
+    """Take the fee: the price of the ledger, at most the bid; an account that has less pays what it has."""
     payer = state.account(envelope.fee_source)
     if payer is None:
         return 0, NO_CHANGES
     before = state.savepoint()
-    fee = min(envelope.fee_bid, min_fee(state.header, envelope.operations_charged), payer.balance)
+    fee = min(envelope.fee_bid, price * max(1, envelope.operations_charged), payer.balance)
     state.put(replace(payer, balance=payer.balance - fee))
     return fee, state.changes_since(before)
 
@@ -119,10 +133,10 @@ def _apply(
     fee_changes: Changes,
     last_sequences: Mapping[str, int],
     rules: Rules,
+    price: int,
 ) -> Applied:
     outcome = _run(state, envelope, last_sequences)
-    header = state.header
-    inner_fee = min(envelope.transaction.fee, min_fee(header, len(envelope.transaction.operations)))
+    inner_fee = min(envelope.transaction.fee, price * max(1, len(envelope.transaction.operations)))
     results = [one.result for one in outcome.operations]
     return Applied(
         envelope=envelope,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
 
 from tools.localnet.engine.envelope import Envelope
+from tools.localnet.engine.market import NOBODY, PENDING_LEDGERS, Crowd, rate
 from tools.localnet.engine.rules import TODAY, Rules
 from tools.localnet.engine.state import State
 from tools.localnet.engine.submission import error_of
@@ -21,7 +23,12 @@ class Queue:
         self._sequences: dict[str, list[int]] = {}
         self._bids: Counter[str] = Counter()
         self._dropped: list[Envelope] = []
-        self._banned: deque[frozenset[bytes]] = deque(maxlen=BAN_LEDGERS)
+        self._banned: deque[set[bytes]] = deque([set()], maxlen=BAN_LEDGERS)
+        self._age: Counter[tuple[str, int]] = Counter()
+        self.scarce = False
+        """Whether the last nomination left something out for want of room."""
+        self.evicted = Fraction(0)
+        """The best rate that had to go since the last close: what comes now must bid more."""
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -40,6 +47,29 @@ class Queue:
     def is_banned(self, envelope: Envelope) -> bool:
         return any(envelope.xdr in banned for banned in self._banned)
 
+    def ban(self, envelope: Envelope) -> None:
+        self._banned[-1].add(envelope.xdr)
+
+    @property
+    def operations(self) -> int:
+        """How many operations wait."""
+        return sum(len(one.transaction.operations) for one in self._waiting.values())
+
+    def cheapest(self) -> list[Envelope]:
+        """What waits, the lowest rate first and of equal ones the youngest: who has to go first."""
+        youngest = list(self._waiting.values())
+        youngest.reverse()
+        return sorted(youngest, key=rate)
+
+    def evict(self, envelopes: Iterable[Envelope]) -> None:
+        """Somebody bid more: they go, with what follows them from the same source, and are not taken back soon."""
+        for envelope in envelopes:
+            self.evicted = max(self.evicted, rate(envelope))
+            for follower in self.of(envelope.source):
+                if follower.sequence >= envelope.sequence:
+                    self.ban(follower)
+                    self._forget(follower)
+
     def add(self, envelope: Envelope) -> None:
         """Take what `admit` called PENDING; a fee bump takes the place of what it replaces."""
         key = envelope.source, envelope.sequence
@@ -51,18 +81,33 @@ class Queue:
         self._waiting[key] = envelope
         self._bids[envelope.fee_source] += envelope.fee_bid
 
-    def nominate(self, state: State, close_time: int, rules: Rules = TODAY) -> list[Envelope]:
+    def nominate(self, state: State, close_time: int, rules: Rules = TODAY, crowd: Crowd = NOBODY) -> list[Envelope]:
         """What the next ledger takes, in an order to apply it.
 
         What became invalid while it waited is left out, and so is whatever follows it from the same source.
-        A ledger holds `max_tx_set_size` operations; the rest waits on.
+        A ledger holds `max_tx_set_size` operations, which go to the best bids; the rest waits on.
         """
-        header = state.header
-        moment = Moment(header.ledger_seq + 1, close_time, close_time)
-        room = header.max_tx_set_size
+        valid = self._valid(state, close_time, rules)
+        room = state.header.max_tx_set_size
+        taken: set[bytes] = set()
+        left: set[str] = set()
+        self.scarce = False
+        for bid, envelope in _ranked(valid):
+            size = len(envelope.transaction.operations)
+            if envelope.source in left or bid < crowd.bid or size > room:
+                self.scarce |= size > room
+                left.add(envelope.source)
+            else:
+                room -= size
+                taken.add(envelope.xdr)
+        return [one for one in valid if one.xdr in taken]
+
+    def _valid(self, state: State, close_time: int, rules: Rules) -> list[Envelope]:
+        """What may go on waiting or be taken, in the order of its arrival; the rest is to be dropped."""
+        moment = Moment(state.header.ledger_seq + 1, close_time, close_time)
         reached: dict[str, int] = {}
         broken: set[str] = set()
-        batch: list[Envelope] = []
+        valid: list[Envelope] = []
         self._dropped = []
         for envelope in self._waiting.values():
             source = envelope.source
@@ -70,12 +115,9 @@ class Queue:
                 broken.add(source)
                 self._dropped.append(envelope)
                 continue
-            room -= len(envelope.transaction.operations)
-            if room < 0:
-                break
             reached[source] = envelope.sequence
-            batch.append(envelope)
-        return batch
+            valid.append(envelope)
+        return valid
 
     def closed(self, batch: Sequence[Envelope], rules: Rules = TODAY) -> None:
         """A ledger closed with this batch: forget it, what can no longer follow it, and what was left out."""
@@ -86,17 +128,36 @@ class Queue:
             for sequence in list(self._sequences.get(source, ())):
                 if sequence <= highest:
                     self._forget(self._waiting[source, sequence])
-        for envelope in self._dropped:
+        stale = [*self._dropped, *self._aged(reached)]
+        for envelope in stale:
             self._forget(envelope)
-        banned = (*batch, *self._dropped) if rules.refuses_applied_again else self._dropped
-        self._banned.append(frozenset(envelope.xdr for envelope in banned))
+        banned = (*batch, *stale) if rules.refuses_applied_again else stale
+        self._banned.append({envelope.xdr for envelope in banned})
         self._dropped = []
+        self.evicted = Fraction(0)
+
+    def _aged(self, reached: dict[str, int]) -> list[Envelope]:
+        """What has waited long enough, now that one more ledger went by. An account that was served starts anew."""
+        for key in self._waiting:
+            self._age[key] = 0 if key[0] in reached else self._age[key] + 1
+        return [one for key, one in self._waiting.items() if self._age[key] >= PENDING_LEDGERS]
 
     def _forget(self, envelope: Envelope) -> None:
         source, sequence = envelope.source, envelope.sequence
         if self._waiting.pop((source, sequence), None) is None:
             return
         self._bids[envelope.fee_source] -= envelope.fee_bid
+        del self._age[source, sequence]
         self._sequences[source].remove(sequence)
         if not self._sequences[source]:
             del self._sequences[source]
+
+
+def _ranked(valid: Iterable[Envelope]) -> list[tuple[Fraction, Envelope]]:
+    """Best bids first, equal ones in the order of their arrival. Nobody ranks before what he must follow."""
+    least: dict[str, Fraction] = {}
+    ranked: list[tuple[Fraction, Envelope]] = []
+    for envelope in valid:
+        least[envelope.source] = min(rate(envelope), least.get(envelope.source, rate(envelope)))
+        ranked.append((least[envelope.source], envelope))
+    return sorted(ranked, key=lambda one: one[0], reverse=True)

@@ -113,18 +113,19 @@ _BY_ASSET = Collection("SELECT account FROM line", text_key("account"), _row_rec
 
 async def accounts(request: Request) -> Response:
     """Exactly one filter. Localnet has no sponsored accounts and no pools: those pages are empty."""
+    signer = account_param(request, "signer")
+    account_param(request, "sponsor")
+    if request.query_params.get("asset"):
+        asset = parse_asset(request.query_params["asset"], "asset")
+        if asset == NATIVE:
+            raise bad_field("asset", "you can't filter by asset: native")
     given = [name for name in _FILTERS if request.query_params.get(name)]
     if len(given) != 1:
         raise Problem("invalid_accounts_params")
-    text = request.query_params[given[0]]
     if given[0] == "asset":
-        asset = parse_asset(text, "asset")
-        if asset == NATIVE:
-            raise bad_field("asset", "native is held by every account and is no filter")
         return await _BY_ASSET.respond(request, ("asset = ?", [asset]))
     if given[0] == "signer":
-        return await _BY_SIGNER.respond(request, ("signer = ?", [text]))
-    account_param(request, "sponsor")
+        return await _BY_SIGNER.respond(request, ("signer = ?", [signer]))
     return await _BY_SIGNER.respond(request, ("0", ()))
 
 

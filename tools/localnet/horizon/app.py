@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -29,29 +31,44 @@ from tools.localnet.horizon import (
     trades,
     transactions,
 )
+from tools.localnet.horizon.collection import view_of
 from tools.localnet.horizon.problem import Problem
 from tools.localnet.horizon.quota import Quota
+from tools.localnet.horizon.stream import wants_stream
 from tools.localnet.replica import Replica
 from tools.localnet.view import View
 
-GET = {
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+# Answered from the ledger as it stands: Horizon says in a header which ledger that is.
+STATE = {
+    "/accounts": accounts.accounts,
+    "/accounts/{account}": accounts.account,
+    "/accounts/{account}/offers": offers.account_offers,
+    "/accounts/{account}/data/{name:path}": accounts.account_data,
+    "/offers": offers.offers,
+    "/offers/{offer}": offers.offer,
+    "/order_book": order_book.order_book,
+    "/assets": assets.assets,
+    "/claimable_balances": claimable_balances.claimable_balances,
+    "/claimable_balances/{balance}": claimable_balances.claimable_balance,
+    "/paths": paths.strict_receive_paths,
+    "/paths/strict-receive": paths.strict_receive_paths,
+    "/paths/strict-send": paths.strict_send_paths,
+    "/liquidity_pools": root.liquidity_pools,
+    "/liquidity_pools/{pool:path}": root.not_found,
+}
+HISTORY = {
     "/": root.root,
     "/health": root.health,
     "/fee_stats": fee_stats.fee_stats,
     "/friendbot": friendbot.friendbot,
-    "/accounts": accounts.accounts,
-    "/accounts/{account}": accounts.account,
-    "/accounts/{account}/offers": offers.account_offers,
     "/accounts/{account}/transactions": transactions.account_transactions,
     "/accounts/{account}/operations": operations.account_operations,
     "/accounts/{account}/payments": operations.account_payments,
     "/accounts/{account}/effects": effects.account_effects,
     "/accounts/{account}/trades": trades.account_trades,
-    "/accounts/{account}/data/{name:path}": accounts.account_data,
-    "/offers": offers.offers,
-    "/offers/{offer}": offers.offer,
     "/offers/{offer}/trades": trades.offer_trades,
-    "/order_book": order_book.order_book,
     "/ledgers": ledgers.ledgers,
     "/ledgers/{ledger}": ledgers.ledger,
     "/ledgers/{ledger}/transactions": transactions.ledger_transactions,
@@ -70,16 +87,8 @@ GET = {
     "/effects": effects.effects,
     "/trades": trades.trades,
     "/trade_aggregations": trade_aggregations.trade_aggregations,
-    "/assets": assets.assets,
-    "/claimable_balances": claimable_balances.claimable_balances,
-    "/claimable_balances/{balance}": claimable_balances.claimable_balance,
     "/claimable_balances/{balance}/transactions": transactions.balance_transactions,
     "/claimable_balances/{balance}/operations": operations.balance_operations,
-    "/paths": paths.strict_receive_paths,
-    "/paths/strict-receive": paths.strict_receive_paths,
-    "/paths/strict-send": paths.strict_send_paths,
-    "/liquidity_pools": root.liquidity_pools,
-    "/liquidity_pools/{pool:path}": root.not_found,
 }
 POST = {
     "/transactions": submit.post_transaction,
@@ -88,6 +97,8 @@ POST = {
     "/localnet/close": control.close_ledger,
     "/localnet/forget": control.forget,
     "/localnet/lag": control.lag,
+    "/localnet/surge": control.surge,
+    "/localnet/foreign": control.foreign,
 }
 
 
@@ -101,7 +112,8 @@ def application(
 ) -> ASGIApp:
     """The whole server at one address. `replica`: the late view of the same ledger, wherever it is served."""
     routes = [Route(path, endpoint, methods=["POST"]) for path, endpoint in POST.items()]
-    routes += [Route(path, endpoint, methods=["GET"]) for path, endpoint in GET.items()]
+    routes += [Route(path, endpoint, methods=["GET"]) for path, endpoint in HISTORY.items()]
+    routes += [Route(path, _of_state(endpoint), methods=["GET"]) for path, endpoint in STATE.items()]
     app = Starlette(
         routes=routes,
         exception_handlers={Problem: _problem, HTTPException: _http_exception, Exception: _failure},
@@ -112,7 +124,22 @@ def application(
     app.state.submit_seconds = submit_seconds
     app.state.friendbot = bank
     app.state.replica = replica
-    return FaultyServer(Quota(app, view, requests_per_hour), faults)
+    return FaultyServer(Quota(app, requests_per_hour), faults)
+
+
+def _of_state(endpoint: Endpoint) -> Endpoint:
+    """An endpoint whose every answer, refusals too, says in a header of which ledger it is. Streams do not."""
+
+    async def dated(request: Request) -> Response:
+        try:
+            found = await endpoint(request)
+        except Problem as problem:
+            found = problem.response()
+        if not wants_stream(request):
+            found.headers["Latest-Ledger"] = str(view_of(request).header.ledger_seq)
+        return found
+
+    return dated
 
 
 async def _problem(_request: Request, problem: Exception) -> Response:

@@ -9,7 +9,15 @@ from stellar_sdk import xdr
 
 from tools.localnet.engine.assets import asset_from_xdr
 from tools.localnet.horizon.address import is_account
-from tools.localnet.horizon.problem import Problem, bad_field
+from tools.localnet.horizon.problem import (
+    ACCOUNT,
+    ASSET,
+    ASSET_CODE,
+    ASSET_TYPE,
+    MISSING,
+    REQUIRED,
+    bad_field,
+)
 
 NATIVE = "native"
 _CODE = re.compile(r"[A-Za-z0-9]{1,12}\Z", re.ASCII)
@@ -46,13 +54,22 @@ def parse_asset(text: str, field: str) -> str:
         return NATIVE
     code, _, issuer = text.partition(":")
     if not _CODE.match(code) or not is_account(issuer):
-        raise bad_field(field, 'an asset is "native" or CODE:ISSUER, the code 1 to 12 letters or digits')
+        raise bad_field(field, ASSET)
     return text
 
 
 def parse_assets(text: str, field: str) -> list[str]:
     """A list with commas, as the path endpoints take it."""
-    return [parse_asset(one.strip(), field) for one in text.split(",") if one.strip()]
+    return [_listed(one.strip(), field) for one in text.split(",") if one.strip()]
+
+
+def _listed(text: str, field: str) -> str:
+    code, _, issuer = text.partition(":")
+    if text == NATIVE or (_CODE.match(code) and is_account(issuer)):
+        return text
+    part = "issuer" if _CODE.match(code) else "asset code"
+    which = f", it contains an invalid {part}" if text.count(":") == 1 else ""
+    raise bad_field(field, f"{text} is not a valid asset{which}")
 
 
 def read_asset(request: Request, prefix: str) -> str | None:
@@ -65,15 +82,17 @@ def read_asset(request: Request, prefix: str) -> str | None:
         return NATIVE
     code, issuer = query.get(f"{prefix}asset_code", ""), query.get(f"{prefix}asset_issuer", "")
     if kind not in ("credit_alphanum4", "credit_alphanum12"):
-        raise bad_field(f"{prefix}asset_type", "native, credit_alphanum4 or credit_alphanum12")
-    asset = parse_asset(f"{code}:{issuer}", f"{prefix}asset_code")
-    if asset_type(asset) != kind:
-        raise bad_field(f"{prefix}asset_code", f"this code is not of type {kind}")
+        raise bad_field(f"{prefix}asset_type", ASSET_TYPE)
+    if not is_account(issuer):
+        raise bad_field(f"{prefix}asset_issuer", ACCOUNT if issuer else MISSING)
+    asset = f"{code}:{issuer}"
+    if not _CODE.match(code) or asset_type(asset) != kind:
+        raise bad_field(f"{prefix}asset_code", ASSET_CODE)
     return asset
 
 
-def require_asset(request: Request, prefix: str, kind: str = "bad_request") -> str:
+def require_asset(request: Request, prefix: str) -> str:
     asset = read_asset(request, prefix)
     if asset is None:
-        raise Problem(kind, {"invalid_field": f"{prefix}asset_type", "reason": "missing"})
+        raise bad_field(f"{prefix}asset_type", REQUIRED)
     return asset

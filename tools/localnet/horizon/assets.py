@@ -9,11 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tools.localnet.engine import Asset
+from tools.localnet.horizon.address import is_account
 from tools.localnet.horizon.amount import coins
 from tools.localnet.horizon.asset import asset_fields, asset_type
 from tools.localnet.horizon.collection import Collection, Condition
 from tools.localnet.horizon.page import Key
-from tools.localnet.horizon.party import account_param
 from tools.localnet.horizon.problem import bad_field
 from tools.localnet.view import View
 
@@ -68,15 +68,18 @@ def _read_token(text: str) -> tuple[str, str]:
     return code, issuer
 
 
-_ASSETS = Collection(_SELECT, Key(("code", "issuer"), _read_token), asset_record, streams=False)
+_KEY = Key(("code", "issuer"), _read_token, "the cursor is not a valid paging_token")
+_ASSETS = Collection(_SELECT, _KEY, asset_record, streams=False)
 
 
 async def assets(request: Request) -> Response:
     where: list[Condition] = []
     if code := request.query_params.get("asset_code"):
         if not _CODE.match(code):
-            raise bad_field("asset_code", "an asset code has 1 to 12 letters or digits")
+            raise bad_field("asset_code", f"{code} is not a valid asset code")
         where.append(("code = ?", [code]))
-    if issuer := account_param(request, "asset_issuer"):
+    if issuer := request.query_params.get("asset_issuer"):
+        if not is_account(issuer):
+            raise bad_field("asset_issuer", f"{issuer} is not a valid asset issuer")
         where.append(("issuer = ?", [issuer]))
     return await _ASSETS.respond(request, *where)

@@ -58,10 +58,13 @@ def _read_token(text: str) -> tuple[int, str]:
 
 # Driven by the claimant's own index (a CROSS JOIN keeps its order): a committee asks for this at every close.
 _SELECT_OF_CLAIMANT = "SELECT balance.id FROM claimant AS taken CROSS JOIN balance ON balance.id = taken.balance"
+_WRONG = "The first part should be a number higher than 0 and the second part should be a valid claimable balance ID"
 _OF_CLAIMANT = Collection(
-    _SELECT_OF_CLAIMANT, Key(("taken.modified", "taken.balance"), _read_token), _row_record, streams=False
+    _SELECT_OF_CLAIMANT, Key(("taken.modified", "taken.balance"), _read_token, _WRONG), _row_record, streams=False
 )
-_BALANCES = Collection("SELECT id FROM balance", Key(("modified", "id"), _read_token), _row_record, streams=False)
+_BALANCES = Collection(
+    "SELECT id FROM balance", Key(("modified", "id"), _read_token, _WRONG), _row_record, streams=False
+)
 
 
 async def claimable_balances(request: Request) -> Response:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from tools.localnet.horizon.answer import answer, origin
 from tools.localnet.horizon.page import Key, Page, page_document, position, read_cursor, read_page
-from tools.localnet.horizon.problem import Problem
+from tools.localnet.horizon.problem import Problem, bad_field
 from tools.localnet.horizon.stream import stream_page, stream_records, wants_stream
 from tools.localnet.horizon.toid import toid
 from tools.localnet.view import View
@@ -83,5 +83,14 @@ def view_of(request: Request) -> View:
     return view
 
 
+_WORDS = {
+    **dict.fromkeys(("1", "t", "T", "TRUE", "true", "True", "on"), True),
+    **dict.fromkeys(("", "0", "f", "F", "FALSE", "false", "False"), False),
+}
+
+
 def truth(request: Request, name: str) -> bool:
-    return request.query_params.get(name, "").lower() == "true"
+    try:
+        return _WORDS[request.query_params.get(name, "")]
+    except KeyError:
+        raise bad_field(name, "Filter should be true or false") from None

@@ -5,9 +5,13 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tools.localnet.engine import Crowd
+from tools.localnet.foreign import KINDS
+from tools.localnet.foreign import foreign as made
 from tools.localnet.horizon.answer import answer
-from tools.localnet.horizon.collection import view_of
+from tools.localnet.horizon.collection import truth, view_of
 from tools.localnet.horizon.page import whole
+from tools.localnet.horizon.party import account_param
 from tools.localnet.horizon.problem import bad_field
 
 _MAX_SECONDS = 10**10
@@ -29,6 +33,28 @@ async def lag(request: Request) -> Response:
     return answer({"lag": ledgers, "replica_latest_ledger": replica.header.ledger_seq})
 
 
+async def surge(request: Request) -> Response:
+    """`POST /localnet/surge?bid=STROOPS&door=true&capacity=N`: strangers bid so much for every operation's room.
+
+    bid 0: they leave. door: they fill the queue too. capacity: operations that a ledger holds from now on.
+    """
+    node = view_of(request).node
+    if request.query_params.get("capacity"):
+        node.capacity = max(1, _number(request, "capacity"))
+    node.surge(Crowd(_number(request, "bid"), truth(request, "door")))
+    return answer({"bid": node.crowd.bid, "waiting": len(node.queue)})
+
+
+async def foreign(request: Request) -> Response:
+    """`POST /localnet/foreign?account=G…&kind=KIND`: the next ledger has a stranger's operation about the account."""
+    node, account, kind = view_of(request).node, account_param(request, "account"), request.query_params.get("kind")
+    if account is None or kind not in KINDS:
+        raise bad_field("account" if account is None else "kind", f"an account and one of {', '.join(KINDS)}")
+    number = (node.header.ledger_seq << 12) + len(node.foreign) + 1
+    node.foreign.append(made(kind, account, node.passphrase, number))
+    return answer({"hash": node.foreign[-1].hash.hex()})
+
+
 async def close_ledger(request: Request) -> Response:
     """`POST /localnet/close`: close a ledger, after setting its clock on by `advance` or to `close_time`."""
     node = view_of(request).node
@@ -46,7 +72,7 @@ def _number(request: Request, name: str) -> int:
     try:
         return whole(request.query_params.get(name, ""))
     except ValueError:
-        raise bad_field(name, "a whole number of ledgers") from None
+        raise bad_field(name, "a whole number") from None
 
 
 def _seconds(request: Request, name: str) -> int | None:

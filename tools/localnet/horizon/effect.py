@@ -157,25 +157,21 @@ def _set_options(done: Done) -> Effects:
         "med_threshold": op.med_threshold,
         "high_threshold": op.high_threshold,
     }
-    if given := {name: level.uint32 for name, level in levels.items() if level is not None}:
-        yield Effect(done.source, "account_thresholds_updated", given)
+    if any(level is not None for level in levels.values()):
+        told = {name: level.uint32 if level is not None else 0 for name, level in levels.items()}
+        yield Effect(done.source, "account_thresholds_updated", told)
     on, off = (bits.uint32 if bits else 0 for bits in (op.set_flags, op.clear_flags))
-    if flags := _flags(_ACCOUNT_FLAGS, on, off):
-        yield Effect(done.source, "account_flags_updated", flags)
+    if on | off:
+        yield Effect(done.source, "account_flags_updated", _flags(_ACCOUNT_FLAGS, on, off))
     if op.inflation_dest is not None:
         yield Effect(done.source, "account_inflation_destination_updated", {})
     change = done.change("account", done.source)
     yield from _signers(done.source, change.before, change.after)
 
 
-_ACCOUNT_FLAGS = {
-    1: "auth_required_flag",
-    2: "auth_revocable_flag",
-    4: "auth_immutable_flag",
-    8: "auth_clawback_enabled_flag",
-}
-# Horizon's own spelling of the second
-_LINE_FLAGS = {1: "authorized_flag", 2: "authorized_to_maintain_liabilites_flag", 4: "clawback_enabled_flag"}
+# Horizon tells of these alone: it reads the others by names other than those it wrote them by.
+_ACCOUNT_FLAGS = {1: "auth_required_flag"}
+_LINE_FLAGS = {1: "authorized_flag", 4: "clawback_enabled_flag"}
 
 
 def _flags(names: dict[int, str], switched_on: int, switched_off: int) -> dict[str, bool]:
@@ -232,7 +228,7 @@ def _allow_trust(done: Done) -> Effects:
     op = done.body.allow_trust_op
     fields = {"trustor": account_from_xdr(op.trustor), **asset_fields(allow_trust_asset(op, done.source))}
     name, on, off = _AUTHORIZE[op.authorize.uint32]
-    yield Effect(done.source, name, fields)
+    yield Effect(done.source, name, {one: text for one, text in fields.items() if one != "asset_issuer"})
     yield Effect(done.source, "trustline_flags_updated", fields | _flags(_LINE_FLAGS, on, off))
 
 
@@ -278,7 +274,7 @@ def _balances(done: Done) -> Iterator[tuple[ClaimableBalance, dict[str, Any], di
 
 def _create_balance(done: Done) -> Effects:
     for entry, named, worth in _balances(done):
-        yield Effect(done.source, "claimable_balance_created", worth | _clawback_flag(entry))
+        yield Effect(done.source, "claimable_balance_created", worth)
         # the predicates as they were asked for: in the entry, relative times are absolute
         for one in done.body.create_claimable_balance_op.claimants:
             fields = {**worth, "predicate": xdr_predicate(one.v0.predicate)}
@@ -289,7 +285,7 @@ def _create_balance(done: Done) -> Effects:
 
 def _claim_balance(done: Done) -> Effects:
     for entry, named, worth in _balances(done):
-        yield Effect(done.source, "claimable_balance_claimed", worth | _clawback_flag(entry))
+        yield Effect(done.source, "claimable_balance_claimed", worth)
         yield _moved("account_credited", done.source, str(entry.asset), entry.amount)
         yield _no_longer_sponsored(done, entry, named)
 
@@ -299,10 +295,6 @@ def _clawback_balance(done: Done) -> Effects:
         yield Effect(done.source, "claimable_balance_clawed_back", named)
         yield _moved("account_credited", done.source, str(entry.asset), entry.amount)
         yield _no_longer_sponsored(done, entry, named)
-
-
-def _clawback_flag(entry: ClaimableBalance) -> dict[str, bool]:
-    return {"claimable_balance_clawback_enabled_flag": True} if entry.clawback_enabled else {}
 
 
 def _no_longer_sponsored(done: Done, entry: ClaimableBalance, named: dict[str, Any]) -> Effect:

@@ -9,14 +9,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tools.localnet.horizon.answer import link
-from tools.localnet.horizon.collection import Collection, view_of
+from tools.localnet.horizon.collection import Collection
 from tools.localnet.horizon.effect import NAMES
 from tools.localnet.horizon.ledgers import known_ledger, ledger_range
 from tools.localnet.horizon.moment import moment
 from tools.localnet.horizon.operations import operation_in_address, transaction_range
 from tools.localnet.horizon.page import pair_key
 from tools.localnet.horizon.party import known_account
-from tools.localnet.horizon.problem import Problem
 from tools.localnet.view import View
 
 _SELECT = "SELECT effect.*, ledger.closed_at FROM effect JOIN ledger ON ledger.sequence = effect.id >> 32"
@@ -62,7 +61,6 @@ async def transaction_effects(request: Request) -> Response:
 
 
 async def operation_effects(request: Request) -> Response:
-    number = operation_in_address(request)
-    if view_of(request).db.execute("SELECT 1 FROM operation WHERE id = ?", [number]).fetchone() is None:
-        raise Problem("not_found")
+    """An operation that never was, or is forgotten, has an empty page."""
+    number = operation_in_address(request, "op_id", "Operation ID must be an integer higher than 0")
     return await _EFFECTS.respond(request, ("effect.id = ?", [number]))

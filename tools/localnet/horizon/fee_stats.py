@@ -19,20 +19,24 @@ async def fee_stats(request: Request) -> Response:
     view = view_of(request)
     header = view.header
     since = header.ledger_seq - _LEDGERS
+    # a fee bump pays for one operation more
+    each = "(operations + (inner_hash IS NOT NULL))"
     rows = view.db.execute(
-        "SELECT fee_charged / max(operations, 1) AS charged, fee_bid / max(operations, 1) AS bid "
-        "FROM history WHERE ledger > ?",
+        f"SELECT fee_charged / {each} AS charged, fee_bid / {each} AS bid FROM history WHERE ledger > ?",  # noqa: S608
         [since],
     ).fetchall()
-    (used,) = view.db.execute("SELECT sum(set_operations) FROM ledger WHERE sequence > ?", [since]).fetchone()
-    room = header.max_tx_set_size * min(_LEDGERS, header.ledger_seq)
+    crowds = view.db.execute("SELECT crowd, crowd_bid FROM ledger WHERE sequence > ? AND crowd > 0", [since])
+    strangers = [row["crowd_bid"] for row in crowds for _ in range(row["crowd"])]
+    used, room = view.db.execute(
+        "SELECT sum(set_operations), sum(max_tx_set_size) FROM ledger WHERE sequence > ?", [since]
+    ).fetchone()
     return answer(
         {
             "last_ledger": str(header.ledger_seq),
             "last_ledger_base_fee": str(header.base_fee),
             "ledger_capacity_usage": f"{used / room:.2f}",
-            "fee_charged": _spread([row["charged"] for row in rows] or [header.base_fee]),
-            "max_fee": _spread([row["bid"] for row in rows] or [header.base_fee]),
+            "fee_charged": _spread([row["charged"] for row in rows] + strangers or [header.base_fee]),
+            "max_fee": _spread([row["bid"] for row in rows] + strangers or [header.base_fee]),
         }
     )
 
@@ -40,6 +44,6 @@ async def fee_stats(request: Request) -> Response:
 def _spread(fees: list[int]) -> dict[str, Any]:
     """Stroops for an operation, as text, over transactions."""
     ordered = sorted(fees)
-    named = {f"p{one}": ordered[(len(ordered) - 1) * one // 100] for one in _PERCENTILES}
+    named = {f"p{one}": ordered[-(-len(ordered) * one // 100) - 1] for one in _PERCENTILES}
     ends = {"max": ordered[-1], "min": ordered[0], "mode": Counter(ordered).most_common(1)[0][0]}
     return {name: str(fee) for name, fee in (ends | named).items()}

@@ -78,7 +78,7 @@ def ledger_in_address(request: Request) -> int:
     try:
         return whole(request.path_params["ledger"])
     except ValueError:
-        raise bad_field("ledger_id", "a ledger is named by its sequence number") from None
+        raise bad_field("ledger_id", "Ledger ID must be an integer higher than 0") from None
 
 
 def known_ledger(request: Request) -> int:

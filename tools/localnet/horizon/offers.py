@@ -42,6 +42,8 @@ def _row_record(view: View, row: Any, base: str) -> dict[str, Any]:
     return offer_record(view, found, base)
 
 
+OFFER = "Offer ID must be an integer higher than 0"
+
 _SELECT = "SELECT id FROM offer"
 _OFFERS = Collection(_SELECT, number_key("id"), _row_record, streams=False)
 _ACCOUNT_OFFERS = Collection(_SELECT, number_key("id"), _row_record)
@@ -81,4 +83,4 @@ def offer_in_address(request: Request) -> int:
     try:
         return whole(request.path_params["offer"])
     except ValueError:
-        raise bad_field("offer_id", "an offer is named by its number") from None
+        raise bad_field("offer_id", OFFER) from None

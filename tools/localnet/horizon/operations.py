@@ -49,7 +49,7 @@ def operation_record(_view: View, row: Any, base: str) -> dict[str, Any]:
         "id": token,
         "paging_token": token,
         "transaction_successful": bool(row["successful"]),
-        "type": _NAMES[row["type"]],
+        "type": _NAMES.get(row["type"], "unknown"),
         "type_i": row["type"],
         "created_at": moment(row["closed_at"]),
         "transaction_hash": row["hash"],
@@ -109,11 +109,13 @@ async def operation(request: Request) -> Response:
     return answer(_render(request)(view, row, origin(request)))
 
 
-def operation_in_address(request: Request) -> int:
+def operation_in_address(
+    request: Request, field: str = "id", reason: str = 'schema: error converting value for "id"'
+) -> int:
     try:
         return whole(request.path_params["operation"])
     except ValueError:
-        raise bad_field("id", "an operation is named by its number") from None
+        raise bad_field(field, reason) from None
 
 
 def transaction_range(request: Request) -> tuple[int, int]:
@@ -142,5 +144,5 @@ def _render(request: Request) -> Callable[[View, Any, str], dict[str, Any]]:
     """How the request wants its operations: alone, or each with its transaction."""
     join = request.query_params.get("join")
     if join not in (None, "", "transactions"):
-        raise bad_field("join", 'only "transactions" can be joined')
+        raise bad_field("join", "Accepted values: transactions")
     return _joined_record if join else operation_record

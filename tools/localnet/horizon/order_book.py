@@ -21,16 +21,16 @@ from tools.localnet.horizon.stream import stream_object, wants_stream
 from tools.localnet.view import View
 
 _DEFAULT_LIMIT = 20
-_KIND = "invalid_order_book"
 
 
 async def order_book(request: Request) -> Response:
-    view, limit = view_of(request), read_limit(request, _DEFAULT_LIMIT)
+    view = view_of(request)
     try:
+        limit = read_limit(request, _DEFAULT_LIMIT)
         base = Asset.parse(require_asset(request, "selling_"))
         counter = Asset.parse(require_asset(request, "buying_"))
-    except Problem as found:
-        raise Problem(_KIND, found.extras) from None
+    except Problem:
+        raise Problem("invalid_order_book") from None
 
     def read() -> dict[str, Any]:
         return order_book_document(view, base, counter, limit)

@@ -6,6 +6,7 @@ one or more columns; a token is that key in writing, so a page is one indexed ra
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from tools.localnet.horizon.problem import bad_field
 MAX_LIMIT = 200
 DEFAULT_LIMIT = 10
 _INT64 = 2**63 - 1
+_INTEGER = re.compile(r"[+-]?[0-9]{1,20}\Z")
 
 Token = tuple[Any, ...]
 
@@ -37,17 +39,19 @@ class Key:
     """How a collection is ordered.
 
     columns: SQL columns, unique together. read: cursor text -> their values (ValueError when it is none).
+    wrong: Horizon's words for a cursor that is none.
     """
 
     columns: tuple[str, ...]
     read: Callable[[str], Token]
+    wrong: str = "cursor: invalid value"
 
 
 def read_page(request: Request, default_limit: int = DEFAULT_LIMIT) -> Page:
     query = request.query_params
     order = query.get("order") or "asc"
     if order not in ("asc", "desc"):
-        raise bad_field("order", 'order must be "asc" or "desc"')
+        raise bad_field("order", "order: invalid value")
     return Page(query.get("cursor") or None, order == "desc", read_limit(request, default_limit))
 
 
@@ -55,8 +59,12 @@ def read_limit(request: Request, default: int) -> int:
     text = request.query_params.get("limit")
     if not text:
         return default
-    if not (text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= MAX_LIMIT):
-        raise bad_field("limit", f"limit must be a whole number from 1 to {MAX_LIMIT}")
+    if not _INTEGER.match(text) or abs(int(text)) > _INT64:
+        raise bad_field("limit", "unparseable value")
+    if int(text) <= 0:
+        raise bad_field("limit", "invalid limit: non-positive value provided")
+    if int(text) > MAX_LIMIT:
+        raise bad_field("limit", f"invalid limit: value provided that is over limit max of {MAX_LIMIT}")
     return int(text)
 
 
@@ -90,7 +98,9 @@ def read_cursor(key: Key, cursor: str) -> Token:
     try:
         return key.read(cursor)
     except ValueError:
-        raise bad_field("cursor", "cursor is no paging token of this resource") from None
+        negative = cursor[:1] == "-" and cursor[1:].isascii() and cursor[1:].isdigit()
+        reason = f"the cursor {cursor} is a negative number: " if negative else key.wrong
+        raise bad_field("cursor", reason) from None
 
 
 def position(key: Key, page: Page) -> tuple[str, Sequence[Any]]:

@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from tools.localnet.horizon.address import is_account
 from tools.localnet.horizon.collection import view_of
-from tools.localnet.horizon.problem import Problem, bad_field
+from tools.localnet.horizon.problem import ACCOUNT, Problem, bad_field
 
 _BALANCE = re.compile(r"0{8}([0-9a-f]{64})\Z")
 
@@ -16,7 +16,7 @@ _BALANCE = re.compile(r"0{8}([0-9a-f]{64})\Z")
 def account_in_address(request: Request) -> str:
     account = str(request.path_params["account"])
     if not is_account(account):
-        raise bad_field("account_id", "an account is named by its G… address")
+        raise bad_field("account_id", ACCOUNT)
     return account
 
 
@@ -29,17 +29,18 @@ def known_account(request: Request) -> str:
     return account
 
 
-def balance_in_address(request: Request) -> str:
+def balance_in_address(request: Request, field: str = "id") -> str:
     """The 64 hexadecimal digits behind the type that Horizon writes before them."""
-    found = _BALANCE.match(request.path_params["balance"].lower())
+    text = request.path_params["balance"]
+    found = _BALANCE.match(text.lower())
     if found is None:
-        raise bad_field("id", "a claimable balance is named by 72 hexadecimal digits, the first eight zero")
+        raise bad_field(field, f"{text} does not validate as claimableBalanceID")
     return found[1]
 
 
 def known_balance(request: Request) -> str:
     """A claimable balance that is in what is remembered of history."""
-    balance = balance_in_address(request)
+    balance = balance_in_address(request, "claimable_balance_id")
     past = view_of(request).db.execute("SELECT 1 FROM operation_balance WHERE balance = ? LIMIT 1", [balance])
     if past.fetchone() is None:
         raise Problem("not_found")
@@ -50,5 +51,5 @@ def account_param(request: Request, name: str) -> str | None:
     """An account among the parameters, None when it is not there."""
     account = request.query_params.get(name)
     if account and not is_account(account):
-        raise bad_field(name, "an account is named by its G… address")
+        raise bad_field(name, ACCOUNT)
     return account or None

@@ -13,7 +13,7 @@ from tools.localnet.horizon.answer import answer
 from tools.localnet.horizon.asset import asset_fields, parse_assets, require_asset
 from tools.localnet.horizon.collection import view_of
 from tools.localnet.horizon.party import account_param
-from tools.localnet.horizon.problem import Problem, bad_field
+from tools.localnet.horizon.problem import AMOUNT, REQUIRED, Problem, bad_field
 from tools.localnet.path_finding import Way, ways_receiving, ways_sending
 
 _MAX_ASSETS = 15
@@ -61,21 +61,26 @@ def _amount(request: Request, name: str) -> int:
     try:
         return stroops(request.query_params.get(name, ""))
     except ValueError:
-        raise bad_field(name, "a positive amount with at most seven decimals") from None
+        raise bad_field(name, AMOUNT if request.query_params.get(name) else REQUIRED) from None
 
 
 def _assets(request: Request, state: State, account_name: str, assets_name: str) -> set[Asset]:
     """The assets of the other end: those an account holds, or a list. Exactly one of the two."""
     account, listed = account_param(request, account_name), request.query_params.get(assets_name)
     if (account is None) == (not listed):
-        raise bad_field(account_name, f"give either {account_name} or {assets_name}")
+        side = account_name.partition("_")[0]
+        raise Problem(
+            "bad_request",
+            detail=f"The request requires either a list of {side} assets or a {side} account. "
+            "Both fields cannot be present.",
+        )
     if account is None:
         found = parse_assets(listed or "", assets_name)
         if len(found) > _MAX_ASSETS:
-            raise bad_field(assets_name, f"at most {_MAX_ASSETS} assets")
+            raise bad_field(assets_name, f"list of assets exceeds maximum length of {_MAX_ASSETS}")
         return {Asset.parse(asset) for asset in found}
     if state.account(account) is None:
-        raise Problem("not_found")
+        return set()
     return {NATIVE} | {line.asset for line in state.owned_by(account) if isinstance(line, TrustLine)}
 
 

@@ -1,4 +1,4 @@
-"""The outer shell of every answer: the client's quota, and how far the ledger is."""
+"""The outer shell of every answer: the client's quota."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import time
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tools.localnet.horizon.problem import Problem
-from tools.localnet.view import View
 
 _WINDOW_SECONDS = 3600
 
@@ -15,9 +14,8 @@ _WINDOW_SECONDS = 3600
 class Quota:
     """Counts the requests of an hour for each client's address and says in headers what is left."""
 
-    def __init__(self, app: ASGIApp, view: View, requests_per_hour: int) -> None:
+    def __init__(self, app: ASGIApp, requests_per_hour: int) -> None:
         self.app = app
-        self.view = view
         self.limit = requests_per_hour
         self.used: dict[str, int] = {}
         self.ends = 0.0
@@ -34,8 +32,7 @@ class Quota:
 
         async def send_more(message: Message) -> None:
             if message["type"] == "http.response.start":
-                latest = (b"latest-ledger", str(self.view.header.ledger_seq).encode())
-                message = {**message, "headers": [*message["headers"], *headers, latest]}
+                message = {**message, "headers": [*message["headers"], *headers]}
             await send(message)
 
         if left < 0:

@@ -79,5 +79,5 @@ async def _read_envelope(request: Request, view: View) -> Envelope:
     text = await read_field(request, "tx")
     try:
         return Envelope.decode(text, view.network_id)
-    except Undecodable as found:
-        raise Problem("transaction_malformed", {"envelope_xdr": text, "reason": str(found)}) from None
+    except Undecodable:
+        raise Problem("transaction_malformed", {"envelope_xdr": text}) from None

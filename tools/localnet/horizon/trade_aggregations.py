@@ -29,15 +29,24 @@ Trade = tuple[int, int, int, Fraction]
 
 async def trade_aggregations(request: Request) -> Response:
     page = read_page(request)
-    pair = read_pair(request)
-    if pair is None:
-        raise bad_field("base_asset_type", "missing")
+    for side in ("base", "counter"):
+        if not request.query_params.get(f"{side}_asset_type"):
+            raise bad_field(f"{side}_asset_type", "Missing required field")
+    pair: Any = read_pair(request)
     resolution, offset = _number(request, "resolution", 0), _number(request, "offset", 0)
     start, end = _number(request, "start_time", 0), _number(request, "end_time", 2**62)
     if resolution not in RESOLUTIONS_MS:
-        raise bad_field("resolution", f"one of {', '.join(map(str, RESOLUTIONS_MS))} milliseconds")
+        raise bad_field(
+            "resolution",
+            "illegal or missing resolution. allowed resolutions are: 1 minute (60000), 5 minutes (300000), 15 minutes "
+            "(900000), 1 hour (3600000), 1 day (86400000) and 1 week (604800000)",
+        )
     if offset % _HOUR_MS or offset >= min(resolution, _DAY_MS):
-        raise bad_field("offset", "whole hours, less than the resolution and than a day")
+        raise bad_field(
+            "offset",
+            "illegal or missing offset. offset must be a multiple of an hour, less than or equal to the resolution, "
+            "and less than 24 hours",
+        )
     found = _trades(request, pair, start, end)
     spans = _spans(found, resolution, offset)
     records = list(islice(reversed(list(spans)) if page.descending else spans, page.limit))
@@ -49,7 +58,7 @@ def _number(request: Request, name: str, default: int) -> int:
     try:
         return whole(text) if text else default
     except ValueError:
-        raise bad_field(name, "a whole number of milliseconds") from None
+        raise bad_field(name, f'schema: error converting value for "{name}"') from None
 
 
 def _trades(request: Request, pair: tuple[str, str], start: int, end: int) -> Iterator[Trade]:

@@ -12,7 +12,7 @@ from tools.localnet.horizon.answer import link
 from tools.localnet.horizon.asset import asset_fields, asset_order, read_asset
 from tools.localnet.horizon.collection import Collection, Condition
 from tools.localnet.horizon.moment import moment
-from tools.localnet.horizon.offers import offer_in_address
+from tools.localnet.horizon.offers import OFFER, offer_in_address
 from tools.localnet.horizon.page import pair_key
 from tools.localnet.horizon.party import known_account
 from tools.localnet.horizon.problem import bad_field
@@ -71,7 +71,7 @@ async def trades(request: Request) -> Response:
     where: list[Condition] = list(_of_type(request))
     if offer := request.query_params.get("offer_id"):
         if not (offer.isascii() and offer.isdigit() and len(offer) < 19):
-            raise bad_field("offer_id", "an offer is named by its number")
+            raise bad_field("offer_id", OFFER)
         where.append((_OFFER, [int(offer)] * 2))
     pair = read_pair(request)
     if pair is None:
@@ -94,8 +94,10 @@ def read_pair(request: Request) -> tuple[str, str] | None:
     """The base and counter assets of the request; one needs the other."""
     base, counter = read_asset(request, "base_"), read_asset(request, "counter_")
     if (base is None) != (counter is None):
-        missing = "base_asset_type" if base is None else "counter_asset_type"
-        raise bad_field(missing, "a pair needs both a base and a counter asset")
+        raise bad_field(
+            "base_asset_type,counter_asset_type",
+            "this endpoint supports asset pairs but only one asset supplied",
+        )
     return (base, counter) if base and counter else None
 
 
@@ -103,5 +105,5 @@ def _of_type(request: Request) -> list[Condition]:
     """All trades here are of the order book: there are no pools."""
     kind = request.query_params.get("trade_type") or "all"
     if kind not in _TYPES:
-        raise bad_field("trade_type", f"one of {', '.join(_TYPES)}")
+        raise bad_field("trade_type", "Trade type must be all, orderbook, or liquidity_pool")
     return [("0", ())] if kind == "liquidity_pool" else []

@@ -18,11 +18,11 @@ from tools.localnet.horizon.ledgers import known_ledger, ledger_range
 from tools.localnet.horizon.moment import moment
 from tools.localnet.horizon.page import number_key
 from tools.localnet.horizon.party import known_account, known_balance
-from tools.localnet.horizon.problem import Problem
+from tools.localnet.horizon.problem import Problem, bad_field
 from tools.localnet.horizon.signed import signed_part, source_of
 from tools.localnet.view import View
 
-_HASH = re.compile(r"[0-9a-fA-F]{64}\Z")
+_HASH = re.compile(r"[0-9a-f]{64}\Z")
 _SELECT = "SELECT history.*, ledger.closed_at FROM history JOIN ledger ON ledger.sequence = history.ledger"
 # Driven by the account's own index (a CROSS JOIN keeps its order), so that a page costs the same however long
 # the account's history is.
@@ -35,7 +35,7 @@ _BALANCE = "history.id IN (SELECT id >> 12 << 12 FROM operation_balance WHERE ba
 
 def transaction_record(_view: View, row: Any, base: str, inner: bool = False) -> dict[str, Any]:
     """One transaction. `inner`: looked up by the hash inside a fee bump, which it then goes by."""
-    envelope = xdr.TransactionEnvelope.from_xdr_bytes(row["envelope"])
+    envelope = xdr.TransactionEnvelope.from_xdr_bytes(row["readable"] or row["envelope"])
     bump, signed = envelope.fee_bump, signed_part(envelope)
     tx, source = signed.tx, muxed_fields("account", source_of(signed.tx))
     name = row["inner_hash"] if inner else row["hash"]
@@ -57,6 +57,7 @@ def transaction_record(_view: View, row: Any, base: str, inner: bool = False) ->
         "operation_count": row["operations"],
         "envelope_xdr": base64.b64encode(row["envelope"]).decode(),
         "result_xdr": base64.b64encode(row["result"]).decode(),
+        "fee_meta_xdr": base64.b64encode(row["fee_meta"]).decode(),
         **_memo_fields(tx.memo),
         "signatures": _signatures(bump or signed),
         **_preconditions(tx),
@@ -172,8 +173,8 @@ def find_transaction(view: View, name: str) -> Any:
 def hash_in_address(request: Request) -> str:
     name = str(request.path_params["hash"])
     if not _HASH.match(name):
-        raise Problem("bad_request", {"invalid_field": "tx_id", "reason": "a hash has 64 hexadecimal digits"})
-    return name.lower()
+        raise bad_field("tx_id", "Transaction hash must be a hex-encoded, lowercase SHA-256 hash")
+    return name
 
 
 def successful(request: Request) -> list[Condition]:
