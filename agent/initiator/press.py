@@ -24,7 +24,7 @@ from agent.learn.testset import TestSet
 from agent.ledger.envelope import Signed, build, signed
 from agent.ledger.horizon import Horizon
 from agent.ledger.receipt import offer_ids
-from agent.ledger.submission import Entered, Lapsed, look
+from agent.ledger.submission import Entered, Lapsed, Spent, look
 from agent.market import bundle, publish, sealed
 from agent.ports import ContentStore
 
@@ -252,6 +252,8 @@ class Press:
             self.say(f"{job_id}: in ledger {outcome.ledger}")
         elif isinstance(outcome, Lapsed):
             self._record(job_id, "lapsed", {"why": outcome.why})
+        elif isinstance(outcome, Spent):
+            raise Unavailable(what=f"what became of the transaction of {job_id}: {outcome.why}. It")
         elif outcome is not None:
             self._record(job_id, "refused", {"codes": outcome.codes})
             raise Refused(what=f"the transaction of {job_id}", why=outcome.codes)

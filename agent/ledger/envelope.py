@@ -18,7 +18,7 @@ from agent.errors import Malformed
 
 if TYPE_CHECKING:
     import stellar_sdk
-    from stellar_sdk import Keypair, TransactionEnvelope
+    from stellar_sdk import Keypair, TransactionEnvelope, xdr
     from stellar_sdk.operation import Operation
 
 
@@ -123,6 +123,11 @@ def opened(envelope: str, passphrase: str) -> Opened:
         raise Malformed(what="an envelope", why=f"{type(error).__name__}: {str(error)[:120]}") from None
 
 
+def source(envelope: str) -> str:
+    """The account whose sequence number an envelope uses up, on whatever network; of a fee bump, the inner one's."""
+    return opened(envelope, "").source
+
+
 def with_signatures(envelope: str, passphrase: str, signatures: Sequence[tuple[bytes, bytes]]) -> Signed:
     """The envelope with these (hint, signature) pairs in place of its own."""
     from stellar_sdk import TransactionEnvelope
@@ -160,24 +165,27 @@ def sdk_price(price: Fraction) -> stellar_sdk.Price:
 
 
 def result_codes(result: str) -> tuple[str, ...]:
-    """A transaction result's code and those of its failed operations, as XDR names them: ('TX_FAILED', 'PAYMENT_…')."""
+    """A transaction result's code and those of its failed operations, as XDR names them: ('TX_FAILED', 'PAYMENT_…').
+    Raises Malformed."""
     from stellar_sdk import xdr
 
     if not result:
         return ("UNKNOWN",)
-    outer = xdr.TransactionResult.from_xdr(result).result
-    body = outer if outer.inner_result_pair is None else outer.inner_result_pair.result.result
-    names = [_short(body.code.name)]
-    for operation in body.results or []:
-        if operation.tr is None:
-            names.append(_short(operation.code.name))
-            continue
-        inner = next(
-            value for name, value in vars(operation.tr).items() if name.endswith("_result") and value is not None
-        )
-        if not inner.code.name.endswith("_SUCCESS"):
-            names.append(inner.code.name)
-    return tuple(names)
+    try:
+        outer = xdr.TransactionResult.from_xdr(result).result
+        body = outer if outer.inner_result_pair is None else outer.inner_result_pair.result.result
+        return (_short(body.code.name), *(code for each in body.results or () if (code := _failed_by(each))))
+    except Exception as error:
+        raise Malformed(what="a transaction result", why=f"{type(error).__name__}: {str(error)[:120]}") from None
+
+
+def _failed_by(operation: xdr.OperationResult) -> str:
+    """An operation's code, or '' when it did well."""
+    if operation.tr is None:
+        return _short(operation.code.name)
+    inner = next(value for name, value in vars(operation.tr).items() if name.endswith("_result") and value is not None)
+    name: str = inner.code.name
+    return "" if name.endswith("_SUCCESS") else name
 
 
 def result_code(result: str) -> str:

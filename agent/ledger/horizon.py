@@ -10,29 +10,39 @@ import base64
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
-from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from itertools import islice, takewhile
+from typing import TYPE_CHECKING, Any
 
 from agent.core.ledger import BALANCE_V0, Account, Head, Line, Offer, Stake, Transaction
 from agent.core.money import MAX_STROOPS, XLM, Asset, stroops
-from agent.errors import BAD_CONFIG, MilepostError, Refused, Unavailable
+from agent.errors import BAD_CONFIG, Malformed, MilepostError, Refused, Unavailable
 
 if TYPE_CHECKING:
     from stellar_sdk import Server
     from stellar_sdk.exceptions import NotFoundError
+
+    from agent.ledger.transport import BoundedClient
 
 ANSWER_BYTES = 8 << 20
 PAGE = 200
 TRANSACTIONS_PAGE = 50
 """A settlement of 32 entries takes 100 KB where a server sends its meta along: a page of them stays within bounds."""
 
-T = TypeVar("T")
+FIRST = 2
+"""The first ledger that can hold a transaction: a history that begins there is whole."""
 
 
 class LedgerUnavailable(Unavailable):
     """Horizon at {url} {why}. Nothing is lost: the work waits. Check the network, or ledger.horizon."""
+
+
+class HistoryTooShort(Unavailable):
+    """{url} remembers from ledger {elder} on, and what happened from ledger {wanted} on is needed: that it shows
+    nothing earlier says nothing. Nothing is lost: the work waits. Name a Horizon that remembers more, as
+    ledger.horizon or ledger.archive."""
 
 
 class WrongNetwork(MilepostError):
@@ -49,6 +59,7 @@ class Horizon:
         self.passphrase = passphrase
         self._timeout = timeout
         self._server: Server | None = None
+        self._client: BoundedClient | None = None
         self._is_ours = False
 
     def __repr__(self) -> str:
@@ -64,8 +75,21 @@ class Horizon:
             record = _records(self._sdk().ledgers().order(desc=True).limit(1).call())[0]
             return _head(record)
 
-    def ledger(self, sequence: int) -> Head:
+    def elder(self) -> int:
+        """The oldest ledger that the server's history still holds. It moves on: read it after the history that it is
+        to vouch for."""
         with self._mapped():
+            return int(self._sdk().root().call()["history_elder_ledger"])
+
+    @property
+    def latest(self) -> int:
+        """The ledger as of which the last answer about state (account, offers, stakes, book) was given; 0 when it did
+        not say. Two answers may come from two replicas, and one of them may be late."""
+        return self._client.latest if self._client else 0
+
+    def ledger(self, sequence: int) -> Head:
+        """One ledger of the past. Raises HistoryTooShort, Unavailable."""
+        with self._mapped(sequence):
             return _head(self._sdk().ledgers().ledger(sequence).call())
 
     def account(self, account_id: str) -> Account | None:
@@ -88,31 +112,58 @@ class Horizon:
     def offering(self, seller: str, most: int, since: int | None = None) -> Iterator[Transaction]:
         """The transactions that set an offer of the seller: newest first, or with `since` oldest first from that ledger
         on; as far as `most` of its operations go. Among an account's operations, unlike its transactions, are none that
-        only traded with it."""
+        only traded with it. Raises HistoryTooShort where history ends before the answer does."""
 
         def builder(server: Server) -> Any:
             call = server.operations().for_account(seller)
             # Where a ledger begins among all operations: SEP-35.
             return call.order(desc=True) if since is None else call.order(desc=False).cursor(since << 32)
 
-        operations = self._pages(builder, _set_by, 20)
+        operations = self._pages(
+            builder, _set_by, 20, of=seller, back_to=FIRST if since is None else None, on_from=since
+        )
         for transaction in islice(operations, most):
             if transaction and (found := self.find(transaction)):
                 yield found
 
     def history(
-        self, account_id: str, *, newest_first: bool = False, after: str | None = None, failed: bool = False
+        self,
+        account_id: str,
+        *,
+        newest_first: bool = False,
+        after: str | None = None,
+        failed: bool = False,
+        since: int | None = None,
     ) -> Iterator[Transaction]:
-        """The account's successful transactions, from a cursor on; with `failed` all that a ledger holds."""
+        """The account's successful transactions, from a cursor on; with `failed` all that a ledger holds. With `since`
+        (newest first) they end at that ledger, and all from there on are among them. Raises HistoryTooShort when the
+        cursor, or `since`, is older than what the server remembers: it leaves out the rest without a word."""
+        behind = int(after) >> 32 if after else None
 
         def builder(server: Server) -> Any:
-            call = server.transactions().for_account(account_id).include_failed(failed).order(desc=newest_first)
-            return call.cursor(after) if after else call
+            return _transactions_of(server, account_id, newest_first, failed, after)
 
-        return self._pages(builder, size=TRANSACTIONS_PAGE)
+        back_to, on_from = (since, None) if newest_first else (None, behind)
+        pages = self._pages(builder, size=TRANSACTIONS_PAGE, of=account_id, back_to=back_to, on_from=on_from)
+        return takewhile(lambda made: since is None or made.ledger >= since, pages)
+
+    def page(
+        self, account_id: str, *, newest_first: bool, after: str = "", size: int = PAGE
+    ) -> tuple[list[Transaction], bool]:
+        """One page of the account's successful transactions from a cursor on, and whether it was the last one that the
+        server has: which says nothing about what was before its `elder`. May be smaller than `size` where the
+        transactions are large."""
+        cut = _Cut(size)
+        records = self._page(lambda server: _transactions_of(server, account_id, newest_first, False, after), cut, None)
+        if records is None:
+            self._without_history(account_id)
+            return [], True
+        with self._mapped():
+            return [_transaction(record) for record in records], len(records) < cut.size
 
     def touching(self, stake_id: str) -> list[Transaction]:
-        """The transactions that made or claimed a claimable balance, oldest first. Works after it is gone."""
+        """The transactions that made or claimed a claimable balance, oldest first, as far as history is remembered.
+        Works after it is gone."""
         return list(self._pages(lambda server: server.transactions().for_claimable_balance(BALANCE_V0 + stake_id)))
 
     def stakes(self, claimant: str) -> Iterator[Stake]:
@@ -171,8 +222,15 @@ class Horizon:
 
             from agent.ledger.transport import BoundedClient
 
-            self._server = Server(self.url, BoundedClient(self._timeout, ANSWER_BYTES))
+            self._client = BoundedClient(self._timeout, ANSWER_BYTES)
+            self._server = Server(self.url, self._client)
         return self._server
+
+    def _too_short(self, wanted: int) -> MilepostError:
+        try:
+            return HistoryTooShort(url=self.url, elder=self.elder(), wanted=wanted)
+        except MilepostError as error:
+            return error
 
     def _one(self, call: Callable[[Server], Mapping[str, Any]]) -> Mapping[str, Any] | None:
         from stellar_sdk.exceptions import NotFoundError
@@ -190,39 +248,79 @@ class Horizon:
         builder: Callable[[Server], Any],
         read: Callable[[Mapping[str, Any]], Any] | None = None,
         size: int = PAGE,
+        *,
+        of: str = "",
+        back_to: int | None = None,
+        on_from: int | None = None,
     ) -> Iterator[Any]:
-        """Every record of a paged answer; what the ledger has never seen has none. Stops at an empty page and never
-        follows a server's own links."""
-        from stellar_sdk.exceptions import NotFoundError
-
-        read = read or _transaction
+        """Every record of a paged answer. Stops at an empty page and never follows a server's own links. `of`: the
+        account whose history it is. HistoryTooShort, where the server's history begins later than: `back_to`, once
+        the last page is over; `on_from`, before the first."""
+        read, cut = read or _transaction, _Cut(size)
         cursor: str | None = None
         while True:
+            records = self._page(builder, cut, cursor)
+            if records is None and of:
+                self._without_history(of)
             with self._mapped():
-                call = builder(self._sdk()).limit(size)
+                facts = [read(record) for record in records or ()]
+                token = str(records[-1]["paging_token"]) if records else cursor
+            if on_from is not None and cursor is None:
+                self._must_reach(on_from)
+            yield from facts
+            if len(facts) < cut.size or token == cursor:
+                break
+            cursor = token
+        if back_to is not None:
+            self._must_reach(back_to)
+
+    def _page(self, builder: Callable[[Server], Any], cut: _Cut, cursor: str | None) -> list[dict[str, Any]] | None:
+        """One page; None when Horizon knows no such thing. A page that is too large is asked for in smaller cuts, since
+        strangers choose how large the transactions are that they send to an account."""
+        from stellar_sdk.exceptions import ContentSizeLimitExceededError, NotFoundError
+
+        while True:
+            with self._mapped():
+                call = builder(self._sdk()).limit(cut.size)
                 try:
-                    records = _records((call.cursor(cursor) if cursor else call).call())
+                    return _records((call.cursor(cursor) if cursor else call).call())
                 except NotFoundError as error:
                     if _is_horizons(error):
-                        return
+                        return None
                     raise
-                facts = [read(record) for record in records]
-            yield from facts
-            if len(records) < size or records[-1]["paging_token"] == cursor:
-                return
-            cursor = records[-1]["paging_token"]
+                except ContentSizeLimitExceededError:
+                    if cut.size == 1:
+                        raise
+            cut.size = max(1, cut.size // 4)
+
+    def _without_history(self, account_id: str) -> None:
+        """The server knows no history of an account. That is an answer where it knows no such account either, or none
+        that has changed since its history begins; anything else is one part of it that does not know of another."""
+        record = self._one(lambda server: server.accounts().account_id(account_id).call())
+        with self._mapped():
+            changed = 0 if record is None else int(record["last_modified_ledger"])
+        if changed and changed >= self.elder():
+            raise LedgerUnavailable(url=self.url, why=f"knows the account {account_id}, but none of its transactions")
+
+    def _must_reach(self, ledger: int) -> None:
+        elder = self.elder()
+        if elder > max(ledger, FIRST):
+            raise HistoryTooShort(url=self.url, elder=elder, wanted=ledger)
 
     @contextmanager
-    def _mapped(self) -> Iterator[None]:
-        """Foreign errors become sentences. Anything that is not Horizon's form of an answer is unavailability."""
+    def _mapped(self, wanted: int = 1) -> Iterator[None]:
+        """Foreign errors become sentences. Whatever an HTTP server answers is never a refusal of what was asked about:
+        a verdict must not hang on it.
+        `wanted`: the oldest ledger that is asked about."""
         from stellar_sdk.exceptions import BaseHorizonError, BaseRequestError
 
         try:
             yield
         except BaseHorizonError as error:
-            if 400 <= error.status < 500 and error.status != 429 and error.title:
-                raise Refused(what=f"a request to {self.url}", why=error.detail or error.title) from None
-            raise LedgerUnavailable(url=self.url, why=f"answered with status {error.status}") from None
+            if error.status == 410:
+                raise self._too_short(wanted) from None
+            said = f": {error.detail or error.title}" if error.title else ""
+            raise LedgerUnavailable(url=self.url, why=f"answered with status {error.status}{said[:200]}") from None
         except BaseRequestError as error:
             raise LedgerUnavailable(url=self.url, why=f"cannot be reached ({type(error).__name__})") from None
         except (LookupError, AttributeError, TypeError, ValueError, RecursionError) as error:
@@ -230,9 +328,21 @@ class Horizon:
             raise LedgerUnavailable(url=self.url, why=why) from None
 
 
+@dataclass
+class _Cut:
+    """How many records are asked for at once."""
+
+    size: int
+
+
 def _is_horizons(missing: NotFoundError) -> bool:
     """A proxy's own 404 says nothing about the ledger: taken for an answer, it could have an entry signed twice."""
-    return bool(missing.title)
+    return (missing.type or "").endswith("/horizon-errors/not_found")
+
+
+def _transactions_of(server: Server, account_id: str, newest_first: bool, failed: bool, after: str | None) -> Any:
+    call = server.transactions().for_account(account_id).include_failed(failed).order(desc=newest_first)
+    return call.cursor(after) if after else call
 
 
 def _records(page: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -338,4 +448,7 @@ def _status(body: str) -> str:
 def _admission_code(body: str) -> str:
     from agent.ledger.envelope import result_code
 
-    return result_code(json.loads(body).get("error_result_xdr", ""))
+    try:
+        return result_code(str(json.loads(body).get("error_result_xdr", "")))
+    except Malformed:
+        return "UNKNOWN"

@@ -21,7 +21,7 @@ from agent.host.sections import Config
 from agent.ledger.envelope import Signed, build, signed, stake_id
 from agent.ledger.horizon import Horizon
 from agent.ledger.receipt import offer_ids, received
-from agent.ledger.submission import Entered, Lapsed, look
+from agent.ledger.submission import Entered, Lapsed, Spent, look
 from agent.market import bundle, entry, settlement, strikes
 from agent.vehicle.offers import Market, chance, listings, means, survey, unwilling
 from agent.vehicle.workshop import Workshop
@@ -301,6 +301,8 @@ def _envelope(job: Job) -> Signed:
 def _not_entered(outcome: object) -> Events:
     if outcome is None:
         return []
+    if isinstance(outcome, Spent):
+        raise Unavailable(what=f"What became of the transaction is not known: {outcome.why}. The ledger's history")
     if isinstance(outcome, Lapsed):
         return [("lapsed", {"why": outcome.why})]
     return [("refused", {"codes": getattr(outcome, "codes", "")})]

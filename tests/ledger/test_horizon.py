@@ -129,8 +129,8 @@ def test_another_network_is_noticed_before_anything_is_signed(net: Localnet) -> 
     Horizon(net.url, net.passphrase).check_network()
 
 
-def test_a_question_that_horizon_finds_wrong_is_refused_in_its_words(horizon: Horizon) -> None:
-    with pytest.raises(Refused, match="a request to"):
+def test_a_question_that_horizon_finds_wrong_is_told_in_its_words(horizon: Horizon) -> None:
+    with pytest.raises(LedgerUnavailable, match="status 400: The request you sent was invalid"):
         horizon.account("nobody")
 
 

@@ -10,7 +10,7 @@ from stellar_sdk import Keypair
 
 from agent.errors import Refused, Unavailable
 from agent.ledger.horizon import Horizon
-from agent.ledger.submission import Entered, Lapsed, Refusal, look
+from agent.ledger.submission import Entered, Lapsed, Refusal, Spent, look
 from tests.ledger.test_horizon import payment, somebody
 from tools.localnet.server import Localnet
 
@@ -85,7 +85,7 @@ def test_a_transaction_that_cannot_be_admitted_is_told_and_still_not_given_up(ne
     with pytest.raises(Refused, match="TX_BAD_SEQ"):
         look(horizon, second)
     net.close_ledger(advance=1000)
-    assert isinstance(look(horizon, second), Lapsed)
+    assert isinstance(look(horizon, second), Spent)
 
 
 @pytest.mark.slow
