@@ -12,7 +12,7 @@ AGENT = Path(__file__).resolve().parents[1] / "agent"
 LEVELS = (
     {"errors"},
     {"core"},
-    {"ports"},
+    {"ports", "files"},
     {"journal", "sense", "learn", "content", "ledger", "fleet", "host"},
     {"market"},
     {"vehicle", "validator", "initiator"},

@@ -17,14 +17,9 @@ from typing import Any
 
 import click
 
-from agent import __version__
-from agent.errors import MilepostError
+from agent import __version__, files
 
 LOG_LINES = 2000
-
-
-class BundleUnwritten(MilepostError):
-    """The bundle {path} cannot be written: {why}."""
 
 
 @click.command()
@@ -33,13 +28,11 @@ class BundleUnwritten(MilepostError):
 def bundle(config_path: str | None, path: Path | None) -> None:
     """Write a redacted archive for support: milepost-bundle-TIME.tar.gz, plain text inside."""
     path = path or Path(time.strftime("milepost-bundle-%Y%m%dT%H%M%S.tar.gz"))
-    try:
-        with path.open("xb") as file, tarfile.open(fileobj=file, mode="w:gz") as archive:
-            path.chmod(0o600)
-            for name, text in _contents(config_path):
-                _add(archive, name, text)
-    except OSError as error:
-        raise BundleUnwritten(path=path, why=error.strerror) from error
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for name, text in _contents(config_path):
+            _add(archive, name, text)
+    files.write_new(path, packed.getvalue())
     click.echo(f"Written to {path}. Secrets, places and frames are taken out; look into it before you send it.")
 
 

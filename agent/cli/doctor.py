@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from agent import files
 from agent.errors import FAILED, OK, MilepostError, Unavailable
 from agent.host.doctor import Check, Finding, Skipped, State, Wrong, examine, healthy
 
@@ -74,8 +75,8 @@ def checks(loaded: Loaded) -> list[Check]:
         "config": lambda: _config(loaded),
         "profile": lambda: _profile(loaded),
         "key": lambda: _key(config.agent.key_file),
-        "disk": lambda: _disk(config),
-        "journal": lambda: _journal(config.agent.state_dir),
+        "disk": lambda: _at_hand(lambda: _disk(config)),
+        "journal": lambda: _at_hand(lambda: _journal(config.agent.state_dir)),
         "daemon": lambda: _daemon(config),
         "odometer": lambda: _odometer(config),
         "camera": lambda: _camera(config),
@@ -118,31 +119,46 @@ def _key(path: Path) -> str:
     return f"{address(path)}, readable by its owner alone."
 
 
+def _at_hand(look: Callable[[], str]) -> str:
+    """A network may be away, and that is `offline`; the machine's own disk may not."""
+    try:
+        return look()
+    except Unavailable as error:
+        raise Wrong(why=str(error)) from error
+
+
 def _disk(config: Config) -> str:
     folder = config.agent.state_dir
     while not folder.exists():
         folder = folder.parent
+    if folder == config.agent.state_dir:
+        probe = folder / "doctor"
+        files.write_whole(probe, b"Can this disk be written?\n")
+        with files.room_for(folder):
+            probe.unlink()
     free_mb = shutil.disk_usage(folder).free // 1_000_000
     if free_mb < config.gates.disk_free_mb:
         raise Wrong(
             why=f"{free_mb} MB are free at {folder}, less than gates.disk_free_mb = {config.gates.disk_free_mb}. "
             "Training waits, nothing is lost: make room."
         )
-    return f"{free_mb / 1000:.1f} GB free at {folder}."
+    return f"{free_mb / 1000:.1f} GB free at {folder}, and it can be written."
 
 
 def _journal(state_dir: Path) -> str:
-    from agent.journal import JournalReader
+    from agent.journal import JournalReader, try_writing
     from agent.vehicle.logbook import JOURNAL
 
     path = state_dir / JOURNAL
     if not path.exists():
         raise Skipped(why="No journal yet: the daemon has not run.")
+    try_writing(path)
     reader = JournalReader(path)
     try:
         if found := reader.check():
             raise Wrong(why=f"{' '.join(found)} Keep the file, send a bundle, and restore the state directory.")
-        return f"{sum(1 for _ in reader.events())} events of {len(reader.jobs())} jobs, none missing."
+        events = sum(1 for _ in reader.events())
+        return f"{events} events of {len(reader.jobs())} jobs, none missing, and it can be written."
     finally:
         reader.close()
 

@@ -45,13 +45,14 @@ def run(config_path: str | None) -> None:
 )
 def make_set(drive: Path, plan: Path, out: Path, start: float, end: float, count: int, steering: str) -> None:
     """Make a test set from a recorded drive (video.mp4, telemetry.csv). Needs OpenCV."""
+    from agent import files
     from agent.initiator.plan import read
     from agent.sense.drive import load_drive
     from agent.validator.recording import rows, spread, test_set
 
     recorded = load_drive(drive, steering)
     made = test_set(recorded, spread(rows(recorded, start, end), count), read(plan).input)
-    out.write_bytes(made.dump())
+    files.write_whole(out, made.dump())
     click.echo(f"{len(made)} samples written to {out}")
 
 

@@ -6,7 +6,7 @@ import hashlib
 import time
 from pathlib import Path
 
-from agent.content import disk
+from agent import files
 from agent.content.importer import Block
 from agent.core.cid import Cid
 
@@ -19,9 +19,9 @@ class BlockFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        with disk.room_for(folder):
+        with files.room_for(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            for part in folder.glob(f".*{disk.PART}"):
+            for part in folder.glob(f".*{files.PART}"):
                 if time.time() - part.stat().st_mtime > _STALE_SECONDS:
                     part.unlink(missing_ok=True)
 
@@ -34,17 +34,17 @@ class BlockFolder:
     def put(self, block: Block) -> None:
         """Keep a block; `sync` makes it last. Idempotent, and heals a file that rotted. Raises DiskFull."""
         if self.read(block.cid) is None:
-            with disk.room_for(self.folder):
-                disk.write_whole(self._path(block.cid), block.pieces)
+            with files.room_for(self.folder):
+                files.write_one_of_many(self._path(block.cid), block.pieces)
 
     def sync(self) -> None:
         """What was put survives a power cut from here on."""
-        with disk.room_for(self.folder):
-            disk.sync_folder(self.folder)
+        with files.room_for(self.folder):
+            files.sync_folder(self.folder)
 
     def read(self, cid: Cid) -> bytes | None:
         """The block, checked against its digest; None when it is not here or has rotted."""
-        with disk.room_for(self.folder):
+        with files.room_for(self.folder):
             try:
                 data = self._path(cid).read_bytes()
             except FileNotFoundError:
@@ -53,7 +53,7 @@ class BlockFolder:
 
     def drop_older(self, seconds: float) -> None:
         """Forget what has lain here for so long."""
-        with disk.room_for(self.folder):
+        with files.room_for(self.folder):
             for file in self.folder.iterdir():
                 if time.time() - file.stat().st_mtime > seconds:
                     file.unlink(missing_ok=True)

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 
 from agent.content import node
 from agent.content.blockfolder import BlockFolder
-from agent.content.disk import DiskFull
 from agent.content.gateway import Gateway
 from agent.content.importer import Block
 from agent.content.source import BlockMissing, Source
 from agent.core.cid import DAG_PB, Cid
 from agent.errors import Refused, Unavailable
+from agent.files import DiskFull, DiskReadOnly
 
 PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0)
 """Between attempts. After the last the caller's job waits, and calls again."""
@@ -72,7 +72,7 @@ class Download:
             try:
                 self._take_tree(gateway, root, limit)
                 return
-            except DiskFull:
+            except (DiskFull, DiskReadOnly):
                 raise
             except (Unavailable, Refused):
                 continue

@@ -7,7 +7,8 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from agent.content import disk, importer
+from agent import files
+from agent.content import importer
 from agent.content.importer import CIDV0, GOOD_LINK
 from agent.content.walker import File, Step
 from agent.core.cid import Cid
@@ -28,17 +29,17 @@ def export(steps: Iterable[Step], into: Path) -> None:
 
     Raises DiskFull, and what the walk raises.
     """
-    part = into.with_name(f".{into.name}{disk.PART}")
-    with disk.room_for(into):
+    part = into.with_name(f".{into.name}{files.PART}")
+    with files.room_for(into):
         shutil.rmtree(part, ignore_errors=True)
         into.parent.mkdir(parents=True, exist_ok=True)
     try:
         _write(steps, part)
-        with disk.room_for(into):
+        with files.room_for(into):
             if into.is_dir():
                 shutil.rmtree(into)
             part.rename(into)
-            disk.sync_folder(into.parent)
+            files.sync_folder(into.parent)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
@@ -50,19 +51,19 @@ def _write(steps: Iterable[Step], part: Path) -> None:
             _write_file(part / step.path, step.chunks)
         else:
             folders.append(part / step.path)
-            with disk.room_for(part):
+            with files.room_for(part):
                 folders[-1].mkdir()
-    with disk.room_for(part):
+    with files.room_for(part):
         for folder in reversed(folders):
-            disk.sync_folder(folder)
+            files.sync_folder(folder)
 
 
 def _write_file(path: Path, chunks: Iterable[bytes]) -> None:
-    with disk.room_for(path):
+    with files.room_for(path):
         file = path.open("xb", buffering=0)
     with file:
         for chunk in chunks:
-            with disk.room_for(path):
+            with files.room_for(path):
                 file.write(chunk)
-        with disk.room_for(path):
+        with files.room_for(path):
             os.fsync(file.fileno())

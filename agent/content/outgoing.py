@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from agent.content import disk
+from agent import files
 from agent.core.cid import Cid
 from agent.errors import Unavailable
 
@@ -33,7 +33,7 @@ class Outgoing:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with disk.room_for(path.parent):
+        with files.room_for(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(path, timeout=10, check_same_thread=False)
         with self._change() as db:
@@ -106,5 +106,5 @@ class Outgoing:
                 yield self._db
         except sqlite3.OperationalError as error:
             if "full" in str(error):
-                raise disk.DiskFull(path=self._path) from error
+                raise files.DiskFull(path=self._path) from error
             raise Unavailable(what=f"The file {self._path} ({error})") from error

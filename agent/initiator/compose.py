@@ -25,7 +25,6 @@ JOURNAL = "rounds.sqlite"
 def press(config: Config, plan: Path, test_set: Path, say: Callable[[str], None]) -> Iterator[Press]:
     """Everything is opened here and closed afterwards."""
     state = config.agent.state_dir
-    state.mkdir(parents=True, exist_ok=True)
     content = store(config)
     journal = Journal(state / JOURNAL)
     try:

@@ -2,6 +2,7 @@
 
 from agent.journal.errors import (
     AlreadyRunning,
+    DiskFails,
     JournalBusy,
     JournalDamaged,
     JournalFull,
@@ -9,12 +10,13 @@ from agent.journal.errors import (
     StateClosed,
 )
 from agent.journal.event import JSON, Event
-from agent.journal.journal import Journal
+from agent.journal.journal import Journal, try_writing
 from agent.journal.reader import JournalReader
 
 __all__ = [
     "JSON",
     "AlreadyRunning",
+    "DiskFails",
     "Event",
     "Journal",
     "JournalBusy",
@@ -23,4 +25,5 @@ __all__ = [
     "JournalMissing",
     "JournalReader",
     "StateClosed",
+    "try_writing",
 ]

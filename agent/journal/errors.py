@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from agent import errors
+from agent.files import DiskReadOnly
 
 NEARLY_FULL = 256 * 1024
 """Free bytes below which a failed write is blamed on the full disk."""
@@ -24,6 +25,11 @@ class AlreadyRunning(errors.MilepostError):
 class JournalFull(errors.Unavailable):
     """The disk that holds {path} is full: nothing more can be written down, so nothing more is done.
     Everything written before is safe. Free some space; the agent then goes on by itself."""
+
+
+class DiskFails(errors.Unavailable):
+    """The disk that holds {path} fails: {why}. Nothing more can be written down, so nothing more is done; what was
+    written before is not touched. Look into `dmesg`, copy the disk and replace it."""
 
 
 class JournalBusy(errors.TryAgain):
@@ -58,21 +64,27 @@ def mapped(path: Path, busy_seconds: float) -> Iterator[None]:
     except sqlite3.ProgrammingError:
         raise  # a mistake of ours, not of the file
     except sqlite3.DatabaseError as error:
-        raise _sentence(error, path, busy_seconds) from error
+        raise _sentence(str(error), path, busy_seconds) from error
+    except UnicodeDecodeError as error:  # SQLite's own words, with rot of the file in them
+        raise JournalDamaged(path=path, why=f"it holds bytes that are no text ({error.reason})") from error
 
 
-def _sentence(error: sqlite3.DatabaseError, path: Path, busy_seconds: float) -> errors.MilepostError:
-    text = str(error)
-    # SQLite calls a full disk "disk I/O error" when it is the shared-memory file that cannot grow.
-    if "is full" in text or ("disk I/O" in text and _free_bytes(path) < NEARLY_FULL):
+def _sentence(text: str, path: Path, busy_seconds: float) -> errors.MilepostError:
+    """`text`: SQLite's words (sqlite3ErrStr). Python 3.10 does not tell the code."""
+    if text.startswith("database or disk is full"):
         return JournalFull(path=path)
-    if "locked" in text or "busy" in text:
+    if text.startswith(("database is locked", "database table is locked")):
         return JournalBusy(path=path, seconds=busy_seconds)
-    if "unable to open" in text or "readonly" in text:
+    if not text.startswith(("disk I/O error", "unable to open database file", "attempt to write a readonly")):
+        return JournalDamaged(path=path, why=text)
+    try:
+        disk = os.statvfs(path.parent)
+    except OSError as error:
+        return DiskFails(path=path, why=error.strerror)
+    if disk.f_flag & os.ST_RDONLY:
+        return DiskReadOnly(path=path)
+    if not text.startswith("disk I/O error"):
         return StateClosed(folder=path.parent, why=text)
-    return JournalDamaged(path=path, why=text)
-
-
-def _free_bytes(path: Path) -> int:
-    disk = os.statvfs(path.parent)
-    return disk.f_bavail * disk.f_frsize
+    # SQLite calls a full disk "disk I/O error" when it is the shared-memory file that cannot grow.
+    full = disk.f_bavail * disk.f_frsize < NEARLY_FULL
+    return JournalFull(path=path) if full else DiskFails(path=path, why=text)

@@ -3,14 +3,14 @@ closed."""
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from agent.journal.errors import mapped
-from agent.journal.event import JSON, Event, encoded
+from agent.files import sync_folder
+from agent.journal.errors import JournalDamaged, mapped
+from agent.journal.event import JSON, Event, checksum, encoded
 from agent.journal.lock import StateLock
 from agent.journal.reader import BUSY_SECONDS, JournalReader
 from agent.journal.schema import migrate
@@ -33,10 +33,18 @@ class Journal(JournalReader):
             with mapped(path, BUSY_SECONDS):
                 self._connection = _connect(path)
                 migrate(Database(self._connection), path)
+                self._whole()
         except BaseException:
             self._lock.release()
             raise
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
+
+    def _whole(self) -> None:
+        """Raises JournalDamaged where the newest events are gone."""
+        (last,) = self._connection.execute("SELECT MAX(seq) FROM events").fetchone()
+        given = self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
+        if (given[0] if given else None) != last:
+            raise JournalDamaged(path=self.path, why=f"its newest event is number {last}, and {given} was written")
 
     @classmethod
     def open_readonly(cls, path: Path) -> JournalReader:
@@ -60,7 +68,8 @@ class Journal(JournalReader):
         with self._transaction():
             for job, kind, data, text in rows:
                 seq = self._connection.execute(
-                    "INSERT INTO events (job, kind, data, at) VALUES (?, ?, ?, ?)", [job, kind, text, at]
+                    "INSERT INTO events (job, kind, data, at, crc) VALUES (?, ?, ?, ?, ?)",
+                    [job, kind, text, at, checksum(job, kind, text, float(at))],
                 ).lastrowid
                 assert seq is not None  # noqa: S101  (an INSERT has one)
                 written.append(Event(seq, job, kind, data, at))
@@ -75,8 +84,9 @@ class Journal(JournalReader):
 
     def _mark(self, name: str, text: str) -> None:
         self._connection.execute(
-            "INSERT INTO marks (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            [name, text],
+            "INSERT INTO marks (name, value, crc) VALUES (?, ?, ?)"
+            " ON CONFLICT (name) DO UPDATE SET value = excluded.value, crc = excluded.crc",
+            [name, text, checksum(name, text)],
         )
 
     def advance(self, name: str, seq: int) -> None:
@@ -102,6 +112,22 @@ class Journal(JournalReader):
                 raise
 
 
+def try_writing(path: Path) -> None:
+    """Write to the journal, beside the daemon where one runs, and change nothing. Raises what `append` raises."""
+    with mapped(path, BUSY_SECONDS):
+        connection = sqlite3.connect(
+            f"{path.resolve().as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS, isolation_level=None
+        )
+        try:
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("BEGIN IMMEDIATE")
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            connection.execute(f"PRAGMA user_version = {version}")  # a page that is written, though none is changed
+            connection.execute("COMMIT")
+        finally:
+            connection.close()
+
+
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
     try:
@@ -113,12 +139,3 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
-
-
-def _sync_folder(folder: Path) -> None:
-    """A file's name is safe only once its folder is."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

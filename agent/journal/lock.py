@@ -7,19 +7,24 @@ import fcntl
 import os
 from pathlib import Path
 
+from agent.errors import Unavailable
+from agent.files import DiskFull, DiskReadOnly, room_for
 from agent.journal.errors import AlreadyRunning, StateClosed
 
 
 class StateLock:
-    """Held from construction to `release`. Raises AlreadyRunning, StateClosed."""
+    """Held from construction to `release`. Raises AlreadyRunning, StateClosed, DiskFull, DiskReadOnly."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "lock"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._fd: int | None = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise StateClosed(folder=folder, why=error.strerror) from error
+            with room_for(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+                self._fd: int | None = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except (DiskFull, DiskReadOnly):
+            raise  # it may mend itself: the agent is to be started again
+        except Unavailable as error:
+            raise StateClosed(folder=folder, why=getattr(error.__cause__, "strerror", None) or error) from error
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

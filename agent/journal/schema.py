@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.journal.errors import JournalDamaged
+from agent.journal.event import checksum, decoded
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -23,7 +24,18 @@ def _events_and_marks(db: Database) -> None:
     db["marks"].create({"name": str, "value": str}, pk="name", not_null={"value"})
 
 
-MIGRATIONS: tuple[Callable[[Database], None], ...] = (_events_and_marks,)
+def _checksums(db: Database) -> None:
+    for table in ("events", "marks"):
+        db.conn.execute(f"ALTER TABLE {table} ADD COLUMN crc INTEGER")
+    for row in db.conn.execute("SELECT seq, job, kind, data, at, NULL FROM events").fetchall():
+        event = decoded(*row)
+        crc = checksum(event.job, event.kind, row[3], event.at)
+        db.conn.execute("UPDATE events SET crc = ? WHERE seq = ?", [crc, event.seq])
+    for name, value in db.conn.execute("SELECT name, value FROM marks").fetchall():
+        db.conn.execute("UPDATE marks SET crc = ? WHERE name = ?", [checksum(name, value), name])
+
+
+MIGRATIONS: tuple[Callable[[Database], None], ...] = (_events_and_marks, _checksums)
 """Append only: what a released agent has run is never edited."""
 
 
@@ -38,6 +50,9 @@ def migrate(db: Database, path: Path) -> None:
             change(db)
             db.conn.execute(f"PRAGMA user_version = {number}")
             db.conn.execute("COMMIT")
+        except ValueError as error:
+            db.conn.execute("ROLLBACK")
+            raise JournalDamaged(path=path, why=error) from error
         except BaseException:
             if db.conn.in_transaction:
                 db.conn.execute("ROLLBACK")

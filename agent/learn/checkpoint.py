@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from agent import files
 from agent.errors import Malformed
 from agent.learn.weights import MAX_BYTES, Weights, dump, tensors_and_metadata
 from agent.learn.weights import load as load_weights
@@ -62,7 +63,7 @@ def save(folder: Path, state: State, weights: Weights, moments: Weights) -> None
 
     tensors = {f"{WEIGHT}{name}": value for name, value in weights.items()}
     tensors |= {f"{MOMENT}{name}": value for name, value in moments.items()}
-    write_bytes(folder / NAME, to_bytes(tensors, {"state": json.dumps(asdict(state))}))
+    files.write_whole(folder / NAME, to_bytes(tensors, {"state": json.dumps(asdict(state))}))
 
 
 def load(folder: Path) -> Checkpoint | None:
@@ -86,7 +87,7 @@ def _part(tensors: dict[str, npt.NDArray[np.generic]], prefix: str) -> dict[str,
 
 def write_weights(path: Path, weights: Weights) -> None:
     """Weights alone, whole or not at all."""
-    write_bytes(path, dump(weights))
+    files.write_whole(path, dump(weights))
 
 
 def read_weights(path: Path) -> dict[str, Array]:
@@ -104,18 +105,3 @@ def read_bytes(path: Path, most: int) -> bytes:
             return file.read(size)
     except OSError as error:
         raise Malformed(what=path.name, why=str(error)) from None
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """A file that is there whole or as it was."""
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

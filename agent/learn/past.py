@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from agent import files
 from agent.core.documents import Round
 from agent.errors import Malformed
 from agent.learn import checkpoint
@@ -66,7 +67,7 @@ class Past:
         if self.path is not None:
             from nacl.secret import SecretBox
 
-            checkpoint.write_bytes(self.path, bytes(SecretBox(self.key).encrypt(bytes(self.buffer))))
+            files.write_whole(self.path, bytes(SecretBox(self.key).encrypt(bytes(self.buffer))))
 
     def _unseal(self, path: Path) -> None:
         from nacl.exceptions import CryptoError

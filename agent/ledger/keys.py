@@ -14,6 +14,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent import files
 from agent.errors import CredentialError, Malformed, Refused
 
 if TYPE_CHECKING:
@@ -27,27 +28,17 @@ class SealedToAnother(Refused):
 
 
 def generate(path: Path) -> str:
-    """Make a key at `path`, mode 0600; returns its address. Never replaces a file. Raises CredentialError."""
+    """Make a key at `path`, mode 0600; returns its address. Never replaces a file. Raises CredentialError, and what
+    `agent.files` says of the disk."""
     from stellar_sdk import Keypair
 
+    if not path.parent.is_dir():
+        raise CredentialError(path=path, why=f"there is no folder {path.parent}. Make it first")
     keypair = Keypair.random()
-    # Written aside, then linked: the name appears whole or not at all, and linking refuses an existing name.
-    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     try:
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            os.write(descriptor, f"{keypair.secret}\n".encode())
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        os.link(part, path)
-    except FileExistsError:
+        files.write_new(path, f"{keypair.secret}\n".encode())
+    except files.AlreadyThere:
         raise CredentialError(path=path, why="a key is there already, and it is never replaced") from None
-    except OSError as error:
-        raise CredentialError(path=path, why=f"it cannot be written: {error.strerror}") from error
-    finally:
-        part.unlink(missing_ok=True)
-    _sync_folder(path.parent)
     return keypair.public_key
 
 
@@ -140,12 +131,3 @@ def _read(path: Path) -> str:
 def _is_systemd_credential(path: Path) -> bool:
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
     return bool(folder) and path.parent == Path(folder or "")
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name itself survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -39,7 +39,6 @@ def validator(config: Config, clock: SystemClock) -> Validator:
     if mine.private_set is None or not mine.private_set.is_file():
         raise NoTestSet(path=mine.private_set)
     state = config.agent.state_dir
-    state.mkdir(parents=True, exist_ok=True)
     docket = Docket(Journal(state / JOURNAL))
     ledger = horizon(config)
     shelf = Shelf(state / "bundles", store(config), keep=64)

@@ -41,7 +41,6 @@ def vehicle(config: Config, clock: SystemClock, checkup: Checkup, trainer: Train
     log = Log(config.agent.log_level)
     keypair = keys.load(config.agent.key_file)
     state = config.agent.state_dir
-    state.mkdir(parents=True, exist_ok=True)
     journal = Journal(state / JOURNAL)
     logbook = Logbook(journal)
     sources = Sources(_signals(config))

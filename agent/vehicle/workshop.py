@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent import __version__
+from agent import __version__, files
 from agent.core.documents import Contribution, Round
 from agent.core.job import Job
 from agent.errors import Refused
@@ -92,7 +92,7 @@ class Workshop:
         encoded = update.encode(round_.recipe.encoding, base, after, self._residual(round_, base))
         home = self.home(job)
         home.mkdir(parents=True, exist_ok=True)
-        (home / "residual").write_bytes(update.seal_residual(encoded.residual, self._residual_key()))
+        files.write_whole(home / "residual", update.seal_residual(encoded.residual, self._residual_key()))
         purpose = bundle.update_purpose(job.facts["round"], self.keypair.public_key)
         readers = (*round_.committee, round_.initiator)
         ciphertext, boxes = sealed.seal(encoded.data, purpose, readers)
@@ -121,6 +121,7 @@ class Workshop:
         if made.is_file():
             kept.parent.mkdir(parents=True, exist_ok=True)
             made.replace(kept)
+            files.sync_folder(kept.parent)
 
     def home(self, job: Job) -> Path:
         return self.folder / job.id

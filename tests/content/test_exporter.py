@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from agent.content import disk, exporter, importer
+from agent import files
+from agent.content import exporter, importer
 from agent.content.importer import GOOD_LINK
 from agent.content.walker import File, Folder, Step, walk
 from agent.errors import Unavailable
@@ -83,5 +84,5 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing_half_written(bundle: Path,
 
 
 def test_a_disk_that_is_gone_makes_the_work_wait(tmp_path: Path) -> None:
-    with pytest.raises(Unavailable, match="No such file"), disk.room_for(tmp_path):
+    with pytest.raises(Unavailable, match="No such file"), files.room_for(tmp_path):
         (tmp_path / "gone" / "file").write_bytes(b"")

@@ -28,7 +28,7 @@ def test_a_key_is_never_replaced(tmp_path: Path) -> None:
 
 
 def test_a_key_in_a_folder_that_is_not_there_is_refused_in_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(CredentialError, match="No such file or directory"):
+    with pytest.raises(CredentialError, match="there is no folder"):
         keys.generate(tmp_path / "nowhere" / "stellar-key")
 
 

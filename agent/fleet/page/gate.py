@@ -7,6 +7,7 @@ import hmac
 import secrets
 from pathlib import Path
 
+from agent import files
 from agent.errors import CredentialError
 from agent.ports import Clock
 
@@ -31,11 +32,11 @@ def load_token(path: Path) -> str:
 
 
 def new_token(path: Path) -> str:
-    """Make a token and keep it in a new file of mode 0600."""
+    """Make a token and keep it in a new file of mode 0600. Raises what `agent.files` says of the disk."""
     token = secrets.token_urlsafe(24)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600, exist_ok=False)
-    path.write_text(token + "\n")
+    with files.room_for(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    files.write_new(path, f"{token}\n".encode())
     return token
 
 
