@@ -168,6 +168,8 @@ class Limits:
     total_bytes: int = 1 << 30
     files: int = 64
     depth: int = 4
+    seconds: float | None = None
+    """How long one try may take, as far as it is made of many answers; what came by then is kept for the next one."""
 
 
 class ContentStore(Protocol):

@@ -7,6 +7,7 @@ against what came. So a hostile bundle costs at most what the limits allow.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -14,7 +15,7 @@ from pathlib import PurePosixPath
 from agent.content import node
 from agent.content.node import Link, Node
 from agent.core.cid import RAW, Cid
-from agent.errors import Malformed, Refused
+from agent.errors import Malformed, Refused, Unavailable
 from agent.ports import Limits
 
 MAX_BLOCK_BYTES = 2 * 1024 * 1024
@@ -36,6 +37,10 @@ Fetch = Callable[[Cid], bytes]
 
 class TooMuch(Refused):
     """The bundle {cid} is refused: {why}"""
+
+
+class TookTooLong(Unavailable):
+    """The bundle {cid} was not whole after {seconds:.0f} s. What came is kept; the work waits and goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,7 @@ class _Walk:
         self._visits = 0
         self._entries = 0
         self._bytes = 0
+        self._ends = None if limits.seconds is None else time.monotonic() + limits.seconds
 
     def steps(self) -> Iterator[Step]:
         block = self._visit(self.root)
@@ -162,6 +168,8 @@ class _Walk:
         self._visits += 1
         if self._visits > _MAX_VISITS:
             raise self._too_much(f"more than {_MAX_VISITS} blocks")
+        if self._ends is not None and time.monotonic() > self._ends:
+            raise TookTooLong(cid=self.root, seconds=self.limits.seconds)
         return self._fetch(cid)
 
     def _charge(self, size: int) -> None:

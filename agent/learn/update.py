@@ -38,6 +38,12 @@ class Encoded:
     """Relative L2 error of what `data` says against what was to be said, to six places."""
 
 
+def most_bytes(name: str, base: Weights) -> int:
+    """How long the file of an update to this base can be at most. Raises UnknownEncoding."""
+    payload = encoding.named(name).length(_sizes(base))
+    return OVERHEAD + payload + payload // 128
+
+
 def encode(name: str, base: Weights, trained: Weights, residual: Weights | None = None) -> Encoded:
     """The difference `trained - base`, with the last update's residual added, in the encoding `name`.
 

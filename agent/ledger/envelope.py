@@ -139,11 +139,16 @@ def with_signatures(envelope: str, passphrase: str, signatures: Sequence[tuple[b
 
 
 def stake_id(envelope: str, passphrase: str, operation: int) -> str:
-    """The id (64 hex digits) of the claimable balance that an operation of this transaction makes (CAP-23)."""
-    from stellar_sdk import TransactionEnvelope
+    """The id (64 hex digits) of the claimable balance that an operation of this transaction makes (CAP-23). In a fee
+    bump it follows from the inner transaction: that is what the operation belongs to."""
+    from stellar_sdk import FeeBumpTransactionEnvelope, TransactionEnvelope
 
-    whole = TransactionEnvelope.from_xdr(envelope, passphrase).transaction.get_claimable_balance_id(operation)
-    return whole.removeprefix(BALANCE_V0)
+    if FeeBumpTransactionEnvelope.is_fee_bump_transaction_envelope(envelope):
+        bump = FeeBumpTransactionEnvelope.from_xdr(envelope, passphrase)
+        transaction = bump.transaction.inner_transaction_envelope.transaction
+    else:
+        transaction = TransactionEnvelope.from_xdr(envelope, passphrase).transaction
+    return transaction.get_claimable_balance_id(operation).removeprefix(BALANCE_V0)
 
 
 def sdk_asset(asset: Asset) -> stellar_sdk.Asset:

@@ -61,6 +61,7 @@ class Horizon:
         self._server: Server | None = None
         self._client: BoundedClient | None = None
         self._is_ours = False
+        self._filters_by_both = True
 
     def __repr__(self) -> str:
         return f"<Horizon {self.url}>"
@@ -166,9 +167,27 @@ class Horizon:
         Works after it is gone."""
         return list(self._pages(lambda server: server.transactions().for_claimable_balance(BALANCE_V0 + stake_id)))
 
-    def stakes(self, claimant: str) -> Iterator[Stake]:
-        """The unclaimed balances that an account may claim, oldest change first."""
-        return self._pages(lambda server: server.claimable_balances().for_claimant(claimant), _stake)
+    def stakes(self, claimant: str, asset: Asset | None = None) -> Iterator[Stake]:
+        """The unclaimed balances that an account may claim, of one asset or of all, oldest change first. By asset it is
+        one request however many strangers' balances there are; a Horizon that cannot filter by both is asked for
+        all."""
+
+        def builder(server: Server) -> Any:
+            return server.claimable_balances().for_claimant(claimant)
+
+        if asset is None:
+            yield from self._pages(builder, _stake)
+            return
+        if self._filters_by_both:
+            try:
+                yield from list(self._pages(lambda server: builder(server).for_asset(_sdk_asset(asset)), _stake))
+                return
+            except LedgerUnavailable:
+                found = [stake for stake in self._pages(builder, _stake) if stake.asset == asset]
+                self._filters_by_both = False
+        else:
+            found = [stake for stake in self._pages(builder, _stake) if stake.asset == asset]
+        yield from found
 
     def stake(self, stake_id: str) -> Stake | None:
         """One claimable balance while it is unclaimed."""

@@ -13,6 +13,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.content import exporter
 from agent.core.cid import Cid
 from agent.core.documents import Contribution, D, Round, SettlementRecord
 from agent.errors import Malformed
@@ -33,6 +34,7 @@ RECORD = "record.json"
 
 ROUND_LIMITS = Limits(total_bytes=1 << 30, files=4, depth=1)
 CONTRIBUTION_LIMITS = Limits(total_bytes=1 << 30, files=2, depth=1)
+"""Of one that a committee has accepted. Before that it is bounded by what its round can need (`validator.porter`)."""
 SET_LIMITS = Limits(total_bytes=1 << 30, files=1, depth=1)
 RECORD_LIMITS = Limits(total_bytes=2 << 20, files=1, depth=1)
 
@@ -58,6 +60,14 @@ class Shelf:
 
     def holds(self, cid: str) -> bool:
         return (self.folder / cid).is_dir()
+
+    def is_sound(self, cid: str) -> bool:
+        """Whether what lies on the disk is still what was fetched: its bytes make the CID again."""
+        return exporter.holds(self.folder / cid, Cid.parse(cid))
+
+    def drop(self, cid: str) -> None:
+        """Forget a bundle, so that it is fetched again."""
+        shutil.rmtree(self.folder / cid, ignore_errors=True)
 
     def round(self, cid: str) -> Round:
         return _parse(Round, self.get(cid, ROUND_LIMITS) / ROUND)
@@ -100,7 +110,8 @@ class Shelf:
         return sealed.unseal(ciphertext, test_set_purpose(round_.model), boxes, sealed.key(boxes, reader))
 
     def _tidy(self, newest: Path) -> None:
-        bundles = sorted((p for p in self.folder.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime)
+        there = (p for p in self.folder.iterdir() if p.is_dir() and not p.name.startswith("."))  # .: under way
+        bundles = sorted(there, key=lambda p: p.stat().st_mtime)
         for old in bundles[: -self._keep]:
             if old != newest:
                 shutil.rmtree(old, ignore_errors=True)

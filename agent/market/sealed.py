@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from stellar_sdk import Keypair
 
 KEY_BYTES = 32
+OVERHEAD = 40
+"""Bytes by which sealing lengthens: nonce and tag."""
 
 
 def seal(data: bytes, purpose: str, readers: Iterable[str]) -> tuple[bytes, dict[str, str]]:

@@ -12,6 +12,7 @@ from agent.core.documents import Round
 from agent.core.ledger import Transaction
 from agent.core.money import Stroops
 from agent.core.stake import stake_due
+from agent.errors import Malformed
 from agent.ledger.envelope import opened, stake_id
 from agent.ledger.horizon import Horizon
 from agent.market import settlement
@@ -38,7 +39,12 @@ def due(horizon: Horizon, round_: Round, vehicle: str, ledger: int, grace: int =
 
 
 def _stakes(transaction: Transaction, passphrase: str, settled_by: str) -> list[str]:
-    envelope = opened(transaction.envelope, passphrase)
+    """None in a transaction that this version cannot read (an operation of a newer network): what such a one puts down is
+    no entry either (`validator.entries`)."""
+    try:
+        envelope = opened(transaction.envelope, passphrase)
+    except Malformed:
+        return []
     return [
         stake_id(transaction.envelope, passphrase, index)
         for index, operation in enumerate(envelope.operations)

@@ -19,7 +19,7 @@ from agent.market import sharing
 from agent.market.bundle import Shelf
 from agent.validator import record as records
 from agent.validator.chain import Chain
-from agent.validator.judge import payable
+from agent.validator.payee import payable
 from agent.validator.rounds import Published, Served
 
 

@@ -17,9 +17,13 @@ from agent.market.wiring import broker, horizon, store
 from agent.validator.committee import EVERYTHING, Committee
 from agent.validator.daemon import Parts, Validator
 from agent.validator.docket import Docket
-from agent.validator.judge import Judge
+from agent.validator.guard import Guard
+from agent.validator.measurement import Measurement
+from agent.validator.porter import Porter
+from agent.validator.reviewing import Reviewing
 from agent.validator.rounds import Rounds
 from agent.validator.settling import Settling
+from agent.validator.vectors import Vectors
 
 JOURNAL = "reviews.sqlite"
 
@@ -47,13 +51,18 @@ def validator(config: Config, clock: SystemClock) -> Validator:
     link = PahoLink(broker(config.mqtt), client, (EVERYTHING,), session_seconds=0)
     machine = Machine(config.inference.provider, config.inference.threads)
     committee = Committee(link, keypair.public_key)
+    guard = Guard(log)
+    measurement = Measurement(shelf, keypair, mine.private_set, Vectors(state / "updates"), machine)
+    porter = Porter(store(config), shelf.folder)  # a store of its own: it is used beside the loop
+    settling = Settling(ledger, shelf, keypair, committee, docket, rounds, log)
     return Validator(
         Parts(
             horizon=ledger,
             docket=docket,
             rounds=rounds,
-            judge=Judge(ledger, shelf, keypair, mine.private_set, state / "updates", machine),
-            settling=Settling(ledger, shelf, keypair, committee, docket, rounds, log),
+            reviewing=Reviewing(ledger, shelf, docket, rounds, measurement, porter, guard, clock, log, settling.forget),
+            settling=settling,
+            guard=guard,
             link=link,
             clock=clock,
             log=log,

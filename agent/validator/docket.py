@@ -18,6 +18,8 @@ class Docket:
         self.open: dict[str, Review] = {}
         self.seen: set[str] = set()
         self.ended: Counter[str] = Counter()
+        self._entered: set[str] = set()
+        """Contributions, with their vehicles, that ended otherwise than rejected or taken back."""
         for event in journal.events():
             self._take(event.job, event.kind, event.data)
 
@@ -32,14 +34,33 @@ class Docket:
         reviews = (r for r in self.open.values() if r.state is State.JUDGED and r.facts["round"] == round_cid)
         return sorted(reviews, key=lambda r: (r.facts["ledger"], r.id))
 
+    def was_entered(self, entry: str, vehicle: str, contribution: str) -> bool:
+        """Whether another entry of this vehicle with this contribution has a verdict of ours, or the committee's, that
+        does not turn it down."""
+        if not contribution:
+            return False
+        judged = (r for r in self.open.values() if r.state is State.JUDGED and r.id != entry)
+        mine = _work(vehicle, contribution)
+        return mine in self._entered or any(
+            r.facts["outcome"] != "rejected" and _work(r.facts["vehicle"], r.facts["contribution"]) == mine
+            for r in judged
+        )
+
     def _take(self, entry: str, kind: str, data: Mapping[str, Any]) -> Review:
         review = advance(self.open.get(entry, Review(entry)), kind, data)
         self.seen.add(entry)
         self.open[entry] = review
         if review.is_over:
             del self.open[entry]
-            self.ended[review.facts.get("outcome", review.state.value)] += 1
+            outcome = review.facts.get("outcome", review.state.value)
+            self.ended[outcome] += 1
+            if outcome in ("accepted", "idle"):
+                self._entered.add(_work(review.facts["vehicle"], review.facts["contribution"]))
         return review
+
+
+def _work(vehicle: str, contribution: str) -> str:
+    return f"{contribution} {vehicle}"
 
 
 def every_review(journal: JournalReader) -> dict[str, Review]:

@@ -120,6 +120,11 @@ class Settling:
         """Entries that cannot be settled because the committee does not agree on what it measured."""
         return [entry for entry in self._ballots.entries if records.in_doubt(self._ballots.of(entry))]
 
+    @property
+    def troubles(self) -> list[str]:
+        """What an operator should know."""
+        return []
+
     def forget(self, entry: str) -> None:
         self._ballots.forget(entry)
 

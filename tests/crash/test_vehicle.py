@@ -281,7 +281,7 @@ class Play:
         stakes = list(self.horizon.stakes(town.settlement))
         if not stakes:
             return None
-        found = entry(self.horizon, stakes[0])
+        found = entry(self.horizon, stakes[0], stakes[0].claimants[0], [self.round])
         account = self.horizon.account(town.settlement)
         assert found is not None
         assert account is not None

@@ -23,9 +23,13 @@ from agent.validator.chain import Chain, Link
 from agent.validator.committee import EVERYTHING, Committee
 from agent.validator.daemon import Parts, Validator
 from agent.validator.docket import Docket, every_review
-from agent.validator.judge import Judge
+from agent.validator.guard import Guard
+from agent.validator.measurement import Measurement
+from agent.validator.porter import Porter
+from agent.validator.reviewing import Reviewing
 from agent.validator.rounds import Rounds
 from agent.validator.settling import Settling
+from agent.validator.vectors import Vectors
 from tests.market.town import Town
 
 
@@ -61,15 +65,22 @@ class House:
         rounds = Rounds(horizon, shelf, (town.initiator.public_key,), key.public_key)
         link = LoopbackLink(self.broker, (EVERYTHING,))
         log = Log("debug", self.logs[key.public_key], journald=False)
+        clock, guard = SystemClock(), Guard(log)
+        settling = Settling(horizon, shelf, key, Committee(link, key.public_key), docket, rounds, log)
+        private = state / "private.safetensors"
+        measurement = Measurement(shelf, key, private, Vectors(state / "updates"), HERE)
+        porter = Porter(town.store, shelf.folder, patience_s=30.0)  # a folder's bundles are at hand, or not to be had
+        over = settling.forget
         return Validator(
             Parts(
                 horizon=horizon,
                 docket=docket,
                 rounds=rounds,
-                judge=Judge(horizon, shelf, key, state / "private.safetensors", state / "updates", HERE),
-                settling=Settling(horizon, shelf, key, Committee(link, key.public_key), docket, rounds, log),
+                reviewing=Reviewing(horizon, shelf, docket, rounds, measurement, porter, guard, clock, log, over),
+                settling=settling,
+                guard=guard,
                 link=link,
-                clock=SystemClock(),
+                clock=clock,
                 log=log,
                 account=key.public_key,
                 state_dir=state,

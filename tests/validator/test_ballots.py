@@ -13,7 +13,7 @@ from agent.core.review import Review, State
 from agent.core.verdict import Verdict
 from agent.errors import Malformed
 from agent.validator.ballots import Ballots, check, vote
-from agent.validator.judge import Judgement, brief
+from agent.validator.measurement import Judgement, brief
 
 ANN, BEN, EVE = Keypair.random(), Keypair.random(), Keypair.random()
 COMMITTEE = (ANN.public_key, BEN.public_key)

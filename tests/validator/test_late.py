@@ -13,8 +13,9 @@ from agent.learn import checkpoint, graph
 from agent.learn.runner import HERE
 from agent.learn.score import Scorer
 from agent.market import bundle
+from agent.validator.admission import Admitted, newest_before
 from agent.validator.entries import entry
-from agent.validator.judge import Judgement
+from agent.validator.measurement import Judgement
 from tests.market.town import K, Numbers, Town, found, printing_press
 from tests.validator.committee import House
 from tools.localnet.server import Localnet
@@ -39,10 +40,15 @@ class Late:
         """By a validator that has just been started."""
         validator = next(iter(self.house.validators.values()))
         (stake,) = [s for s in self.town.horizon.stakes(self.town.settlement) if s.id == stake_id]
-        seen = entry(self.town.horizon, stake)
+        rounds = validator.parts.rounds
+        rounds.look()
+        known = rounds.of(self.town.settlement)
+        seen = entry(self.town.horizon, stake, self.town.settlement, [served.round for served in known])
         assert seen is not None
-        validator.parts.rounds.look()
-        return validator.parts.judge.judge(seen, validator.parts.rounds.served)
+        contribution = self.town.shelf.contribution(seen.contribution)
+        at = rounds.served[contribution.base]
+        measurement = validator.parts.reviewing._measurement
+        return measurement.measure(seen, Admitted(contribution, at, newest_before(seen, known, at)), known)
 
     def loss(self, number: int, delta: Numbers) -> float:
         """Of a round with this update at its fusion weight, on the global set."""

@@ -20,18 +20,20 @@ from agent.core.documents import Contribution, SettlementRecord
 from agent.core.ledger import Stake
 from agent.core.review import Review, advance
 from agent.core.verdict import Verdict, threshold
-from agent.errors import Unavailable
+from agent.errors import Refused, Unavailable
 from agent.learn import update
 from agent.ledger.envelope import Signed, opened, with_signatures
 from agent.ledger.horizon import Horizon
 from agent.ledger.submission import Entered, look
-from agent.market import settlement
+from agent.market import settlement, strikes
 from agent.market.bundle import Shelf
 from agent.validator import record as records
+from agent.validator.admission import Admitted, Decision, Facts, decide
 from agent.validator.ballots import vote
 from agent.validator.chain import Chain
 from agent.validator.entries import Entry, entry
-from agent.validator.judge import Judge, Judgement, brief
+from agent.validator.measurement import Judgement, brief
+from agent.validator.reviewing import GRACE_LEDGERS
 from agent.validator.rounds import Served
 from tools.simulation.market import FIRST_WEIGHTS, Market
 
@@ -42,19 +44,24 @@ MOST_OPEN = 4 * settlement.MAX_ENTRIES
 """Entries that were found and are not settled yet; others wait on the ledger until there is room."""
 
 
-class UnmeasuredJudge(Judge):
-    """Admits as a validator does; an update that points down is harm, one that points up is gain."""
+def admission(horizon: Horizon, shelf: Shelf, found: Entry, served: Served) -> Decision:
+    """As a validator's."""
+    contribution: Contribution | Refused
+    try:
+        contribution = shelf.contribution(found.contribution)
+    except Refused as error:
+        contribution = error
+    due = strikes.due(horizon, served.round, found.vehicle, found.ledger, GRACE_LEDGERS)
+    return decide(Facts(found, (served,), {served.cid: due}, contribution=contribution))
 
-    def __init__(self, horizon: Horizon, shelf: Shelf, keypair: Keypair) -> None:
-        # What measures (test sets, the network's runner) is not made at all.
-        self._horizon, self._shelf, self._keypair = horizon, shelf, keypair
 
-    def _measured(self, entry: Entry, contribution: Contribution, at: Served, joins: Served) -> Judgement:
-        delta = update.decode(self._shelf.update(entry.contribution, self._keypair), FIRST_WEIGHTS)
-        gain = float(delta["weight"].mean())
-        if gain < 0:
-            return Judgement(Verdict("rejected", 0, "loss on the global set rises from 1 to 1.3"), 1.3)
-        return Judgement(Verdict("accepted", int(min(gain, 1.0) * 10_000_000), "loss falls"), 0.9)
+def unmeasured(shelf: Shelf, keypair: Keypair, found: Entry) -> Judgement:
+    """An update that points down is harm, one that points up is gain."""
+    delta = update.decode(shelf.update(found.contribution, keypair), FIRST_WEIGHTS)
+    gain = float(delta["weight"].mean())
+    if gain < 0:
+        return Judgement(Verdict("rejected", 0, "loss on the global set rises from 1 to 1.3"), 1.3)
+    return Judgement(Verdict("accepted", int(min(gain, 1.0) * 10_000_000), "loss falls"), 0.9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +128,17 @@ class Committee(threading.Thread):
         """None: to be looked at again."""
         market, horizon, began = self.market, self.market.horizon(), time.perf_counter()
         try:
-            found = entry(horizon, stake)
+            found = entry(horizon, stake, market.settlement, [market.round])
             if found is None:
                 return None
-            judge = UnmeasuredJudge(horizon, self._shelf(), market.committee[0])
-            judgement = judge.judge(found, {market.cid: self._served})
+            shelf = self._shelf()
+            decision = admission(horizon, shelf, found, self._served)
+            if isinstance(decision, Admitted):
+                judgement = unmeasured(shelf, market.committee[0], found)
+            elif isinstance(decision, Verdict):
+                judgement = Judgement(decision, None)
+            else:
+                return None
         except Unavailable:
             return None
         review = advance(Review(stake.id), "found", {"settlement": market.settlement, **found.facts()})

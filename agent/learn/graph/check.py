@@ -20,7 +20,7 @@ from agent.core.documents import Round
 from agent.errors import Malformed, Refused
 from agent.learn.graph import wire
 from agent.learn.graph.shapes import Shapes, infer
-from agent.learn.graph.table import OPERATORS, OPSETS
+from agent.learn.graph.table import IR_VERSIONS, OPERATORS, OPSETS, RUNNABLE_IR
 
 WHAT = "model.onnx"
 MANY_SAMPLES = 64
@@ -143,6 +143,10 @@ def _structure(proto: Any, limits: Limits) -> None:
     version = versions.get("", versions.get("ai.onnx"))
     if version not in OPSETS:
         raise Malformed(what=WHAT, why=f"operator set {version}, {OPSETS[0]} to {OPSETS[-1]} are read")
+    if proto.ir_version not in IR_VERSIONS:
+        why = f"file format {proto.ir_version}, {IR_VERSIONS[0]} to {IR_VERSIONS[-1]} are read"
+        raise Malformed(what=WHAT, why=why)
+    proto.ir_version = min(proto.ir_version, RUNNABLE_IR)
     if proto.functions or proto.training_info or graph.sparse_initializer or graph.quantization_annotation:
         raise Malformed(what=WHAT, why="functions, training graphs and sparse weights are not read")
     if not 0 < len(graph.node) <= limits.nodes or len(graph.initializer) > limits.nodes:

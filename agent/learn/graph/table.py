@@ -17,6 +17,12 @@ Choice = tuple[Value, ...] | None
 OPSETS = range(17, 24)
 """Versions of the ONNX operator set that are read."""
 
+IR_VERSIONS = range(4, 14)
+"""Versions of the file format that are read."""
+RUNNABLE_IR = 9
+"""What onnxruntime 1.17 runs, the oldest that is allowed. Later formats add kinds of numbers and notes on devices, none of
+which a checked graph holds: it says the same in this one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Operator:

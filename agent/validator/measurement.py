@@ -1,0 +1,234 @@
+"""An admitted entry measured as it would be fused (PROTOCOL section 6).
+
+Three things can come of it, and they come apart by where they happen. What is wrong with the contribution's own bytes
+is a verdict: only reading them stands behind the guard that makes one. What the ledger or the store does not give now
+is waited for (`Unavailable`). What this machine cannot do (its private set is of another form, its onnxruntime does not
+read the graph, its disk fails) is `CannotJudge`: nothing is said about the entry, the others settle it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from agent.core.documents import Contribution, Outcome
+from agent.core.verdict import Losses, Verdict, judge
+from agent.errors import Malformed, MilepostError, Refused, Unavailable
+from agent.learn import checkpoint, graph, update, weights
+from agent.learn.runner import Machine
+from agent.learn.score import Scorer
+from agent.learn.testset import TestSet
+from agent.market import bundle, sealed
+from agent.ports import Limits
+from agent.validator.admission import Admitted
+from agent.validator.entries import Entry
+from agent.validator.rounds import Served
+from agent.validator.vectors import COPY_COSINE, Flat, Place, Vectors, cosine
+
+if TYPE_CHECKING:
+    from stellar_sdk import Keypair
+
+T = TypeVar("T")
+
+NORM_BOUND = 10.0
+"""An update may be at most so many times as long as the base's weights."""
+LARGEST_FIGURE = 1e8
+TRY_S = 120.0
+"""For one try at a contribution's bundle."""
+
+
+class CannotJudge(MilepostError):
+    """This validator cannot judge {what}: {why} It says nothing about such entries; the others settle them, or their
+    stakes go back. It tries again by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    verdict: Verdict
+    figure: float | None
+    """Loss of the candidate on the global set; None when the entry was turned down before it was measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A round made ready to measure against: loaded once, used for every entry."""
+
+    scorer: Scorer
+    on_global: TestSet
+    on_private: TestSet
+    losses: tuple[float, float]
+
+
+class Measurement:
+    """Holds no state that cannot be had again, but for the earlier updates' directions."""
+
+    def __init__(
+        self, shelf: bundle.Shelf, keypair: Keypair, private_set: Path, vectors: Vectors, machine: Machine
+    ) -> None:
+        self._shelf, self._keypair = shelf, keypair
+        self._private_set, self._vectors, self._machine = private_set, vectors, machine
+        self._bases: dict[str, Mapping[str, Flat]] = {}
+        self._benches: dict[tuple[str, float], Bench] = {}
+        self._fetched_again: set[str] = set()
+
+    def limits(self, rounds: Iterable[Served]) -> Limits:
+        """What a contribution to one of these rounds can need. Raises CannotJudge, Unavailable."""
+        most = max(update.most_bytes(s.round.recipe.encoding, self._base(s)) for s in rounds)
+        return Limits(Contribution.max_bytes + sealed.OVERHEAD + most, files=2, depth=1, seconds=TRY_S)
+
+    def contribution(self, cid: str) -> Contribution | Refused:
+        """What a bundle that is on the shelf says; a refusal is about its bytes. Raises CannotJudge, Unavailable."""
+        return self._of_its_bytes(cid, lambda: self._shelf.contribution(cid))
+
+    def measure(self, entry: Entry, admitted: Admitted, known: Iterable[Served]) -> Judgement:
+        """`known`: the rounds known now. Raises CannotJudge, Unavailable: then nothing was found out."""
+        base, contribution = self._base(admitted.at), admitted.contribution
+        delta = self._of_its_bytes(entry.contribution, lambda: self._delta(entry.contribution, contribution, base))
+        if isinstance(delta, Refused):
+            return Judgement(Verdict("rejected", 0, str(delta)[:200]), None)
+        flat = weights.flat(delta)
+        others = [served for served in known if _follows(served, admitted.at, entry)]
+        found = self._too_long(flat, base) or self._copied(entry, contribution.base, flat)
+        found = found or self._others_step(entry, flat, base, admitted, others)
+        return Judgement(found, None) if found else self._scored(delta, admitted)
+
+    def is_compared(self, entry: Entry, base: str) -> bool:
+        """Whether copies of this entry would be found, though it may not have been measured."""
+        return self._vectors.holds(base, Place(entry.ledger, entry.stake.id))
+
+    # --- the contribution's own bytes
+
+    def _of_its_bytes(self, cid: str, read: Callable[[], T]) -> T | Refused:
+        """What reading a contribution comes to. A refusal counts only while the disk still holds what was fetched."""
+        try:
+            return read()
+        except Refused as error:
+            if cid in self._fetched_again or _own(cid, lambda: self._shelf.is_sound(cid)):
+                return error
+        except OSError as error:
+            raise CannotJudge(what=cid, why=f"{error.strerror or error} (its bundle on this disk).") from error
+        self._fetched_again.add(cid)
+        self._shelf.drop(cid)
+        raise Unavailable(what=f"The contribution {cid}, which is not on this disk as it was fetched,")
+
+    def _delta(self, cid: str, contribution: Contribution, base: weights.Weights) -> Mapping[str, Flat]:
+        return update.decode(self._shelf.update(cid, self._keypair), base, contribution.encoding)
+
+    # --- what it is like
+
+    def _too_long(self, flat: Flat, base: weights.Weights) -> Verdict | None:
+        length, bound = float(np.linalg.norm(flat)), NORM_BOUND * float(np.linalg.norm(weights.flat(base)))
+        if length <= bound:
+            return None
+        return Verdict("rejected", 0, f"the update's length is {length:.3g}, at most {bound:.3g} is plausible")
+
+    def _copied(self, entry: Entry, base: str, flat: Flat) -> Verdict | None:
+        """The one that was judged first is the original. Who came first and is judged late is not to blame for it."""
+        place = Place(entry.ledger, entry.stake.id)
+        like = _own(entry.stake.id, lambda: self._vectors.likeness(base, place, flat))
+        if like is None:
+            _own(entry.stake.id, lambda: self._vectors.keep(base, place, flat))
+            return None
+        what = f"{like.place.entry[:12]} (cosine {like.cosine:.4f})"
+        if like.place < place:
+            return Verdict("rejected", 0, f"it copies the entry {what}")
+        return Verdict("idle", 0, f"its bundle came to light late, and it is like the later entry {what}")
+
+    def _others_step(
+        self, entry: Entry, flat: Flat, base: weights.Weights, admitted: Admitted, others: Iterable[Served]
+    ) -> Verdict | None:
+        """Rounds are public: what led from this base to a round since then is others' work. Where that was published
+        after the entry, its initiator may have taken it from this very contribution: idle."""
+        for served in others:
+            after = self._base(served)
+            if after.keys() != base.keys() or any(after[name].shape != base[name].shape for name in base):
+                continue
+            near = cosine(flat, weights.flat({name: after[name] - base[name] for name in base}))
+            if near > COPY_COSINE:
+                outcome: Outcome = "rejected" if served.ledger < entry.ledger else "idle"
+                return Verdict(outcome, 0, f"it is the step to a round published since (cosine {near:.4f})")
+        return None
+
+    # --- what it is worth
+
+    def _scored(self, delta: weights.Weights, admitted: Admitted) -> Judgement:
+        base, round_ = self._base(admitted.joins), admitted.joins.round
+        if base.keys() != delta.keys() or any(base[name].shape != delta[name].shape for name in base):
+            return Judgement(Verdict("idle", 0, "a round of another network was published before it was entered"), None)
+        bench = self._bench(admitted.joins)
+        k = np.float32(round_.contributions)
+        candidate = {name: base[name] + delta[name] / k for name in base}
+        what = f"entries on round {round_.number}"
+        on_global = Losses(bench.losses[0], _own(what, lambda: _loss(bench.scorer, candidate, bench.on_global)))
+        on_private = Losses(bench.losses[1], _own(what, lambda: _loss(bench.scorer, candidate, bench.on_private)))
+        verdict = judge(
+            on_global,
+            on_private,
+            tolerance=float(round_.tolerance),
+            gain_reference=float(round_.gain_reference),
+            steps=admitted.contribution.steps,
+            planned=admitted.at.round.recipe.steps,
+        )
+        return Judgement(verdict, on_global.candidate)
+
+    def _base(self, served: Served) -> Mapping[str, Flat]:
+        if served.cid not in self._bases:
+            folder = self._shelf.get(served.cid, bundle.ROUND_LIMITS)
+            found = _own(f"round {served.round.number}", lambda: checkpoint.read_weights(folder / bundle.WEIGHTS))
+            self._bases = {**dict(list(self._bases.items())[-3:]), served.cid: found}
+        return self._bases[served.cid]
+
+    def _bench(self, at: Served) -> Bench:
+        """A private set that was replaced is read anew."""
+        what = f"entries on round {at.round.number}"
+        key = (at.cid, _own(what, lambda: self._private_set.stat().st_mtime))
+        if key not in self._benches:
+            folder, base = self._shelf.get(at.cid, bundle.ROUND_LIMITS), self._base(at)
+            self._shelf.get(at.round.global_set.cid, bundle.SET_LIMITS)
+            self._benches = {key: _own(what, lambda: self._prepared(at, folder, base))}
+        return self._benches[key]
+
+    def _prepared(self, at: Served, folder: Path, base: weights.Weights) -> Bench:
+        scorer = Scorer(graph.check(folder / bundle.GRAPH), at.round.task, self._machine)
+        on_global = TestSet.load(self._shelf.test_set(at.round, self._keypair), at.round.input)
+        try:
+            on_private = TestSet.load(self._private_set.read_bytes(), at.round.input)
+        except Malformed as error:
+            raise Malformed(what=f"validator.private_set ({self._private_set})", why=error.facts["why"]) from None
+        losses = (_loss(scorer, base, on_global), _loss(scorer, base, on_private))
+        return Bench(scorer, on_global, on_private, losses)
+
+
+def _follows(served: Served, at: Served, entry: Entry) -> bool:
+    """Whether a round came after the one an entry was trained on, and was not made of that entry."""
+    newer = served.round.model == at.round.model and served.round.number > at.round.number
+    return newer and all(part.cid != entry.contribution for part in served.round.lineage)
+
+
+def _own(what: str, work: Callable[[], T]) -> T:
+    """Work that only this machine or its round can be to blame for. Raises CannotJudge; Unavailable passes."""
+    try:
+        return work()
+    except Unavailable:
+        raise
+    except MilepostError as error:
+        raise CannotJudge(what=what, why=str(error)) from error
+    except (OSError, MemoryError, ValueError, ArithmeticError) as error:
+        raise CannotJudge(what=what, why=f"{type(error).__name__}: {str(error)[:120]}.") from error
+
+
+def _loss(scorer: Scorer, values: weights.Weights, on: TestSet) -> float:
+    return scorer.score(values, on.images, on.labels).loss
+
+
+def brief(judgement: Judgement) -> dict[str, Any]:
+    """For the journal."""
+    verdict = judgement.verdict
+    measured = judgement.figure
+    # A vote holds 24 digits. A loss that is too large for them is turned down like any other that rises.
+    figure = None if measured is None or not measured < LARGEST_FIGURE else f"{measured:.15f}"
+    return {"outcome": verdict.outcome, "credit": verdict.credit, "reason": verdict.reason, "figure": figure}

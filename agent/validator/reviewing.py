@@ -1,0 +1,291 @@
+"""Everything between a stake on the ledger and a verdict in the journal, one entry at a time and each for itself.
+
+Rules
+  1. The stake is looked at before a byte of the bundle is: what is underfunded costs a look and no download.
+  2. Bundles come beside the loop (`porter`); what cannot be had is left alone for a while, and holds nobody up.
+  3. Only `admission.decide` and `Measurement.measure` give verdicts, and both give them, never raise them. Whatever is
+     raised in here is no verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from functools import partial
+from typing import Any, TypeVar
+
+from agent.core import turns
+from agent.core.documents import Contribution
+from agent.core.ledger import Head, Stake
+from agent.core.money import Asset, Stroops
+from agent.core.pauses import Pauses
+from agent.core.review import Review, State
+from agent.core.verdict import Verdict
+from agent.errors import Refused
+from agent.host.clock import SystemClock
+from agent.host.logs import Log
+from agent.ledger.horizon import Horizon
+from agent.market import settlement, strikes
+from agent.market.bundle import Shelf
+from agent.validator.admission import Admitted, Bundle, Facts, Patience, decide, newest_before
+from agent.validator.docket import Docket
+from agent.validator.entries import Entry, NoEntry, entry, is_formed
+from agent.validator.guard import Guard
+from agent.validator.measurement import Judgement, Measurement, brief
+from agent.validator.porter import Porter
+from agent.validator.rounds import Rounds, Served
+
+T = TypeVar("T")
+
+GRACE_LEDGERS = 60
+"""A strike settled less than this before the entry is not held against it: it may have been on its way."""
+LOOK_S = 20.0
+"""What one account may take of a turn before the rest waits for the next one."""
+FORGOTTEN_S = 7 * 86_400
+"""After its vehicle could take it back, a stake that is gone without the ledger telling how is no longer asked for."""
+PAUSES = "pauses"
+"""The journal's note."""
+
+
+class Reviewing:
+    """For one validator. `over`: told of every entry that is settled or gone. Nothing here raises but `look`,
+    Unavailable."""
+
+    def __init__(
+        self,
+        horizon: Horizon,
+        shelf: Shelf,
+        docket: Docket,
+        rounds: Rounds,
+        measurement: Measurement,
+        porter: Porter,
+        guard: Guard,
+        clock: SystemClock,
+        log: Log,
+        over: Callable[[str], None],
+    ) -> None:
+        self._horizon, self._shelf, self._docket, self._rounds = horizon, shelf, docket, rounds
+        self._measurement, self._porter, self._guard = measurement, porter, guard
+        self._clock, self._log, self._over = clock, log, over
+        self._pauses = Pauses(docket.journal.note(PAUSES) or "")
+        self._entries: dict[str, Entry] = {}
+        self._dues: dict[str, Mapping[str, Stroops]] = {}
+        self._no_entries: dict[str, set[str]] = {}
+        """Settlement account → balances that looked like entries and are none."""
+        self._unread: dict[str, set[str]] = {}
+        """Settlement account → stakes of which the ledger did not tell enough yet."""
+
+    # --- what is there
+
+    def look(self, account: str, head: Head) -> bool:
+        """New stakes become reviews; stakes that are gone were settled or taken back. False: there is more to look at.
+        Raises Unavailable."""
+        rounds = [served.round for served in self._rounds.of(account)]
+        assets = {Asset.parse(round_.stake.asset) for round_ in rounds}
+        there = {s.id: s for asset in sorted(assets) for s in self._horizon.stakes(account, asset)}
+        began = self._clock.monotonic()
+        for review in [r for r in self._docket.open.values() if r.facts["settlement"] == account]:
+            if review.id not in there:
+                self._guard(_name(review.id), partial(self._ended, review, account, head))
+        no_entries = self._no_entries.setdefault(account, set())
+        no_entries &= there.keys()
+        unread = {s.id for s in there.values() if s.id not in self._docket.seen and is_formed(s, account, rounds)}
+        self._unread[account] = unread
+        unread -= no_entries
+        for stake in [there[stake_id] for stake_id in sorted(unread, key=lambda i: (there[i].last_modified, i))]:
+            self._tried(stake.id, head, partial(self._find, stake, account))
+            if self._clock.monotonic() - began > LOOK_S:
+                return False
+        return True
+
+    def _find(self, stake: Stake, account: str) -> None:
+        rounds = [served.round for served in self._rounds.of(account)]
+        try:
+            found = entry(self._horizon, stake, account, rounds)
+        except NoEntry as error:
+            self._no_entries[account].add(stake.id)
+            self._unread[account].discard(stake.id)
+            self._log.detail("entry.passed_over", entry=stake.id[:16], why=str(error))
+            return
+        if found is not None:
+            self._entries[stake.id] = found
+            self._unread[account].discard(stake.id)
+            self._record(stake.id, "found", {"settlement": account, **found.facts()})
+
+    def _ended(self, review: Review, account: str, head: Head) -> None:
+        """A list that lacks a stake says nothing: it may come from a replica that is late. What claimed it does."""
+        found = settlement.settling(self._horizon, review.id, account)
+        if found is not None:
+            facts = {**asdict(found.settled), "settlement_transaction": found.transaction.hash}
+            self._record(review.id, "settled", facts)
+        elif self._is_claimed(review) or head.closed_at > int(review.facts.get("take_back_at") or 0) + FORGOTTEN_S:
+            self._record(review.id, "gone", {"outcome": "gone"})
+        else:
+            return
+        self._entries.pop(review.id, None)
+        self._dues.pop(review.id, None)
+        self._over(review.id)
+
+    def _is_claimed(self, review: Review) -> bool:
+        """By its vehicle, since it was not settled; or clawed back."""
+        if self._horizon.stake(review.id) is not None:
+            return False
+        return any(t.hash != review.facts["transaction"] for t in self._horizon.touching(review.id))
+
+    # --- what it deserves
+
+    def judge(self, head: Head) -> None:
+        """At most one measurement a settlement account: votes and settlements of others do not wait for a long
+        queue."""
+        for account in sorted(self._rounds.settlements):
+            rounds = tuple(self._rounds.of(account))
+            waiting = [r for r in self._docket.open.values() if r.facts["settlement"] == account]
+            waiting = sorted((r for r in waiting if r.state is State.FOUND), key=self._order)
+            began = self._clock.monotonic()
+            for review in waiting:
+                if self._clock.monotonic() - began > LOOK_S:
+                    break
+                self._tried(review.id, head, partial(self._unmeasured, review, rounds, head))
+            self._porter.wait()
+            self._measured([r for r in waiting if r.id in self._docket.open], rounds, head)
+        left = set(self._docket.open).union(*self._unread.values())
+        self._pauses.keep(left)
+        self._guard.keep("entry ", map(_name, left))
+        self._guard("the journal", self._remember)
+
+    def _order(self, review: Review) -> tuple[bool, int, str]:
+        """Who was not tried yet comes first: hostile bundles that never come hold up no new one."""
+        return review.id in self._pauses, review.facts["ledger"], review.id
+
+    def _unmeasured(self, review: Review, rounds: tuple[Served, ...], head: Head) -> None:
+        """A verdict that needs no measurement, or the bundle is sent for."""
+        found = self._entry(review, rounds)
+        if found is None or self._porter.asked(found.contribution):
+            return
+        decision = decide(self._facts(found, rounds, head))
+        if isinstance(decision, Verdict):
+            self._judged(found, Judgement(decision, None), rounds)
+        elif isinstance(decision, Bundle):
+            self._porter.send(found.contribution, self._measurement.limits(rounds))
+
+    def _measured(self, waiting: list[Review], rounds: tuple[Served, ...], head: Head) -> None:
+        """The first whose turn it is."""
+        places = [self._guard(_name(review.id), partial(self._place, review, rounds)) for review in waiting]
+        for place in turns.may_be_judged([p for p in places if p is not None], head.closed_at):
+            found = self._entries[place.id]
+            if self._tried(place.id, head, partial(self._measure, found, rounds, head)):
+                return
+
+    def _measure(self, found: Entry, rounds: tuple[Served, ...], head: Head) -> bool:
+        decision = decide(self._facts(found, rounds, head))
+        if isinstance(decision, Admitted):
+            self._judged(found, self._measurement.measure(found, decision, rounds), rounds)
+        elif isinstance(decision, Verdict):
+            self._judged(found, Judgement(decision, None), rounds)
+        return not isinstance(decision, Patience | Bundle)
+
+    def _place(self, review: Review, rounds: tuple[Served, ...]) -> turns.Waiting:
+        """A bundle that is malformed is judged at once: it has no base that others could be held up on."""
+        ledger, entered_at = int(review.facts["ledger"]), int(review.facts["entered_at"])
+        found = self._entries.get(review.id)
+        if found is None or not found.contribution or not self._shelf.holds(found.contribution):
+            window = max(served.round.review_window for served in rounds)
+            return turns.Waiting(review.id, ledger, turns.patience(entered_at, window))
+        contribution = self._measurement.contribution(found.contribution)
+        if not isinstance(contribution, Contribution):
+            return turns.Waiting(review.id, ledger, 0, is_here=True)
+        at = next((served for served in rounds if served.cid == contribution.base), rounds[-1])
+        until = turns.patience(entered_at, at.round.review_window)
+        if self._measurement.is_compared(found, contribution.base):  # copies of it are found already
+            until = 0
+        return turns.Waiting(review.id, ledger, until, contribution.base, is_here=True)
+
+    def _facts(self, found: Entry, rounds: tuple[Served, ...], head: Head) -> Facts:
+        """Raises Unavailable, CannotJudge and what fetching the bundle came to."""
+        window = min(served.round.review_window for served in rounds)
+        return Facts(
+            entry=found,
+            rounds=rounds,
+            due=self._due(found, rounds),
+            is_repeat=self._docket.was_entered(found.stake.id, found.vehicle, found.contribution),
+            contribution=self._contribution(found),
+            is_overdue=head.closed_at > turns.patience(found.entered_at, window),
+        )
+
+    def _contribution(self, found: Entry) -> Contribution | Refused | None:
+        failure = self._porter.failure(found.contribution) if found.contribution else None
+        if isinstance(failure, Refused):
+            return failure  # by the store's contract it is about bytes that were checked against the CID
+        if failure is not None:
+            raise failure
+        if not found.contribution or not self._shelf.holds(found.contribution):
+            return None
+        return self._measurement.contribution(found.contribution)
+
+    def _due(self, found: Entry, rounds: tuple[Served, ...]) -> Mapping[str, Stroops]:
+        """The stake due in each round. What was settled before the entry does not change any more: it is counted
+        once."""
+        known = self._dues.get(found.stake.id, {})
+        if any(served.cid not in known for served in rounds):
+            counted: dict[str, Stroops] = {}
+            due = {}
+            for served in rounds:
+                schedule = served.round.stake.model_dump_json()
+                if schedule not in counted:
+                    counted[schedule] = self._counted(found, served)
+                due[served.cid] = counted[schedule]
+            self._dues[found.stake.id] = known = due
+        return known
+
+    def _counted(self, found: Entry, served: Served) -> Stroops:
+        return strikes.due(self._horizon, served.round, found.vehicle, found.ledger, GRACE_LEDGERS)
+
+    def _entry(self, review: Review, rounds: tuple[Served, ...]) -> Entry | None:
+        """After a restart: the entry as the ledger has it."""
+        if review.id not in self._entries:
+            stake = self._horizon.stake(review.id)
+            try:
+                account = str(review.facts["settlement"])
+                found = entry(self._horizon, stake, account, [s.round for s in rounds]) if stake else None
+            except NoEntry:
+                self._record(review.id, "gone", {"outcome": "gone"})
+                return None
+            if found is None:
+                return None
+            self._entries[review.id] = found
+        return self._entries[review.id]
+
+    # --- what is kept of it
+
+    def _judged(self, found: Entry, judgement: Judgement, rounds: tuple[Served, ...]) -> None:
+        """Settled under its base where that is served, else under the newest round published before it, so that rubbish
+        is settled too."""
+        contribution = self._contribution(found)
+        base = contribution.base if isinstance(contribution, Contribution) else ""
+        under = base if any(served.cid == base for served in rounds) else newest_before(found, rounds).cid
+        self._record(found.stake.id, "judged", {"round": under, **brief(judgement)})
+        self._pauses.forget(found.stake.id)
+
+    def _tried(self, entry_id: str, head: Head, work: Callable[[], T]) -> T | None:
+        """One entry's work behind the guard; what fails has a pause."""
+        if not self._pauses.is_over(entry_id, head.closed_at):
+            return None
+        done = self._guard(_name(entry_id), work)
+        if self._guard.failed(_name(entry_id)):
+            self._pauses.failed(entry_id, head.closed_at)
+        return done
+
+    def _remember(self) -> None:
+        text = self._pauses.text()
+        if text != (self._docket.journal.note(PAUSES) or "{}"):
+            self._docket.journal.remember(PAUSES, text)
+
+    def _record(self, entry_id: str, kind: str, facts: dict[str, Any]) -> None:
+        self._docket.record(entry_id, kind, facts, self._clock.now())
+        shown = {k: facts[k] for k in ("vehicle", "outcome", "credit", "reason", "figure") if k in facts}
+        self._log.event(f"entry.{kind}", entry=entry_id[:16], **shown)
+
+
+def _name(entry_id: str) -> str:
+    """For the guard and for people."""
+    return f"entry {entry_id[:16]}"

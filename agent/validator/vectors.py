@@ -1,0 +1,87 @@
+"""The directions of the updates that were judged, as files, to find copies.
+
+A file is there whole or not at all. One that is torn all the same (an old disk, an older version) is dropped: it can be
+made again from its contribution as long as that is at hand.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.learn import checkpoint
+
+Flat = NDArray[np.float32]
+
+COPY_COSINE = 0.999
+"""Two updates closer than this were not trained on two drives."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where an entry stands: the ledger it came in, then its stake's id."""
+
+    ledger: int
+    entry: str
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """Another entry's update, and how close it is."""
+
+    place: Place
+    cosine: float
+
+
+class Vectors:
+    """By the round that updates were trained on. Raises OSError."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def likeness(self, base: str, place: Place, flat: Flat) -> Likeness | None:
+        """The first entry that was judged on the same base with the same update, if there is one."""
+        mine = direction(flat)
+        for other, theirs in self._held(base):
+            if other.entry != place.entry and theirs.shape == mine.shape:
+                cosine = float(theirs.astype(np.float32) @ mine)
+                if cosine > COPY_COSINE:
+                    return Likeness(other, cosine)
+        return None
+
+    def keep(self, base: str, place: Place, flat: Flat) -> None:
+        """Twice is harmless."""
+        folder = self._folder / base
+        folder.mkdir(parents=True, exist_ok=True)
+        file = io.BytesIO()
+        np.save(file, direction(flat).astype(np.float16), allow_pickle=False)
+        checkpoint.write_bytes(folder / f"{place.ledger}-{place.entry}.npy", file.getvalue())
+
+    def holds(self, base: str, place: Place) -> bool:
+        return (self._folder / base / f"{place.ledger}-{place.entry}.npy").is_file()
+
+    def _held(self, base: str) -> Iterator[tuple[Place, NDArray[np.float16]]]:
+        for path in sorted((self._folder / base).glob("*.npy"), key=lambda p: p.name):
+            ledger, _, entry = path.stem.partition("-")
+            try:
+                loaded = np.load(path, allow_pickle=False)
+            except (ValueError, EOFError):
+                path.unlink(missing_ok=True)
+                continue
+            if ledger.isdigit() and loaded.dtype == np.float16 and loaded.ndim == 1:
+                yield Place(int(ledger), entry), loaded
+
+
+def direction(flat: Flat) -> Flat:
+    """The update without its length."""
+    found: Flat = flat / np.float32(max(float(np.linalg.norm(flat)), 1e-12))
+    return found
+
+
+def cosine(one: Flat, other: Flat) -> float:
+    return float(direction(one) @ direction(other))
