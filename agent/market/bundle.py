@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.content import exporter
+from agent import files
 from agent.core.cid import Cid
 from agent.core.documents import Contribution, D, Round, SettlementRecord
 from agent.errors import Malformed
@@ -51,8 +52,9 @@ class Shelf:
         """The bundle's folder, fetched if it is not here. Raises Unavailable, Refused, Malformed."""
         path = self.folder / cid
         if not path.is_dir():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self.store.get(Cid.parse(cid), path, limits)
+            with files.room_for(self.folder):
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self.store.get(Cid.parse(cid), path, limits)
             self._tidy(path)
         else:
             os.utime(path)

@@ -46,7 +46,7 @@ def chaos(seconds: float, ledgers: int, seed: int, only: str, keep: Path | None,
     tally = playing.town.tally
     say(f"{playing.ledgers} ledgers, {tally.turns} turns, {tally.crashes} crashes")
     for cause, count in tally.causes.most_common():
-        say(f"died {count} times: {cause}")
+        say(f"{count} times: {cause}")
     for sentence in sore(playing.town):
         say(sentence)
     for fault in report.faults:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 import traceback
 from abc import ABC, abstractmethod
@@ -30,14 +31,18 @@ from agent.initiator.press import Press
 from agent.initiator.register import Register
 from agent.learn.runner import HERE
 from agent.market.bundle import Shelf
-from agent.ports import Frame, Reading
+from agent.ports import Frame, Limits, Reading
 from agent.validator.committee import EVERYTHING, Committee
 from agent.validator.daemon import Parts as ValidatorParts
 from agent.validator.daemon import Validator
 from agent.validator.docket import Docket
-from agent.validator.judge import Judge
+from agent.validator.guard import Guard
+from agent.validator.measurement import Measurement
+from agent.validator.porter import Porter
+from agent.validator.reviewing import Reviewing
 from agent.validator.rounds import Rounds
 from agent.validator.settling import Settling
+from agent.validator.vectors import Vectors
 from agent.vehicle.daemon import Parts as VehicleParts
 from agent.vehicle.daemon import Vehicle
 from agent.vehicle.desk import Desk
@@ -66,9 +71,19 @@ class Tally:
     def death(self, who: str, error: BaseException) -> None:
         self.died += 1
         self.untyped += not isinstance(error, MilepostError)
+        self._note(f"{who.rstrip('0123456789')} died", error)
+
+    def guarded(self, who: str, error: Exception) -> None:
+        """Something passed a daemon's guard, which took no harm by it."""
+        if not isinstance(error, MilepostError):
+            self.untyped += 1
+            self._note(f"{who.rstrip('0123456789')} passed over", error)
+
+    def _note(self, what: str, error: BaseException) -> None:
         last = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(last.filename).name}:{last.lineno}"
-        self.causes[f"{who.rstrip('0123456789')}: {type(error).__name__} at {where}: {str(error)[:160]}"] += 1
+        said = re.sub(r"'[^']*'|[A-Z2-7]{56}|[0-9a-f]{16,}|Qm\w{44}", "…", str(error))[:160]
+        self.causes[f"{what}: {type(error).__name__} at {where}: {said}"] += 1
 
 
 class Daemon(ABC):
@@ -270,6 +285,26 @@ class Car(Daemon):
 # --- a validator
 
 
+class Witness(Guard):
+    """The daemon's own guard, which also tells the tally what nobody foresaw."""
+
+    def __init__(self, log: Log, who: str, tally: Tally) -> None:
+        super().__init__(log)
+        self._who, self._tally = who, tally
+
+    def _say(self, name: str, error: Exception) -> None:
+        self._tally.guarded(self._who, error)
+        super()._say(name, error)
+
+
+class AtOnce(Porter):
+    """Bundles are fetched when they are asked for: one thread, one order of events."""
+
+    def send(self, cid: str, limits: Limits) -> None:
+        if not self.asked(cid):
+            self._fetch(cid, limits)
+
+
 class Bench(Daemon):
     """A validator."""
 
@@ -292,17 +327,23 @@ class Bench(Daemon):
         self._link = link = LoopbackLink(self.ground.broker, (EVERYTHING,))
         docket = Docket(journal)
         rounds = Rounds(horizon, shelf, self._initiators, self.account)
-        judge = Judge(horizon, shelf, self.key, self.private_set, self.folder / "updates", HERE)
+        guard, clock = Witness(self.log, self.name, self.tally), self.ground.clock
+        vectors = Vectors(self.folder / "updates")
+        measurement = Measurement(shelf, self.key, self.private_set, vectors, HERE)
+        porter = AtOnce(shelf.store, shelf.folder)
         settling = Settling(horizon, shelf, self.key, Committee(link, self.account), docket, rounds, self.log)
         self.validator = Validator(
             ValidatorParts(
                 horizon=horizon,
                 docket=docket,
                 rounds=rounds,
-                judge=judge,
+                reviewing=Reviewing(
+                    horizon, shelf, docket, rounds, measurement, porter, guard, clock, self.log, settling.forget
+                ),
                 settling=settling,
+                guard=guard,
                 link=link,
-                clock=self.ground.clock,
+                clock=clock,
                 log=self.log,
                 account=self.account,
                 state_dir=self.folder,

@@ -165,7 +165,7 @@ class Play:
         self.town.ground.broker.let_go()
         self.town.ground.close(seconds)
         for cause, count in list(self.town.tally.causes.items())[self._told :]:
-            self._say(f"ledger {self.ledgers}: a daemon died ({count}): {cause}")
+            self._say(f"ledger {self.ledgers}: {cause}")
         self._told = len(self.town.tally.causes)
 
 
