@@ -13,8 +13,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.content import exporter
 from agent import files
+from agent.content import exporter
 from agent.core.cid import Cid
 from agent.core.documents import Contribution, D, Round, SettlementRecord
 from agent.errors import Malformed

@@ -164,7 +164,7 @@ class Play:
         self.ledgers += 1
         self.town.ground.broker.let_go()
         self.town.ground.close(seconds)
-        for cause, count in list(self.town.tally.causes.items())[self._told :]:
+        for cause, _ in list(self.town.tally.causes.items())[self._told :]:
             self._say(f"ledger {self.ledgers}: {cause}")
         self._told = len(self.town.tally.causes)
 
