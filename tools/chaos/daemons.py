@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import re
 import time
 import traceback
@@ -91,7 +92,7 @@ class Daemon(ABC):
 
     def __init__(self, name: str, ground: Ground, key: Keypair, tally: Tally) -> None:
         self.name, self.ground, self.key, self.tally = name, ground, key, tally
-        self.weather = Weather(ground.dice)
+        self.weather = Weather(random.Random(ground.dice.random()))
         self.folder = ground.folder / name
         self.folder.mkdir(parents=True, exist_ok=True)
         self.log = Log("info", (ground.folder / f"{name}.log").open("a"), journald=False)
@@ -275,6 +276,11 @@ class Car(Daemon):
     @property
     def is_idle(self) -> bool:
         return self.is_open and not self.vehicle.parts.logbook.open
+
+    @property
+    def stuck(self) -> int:
+        """Trips that have not ended and have nothing on the ledger that could still end them."""
+        return sum("stake_id" not in job.facts for job in self.vehicle.parts.logbook.open.values())
 
     def drop(self) -> None:
         self._journal.close()

@@ -7,13 +7,18 @@ played as many ledgers as the machine could.
 from __future__ import annotations
 
 import random
+import secrets
 import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import nacl.utils
+from stellar_sdk import Keypair
 
 from agent.core.money import UNIT
 from agent.errors import MilepostError
@@ -34,6 +39,9 @@ ATTACK = 0.45
 AT_ONCE = 5
 STEP_S = (3, 8)
 REPLICA = 3
+"""Ledgers that the replica is late."""
+BEGINNING = 1_800_000_000
+"""When the town's time begins."""
 HURRY_S = 30
 """Between two ledgers at the end, once nothing is left but to wait for windows to pass."""
 
@@ -169,6 +177,20 @@ class Play:
         self._told = len(self.town.tally.causes)
 
 
+@contextmanager
+def drawn(dice: random.Random) -> Iterator[None]:
+    """Keys are drawn from the seed like everything else, so that one seed is one run."""
+    token_bytes, nonce, keypair = secrets.token_bytes, nacl.utils.random, Keypair.random
+    secrets.token_bytes = lambda nbytes=None: dice.randbytes(nbytes or 32)
+    nacl.utils.random = lambda size=32: dice.randbytes(size)
+    Keypair.random = classmethod(lambda cls: cls.from_raw_ed25519_seed(dice.randbytes(32)))  # type: ignore[method-assign,assignment]
+    try:
+        yield
+    finally:
+        secrets.token_bytes, nacl.utils.random = token_bytes, nonce
+        Keypair.random = keypair  # type: ignore[method-assign]
+
+
 def play(
     seed: int,
     *,
@@ -184,8 +206,9 @@ def play(
         with tempfile.TemporaryDirectory(prefix="milepost-chaos-") as scratch:
             return play(seed, seconds=seconds, ledgers=ledgers, say=say, kinds=kinds, folder=Path(scratch))
     began = time.monotonic()
-    with Localnet(replica=REPLICA) as net:
-        town = Town(Ground(net, folder, random.Random(seed)))
+    dice = random.Random(seed)
+    with Localnet(replica=REPLICA, options=("--clock", str(BEGINNING))) as net, drawn(dice):
+        town = Town(Ground(net, folder, dice))
         playing = Play(town, say, kinds)
         say(f"the town is founded: {len(town.daemons)} daemons, {len(kinds)} kinds of trouble")
         try:

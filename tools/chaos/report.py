@@ -42,7 +42,7 @@ class Report:
     daemons_died: int = 0
     untyped: int = 0
     stalled_entries: int = 0
-    """Not settled by their committee within the review window."""
+    """Not settled by their committee within the review window, and trips that never came to an end."""
     hostile_profit_xlm: float = 0.0
     kinds: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -67,6 +67,7 @@ def book(town: Town, seed: int, kinds: Mapping[str, dict[str, Any]], lying_profi
     made.honest_stakes_lost = len(lost)
     made.strikes_on_honest = sum(s.ended_by in s.claimants and not s.returned for s in lost)
     made.stalled_entries = sum(not s.ended_by or s.ended_at > s.entered_at + REVIEW_S for s in stakes)
+    made.stalled_entries += sum(car.stuck for car in town.cars)
     made.honest_unpaid = sum(not s.credit or not _worth(town, s) for s in stakes) + _unredeemed(town, stakes)
     memos = [(s.maker, s.memo) for s in stakes]
     made.doubled = len(memos) - len(set(memos))

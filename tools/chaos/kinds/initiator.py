@@ -23,7 +23,7 @@ from agent.ledger.envelope import sdk_asset, sdk_price
 from agent.market import publish
 from tools.chaos import trap
 from tools.chaos.ground import Foiled
-from tools.chaos.kinds.kind import Act, Cast, Kind, ledgers
+from tools.chaos.kinds.kind import Act, Cast, Kind, best_pay, ledgers
 from tools.chaos.town import Town
 
 BAIT = 16
@@ -85,6 +85,7 @@ def borrowed_settlement(town: Town, cast: Cast) -> Iterator[None]:
     whole purse would be the friend's."""
     house = town.houses[0]
     friend = cast.straw()
+    cast.fair = lambda: best_pay(town, cast)
     cid, _ = town.round_of(house)
     memo = town.ground.store.put(town.contribution(friend, cid, town.numbers(cid, 77)))
     entry = town.enter(friend, cid, memo)
@@ -95,7 +96,6 @@ def borrowed_settlement(town: Town, cast: Cast) -> Iterator[None]:
     stake = town.books.stakes[entry]
     if not stake.credit:
         raise Foiled(why="the friend's work was not accepted")
-    cast.fair += stake.credit * house.plan.reward_stroops // UNIT
     newest, round_ = town.round_of(house)
     part = Lineage(cid=str(memo), vehicle=friend.public_key, weight=Decimal(1), settlement=_settled_by(town, entry))
     laid = trap.lay(

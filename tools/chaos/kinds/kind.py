@@ -8,6 +8,7 @@ from typing import Literal
 
 from stellar_sdk import Keypair
 
+from agent.core.money import UNIT
 from tools.chaos.town import Town
 
 Party = Literal["initiator", "vehicle", "validator", "stranger", "horizon", "own fault"]
@@ -32,7 +33,7 @@ class Cast:
         self._town = town
         self.keys: list[Keypair] = []
         self.began: dict[str, int] = {}
-        self.fair = 0
+        self.fair: Callable[[], int] = lambda: 0
         """XLM stroops that are due to them for honest work which the attack makes use of."""
 
     def straw(self) -> Keypair:
@@ -47,9 +48,15 @@ class Cast:
 
     def profit(self) -> int:
         now = sum(self._town.books.wealth(key.public_key, self._town.rewards) for key in self.keys)
-        return now - sum(self.began.values()) - self.fair
+        return now - sum(self.began.values()) - self.fair()
 
 
 def ledgers(count: int) -> Iterator[None]:
     for _ in range(count):
         yield
+
+
+def best_pay(town: Town, cast: Cast) -> int:
+    """What the best entry of the cast earned."""
+    stakes = town.books.of({key.public_key for key in cast.keys})
+    return max((s.credit * town.rewards.get(s.credit_asset, 0) // UNIT for s in stakes if s.credit_asset), default=0)

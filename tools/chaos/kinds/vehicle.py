@@ -10,14 +10,14 @@ from stellar_sdk import ChangeTrust, Claimant, ClaimClaimableBalance, ClaimPredi
 from agent.content.importer import root
 from agent.core.cid import Cid
 from agent.core.ledger import BALANCE_V0
-from agent.core.money import UNIT, text
+from agent.core.money import text
 from agent.core.round import State
 from agent.ledger.envelope import sdk_asset, stake_id
 from agent.market import bundle
 from agent.market import entry as entries
 from tools.chaos import lesson
 from tools.chaos.ground import Foiled
-from tools.chaos.kinds.kind import Cast, Kind, ledgers
+from tools.chaos.kinds.kind import Cast, Kind, best_pay, ledgers
 from tools.chaos.town import BASE, REVIEW_S, Town
 
 
@@ -52,6 +52,7 @@ def same_update(town: Town, cast: Cast) -> Iterator[None]:
     delta = town.numbers(cid, town.ground.dice.randrange(1 << 30))
     keys = [cast.straw() for _ in range(4)]
     laid = [town.contribution(key, cid, delta) for key in keys]
+    cast.fair = lambda: best_pay(town, cast)  # one of them is honest work
     for key, folder in zip(keys, laid, strict=True):
         town.enter(key, cid, root(folder))
         yield
@@ -59,10 +60,6 @@ def same_update(town: Town, cast: Cast) -> Iterator[None]:
         yield from ledgers(4)
         town.ground.store.put(folder)
     yield from ledgers(20)
-    # One of them is honest work.
-    stakes = town.books.of({key.public_key for key in keys})
-    credits = [stake.credit for stake in stakes if stake.credit_asset in town.rewards]
-    cast.fair += max(credits, default=0) * town.houses[1].plan.reward_stroops // UNIT
 
 
 def unpublished_step(town: Town, cast: Cast) -> Iterator[None]:
