@@ -9,11 +9,22 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
-from typing import Annotated, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
-from agent.core.money import Asset
+from agent.core import address
+from agent.core.money import UNIT, Asset
 from agent.errors import Malformed
 
 D = TypeVar("D", bound="Document")
@@ -28,15 +39,44 @@ Number = Annotated[
 ]
 """An exact decimal, written as a string."""
 
-AccountId = Annotated[str, StringConstraints(pattern=r"^G[A-Z2-7]{55}$")]
-AssetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,12}:G[A-Z2-7]{55}$")]
+
+def _issued(name: str) -> str:
+    address.account(name.partition(":")[2])
+    return name
+
+
+def _printable(text: Any) -> Any:
+    """What a stranger wrote ends up in records and on terminals: no control characters, no escape sequences."""
+    return "".join(c if c.isprintable() else "?" for c in text) if isinstance(text, str) else text
+
+
+AccountId = Annotated[str, StringConstraints(pattern=r"^G[A-Z2-7]{55}$"), AfterValidator(address.account)]
+AssetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,12}:G[A-Z2-7]{55}$"), AfterValidator(_issued)]
+ModelName = Annotated[str, StringConstraints(pattern=r"^DLM[A-Za-z0-9]{1,9}:G[A-Z2-7]{55}$"), AfterValidator(_issued)]
 CidText = Annotated[str, StringConstraints(pattern=r"^Qm[1-9A-HJ-NP-Za-km-z]{44}$")]
 MemoText = Annotated[str, StringConstraints(pattern=r"^(Qm[1-9A-HJ-NP-Za-km-z]{44})?$")]
 """The CID that an entry's memo names, or '' where the memo is no hash: such an entry is voted on like any other."""
 Hex32 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Base64 = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]*={0,2}$", max_length=512)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.+-]{0,63}$")]
+Reason = Annotated[str, BeforeValidator(_printable), StringConstraints(max_length=200)]
+ClassName = Annotated[str, BeforeValidator(_printable), StringConstraints(min_length=1, max_length=200)]
+
+# Every number has bounds, so that nothing that is reckoned with one can overflow, and no round can ask for what nobody
+# lives to see.
 Amount = Annotated[int, Field(ge=0, le=2**63 - 1)]
+"""Stroops."""
+Credit = Annotated[int, Field(ge=0, le=UNIT)]
+"""VLM stroops: 1.0 is full credit."""
+MOST_LOSS = 10**8
+Loss = Annotated[Number, Field(ge=0, le=MOST_LOSS)]
+RoundNumber = Annotated[int, Field(ge=0, le=1_000_000)]
+UnixTime = Annotated[int, Field(ge=0, le=2**53)]
+LedgerNumber = Annotated[int, Field(ge=0, lt=2**31)]
+Count = Annotated[int, Field(ge=0, le=2**53)]
+MOST_STAKE = 1_000_000 * UNIT
+WEEK_S, WEEK_LEDGERS = 604_800, 120_960
+MOST_STEPS, MOST_BATCH, MOST_SAMPLES = 1_000_000, 4096, 10**9
 
 
 class Part(BaseModel):
@@ -100,8 +140,8 @@ class Task(Part):
 
     kind: Literal["steering", "classification"]
     labels: Literal["drive", "folder", "teacher"] = "drive"
-    classes: tuple[str, ...] = Field(default=(), max_length=4096)
-    scale: Number = Decimal(25)
+    classes: tuple[ClassName, ...] = Field(default=(), max_length=4096)
+    scale: Number = Field(default=Decimal(25), gt=0, le=360)
     """Steering only: the network's output 1.0 in degrees."""
     confidence: Number = Field(default=Decimal("0.8"), ge=0, le=1)
     """Teacher labels below this are not used."""
@@ -111,23 +151,29 @@ class Architecture(Part):
     """A built-in network by name, or `onnx`: the round's own `model.onnx`."""
 
     name: Literal["pilotnet", "smallres", "deepchain", "onnx"]
-    hyper: dict[Name, int] = Field(default_factory=dict, max_length=16)
+    hyper: dict[Name, Annotated[int, Field(ge=0, le=65_536)]] = Field(default_factory=dict, max_length=16)
 
 
 class Recipe(Part):
     """How a vehicle trains: Adam, `steps` planned batches, and no contribution below `minimum_samples`."""
 
-    steps: int = Field(ge=1, le=1_000_000)
-    batch: int = Field(ge=1, le=4096)
+    steps: int = Field(ge=1, le=MOST_STEPS)
+    batch: int = Field(ge=1, le=MOST_BATCH)
     passes: int = Field(default=8, ge=1, le=1_000_000)
     """How often a sample is drawn on average before training waits for new ones. Without it a fast computer would
     spend all steps on the first seconds of a trip."""
     learning_rate: Number = Field(gt=0, le=1)
-    minimum_samples: int = Field(ge=1)
-    pull: Number = Field(default=Decimal(0), ge=0)
+    minimum_samples: int = Field(ge=1, le=1_000_000)
+    pull: Number = Field(default=Decimal(0), ge=0, le=1000)
     """Strength of the pull towards the base weights (a proximal term, FedProx)."""
     encoding: Name = "dense-fp32"
     """How the update is written (`learn.update`)."""
+
+    @model_validator(mode="after")
+    def _within_a_trip(self) -> Recipe:
+        if self.steps * self.batch > 10**9:
+            raise ValueError("steps x batch are more than 1,000,000,000 samples: no trip is that long")
+        return self
 
 
 class StakeSchedule(Part):
@@ -135,17 +181,19 @@ class StakeSchedule(Part):
 
     asset: AssetName
     """The operator's DLC."""
-    base: Amount
+    base: int = Field(ge=2, le=MOST_STAKE)
     growth: Number = Field(default=Decimal(2), ge=1, le=10)
-    window_ledgers: int = Field(default=120_960, ge=1)
-    fee: Annotated[int, Field(ge=1, le=2**63 - 1)]
+    window_ledgers: int = Field(default=WEEK_LEDGERS, ge=1, le=WEEK_LEDGERS)
+    """At most a week: strikes are counted in the ledger's history, and that is not kept for ever."""
+    fee: int = Field(ge=1, le=MOST_STAKE)
     """DLC kept from the stake of an entry that was not rejected; also what the public bid offers for 1.0 VLM."""
 
     @model_validator(mode="after")
     def _more_than_the_fee(self) -> StakeSchedule:
-        if self.base <= self.fee:
+        if self.fee > self.base // 2:
             raise ValueError(
-                "the stake must be more than the fee, or an idle entry could not be told from a rejected one"
+                "the fee is at most half the stake: it is kept of every honest entry, and what is staked must be what"
+                " honesty brings back"
             )
         return self
 
@@ -162,7 +210,7 @@ class Lineage(Part):
 
     cid: CidText
     vehicle: AccountId
-    weight: Number
+    weight: Number = Field(ge=0, le=1)
     settlement: Hex32
     key: Hex32 | None = None
     """The update's key, where the round it was trained on is `open`: anybody may read it then."""
@@ -174,8 +222,8 @@ class Figure(Part):
     name: Literal["rmse", "accuracy"]
     unit: Literal["deg", "share"]
     better: Literal["lower", "higher"]
-    value: Number
-    samples: int = Field(ge=1)
+    value: Loss
+    samples: int = Field(ge=1, le=MOST_SAMPLES)
 
 
 class Round(Document):
@@ -185,11 +233,16 @@ class Round(Document):
     """The lineage of 10,000 contributions takes 3.3 MB."""
 
     protocol: Literal[1] = 1
-    model: Annotated[str, StringConstraints(pattern=r"^DLM[A-Za-z0-9]{1,9}:G[A-Z2-7]{55}$")]
-    number: int = Field(ge=0)
+    model: ModelName
+    number: RoundNumber
     previous: CidText | None = None
     restores: CidText | None = None
     """The earlier round whose weights these are; such a round fuses nothing."""
+    ledger: LedgerNumber = 0
+    """The last one in which its publication could apply. The round is open after it: from then on entries are measured
+    against it, whichever round they were trained on."""
+    published_at: UnixTime = 0
+    """When the newest ledger had closed as the publication was signed."""
     task: Task
     architecture: Architecture
     input: Input
@@ -199,17 +252,17 @@ class Round(Document):
     committee: tuple[AccountId, ...] = Field(min_length=1, max_length=20)
     contributions: int = Field(ge=1, le=10_000)
     """K: how many contributions the round plans for."""
-    review_window: int = Field(ge=60)
+    review_window: int = Field(ge=60, le=WEEK_S)
     """Seconds until an unjudged stake may be taken back."""
-    turn: int = Field(default=30, ge=1)
+    turn: int = Field(default=30, ge=1, le=3600)
     """Seconds of ledger time that a speaker has to settle before the next one takes over."""
-    staleness: int = Field(default=1, ge=0)
+    staleness: int = Field(default=1, ge=0, le=8)
     """How many rounds older than the newest an entry's base may be."""
-    length: int = Field(ge=1)
+    length: int = Field(ge=1, le=366 * 86_400)
     """Seconds after which the round closes with what there is."""
     tolerance: Number = Field(default=Decimal("0.97"), gt=0, le=1)
     """λ: a candidate is rejected when its loss exceeds loss(base) / λ."""
-    gain_reference: Number = Field(gt=0)
+    gain_reference: Number = Field(gt=0, le=10**8)
     """The loss drop, at fusion weight, that earns full credit."""
     fusion: Name = "weighted-mean"
     momentum: Number = Field(default=Decimal(0), ge=0, lt=1)
@@ -225,6 +278,14 @@ class Round(Document):
     def _of_one_origin(self) -> Round:
         if self.restores and self.lineage:
             raise ValueError("a round that restores an earlier one fuses nothing")
+        return self
+
+    @model_validator(mode="after")
+    def _of_one_committee(self) -> Round:
+        if len(set(self.committee)) != len(self.committee):
+            raise ValueError("nobody is on the committee twice")
+        if self.turn * 2 > self.review_window:
+            raise ValueError("a turn is at most half the review window, or nobody would settle in time")
         return self
 
     @property
@@ -252,16 +313,16 @@ class Contribution(Document):
     model: AssetName
     base: CidText
     vehicle: AccountId
-    samples: int = Field(ge=1)
-    steps: int = Field(ge=1)
-    planned: int = Field(ge=1)
+    samples: int = Field(ge=1, le=MOST_SAMPLES)
+    steps: int = Field(ge=1, le=MOST_STEPS)
+    planned: int = Field(ge=1, le=MOST_STEPS)
     encoding: Name
-    encoding_error: Number = Field(ge=0)
+    encoding_error: Number = Field(ge=0, le=10**8)
     """Relative L2 error of the encoded update against the trained one."""
     keys: dict[AccountId, Base64] = Field(max_length=32)
     """The bundle's key, sealed to each validator and the initiator."""
     fingerprint: tuple[Hex32, ...] = Field(default=(), max_length=256)
-    held_back: Number | None = None
+    held_back: Loss | None = None
     """The figure on the vehicle's own held-back frames."""
     software: Name
     profile: Name
@@ -283,10 +344,9 @@ class Vote(Document):
     contribution: MemoText
     validator: AccountId
     outcome: Outcome
-    reason: str = Field(max_length=200)
-    credit: Amount
-    """VLM stroops."""
-    figure: Number | None = None
+    reason: Reason
+    credit: Credit
+    figure: Loss | None = None
     """Loss on the global set: every validator must get the same to 1e-4."""
     signature: Base64 = ""
 
@@ -299,8 +359,8 @@ class Settled(Part):
     vehicle: AccountId
     contribution: MemoText
     outcome: Outcome
-    reason: str = Field(max_length=200)
-    credit: Amount
+    reason: Reason
+    credit: Credit
     stake: Amount
     fee: Amount
 
@@ -318,11 +378,11 @@ class Purse(Part):
 
     forfeited: Amount = 0
     """DLC stroops that nobody was paid yet."""
-    round: int = Field(default=0, ge=0)
+    round: RoundNumber = 0
     """Number of the round whose publication began the newest sharing. Round 0 closes none."""
     pot: Amount = 0
     """What was forfeited as that sharing began."""
-    done: int = Field(default=0, ge=0)
+    done: int = Field(default=0, ge=0, le=10_000)
     """Vehicles that this sharing has dealt with, in the order of their accounts."""
 
 
@@ -333,7 +393,7 @@ class SettlementRecord(Document):
     max_bytes: ClassVar[int] = 2 * 1024 * 1024
 
     protocol: Literal[1] = 1
-    index: int = Field(ge=0)
+    index: Count
     previous: CidText | None = None
     round: CidText
     entries: tuple[Settled, ...] = Field(default=(), max_length=32)
@@ -341,7 +401,7 @@ class SettlementRecord(Document):
     shares: tuple[Share, ...] = Field(default=(), max_length=100)
     purse: Purse = Purse()
     """As it is with this record."""
-    agreements: dict[AccountId, int] = Field(max_length=20)
+    agreements: dict[AccountId, Count] = Field(max_length=20)
     """Votes of each validator, up to and with this record, that agreed with what was settled: D_i of the speaker."""
     speaker: AccountId
 

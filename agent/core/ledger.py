@@ -33,6 +33,8 @@ class Line:
     limit: Stroops = MAX_STROOPS
     buying: Stroops = 0
     """Buying liabilities: room that open offers have taken."""
+    clawback: bool = False
+    """Whether the asset's issuer may take the balance back, whatever its own flags say by now."""
 
     @property
     def free(self) -> Stroops:
@@ -45,16 +47,37 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Flags:
+    """What an account may do to those who hold its assets."""
+
+    required: bool = False
+    """They hold only what it authorised."""
+    revocable: bool = False
+    """It may take that away again."""
+    clawback: bool = False
+    """It may take balances back, of lines that are opened from now on."""
+    immutable: bool = False
+    """None of this can ever change."""
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     id: str
     sequence: int
     lines: Mapping[Asset, Line]
     signers: Mapping[str, int]
-    threshold: int
-    """Medium threshold: what a payment needs."""
+    """Every key that may sign for it, its own among them, with its weight."""
+    thresholds: tuple[int, int, int]
+    """Low, medium, high: the weight that operations of each kind need. Claiming a balance is of the low kind."""
+    flags: Flags = Flags()
     subentries: int = 0
     data: Mapping[str, bytes] = field(default_factory=dict)
     """Its data entries."""
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether nobody can ever sign for it again."""
+        return not any(self.signers.values())
 
     def free(self, asset: Asset) -> Stroops:
         """What can be spent of an asset now: above liabilities and, for XLM, above the reserve."""
@@ -92,6 +115,33 @@ class Transaction:
     result: str
     """Base64 XDR."""
     cursor: str = ""
+    sequence: int = 0
+    """Of its source account; of a fee bump's inner transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One operation of a successful transaction, as Horizon has read it: its envelope need not be."""
+
+    kind: str
+    """Horizon's word: `create_claimable_balance`, `payment`, or one that nobody has heard of."""
+    source: str
+    transaction: str
+    ledger: int
+    index: int
+    """Among its transaction's operations, from 0."""
+    asset: Asset | None = None
+    to: str = ""
+    balance: str = ""
+    """The claimable balance that it claims or claws back: 64 hex digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """From which ledger to which a server's history goes."""
+
+    elder: int
+    latest: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,10 @@
 
 Rules
   1. A round is published by one transaction that is written down, signed, before it leaves.
-  2. A round that is closed is fused from what the ledger says was accepted, and from nothing else.
-  3. Setting up the settlement account is the job before round 0, and uses the same table.
+  2. Its bundle is complete here before that (`stored`), and given to the store only afterwards (`announced`, then
+     `published`): what nobody knows of yet, nobody can hand in as their own work.
+  3. A round that is closed is fused from what the ledger says was accepted, and from nothing else.
+  4. Setting up the settlement account is the job before round 0, and uses the same table; it has nothing to announce.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ class State(str, Enum):
     PLANNED = "planned"
     STORED = "stored"
     SIGNED = "signed"
+    ANNOUNCED = "announced"
     OPEN = "open"
     CLOSED = "closed"
 
@@ -33,7 +36,9 @@ TABLE: Mapping[tuple[State, str], State] = {
     (S.STORED, "signed"): S.SIGNED,
     (S.SIGNED, "lapsed"): S.STORED,
     (S.SIGNED, "refused"): S.STORED,
+    (S.SIGNED, "announced"): S.ANNOUNCED,
     (S.SIGNED, "published"): S.OPEN,
+    (S.ANNOUNCED, "published"): S.OPEN,
     (S.OPEN, "closed"): S.CLOSED,
 }
 

@@ -6,14 +6,12 @@ classes: a class's docstring explains its table, and the string under a field it
 
 from __future__ import annotations
 
-import base64
-import binascii
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from agent.core import money
+from agent.core import address, money
 from agent.core.gates import BANDS
 from agent.errors import MilepostError
 
@@ -24,18 +22,6 @@ TESTNET_PASSPHRASE = "Test SDF Network ; September 2015"  # noqa: S105 - Stellar
 def _split(value: Any) -> Any:
     """A list may come from one environment variable: its words are parted by commas."""
     return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
-
-
-def _account(address: str) -> str:
-    """A Stellar account: version byte 6 << 3, 32 bytes of key, CRC-16/XMODEM (SEP-23)."""
-    try:
-        raw = base64.b32decode(address)
-    except binascii.Error:
-        raw = b""
-    checksum = binascii.crc_hqx(raw[:-2], 0).to_bytes(2, "little")
-    if len(raw) != 35 or raw[0] != 6 << 3 or raw[-2:] != checksum:
-        raise ValueError("a Stellar account is G and 55 more letters and digits, the last of them a checksum")
-    return address
 
 
 def _amount(text: str) -> str:
@@ -60,7 +46,7 @@ def _interval(seconds: float) -> float:
 
 
 Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
-Account = Annotated[str, AfterValidator(_account)]
+Account = Annotated[str, AfterValidator(address.account)]
 Accounts = Annotated[tuple[Account, ...], BeforeValidator(_split)]
 Amount = Annotated[str, AfterValidator(_amount)]
 Listen = Annotated[str, AfterValidator(_loopback)]
@@ -96,6 +82,8 @@ class Ledger(Section):
 
     horizon: Url = TESTNET
     """Horizon's address."""
+    archive: Url | None = None
+    """A second Horizon that remembers more, for audits and strikes. Without it: what horizon remembers."""
     passphrase: str = TESTNET_PASSPHRASE
     """The network's passphrase: signatures hold on this network alone."""
     max_fee_stroops: Annotated[int, Field(ge=100, le=10_000_000)] = 10_000

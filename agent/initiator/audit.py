@@ -2,7 +2,8 @@
 
 Nothing is taken from the round but what it claims. That it was published, that its contributions were entered, accepted
 and credited, and who settled them, is read from transactions; updates are opened with the keys that the lineage
-publishes (or a member's own, where the round is sealed) and fused again.
+publishes (or a member's own, where the round is sealed) and fused again. What a Horizon has forgotten is unknown, never
+untrue: then the audit ends as unavailable, and an archive (`ledger.archive`) can go on.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from agent.initiator import fusing
 from agent.initiator.fusing import Accepted
 from agent.learn import weights
 from agent.ledger.envelope import opened
-from agent.ledger.horizon import Horizon
-from agent.market import bundle, sealed, settlement
-from agent.market.listing import publication
+from agent.ledger.horizon import HistoryTooShort, Horizon
+from agent.market import bundle, sealed, settlement, standing
+from agent.market.listing import publication, signs
 
 if TYPE_CHECKING:
     from stellar_sdk import Keypair
@@ -48,14 +49,16 @@ class Audit:
 def audit(horizon: Horizon, shelf: bundle.Shelf, cid: str, reader: Keypair | None = None) -> Audit:
     """Rebuild round `cid`. `reader`: a member of the committee, or the initiator, who can open sealed updates.
 
-    Raises Unavailable where ledger or store cannot be asked, Refused where `cid` is no round.
+    Raises Unavailable where ledger or store cannot be asked, or remember too little; Refused where `cid` is no round.
     """
-    return _Auditor(horizon, shelf, cid, reader).audit()
+    return _Auditor(horizon, horizon.archive or horizon, shelf, cid, reader).audit()
 
 
 @dataclass
 class _Auditor:
     horizon: Horizon
+    history: Horizon
+    """Which of them remembers most."""
     shelf: bundle.Shelf
     cid: str
     reader: Keypair | None
@@ -71,6 +74,8 @@ class _Auditor:
         ledger = self._published(round_, self.cid, self.since)
         if ledger is None:
             self.faults.append("its initiator never published it")
+        if why := standing.look(self.horizon, round_):
+            self.faults.append(why)
         return Audit(
             cid=self.cid,
             round=round_,
@@ -165,7 +170,9 @@ class _Auditor:
     def _settlement(self, transaction: str, base: Round) -> dict[tuple[str, str], settlement.Settled]:
         """(vehicle, contribution) → what became of it, of every entry that the committee of `base` settled with this
         transaction. Raises Refused."""
-        found = self.horizon.find(transaction)
+        found = self.history.find(transaction)
+        if found is None:
+            self.history.remembers(base.ledger)  # nothing was settled before it was published
         if found is None or not found.successful or found.source != base.settlement:
             raise Refused(what=transaction, why=f"it was never accepted: {transaction} is no settlement")
         envelope = opened(found.envelope, self.horizon.passphrase)
@@ -176,7 +183,10 @@ class _Auditor:
         self.since = max(self.since, found.ledger)
         entries = {}
         for stake, settled in settlement.read(envelope, base.settlement).items():
-            entry = self.horizon.touching(stake)[0]
+            entry = next(iter(self.history.touching(stake)), None)
+            if entry is None:
+                self.history.remembers(base.ledger)
+                raise Refused(what=transaction, why=f"the entry that {transaction} settles is not on the ledger")
             memo = opened(entry.envelope, self.horizon.passphrase).memo
             entries[entry.source, str(Cid.v0(memo)) if memo else ""] = settled
         return entries
@@ -203,9 +213,24 @@ class _Auditor:
                 self.faults.append(f"{name} is not that of {other}")
 
     def _published(self, round_: Round, cid: str, since: int) -> int | None:
-        """The ledger in which the round's initiator offered XLM for it."""
-        found = publication(self.horizon, round_, cid, since)
-        return None if found is None else found.ledger
+        """The ledger in which the round's initiator offered XLM for it; where that is forgotten, the one by which it
+        must have, if its account still stands by a round that follows from this one."""
+        try:
+            found = publication(self.history, round_, cid)
+        except HistoryTooShort:
+            if not self._stood_by(round_, cid):
+                raise
+            return round_.ledger
+        return None if found is None or found.ledger < since else found.ledger
+
+    def _stood_by(self, round_: Round, cid: str) -> bool:
+        account = self.horizon.account(round_.initiator)
+        sign = signs(account).get(round_.model_asset) if account else None
+        step = sign.cid if sign else None
+        while step is not None and step != cid:
+            later = self.shelf.round(step)
+            step = later.previous if later.model == round_.model and later.number > round_.number else None
+        return step == cid
 
 
 def _bytes(path: Path) -> bytes | None:

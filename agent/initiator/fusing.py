@@ -52,8 +52,9 @@ class NotDue(TryAgain):
 
 
 class NotToBeHad(TryAgain):
-    """The contribution {cid} was accepted and cannot be fused now: {why} Wait, or leave it out with
-    `milepost initiator close --without {cid}`."""
+    """The contribution {cid} was accepted and cannot be fused now: {why} The validators that accepted it keep it too:
+    wait, or leave it out with `milepost initiator close --without {cid}`. In {left} s it is left out anyway; the round
+    after may still take it."""
 
 
 def close(press: Press, now: bool = False, without: Collection[str] = ()) -> Fused:
@@ -69,20 +70,22 @@ def close(press: Press, now: bool = False, without: Collection[str] = ()) -> Fus
     if newest.state is not State.OPEN and "restores" in newest.facts:
         again = f"run `milepost initiator restore {newest.facts['restores']}` again"
         raise Refused(what="closing a round", why=f"an earlier one is being restored: {again}")
-    if newest.state in (State.STORED, State.SIGNED):  # the last call stopped while it was publishing
-        published = press.shelf.round(str(newest.facts["cid"]))
-        before, after = figure(press, str(published.previous)), figure(press, str(newest.facts["cid"]))
-        return Fused(number - 1, before, after, _cids(published.lineage), press.offer(number))
+    if newest.state in (State.STORED, State.SIGNED, State.ANNOUNCED):  # the last call stopped while it was publishing
+        made = press.document(number)
+        after = made.figure or press.measure(*press.laid(number))[1]
+        return Fused(number - 1, figure(press, str(made.previous)), after, _cids(made.lineage), press.offer(number))
     job = newest if newest.state is State.OPEN else press.register.job(f"round-{number - 1}")
     cid = str(job.facts["cid"])
     round_ = press.shelf.round(cid)
+    press.check_committee(round_)
     open_rounds = press.shelf.taking(cid)
     parts = sorted((p for p in accepted(press, open_rounds) if p.cid not in without), key=lambda part: part.cid)
+    left = _until_length(press, job, round_)
     if newest is job:
-        _check_due(press, job, round_, len(parts), now)
-    keys, deltas = {}, {}
-    for part in parts:
-        keys[part.cid], deltas[part.cid] = _read(press, part)
+        _check_due(round_, len(parts), left, now)
+    readable = _readable(press, parts, left + round_.review_window)
+    parts = [part for part in parts if part.cid in readable]
+    deltas = {part: change for part, (_, change) in readable.items()}
     fused = fuse(press.shelf, cid, parts, deltas)
     before = figure(press, cid)
     _, after = press.measure(fused, press.shelf.get(cid, bundle.ROUND_LIMITS) / bundle.GRAPH)
@@ -94,7 +97,7 @@ def close(press: Press, now: bool = False, without: Collection[str] = ()) -> Fus
             vehicle=part.vehicle,
             weight=share(part.weight),
             settlement=part.settlement,
-            key=keys[part.cid].hex() if open_rounds[part.base].privacy == "open" else None,
+            key=readable[part.cid][0].hex() if open_rounds[part.base].privacy == "open" else None,
         )
         for part in parts
     )
@@ -171,23 +174,33 @@ def figure(press: Press, cid: str) -> Figure:
     return press.shelf.round(cid).figure or press.measure(_weights(press.shelf, cid), graph)[1]
 
 
-def _read(press: Press, part: Accepted) -> tuple[bytes, weights.Weights]:
-    """An update's key, and what the update says. Raises NotToBeHad."""
-    try:
-        key = sealed.key(press.shelf.contribution(part.cid).keys, press.keypair)
-        return key, delta(press.shelf, part, key)
-    except (Unavailable, Refused) as error:
-        raise NotToBeHad(cid=part.cid, why=str(error)) from None
+def _readable(press: Press, parts: Sequence[Accepted], left: int) -> dict[str, tuple[bytes, weights.Weights]]:
+    """Contribution → its update's key, and what the update says. Raises NotToBeHad while `left` seconds are left to get
+    one: then the others must not wait any longer, and it is left out. Never are all."""
+    found = {}
+    for part in parts:
+        try:
+            key = sealed.key(press.shelf.contribution(part.cid).keys, press.keypair)
+            found[part.cid] = key, delta(press.shelf, part, key)
+        except (Unavailable, Refused) as error:
+            if left > 0 or (part is parts[-1] and not found):
+                raise NotToBeHad(cid=part.cid, why=str(error), left=max(0, left)) from None
+            press.say(f"{part.cid} is left out: {error}")
+    return found
 
 
 def _cids(parts: Iterable[Accepted] | Iterable[Lineage]) -> tuple[str, ...]:
     return tuple(part.cid for part in parts)
 
 
-def _check_due(press: Press, job: RoundJob, round_: Round, count: int, now: bool) -> None:
+def _until_length(press: Press, job: RoundJob, round_: Round) -> int:
+    """Seconds until the round's length is over; negative afterwards."""
+    opened_at = int(job.facts.get("closed_at") or press.horizon.ledger(int(job.facts["ledger"])).closed_at)
+    return opened_at + round_.length - press.horizon.head().closed_at
+
+
+def _check_due(round_: Round, count: int, left: int, now: bool) -> None:
     """Raises NotDue."""
-    opened_at = press.horizon.ledger(int(job.facts["ledger"])).closed_at
-    left = opened_at + round_.length - press.horizon.head().closed_at
     if not count or (count < round_.contributions and left > 0 and not now):
         planned = round_.contributions
         raise NotDue(number=round_.number, accepted=count, planned=planned, left=max(0, left))

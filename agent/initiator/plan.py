@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import sys
 from decimal import Decimal
+from math import gcd
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from agent.core import money
 from agent.core.documents import AccountId, Architecture, AssetName, Input, Name, Number, Recipe, Task
-from agent.core.money import Asset, Stroops
+from agent.core.money import UNIT, Asset, Stroops
 from agent.errors import ConfigError
+from agent.host.sections import Amount
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-AmountText = Annotated[str, StringConstraints(pattern=r"^\d{1,12}(\.\d{1,7})?$")]
+MOST_PRICE = 2**31 - 1
 
 
 class PlanError(ConfigError):
@@ -31,9 +33,9 @@ class Stake(BaseModel):
 
     asset: AssetName
     """The operator's DLC, as CODE:ISSUER."""
-    base: AmountText
+    base: Amount
     """DLC at stake without strikes."""
-    fee: AmountText
+    fee: Amount
     """DLC kept of a stake that is not forfeited."""
     growth: Number = Decimal(2)
     window_ledgers: int = 120_960
@@ -49,9 +51,9 @@ class Plan(BaseModel):
     """The model's short name: its assets are DLM{name} and VLM{name}."""
     committee: tuple[AccountId, ...] = Field(min_length=1, max_length=20)
     """The validators' accounts."""
-    reward: AmountText
+    reward: Amount
     """XLM for one contribution with full credit."""
-    budget: AmountText
+    budget: Amount
     """XLM on offer for a round."""
     contributions: int = Field(ge=1)
     """K: contributions a round plans for."""
@@ -60,7 +62,7 @@ class Plan(BaseModel):
     length: int = 86_400
     staleness: int = 1
     tolerance: Number = Decimal("0.97")
-    gain_share: Number = Decimal("0.05")
+    gain_share: Number = Field(default=Decimal("0.05"), gt=0, le=1)
     """The share of the base's loss that one contribution must take away, at fusion weight, to earn full credit."""
     fusion: Name = "weighted-mean"
     momentum: Number = Field(default=Decimal(0), ge=0, lt=1)
@@ -71,6 +73,16 @@ class Plan(BaseModel):
     architecture: Architecture
     input: Input
     recipe: Recipe
+
+    @model_validator(mode="after")
+    def _payable(self) -> Plan:
+        reward = self.reward_stroops
+        if not 0 < reward <= self.budget_stroops:
+            raise ValueError("the reward is more than 0, and the budget at least one reward")
+        if not _fits(reward):
+            near = " or ".join(money.text(other) for other in _nearest(reward))
+            raise ValueError(f"a reward of {self.reward} XLM is no price that the ledger can hold: make it {near}")
+        return self
 
     def dlm(self, initiator: str) -> Asset:
         return Asset(f"DLM{self.name}", initiator)
@@ -85,6 +97,20 @@ class Plan(BaseModel):
     @property
     def budget_stroops(self) -> Stroops:
         return money.stroops(self.budget)
+
+
+def _fits(reward: Stroops) -> bool:
+    """Whether 1.0 DLM for so many stroops of XLM is a fraction of two 32-bit integers."""
+    return reward // gcd(reward, UNIT) <= MOST_PRICE
+
+
+def _nearest(reward: Stroops) -> list[Stroops]:
+    """The next smaller reward that is a price, and the next larger one, where there is one. A reward that is `n` times
+    a divisor of 1.0 is one if `n` fits."""
+    steps = [2**a * 5**b for a in range(8) for b in range(8)]
+    below = max(min(reward // step, MOST_PRICE) * step for step in steps)
+    above = [(reward // step + 1) * step for step in steps if reward // step < MOST_PRICE]
+    return [below, min(above)] if above else [below]
 
 
 def read(path: Path) -> Plan:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from agent.content.importer import root
 from agent.core.cid import Cid
 from agent.core.documents import Figure, GlobalSet, Lineage, Round, StakeSchedule
 from agent.core.money import UNIT, Asset, stroops
 from agent.core.round import RoundJob, State
-from agent.errors import Refused, Unavailable
+from agent.errors import BAD_CONFIG, Refused, TryAgain, Unavailable
 from agent.initiator.plan import Plan
 from agent.initiator.register import SETTLEMENT, Register
 from agent.learn import architecture, fitness, fusion, graph, score, weights
@@ -25,7 +26,9 @@ from agent.ledger.envelope import Signed, build, signed
 from agent.ledger.horizon import Horizon
 from agent.ledger.receipt import offer_ids
 from agent.ledger.submission import Entered, Lapsed, Spent, look
-from agent.market import bundle, publish, sealed
+from agent.market import bundle, publish, sealed, standing
+from agent.market.listing import signs
+from agent.market.publish import Sign
 from agent.ports import ContentStore
 
 if TYPE_CHECKING:
@@ -37,6 +40,21 @@ POLL_S = 1.0
 SETTLEMENT_XLM = 50 * UNIT
 """Reserve and fees of the settlement account, to begin with."""
 LARGEST_LOSS = 1e8
+
+
+class CommitteeChanged(Refused):
+    """The plan's committee is not that of round {number}, which alone can sign for the settlement account and read the
+    test set; a round for another one would be dead. A committee cannot be changed yet: put {committee} back into the
+    plan, in this order, or publish a new model under another name. Nothing was stored."""
+
+    exit_code = BAD_CONFIG
+
+
+class Unauthorised(TryAgain):
+    """The operator has not let the settlement account {settlement} hold {dlc} yet. Ask for it, then run the same
+    command again: nothing has been offered."""
+
+
 NOT_YET = GlobalSet(cid=str(Cid.v0(bytes(32))), keys={})
 """Stands in a draft where the test set will be."""
 
@@ -75,6 +93,8 @@ class Press:
     test_set: Path
     fee: int
     say: Callable[[str], None]
+    wait: Callable[[], None] = lambda: time.sleep(POLL_S)
+    """Until the ledger may have moved."""
 
     @property
     def account(self) -> str:
@@ -113,37 +133,84 @@ class Press:
         return self.publish(Edition(0, weights_file.read_bytes(), models))
 
     def publish(self, edition: Edition) -> RoundJob:
-        """Store a round's bundle and set the offer that stands for it. Goes on where an earlier call stopped.
+        """Set the offer that stands for a round and store its bundle. Goes on where an earlier call stopped.
 
-        Raises Refused for what vehicles or validators would turn down, before anything is written down or paid for.
+        Raises Refused for what vehicles or validators would turn down, before anything is written down or paid for;
+        TryAgain while the operator has not let the settlement account hold DLC.
         """
         name = f"round-{edition.number}"
         if self.register.job(name).state in (State.NONE, State.PLANNED):
-            folder = bundle.lay(self.folder / name, {bundle.WEIGHTS: edition.weights, **edition.models})
+            folder = bundle.lay(self._folder(edition.number), {bundle.WEIGHTS: edition.weights, **edition.models})
             draft = self._draft(edition, folder)
+            self._check_issuer(draft)
             if self.register.job(name).state is State.NONE:
                 self._record(name, "planned", edition.facts)
+            draft = draft.model_copy(update={"settlement": self.set_up()})
+            self._check_settlement(draft)
             tests = edition.previous.global_set if edition.previous else self._global_set()
-            document = draft.model_copy(update={"settlement": self.set_up(), "global_set": tests})
-            (folder / bundle.ROUND).write_bytes(document.to_bytes())
-            cid, figure = str(self.store.put(folder)), None if draft.figure is None else str(draft.figure.value)
-            self._record(name, "stored", {"cid": cid, "figure": figure, "fused": [p.cid for p in edition.lineage]})
-            self.say(f"round {edition.number}: stored as {cid}, figure {figure}")
+            draft = draft.model_copy(update={"global_set": tests})
+            bundle.write(folder / bundle.ROUND, draft.to_bytes())
+            figure = None if draft.figure is None else str(draft.figure.value)
+            self._record(name, "stored", {"figure": figure, "fused": [p.cid for p in edition.lineage]})
+            self.say(f"round {edition.number}: ready, figure {figure}")
         return self.offer(edition.number)
 
     def offer(self, number: int) -> RoundJob:
-        """Set the offer that stands for a round which is stored, or go on with it, until a ledger holds it."""
+        """Set the offer that stands for a round whose bundle is ready, or go on with it, until its publication can
+        apply no more; then store the bundle. Nobody can have the bundle while nobody knows of the round: what leads to
+        it could be entered as one's own work."""
         name = f"round-{number}"
-        while (job := self.register.job(name)).state in (State.STORED, State.SIGNED):
+        while (job := self.register.job(name)).state in (State.STORED, State.SIGNED, State.ANNOUNCED):
             if job.state is State.STORED:
-                made = self._signed(self._offer(), job.facts["cid"])
-                self._record(name, "signed", asdict(made))
+                self._record(name, "signed", self._announcement(number))
+            elif job.state is State.SIGNED:
+                self._follow(name, "announced")
+            elif self.horizon.head().sequence < int(job.facts["open_after"]):
+                self.wait()
             else:
-                self._follow(name)
+                self._reveal(job)
         for earlier in self.register.rounds:
             if earlier.state is State.OPEN and earlier.id != name:
                 self._record(earlier.id, "closed", {"next": job.facts["cid"]})
         return job
+
+    def check_committee(self, before: Round) -> None:
+        """Raises CommitteeChanged: the settlement account's signers, and the test set's readers, are the old one's."""
+        if self.plan.committee != before.committee:
+            raise CommitteeChanged(number=before.number, committee=", ".join(before.committee))
+
+    def document(self, number: int) -> Round:
+        """The round as it is laid out here, published or not."""
+        return Round.parse((self._folder(number) / bundle.ROUND).read_bytes())
+
+    def laid(self, number: int) -> tuple[weights.Weights, Path]:
+        """Its weights, and its graph's file."""
+        folder = self._folder(number)
+        return weights.load((folder / bundle.WEIGHTS).read_bytes()), folder / bundle.GRAPH
+
+    def _announcement(self, number: int) -> dict[str, Any]:
+        """For the journal: the transaction that publishes a round. The bundle names the last ledger that may hold it,
+        so another transaction publishes another bundle."""
+        folder, head = self._folder(number), self.horizon.head()
+        open_after = head.sequence + publish.WITHIN
+        document = self.document(number).model_copy(update={"ledger": open_after, "published_at": head.closed_at})
+        bundle.write(folder / bundle.ROUND, document.to_bytes())
+        cid = str(root(folder))
+        operations = self._offer(Sign(cid, self._standing(), open_after))
+        made = self._signed(operations, cid, max_ledger=open_after)
+        return {**asdict(made), "cid": cid, "open_after": open_after}
+
+    def _reveal(self, job: RoundJob) -> None:
+        number, cid = int(job.facts["number"]), str(job.facts["cid"])
+        folder = self._folder(number)
+        if str(root(folder)) != cid:
+            raise Refused(what=f"round {number}", why=f"{folder} is not what was published as {cid} any more")
+        self.store.put(folder)
+        self._record(job.id, "published", {})
+        self.say(f"round {number}: stored as {cid}")
+
+    def _folder(self, number: int) -> Path:
+        return self.folder / f"round-{number}"
 
     def measure(self, values: weights.Weights, graph_file: Path) -> tuple[score.Score, Figure]:
         """The global test set's verdict on a network: what training lowers, and the figure for people. Raises
@@ -198,12 +265,28 @@ class Press:
             raise Refused(what=what, why=f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
         if edition.previous and edition.previous.model != draft.model:
             raise Refused(what=what, why=f"the plan is for {draft.model}, the model is {edition.previous.model}")
+        if edition.previous:
+            self.check_committee(edition.previous)
         architecture.outputs(draft)
         fusion.known(draft.fusion)
         fitness.check(draft, folder, sys.maxsize)
         measured, figure = self.measure(weights.load(edition.weights), folder / bundle.GRAPH)
         gain = max(Decimal("0.000001"), (Decimal(measured.loss) * plan.gain_share).quantize(Decimal("1e-9")))
         return draft.model_copy(update={"gain_reference": gain, "figure": figure})
+
+    def _check_issuer(self, draft: Round) -> None:
+        """Raises Refused."""
+        if why := standing.fair(self.horizon.account(self.account), draft):
+            raise Refused(what=f"round {draft.number}", why=f"{why}: no vehicle would take part. Clear its flags")
+
+    def _check_settlement(self, draft: Round) -> None:
+        """Raises Refused, Unauthorised."""
+        dlc, account = Asset.parse(draft.stake.asset), self.horizon.account(draft.settlement)
+        line = account.lines.get(dlc) if account else None
+        if line is not None and not line.authorized:
+            raise Unauthorised(settlement=draft.settlement, dlc=dlc)
+        if why := standing.trusted(account, draft):
+            raise Refused(what=f"round {draft.number}", why=f"{why}: nothing would be staked on it")
 
     def _global_set(self) -> GlobalSet:
         """The test set that all validators share, sealed to each."""
@@ -212,21 +295,22 @@ class Press:
         cid = self.store.put(bundle.lay(self.folder / "test-set", {bundle.TEST_SET: ciphertext}))
         return GlobalSet(cid=str(cid), keys=keys)
 
-    def _offer(self) -> list[Operation]:
-        """A new offer, or the standing one with a new memo."""
+    def _standing(self) -> int:
+        """The offer that stands for the model's rounds, or 0."""
         dlm = self.plan.dlm(self.account)
         standing = [o for o in self.horizon.offers(self.account) if o.buying == dlm and o.selling.is_native]
-        return publish.offer(
-            dlm,
-            self.plan.budget_stroops,
-            self.plan.reward_stroops,
-            self.horizon.head().sequence,
-            standing[0].id if standing else 0,
-        )
+        return standing[0].id if standing else 0
+
+    def _offer(self, sign: Sign) -> list[Operation]:
+        """A new offer, or the standing one for another round."""
+        plan = self.plan
+        return publish.offer(plan.dlm(self.account), plan.budget_stroops, plan.reward_stroops, sign)
 
     # --- beneath
 
-    def _signed(self, operations: list[Operation], cid: str | None, *also: Keypair) -> Signed:
+    def _signed(
+        self, operations: list[Operation], cid: str | None, *also: Keypair, max_ledger: int | None = None
+    ) -> Signed:
         account, head = self.horizon.account(self.account), self.horizon.head()
         if account is None:
             raise Unavailable(what=f"the initiator's account {self.account}")
@@ -238,27 +322,41 @@ class Press:
             fee=self.fee,
             max_time=head.closed_at + VALID_S,
             memo=Cid.parse(cid).digest if cid else None,
+            max_ledger=max_ledger,
         )
         return signed(envelope, self.keypair, *also)
 
-    def _follow(self, job_id: str) -> None:
-        """Wait until the signed transaction is in a ledger or can never be. Raises Refused when a ledger holds it as
-        failed: what it says is then for the initiator to mend."""
+    def _follow(self, job_id: str, entered: str = "published") -> None:
+        """Wait until the signed transaction is in a ledger or can never be; `entered` is the event for the former.
+        Raises Refused when a ledger holds it as failed: what it says is then for the initiator to mend."""
         facts = self.register.job(job_id).facts
         outcome = look(self.horizon, Signed(facts["envelope"], facts["hash"], facts["sequence"], facts["max_time"]))
         if isinstance(outcome, Entered):
             ids = list(offer_ids(outcome.result).values())
-            self._record(job_id, "published", {"ledger": outcome.ledger, "offer": ids[0] if ids else 0})
+            found = {"ledger": outcome.ledger, "closed_at": outcome.closed_at, "offer": ids[0] if ids else 0}
+            self._record(job_id, entered, found)
             self.say(f"{job_id}: in ledger {outcome.ledger}")
         elif isinstance(outcome, Lapsed):
             self._record(job_id, "lapsed", {"why": outcome.why})
         elif isinstance(outcome, Spent):
-            raise Unavailable(what=f"what became of the transaction of {job_id}: {outcome.why}. It")
+            self._record(job_id, *self._by_state(job_id, entered, outcome.why))
         elif outcome is not None:
             self._record(job_id, "refused", {"codes": outcome.codes})
             raise Refused(what=f"the transaction of {job_id}", why=outcome.codes)
         else:
-            time.sleep(POLL_S)
+            self.wait()
+
+    def _by_state(self, job_id: str, entered: str, why: str) -> tuple[str, dict[str, Any]]:
+        """The event for a transaction whose number is used up while history does not show by what: what it would have
+        left on the ledger is there, or it can never be."""
+        facts = self.register.job(job_id).facts
+        if "settlement" in facts:
+            return ("lapsed", {"why": why}) if self.horizon.account(facts["settlement"]) is None else (entered, {})
+        account = self.horizon.account(self.account)
+        sign = signs(account).get(self.plan.dlm(self.account)) if account else None
+        if sign is None or sign.cid != facts["cid"]:
+            return "lapsed", {"why": why}
+        return entered, {"ledger": sign.ledger, "offer": self._standing()}
 
     def _record(self, job_id: str, kind: str, facts: dict[str, Any]) -> None:
         self.register.record(job_id, kind, facts, time.time())

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from agent.core.ledger import BALANCE_V0
 from agent.core.money import Asset, Stroops
 from agent.errors import Malformed
 
@@ -42,13 +41,17 @@ def build(
     fee: Stroops,
     max_time: int,
     memo: bytes | None,
+    max_ledger: int | None = None,
 ) -> TransactionEnvelope:
-    """An unsigned envelope under account sequence `sequence` + 1. `fee` is the bid per operation."""
+    """An unsigned envelope under account sequence `sequence` + 1. `fee` is the bid per operation; `max_ledger` the last
+    ledger in which it may apply, where one is set."""
     from stellar_sdk import Account, TransactionBuilder
 
     builder = TransactionBuilder(Account(source, sequence), passphrase, base_fee=fee).add_time_bounds(0, max_time)
     if memo is not None:
         builder.add_hash_memo(memo)
+    if max_ledger is not None:
+        builder.set_ledger_bounds(0, max_ledger + 1)  # CAP-21: the bound itself is not within
     for operation in operations:
         builder.append_operation(operation)
     return builder.build()
@@ -139,16 +142,26 @@ def with_signatures(envelope: str, passphrase: str, signatures: Sequence[tuple[b
 
 
 def stake_id(envelope: str, passphrase: str, operation: int) -> str:
-    """The id (64 hex digits) of the claimable balance that an operation of this transaction makes (CAP-23). In a fee
-    bump it follows from the inner transaction: that is what the operation belongs to."""
-    from stellar_sdk import FeeBumpTransactionEnvelope, TransactionEnvelope
+    """The id (64 hex digits) of the claimable balance that an operation of this transaction makes. Raises Malformed."""
+    read = opened(envelope, passphrase)
+    return balance_id(read.source, read.sequence, operation)
 
-    if FeeBumpTransactionEnvelope.is_fee_bump_transaction_envelope(envelope):
-        bump = FeeBumpTransactionEnvelope.from_xdr(envelope, passphrase)
-        transaction = bump.transaction.inner_transaction_envelope.transaction
-    else:
-        transaction = TransactionEnvelope.from_xdr(envelope, passphrase).transaction
-    return transaction.get_claimable_balance_id(operation).removeprefix(BALANCE_V0)
+
+def balance_id(source: str, sequence: int, operation: int) -> str:
+    """The id of the claimable balance that a transaction's operation makes: it hangs on nothing else (CAP-23)."""
+    from hashlib import sha256
+
+    from stellar_sdk import Keypair, xdr
+
+    made = xdr.HashIDPreimage(
+        xdr.EnvelopeType.ENVELOPE_TYPE_OP_ID,
+        operation_id=xdr.HashIDPreimageOperationID(
+            source_account=Keypair.from_public_key(source).xdr_account_id(),
+            seq_num=xdr.SequenceNumber(xdr.Int64(sequence)),
+            op_num=xdr.Uint32(operation),
+        ),
+    )
+    return sha256(made.to_xdr_bytes()).hexdigest()
 
 
 def sdk_asset(asset: Asset) -> stellar_sdk.Asset:

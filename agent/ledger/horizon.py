@@ -16,7 +16,7 @@ from fractions import Fraction
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any
 
-from agent.core.ledger import BALANCE_V0, Account, Head, Line, Offer, Stake, Transaction
+from agent.core.ledger import BALANCE_V0, Account, Action, Flags, Head, Line, Offer, Reach, Stake, Transaction
 from agent.core.money import MAX_STROOPS, XLM, Asset, stroops
 from agent.errors import BAD_CONFIG, Malformed, MilepostError, Refused, Unavailable
 
@@ -54,7 +54,9 @@ class WrongNetwork(MilepostError):
 class Horizon:
     """One Horizon server. Safe for one thread at a time."""
 
-    def __init__(self, url: str, passphrase: str, timeout: float = 20) -> None:
+    def __init__(self, url: str, passphrase: str, timeout: float = 20, archive: Horizon | None = None) -> None:
+        """`archive`: another one that remembers more, for those who read history."""
+        self.archive = archive
         self.url = url.rstrip("/")
         self.passphrase = passphrase
         self._timeout = timeout
@@ -77,10 +79,14 @@ class Horizon:
             return _head(record)
 
     def elder(self) -> int:
-        """The oldest ledger that the server's history still holds. It moves on: read it after the history that it is
-        to vouch for."""
+        """The oldest ledger that the server's history still holds."""
+        return self.reach().elder
+
+    def reach(self) -> Reach:
+        """How far the server's history goes. It moves on: ask after reading the history that it is to vouch for."""
         with self._mapped():
-            return int(self._sdk().root().call()["history_elder_ledger"])
+            root = self._sdk().root().call()
+            return Reach(int(root["history_elder_ledger"]), int(root["history_latest_ledger"]))
 
     @property
     def latest(self) -> int:
@@ -148,9 +154,7 @@ class Horizon:
         pages = self._pages(builder, size=TRANSACTIONS_PAGE, of=account_id, back_to=back_to, on_from=on_from)
         return takewhile(lambda made: since is None or made.ledger >= since, pages)
 
-    def page(
-        self, account_id: str, *, newest_first: bool, after: str = "", size: int = PAGE
-    ) -> tuple[list[Transaction], bool]:
+    def page(self, account_id: str, *, newest_first: bool, after: str, size: int) -> tuple[list[Transaction], bool]:
         """One page of the account's successful transactions from a cursor on, and whether it was the last one that the
         server has: which says nothing about what was before its `elder`. May be smaller than `size` where the
         transactions are large."""
@@ -166,6 +170,16 @@ class Horizon:
         """The transactions that made or claimed a claimable balance, oldest first, as far as history is remembered.
         Works after it is gone."""
         return list(self._pages(lambda server: server.transactions().for_claimable_balance(BALANCE_V0 + stake_id)))
+
+    def actions(self, *, stake: str = "", transaction: str = "") -> list[Action]:
+        """The operations of a transaction, or those that made, claimed or clawed back a claimable balance, oldest
+        first, as far as history is remembered."""
+
+        def builder(server: Server) -> Any:
+            call = server.operations()
+            return call.for_claimable_balance(BALANCE_V0 + stake) if stake else call.for_transaction(transaction)
+
+        return list(self._pages(builder, _action))
 
     def stakes(self, claimant: str, asset: Asset | None = None) -> Iterator[Stake]:
         """The unclaimed balances that an account may claim, of one asset or of all, oldest change first. By asset it is
@@ -231,6 +245,8 @@ class Horizon:
             raise WrongNetwork(url=self.url, theirs=theirs, ours=self.passphrase)
 
     def close(self) -> None:
+        if self.archive is not None:
+            self.archive.close()
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -321,6 +337,11 @@ class Horizon:
         if changed and changed >= self.elder():
             raise LedgerUnavailable(url=self.url, why=f"knows the account {account_id}, but none of its transactions")
 
+    def remembers(self, ledger: int) -> None:
+        """Raises HistoryTooShort when what happened from a ledger on is not all here: then nothing that is not found
+        was not so."""
+        self._must_reach(ledger)
+
     def _must_reach(self, ledger: int) -> None:
         elder = self.elder()
         if elder > max(ledger, FIRST):
@@ -391,6 +412,7 @@ def _account(record: Mapping[str, Any]) -> Account:
             authorized=line.get("is_authorized", True),
             limit=stroops(line["limit"]) if "limit" in line else MAX_STROOPS,
             buying=stroops(line.get("buying_liabilities", "0")),
+            clawback=bool(line.get("is_clawback_enabled", False)),
         )
         for line in record["balances"]
         if line["asset_type"] != "liquidity_pool_shares"
@@ -400,7 +422,17 @@ def _account(record: Mapping[str, Any]) -> Account:
         sequence=int(record["sequence"]),
         lines=lines,
         signers={str(s["key"]): int(s["weight"]) for s in record["signers"]},
-        threshold=int(record["thresholds"]["med_threshold"]),
+        thresholds=(
+            int(record["thresholds"]["low_threshold"]),
+            int(record["thresholds"]["med_threshold"]),
+            int(record["thresholds"]["high_threshold"]),
+        ),
+        flags=Flags(
+            required=bool(record["flags"]["auth_required"]),
+            revocable=bool(record["flags"]["auth_revocable"]),
+            clawback=bool(record["flags"]["auth_clawback_enabled"]),
+            immutable=bool(record["flags"]["auth_immutable"]),
+        ),
         subentries=int(record["subentry_count"])
         + int(record.get("num_sponsoring", 0))
         - int(record.get("num_sponsored", 0)),
@@ -430,6 +462,22 @@ def _transaction(record: Mapping[str, Any]) -> Transaction:
         envelope=str(record["envelope_xdr"]),
         result=str(record["result_xdr"]),
         cursor=str(record["paging_token"]),
+        sequence=int(record.get("source_account_sequence", 0)),
+    )
+
+
+def _action(record: Mapping[str, Any]) -> Action:
+    place = int(record["paging_token"])
+    asset = Asset.parse(record["asset"]) if "asset" in record else _asset(record) if "asset_type" in record else None
+    return Action(
+        kind=str(record["type"]),
+        source=str(record["source_account"]),
+        transaction=str(record["transaction_hash"]),
+        ledger=place >> 32,
+        index=(place & 0xFFF) - 1,
+        asset=asset,
+        to=str(record.get("to", "")),
+        balance=str(record.get("balance_id", "")).removeprefix(BALANCE_V0),
     )
 
 

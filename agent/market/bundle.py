@@ -145,6 +145,16 @@ def lay(folder: Path, files: dict[str, bytes | Path]) -> Path:
     return folder
 
 
+def write(path: Path, content: bytes) -> None:
+    """One file of a folder that is being laid out, whole or not at all."""
+    part = path.parent.with_name(f"{path.parent.name}.{path.name}.part")
+    with part.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
 def _read(path: Path, most: int) -> bytes:
     if not path.is_file():
         raise Malformed(what=f"the bundle {path.parent.name}", why=f"it has no {path.name}")

@@ -1,27 +1,26 @@
-"""Finding the training offers of followed initiators and believing only what they signed (PROTOCOL section 4).
+"""Finding the training offers of followed initiators and what they are for (PROTOCOL section 4).
 
-An offer on the book says who sells how much XLM at which price. What it is *for* is in the memo of the transaction
-that set it: the digest of the round's bundle, under the initiator's signature.
+An offer on the book says who sells how much XLM at which price. What it is *for* is in a data entry of the initiator's
+account, which nobody but its signers can set: the digest of the round's bundle, the offer, and the ledger after which
+the round is open. Both are state, so no history has to be read, and no payments to the initiator can bury them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stellar_sdk import ManageSellOffer
 
 from agent.core.cid import Cid
 from agent.core.documents import Round
-from agent.core.ledger import Offer, Transaction
-from agent.core.money import XLM, Stroops, share
-from agent.errors import Malformed, MilepostError, Refused
-from agent.ledger.envelope import Opened, opened, own_asset
+from agent.core.ledger import Account, Offer, Transaction
+from agent.core.money import UNIT, XLM, Asset, Stroops, share
+from agent.errors import Refused
+from agent.ledger.envelope import opened, own_asset
 from agent.ledger.horizon import Horizon
-from agent.ledger.receipt import offer_ids
-from agent.market.publish import data_name
+from agent.market.publish import DATA_PREFIX, WITHIN, Sign, data_name
 
-LOOK_AHEAD = 1000
-"""Operations of the initiator that are searched for the one that set an offer, from the ledger on that it names."""
 ALL = 1_000_000
 """Operations of the initiator that are searched for the one that published a round."""
 
@@ -32,21 +31,28 @@ class NotPublished(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """An offer whose purpose its initiator signed."""
+    """An offer whose purpose its initiator has put on the ledger."""
 
     offer: Offer
     cid: str
     """Of the round's bundle."""
     ledger: int
-    """That which published it, and when it closed."""
-    closed_at: int
+    """The round is open after it; until then its bundle is not to be had."""
 
     @property
     def reward(self) -> Stroops:
         """XLM for 1.0 VLM: VLM turns into DLM one to one, and DLM into XLM at the offer's price."""
-        from agent.core.money import UNIT
-
         return share(UNIT, 1 / self.offer.price)
+
+
+def signs(initiator: Account) -> Mapping[Asset, Sign]:
+    """The rounds that an initiator's data entries name, by the model's DLM. What is none of ours is passed over."""
+    found = {}
+    for name, value in initiator.data.items():
+        code = name.removeprefix(DATA_PREFIX)
+        if name.startswith(DATA_PREFIX) and code.startswith("DLM") and (sign := Sign.read(value)):
+            found[Asset(code, initiator.id)] = sign
+    return found
 
 
 def training_offers(horizon: Horizon, initiator: str) -> list[Offer]:
@@ -58,30 +64,41 @@ def training_offers(horizon: Horizon, initiator: str) -> list[Offer]:
     ]
 
 
-def listing(horizon: Horizon, offer: Offer) -> Listing:
-    """The offer with the round it stands for. Raises NotPublished, Unavailable."""
-    try:
-        found = _setting(horizon, offer)
-    except MilepostError as error:
-        if isinstance(error, Refused):
-            raise NotPublished(offer=offer.id, initiator=offer.seller, why=str(error)) from None
-        raise
-    if found is None:
-        raise NotPublished(offer=offer.id, initiator=offer.seller, why="the transaction that set it was not found")
-    transaction, envelope = found
-    if not envelope.is_signed_by(offer.seller):
-        raise NotPublished(offer=offer.id, initiator=offer.seller, why="its transaction is not signed by the initiator")
-    if envelope.memo is None:
-        raise NotPublished(offer=offer.id, initiator=offer.seller, why="its transaction's memo is not a hash")
-    return Listing(offer, str(Cid.v0(envelope.memo)), transaction.ledger, transaction.closed_at)
-
-
-def publication(horizon: Horizon, round_: Round, cid: str, since: int = 0) -> Transaction | None:
-    """The transaction in which the round's initiator offered XLM for it, searched back to ledger `since`. Raises
+def listings(horizon: Horizon, initiator: str) -> tuple[list[Listing], list[str]]:
+    """What an initiator offers, and sentences about the offers that stand for nothing. Two requests. Raises
     Unavailable."""
+    offers = training_offers(horizon, initiator)
+    account = horizon.account(initiator) if offers else None
+    found, passed_over = [], []
+    for offer in offers:
+        try:
+            found.append(listing(account, offer, offers))
+        except NotPublished as error:
+            passed_over.append(str(error))
+    return found, passed_over
+
+
+def listing(initiator: Account | None, offer: Offer, offers: Sequence[Offer]) -> Listing:
+    """One of an initiator's offers with the round it stands for. Raises NotPublished."""
+    sign = signs(initiator).get(offer.buying) if initiator else None
+    why = ""
+    if sign is None:
+        why = f"its account has no data entry {data_name(offer.buying)} that names a round"
+    elif sign.offer and sign.offer != offer.id:
+        why = f"its data entry names offer {sign.offer}"
+    elif not sign.offer and sum(other.buying == offer.buying for other in offers) > 1:
+        why = "its data entry names none of several offers"
+    if sign is None or why:
+        raise NotPublished(offer=offer.id, initiator=offer.seller, why=why)
+    return Listing(offer, sign.cid, sign.ledger)
+
+
+def publication(horizon: Horizon, round_: Round, cid: str) -> Transaction | None:
+    """The transaction in which the round's initiator offered XLM for it, within the ledgers that the round names.
+    Raises Unavailable."""
     offered, digest = (XLM, round_.model_asset), Cid.parse(cid).digest
-    for transaction in horizon.offering(round_.initiator, ALL):
-        if transaction.ledger < since:
+    for transaction in horizon.offering(round_.initiator, ALL, max(1, round_.ledger - WITHIN)):
+        if transaction.ledger > round_.ledger > 0:
             return None
         envelope = opened(transaction.envelope, horizon.passphrase)
         if envelope.memo != digest or not envelope.is_signed_by(round_.initiator):
@@ -91,20 +108,4 @@ def publication(horizon: Horizon, round_: Round, cid: str, since: int = 0) -> Tr
             for made in envelope.operations
         ):
             return transaction
-    return None
-
-
-def _setting(horizon: Horizon, offer: Offer) -> tuple[Transaction, Opened] | None:
-    """The first transaction that set the offer, from the ledger on that its seller's data entry names. So no payments
-    to the seller can bury it, and no partial fill hides it."""
-    account, name = horizon.account(offer.seller), data_name(offer.buying)
-    said = b"" if account is None else account.data.get(name, b"")
-    if not (said.isdigit() and len(said) <= 10):
-        raise Malformed(what="the account", why=f"it has no data entry {name} that names a ledger")
-    for transaction in horizon.offering(offer.seller, LOOK_AHEAD, int(said)):
-        envelope = opened(transaction.envelope, horizon.passphrase)
-        made = offer_ids(transaction.result)
-        for index, operation in enumerate(envelope.operations):
-            if isinstance(operation, ManageSellOffer) and offer.id in (operation.offer_id, made.get(index)):
-                return transaction, envelope
     return None

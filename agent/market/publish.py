@@ -6,6 +6,7 @@ The set-up is made of plain lists of operations, so that each party signs its ow
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 from stellar_sdk import (
@@ -22,6 +23,7 @@ from stellar_sdk import (
 )
 from stellar_sdk.operation import Operation
 
+from agent.core.cid import Cid
 from agent.core.money import UNIT, XLM, Asset, Stroops, text
 from agent.core.verdict import threshold
 from agent.ledger.envelope import sdk_asset, sdk_price
@@ -30,19 +32,46 @@ ISSUED: Stroops = 1_000_000 * UNIT
 """DLM and VLM that an initiator issues to its settlement account, once. What is missing there is unredeemed credit."""
 
 
-def offer(dlm: Asset, budget: Stroops, reward: Stroops, head: int, offer_id: int = 0) -> list[Operation]:
-    """Sell `budget` XLM for DLM so that 1.0 DLM fetches `reward` XLM. The memo says what for. The initiator's data
-    entry says from which ledger on to look for this transaction: after `head`, the newest when it was signed."""
+DATA_PREFIX = "milepost/"
+WITHIN = 10
+"""Ledgers within which a publication applies or never does. Until they are over its bundle is kept back: nobody can
+hand in the step to a round which others do not know of yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """What an initiator's data entry says of a model: digest (32 bytes), offer (8) and ledger (4), big endian."""
+
+    cid: str
+    """Of the newest round's bundle."""
+    offer: int
+    """Its offer. 0: not known when it was signed; it is the only one for this model then."""
+    ledger: int
+    """The last one in which its publication could apply; the round is open after it."""
+
+    def to_bytes(self) -> bytes:
+        return Cid.parse(self.cid).digest + self.offer.to_bytes(8, "big") + self.ledger.to_bytes(4, "big")
+
+    @classmethod
+    def read(cls, data: bytes) -> Sign | None:
+        """None: it is no such entry."""
+        if len(data) != 44:
+            return None
+        return cls(str(Cid.v0(data[:32])), int.from_bytes(data[32:40], "big"), int.from_bytes(data[40:], "big"))
+
+
+def offer(dlm: Asset, budget: Stroops, reward: Stroops, sign: Sign) -> list[Operation]:
+    """Sell `budget` XLM for DLM so that 1.0 DLM fetches `reward` XLM; the initiator's data entry says what for."""
     price = sdk_price(Fraction(UNIT, reward))
     return [
-        ManageSellOffer(sdk_asset(XLM), sdk_asset(dlm), text(budget), price, offer_id=offer_id),
-        ManageData(data_name(dlm), str(head + 1)),
+        ManageSellOffer(sdk_asset(XLM), sdk_asset(dlm), text(budget), price, offer_id=sign.offer),
+        ManageData(data_name(dlm), sign.to_bytes()),
     ]
 
 
 def data_name(dlm: Asset) -> str:
     """Of the initiator's data entry about its model's offer."""
-    return f"milepost/{dlm.code}"
+    return DATA_PREFIX + dlm.code
 
 
 def operator_account(dlc: Asset, amount: Stroops, price: Fraction, home_domain: str | None = None) -> list[Operation]:

@@ -1,58 +1,187 @@
 """Strikes, counted on the ledger (PROTOCOL section 7).
 
-A strike is a settlement transaction that claimed a vehicle's stake and paid nothing back for it. Vehicle and
-validators count the same ones: both read the vehicle's own transactions and what became of each stake in them.
+A strike is a transaction of another account that claimed a vehicle's stake and paid nothing back for it. All stakes in
+the same DLC count, on whatever model: a liar takes its strikes along. Vehicle and validators count the same ones: both
+read the vehicle's own transactions and what became of each stake in them.
+
+Anybody can send payments to a vehicle, and each is a transaction in its account's history: 100,000 cost 1 XLM. So what
+was read is kept and never read again, a turn reads so many pages and no more, and who has not read far enough waits.
+What nobody needs to understand is not parsed: where an envelope holds an operation that this program does not know,
+Horizon's own reading of it is asked.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 
 from stellar_sdk import CreateClaimableBalance
 
 from agent.core.documents import Round
 from agent.core.ledger import Transaction
-from agent.core.money import Stroops
+from agent.core.money import Asset, Stroops
 from agent.core.stake import stake_due
-from agent.errors import Malformed
-from agent.ledger.envelope import opened, stake_id
-from agent.ledger.horizon import Horizon
-from agent.market import settlement
+from agent.errors import Malformed, Unavailable
+from agent.ledger.envelope import balance_id, opened, own_asset
+from agent.ledger.horizon import HistoryTooShort, Horizon, LedgerUnavailable
+
+CLAIM = "claim_claimable_balance"
+CLAWBACK = "clawback_claimable_balance"
+MOST_QUESTIONS = 25
+"""Pages, and looks at what became of a stake, that one count may cost. The next one goes on from there."""
+PAGE = 200
+"""Transactions on a page: as many as Horizon gives."""
 
 
-def strikes(horizon: Horizon, vehicle: str, settled_by: str, since: int, until: int) -> int:
-    """Stakes that the vehicle made since ledger `since` and that were forfeited before ledger `until`."""
-    count = 0
-    for transaction in horizon.history(vehicle, newest_first=True):
-        if transaction.ledger < since:
-            break
-        if transaction.source != vehicle:
-            continue
-        for stake in _stakes(transaction, horizon.passphrase, settled_by):
-            count += _was_forfeited(horizon, stake, settled_by, until)
-    return count
+class StillCounting(Unavailable):
+    """The strikes of {vehicle} are not counted yet: {why}. Much was paid to it, or it staked often; nothing is lost,
+    and the next look goes on from there."""
+
+
+@dataclass
+class Reading:
+    """What was read of one vehicle's transactions: all from ledger `since` on, up to the one at `newest`."""
+
+    newest: str = ""
+    oldest: str = ""
+    """Cursors of the transactions read."""
+    since: int | None = None
+    """None: nothing was read."""
+    stakes: dict[str, tuple[int, Asset]] = field(default_factory=dict)
+    """Stake → the ledger that it was made in, and what it is in."""
+    ended: dict[str, int] = field(default_factory=dict)
+    """Stake → the ledger in which it was forfeited; 0: it never can be any more."""
+
+
+_READ: WeakKeyDictionary[Horizon, dict[str, Reading]] = WeakKeyDictionary()
 
 
 def due(horizon: Horizon, round_: Round, vehicle: str, ledger: int, grace: int = 0) -> Stroops:
     """The stake a vehicle must put down for an entry in `ledger`. Validators give `grace` ledgers: a strike that was
-    settled while the entry was on its way is not held against it."""
-    since = ledger - round_.stake.window_ledgers
-    return stake_due(round_.stake, strikes(horizon, vehicle, round_.settlement, since, ledger - grace))
+    settled while the entry was on its way is not held against it. Raises Unavailable."""
+    since, until = ledger - round_.stake.window_ledgers, ledger - grace
+    return stake_due(round_.stake, strikes(horizon, vehicle, Asset.parse(round_.stake.asset), since, until))
 
 
-def _stakes(transaction: Transaction, passphrase: str, settled_by: str) -> list[str]:
-    """None in a transaction that this version cannot read (an operation of a newer network): what such a one puts down is
-    no entry either (`validator.entries`)."""
+def strikes(horizon: Horizon, vehicle: str, dlc: Asset, since: int, until: int) -> int:
+    """Stakes in this DLC that the vehicle made since ledger `since` and that were forfeited before ledger `until`.
+    Where history is too short, the archive is asked. Raises StillCounting, HistoryTooShort, Unavailable."""
     try:
-        envelope = opened(transaction.envelope, passphrase)
+        return _counted(horizon, vehicle, dlc, since, until)
+    except HistoryTooShort:
+        if horizon.archive is None:
+            raise
+        return _counted(horizon.archive, vehicle, dlc, since, until)
+
+
+def _counted(horizon: Horizon, vehicle: str, dlc: Asset, since: int, until: int) -> int:
+    readings = _READ.setdefault(horizon, {})
+    reading, left = readings.setdefault(vehicle, Reading()), _Left(vehicle, MOST_QUESTIONS)
+    begun_at = reading.newest
+    _read_on(horizon, reading, left)
+    reach = horizon.reach()
+    if begun_at and reach.elder > int(begun_at) >> 32:  # what came between the cursor and the elder is forgotten
+        reading = readings[vehicle] = Reading(ended=reading.ended)
+    _read_back(horizon, reading, since, left)
+    if reach.latest < until - 1:
+        why = f"knows history up to ledger {reach.latest}, and {until - 1} is needed"
+        raise LedgerUnavailable(url=horizon.url, why=why)
+    for stake, (ledger, asset) in list(reading.stakes.items()):
+        if stake not in reading.ended and asset == dlc and since <= ledger < until:
+            left.take(f"what became of {stake[:12]} was not asked yet")
+            ended = _ended(horizon, vehicle, stake)
+            if ended is not None:
+                reading.ended[stake] = ended
+    return sum(
+        0 < reading.ended.get(stake, 0) < until and ledger >= since
+        for stake, (ledger, asset) in reading.stakes.items()
+        if asset == dlc
+    )
+
+
+@dataclass
+class _Left:
+    """Questions that this count may still ask."""
+
+    vehicle: str
+    questions: int
+
+    def take(self, why: str) -> None:
+        if self.questions == 0:
+            raise StillCounting(vehicle=self.vehicle, why=why)
+        self.questions -= 1
+
+
+def _read_on(horizon: Horizon, reading: Reading, left: _Left) -> None:
+    """Towards now."""
+    is_over = not reading.newest
+    while not is_over:
+        left.take("its newest transactions are not read yet")
+        found, is_over = horizon.page(left.vehicle, newest_first=False, after=reading.newest, size=PAGE)
+        _keep(horizon, reading, left.vehicle, found)
+        if found:
+            reading.newest = found[-1].cursor
+
+
+def _read_back(horizon: Horizon, reading: Reading, since: int, left: _Left) -> None:
+    """Towards the beginning, as far as is needed."""
+    while reading.since is None or reading.since > since:
+        left.take(f"they are read back to ledger {reading.since}, and {since} is needed")
+        found, is_over = horizon.page(left.vehicle, newest_first=True, after=reading.oldest, size=PAGE)
+        _keep(horizon, reading, left.vehicle, found)
+        if found:
+            reading.newest = reading.newest or found[0].cursor
+            reading.oldest = found[-1].cursor
+            reading.since = found[-1].ledger + 1
+        if is_over:
+            elder = horizon.elder()
+            if elder > since and elder > 2:
+                raise HistoryTooShort(url=horizon.url, elder=elder, wanted=since)
+            if found or reading.newest:
+                reading.since = min(since, elder)
+            return
+
+
+def _keep(horizon: Horizon, reading: Reading, vehicle: str, found: list[Transaction]) -> None:
+    for transaction in found:
+        if transaction.source == vehicle:
+            for index, asset in _balances(horizon, transaction):
+                stake = balance_id(vehicle, transaction.sequence, index)
+                reading.stakes[stake] = (transaction.ledger, asset)
+
+
+def _balances(horizon: Horizon, transaction: Transaction) -> Iterator[tuple[int, Asset]]:
+    """(operation, asset) of each claimable balance that a transaction made."""
+    try:
+        envelope = opened(transaction.envelope, horizon.passphrase)
     except Malformed:
-        return []
-    return [
-        stake_id(transaction.envelope, passphrase, index)
-        for index, operation in enumerate(envelope.operations)
-        if isinstance(operation, CreateClaimableBalance)
-        and any(claimant.destination == settled_by for claimant in operation.claimants)
-    ]
+        for action in horizon.actions(transaction=transaction.hash):
+            if action.kind == "create_claimable_balance" and action.asset is not None:
+                yield action.index, action.asset
+        return
+    for index, operation in enumerate(envelope.operations):
+        if isinstance(operation, CreateClaimableBalance):
+            yield index, own_asset(operation.asset)
 
 
-def _was_forfeited(horizon: Horizon, stake: str, settled_by: str, until: int) -> bool:
-    found = settlement.settling(horizon, stake, settled_by)
-    return found is not None and found.transaction.ledger < until and found.settled.outcome == "rejected"
+def _ended(horizon: Horizon, vehicle: str, stake: str) -> int | None:
+    """The ledger in which a stake was forfeited; 0 when it ended otherwise; None while it has not, as far as is
+    known."""
+    for action in horizon.actions(stake=stake):
+        if action.kind == CLAWBACK or (action.kind == CLAIM and action.source == vehicle):
+            return 0
+        if action.kind == CLAIM:
+            return 0 if _paid_back(horizon, vehicle, stake, action.transaction) else action.ledger
+    return None
+
+
+def _paid_back(horizon: Horizon, vehicle: str, stake: str, transaction: str) -> bool:
+    """Whether anything was paid to the vehicle after its stake was claimed, before the next one was."""
+    is_its = False
+    for action in horizon.actions(transaction=transaction):
+        if action.kind == CLAIM:
+            is_its = action.balance == stake
+        elif is_its and action.kind == "payment" and action.to == vehicle:
+            return True
+    return False

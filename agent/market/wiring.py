@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 
 def horizon(config: Config) -> Horizon:
-    return Horizon(config.ledger.horizon, config.ledger.passphrase, config.ledger.timeout_s)
+    ledger = config.ledger
+    archive = Horizon(ledger.archive, ledger.passphrase, ledger.timeout_s) if ledger.archive else None
+    return Horizon(ledger.horizon, ledger.passphrase, ledger.timeout_s, archive)
 
 
 def store(config: Config) -> FolderStore | NodeStore:

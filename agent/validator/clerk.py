@@ -79,7 +79,9 @@ class Clerk:
         round_ = motion.served.round
         ledger, closed_at = motion.drawn
         link = self.chain(round_.settlement).look(ledger)
-        order = speaker.order(round_.committee, link.agreements, self._hash(ledger))
+        # A publication may be older than what Horizon remembers: the round's own digest draws as well as a ledger's.
+        seed = motion.served.cid if isinstance(motion, ShareOut) else self._hash(ledger)
+        order = speaker.order(round_.committee, link.agreements, seed)
         return speaker.on_turn(order, head.closed_at - closed_at, round_.turn)
 
     def share_out(self, served: Served, published: Published) -> ShareOut | None:

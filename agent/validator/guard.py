@@ -41,9 +41,11 @@ class Guard:
         return name in self._said
 
     def keep(self, prefix: str, names: Iterable[str]) -> None:
-        """Forget all other names that begin so: they are over."""
+        """Forget all others that begin so, with what is told of them after a colon: they are over."""
         left = set(names)
-        for name in [n for n in (*self._said, *self._failures) if n.startswith(prefix) and n not in left]:
+        for name in {*self._said, *self._failures}:
+            if not name.startswith(prefix) or name.partition(":")[0] in left:
+                continue
             self._said.pop(name, None)
             self._failures.pop(name, None)
 

@@ -86,14 +86,14 @@ class Reviewing:
         began = self._clock.monotonic()
         for review in [r for r in self._docket.open.values() if r.facts["settlement"] == account]:
             if review.id not in there:
-                self._guard(_name(review.id), partial(self._ended, review, account, head))
+                self._guard(_name(review.id, "end"), partial(self._ended, review, account, head))
         no_entries = self._no_entries.setdefault(account, set())
         no_entries &= there.keys()
         unread = {s.id for s in there.values() if s.id not in self._docket.seen and is_formed(s, account, rounds)}
         self._unread[account] = unread
         unread -= no_entries
         for stake in [there[stake_id] for stake_id in sorted(unread, key=lambda i: (there[i].last_modified, i))]:
-            self._tried(stake.id, head, partial(self._find, stake, account))
+            self._tried(stake.id, head, partial(self._find, stake, account), "stake")
             if self._clock.monotonic() - began > LOOK_S:
                 return False
         return True
@@ -145,7 +145,7 @@ class Reviewing:
             for review in waiting:
                 if self._clock.monotonic() - began > LOOK_S:
                     break
-                self._tried(review.id, head, partial(self._unmeasured, review, rounds, head))
+                self._tried(review.id, head, partial(self._unmeasured, review, rounds, head), "stake")
             self._porter.wait()
             self._measured([r for r in waiting if r.id in self._docket.open], rounds, head)
         left = set(self._docket.open).union(*self._unread.values())
@@ -162,7 +162,11 @@ class Reviewing:
         found = self._entry(review, rounds)
         if found is None or self._porter.asked(found.contribution):
             return
-        decision = decide(self._facts(found, rounds, head))
+        try:
+            decision = decide(self._facts(found, rounds, head))
+        except strikes.StillCounting as error:  # each look counts on from where the last one stopped
+            self._log.detail("entry.counting", entry=review.id[:16], why=str(error))
+            return
         if isinstance(decision, Verdict):
             self._judged(found, Judgement(decision, None), rounds)
         elif isinstance(decision, Bundle):
@@ -170,10 +174,10 @@ class Reviewing:
 
     def _measured(self, waiting: list[Review], rounds: tuple[Served, ...], head: Head) -> None:
         """The first whose turn it is."""
-        places = [self._guard(_name(review.id), partial(self._place, review, rounds)) for review in waiting]
+        places = [self._guard(_name(review.id, "bundle"), partial(self._place, review, rounds)) for review in waiting]
         for place in turns.may_be_judged([p for p in places if p is not None], head.closed_at):
             found = self._entries[place.id]
-            if self._tried(place.id, head, partial(self._measure, found, rounds, head)):
+            if self._tried(place.id, head, partial(self._measure, found, rounds, head), "measurement"):
                 return
 
     def _measure(self, found: Entry, rounds: tuple[Served, ...], head: Head) -> bool:
@@ -266,12 +270,12 @@ class Reviewing:
         self._record(found.stake.id, "judged", {"round": under, **brief(judgement)})
         self._pauses.forget(found.stake.id)
 
-    def _tried(self, entry_id: str, head: Head, work: Callable[[], T]) -> T | None:
+    def _tried(self, entry_id: str, head: Head, work: Callable[[], T], part: str) -> T | None:
         """One entry's work behind the guard; what fails has a pause."""
         if not self._pauses.is_over(entry_id, head.closed_at):
             return None
-        done = self._guard(_name(entry_id), work)
-        if self._guard.failed(_name(entry_id)):
+        done = self._guard(_name(entry_id, part), work)
+        if self._guard.failed(_name(entry_id, part)):
             self._pauses.failed(entry_id, head.closed_at)
         return done
 
@@ -286,6 +290,6 @@ class Reviewing:
         self._log.event(f"entry.{kind}", entry=entry_id[:16], **shown)
 
 
-def _name(entry_id: str) -> str:
+def _name(entry_id: str, part: str = "") -> str:
     """For the guard and for people."""
-    return f"entry {entry_id[:16]}"
+    return f"entry {entry_id[:16]}: {part}" if part else f"entry {entry_id[:16]}"

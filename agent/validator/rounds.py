@@ -1,18 +1,30 @@
-"""The rounds a validator serves: the newest of each followed initiator, and those before it that are not too stale."""
+"""The rounds a validator serves: the newest of each followed initiator, and those before it that are not too stale.
+
+A round is taken in whole or not at all: its initiator put it on the ledger, it goes on where the rounds before it
+stopped, and its accounts are what it takes to settle it. Nothing of a round that fails any of this is kept.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from agent.core.documents import Round
-from agent.errors import Refused
-from agent.ledger.horizon import Horizon
+from agent.core.ledger import Account
+from agent.core.money import Asset
+from agent.errors import Refused, Unavailable
+from agent.ledger.horizon import Horizon, LedgerUnavailable
+from agent.market import standing
 from agent.market.bundle import Shelf
-from agent.market.listing import NotPublished, listing, publication, training_offers
+from agent.market.listing import signs
+from agent.market.publish import Sign
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+CATCH_UP = 64
+"""Rounds that are walked back from a new one to one that is known, at most."""
+KEPT = 64
+"""Rounds of one model that stay known."""
+FIRST_PAUSE, LONGEST_PAUSE = 2, 128
+"""Ledgers before a round that could not be taken in is looked at again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +34,11 @@ class Served:
     cid: str
     round: Round
     newest: int
-    ledger: int = 0
-    """That published it."""
+
+    @property
+    def ledger(self) -> int:
+        """It is open after this one."""
+        return self.round.ledger
 
     @property
     def is_stale(self) -> bool:
@@ -32,40 +47,60 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A round as its initiator's newest transaction offers it."""
+    """A model's newest round: open after `ledger`, and signed when the newest one had closed at `closed_at`."""
 
     cid: str
     ledger: int
     closed_at: int
 
 
+class NotServed(Refused):
+    """Round {number} of {model} ({cid}) is not served: {why}"""
+
+
+@dataclass
+class _Seen:
+    """An initiator as it was looked at last. While its account says the same, nothing is looked at again."""
+
+    said: object = None
+    troubles: tuple[str, ...] = ()
+    again_at: int | None = None
+    """Ledger from which on what is missing is asked for once more; None: nothing is."""
+    pause: int = FIRST_PAUSE
+
+
+@dataclass
 class Rounds:
     """What is open for review, read from the ledger. Rounds seen once stay known: entries refer to them by CID."""
 
-    def __init__(self, horizon: Horizon, shelf: Shelf, initiators: Sequence[str], validator: str) -> None:
-        self._horizon, self._shelf = horizon, shelf
-        self._initiators = initiators
-        self._validator = validator
-        self.served: dict[str, Served] = {}
-        self.newest: dict[str, Published] = {}
-        """Settlement account → the newest round that is settled there."""
-        self.troubles: list[str] = []
+    horizon: Horizon
+    shelf: Shelf
+    initiators: Sequence[str]
+    validator: str
+    served: dict[str, Served] = field(default_factory=dict)
+    newest: dict[str, Published] = field(default_factory=dict)
+    """Settlement account → the newest round that is settled there."""
+    _seen: dict[str, _Seen] = field(default_factory=dict)
 
     def look(self) -> None:
-        """Raises Unavailable. A round that is not what its initiator should have published is a trouble, not served."""
-        self.troubles = []
-        for initiator in self._initiators:
-            for offer in training_offers(self._horizon, initiator):
-                try:
-                    listed = listing(self._horizon, offer)
-                    cid = listed.cid
-                    if cid not in self.served or self.served[cid].newest != self.served[cid].round.number:
-                        self._serve(cid, listed.ledger)
-                    if cid in self.served:
-                        published = Published(cid, listed.ledger, listed.closed_at)
-                        self.newest[self.served[cid].round.settlement] = published
-                except (NotPublished, Refused) as error:
-                    self.troubles.append(str(error))
+        """One request for each initiator while nothing has changed. Raises LedgerUnavailable. A round that is not what
+        its initiator should have published, or cannot be had, is a trouble, not served; the others are."""
+        for initiator in self.initiators:
+            account, seen = self.horizon.account(initiator), self._seen.setdefault(initiator, _Seen())
+            said = account and (dict(account.data), account.flags, account.is_locked)
+            if account is None or (said == seen.said and seen.again_at is None):
+                continue
+            head = self.horizon.head().sequence
+            if said != seen.said:
+                seen.pause = FIRST_PAUSE
+            elif seen.again_at is not None and head < seen.again_at:
+                continue
+            self._look_at(account, seen, head)
+            seen.said = said
+
+    @property
+    def troubles(self) -> list[str]:
+        return [trouble for seen in self._seen.values() for trouble in seen.troubles]
 
     @property
     def settlements(self) -> set[str]:
@@ -76,27 +111,91 @@ class Rounds:
         found = [s for s in self.served.values() if s.round.settlement == settlement]
         return sorted(found, key=lambda s: s.round.number)
 
-    def _serve(self, cid: str, ledger: int) -> None:
-        """The newest round, published in `ledger`, and its forebears, as far back as an entry may be based on them."""
-        newest = self._shelf.round(cid)
-        step: str | None = cid
-        for _ in range(newest.staleness + 2):
-            if step is None:
-                break
-            round_ = self._shelf.round(step)
-            if round_.model != newest.model:
-                raise Refused(what=f"the round {step}", why=f"it is said to precede {cid} but is of another model")
-            if self._validator in round_.committee:
-                self.served[step] = Served(
-                    step, round_, newest.number, ledger if step == cid else self._ledger(step, round_)
-                )
-            step = round_.previous
+    def _look_at(self, account: Account, seen: _Seen, head: int) -> None:
+        troubles, opens = [], []
+        for model, sign in signs(account).items():
+            if head < sign.ledger:  # its bundle is kept back until then
+                opens.append(sign.ledger)
+                continue
+            try:
+                self._take(account, model, sign)
+            except LedgerUnavailable:
+                raise
+            except (Refused, Unavailable) as error:
+                troubles.append(str(error))
+        seen.troubles, again = tuple(troubles), opens
+        if troubles:
+            again = [*opens, head + seen.pause]
+            seen.pause = min(2 * seen.pause, LONGEST_PAUSE)
+        seen.again_at = min(again, default=None)
 
-    def _ledger(self, cid: str, round_: Round) -> int:
-        """That published a forebear. Raises Refused when none did."""
-        if cid in self.served:
-            return self.served[cid].ledger
-        found = publication(self._horizon, round_, cid)
-        if found is None:
-            raise Refused(what=f"the round {cid}", why="its initiator never published it")
-        return found.ledger
+    def _take(self, initiator: Account, model: Asset, sign: Sign) -> None:
+        """The round that a model's data entry names, and its forebears as far back as an entry may be based on them.
+        Raises Refused, Unavailable; then nothing has changed."""
+        if sign.cid in self.served and self.served[sign.cid].newest == self.served[sign.cid].round.number:
+            return
+        newest = self.shelf.round(sign.cid)
+        if self.validator not in newest.committee:
+            return
+        forebears = self._forebears(newest)
+        why = (
+            self._misnamed(newest, model, sign)
+            or self._broken(sign.cid, newest, forebears)
+            or standing.trusted(self.horizon.account(newest.settlement), newest)
+            or standing.fair(initiator, newest)
+        )
+        if why:
+            raise NotServed(number=newest.number, model=newest.model, cid=sign.cid, why=why)
+        known = {cid: served.round for cid, served in self.served.items() if served.round.model == newest.model}
+        known |= {**forebears, sign.cid: newest}
+        for cid in sorted(known, key=lambda cid: known[cid].number)[:-KEPT]:
+            del known[cid]
+            self.served.pop(cid, None)
+        self.served |= {cid: Served(cid, round_, newest.number) for cid, round_ in known.items()}
+        self.newest[newest.settlement] = Published(sign.cid, newest.ledger, newest.published_at)
+
+    def _misnamed(self, newest: Round, model: Asset, sign: Sign) -> str:
+        """Why a round is not the one that its initiator's data entry is about, or ''."""
+        if newest.model_asset != model:
+            return f"it is on offer as one of {model}"
+        if newest.ledger != sign.ledger:
+            return f"it opens after ledger {newest.ledger}, and is on offer for ledger {sign.ledger}"
+        others = {served.round.model for served in self.of(newest.settlement)} - {newest.model}
+        return f"its settlement account is that of {', '.join(sorted(others))}" if others else ""
+
+    def _forebears(self, newest: Round) -> dict[str, Round]:
+        """The rounds before it, newest first: those that entries may be based on, and on to one that is known. Raises
+        Refused, Unavailable."""
+        known = self._newest_known(newest.model)
+        found: dict[str, Round] = {}
+        step = newest.previous
+        while step is not None and len(found) < CATCH_UP:
+            if len(found) > newest.staleness and (known is None or known.cid in found or step in self.served):
+                break  # those further back are known already, or nobody may build on them
+            found[step] = self.shelf.round(step)
+            step = found[step].previous
+        return found
+
+    def _broken(self, cid: str, newest: Round, forebears: Mapping[str, Round]) -> str:
+        """Why a round does not go on where the ones before it stopped, or ''."""
+        later = newest
+        for before in forebears.values():
+            if before.model != newest.model:
+                return f"it is said to follow a round of {before.model}"
+            if before.number + 1 != later.number or before.ledger >= later.ledger:
+                return f"round {later.number} is said to follow round {before.number}"
+            if (before.settlement, before.committee) != (newest.settlement, newest.committee):
+                return f"round {before.number} has another settlement account or committee"
+            if before.stake.asset != newest.stake.asset:
+                return f"round {before.number} has another stake"
+            later = before
+        if (later.previous is None) != (later.number == 0):
+            return f"round {later.number} is said to follow {later.previous or 'nothing'}"
+        known = self._newest_known(newest.model)
+        if known is not None and known.cid != cid and known.cid not in forebears:
+            return f"it does not follow round {known.round.number}, the newest that is known here"
+        return ""
+
+    def _newest_known(self, model: str) -> Served | None:
+        known = [s for s in self.served.values() if s.round.model == model]
+        return max(known, key=lambda s: s.round.number, default=None)

@@ -22,7 +22,7 @@ from agent.ledger.envelope import Signed, build, signed, stake_id
 from agent.ledger.horizon import Horizon
 from agent.ledger.receipt import offer_ids, received
 from agent.ledger.submission import Entered, Lapsed, Spent, look
-from agent.market import bundle, entry, settlement, strikes
+from agent.market import bundle, entry, settlement, standing, strikes
 from agent.vehicle.offers import Market, chance, listings, means, survey, unwilling
 from agent.vehicle.workshop import Workshop
 
@@ -121,7 +121,7 @@ class Desk:
         if job.refusals >= MOST_REFUSALS:
             return [("passed", {"reason": f"the ledger turned the entry down: {job.facts['codes']}"})]
         round_, account, head = self._round(job), self._enrolled(), self.horizon.head()
-        if against := unwilling(self.config, round_) or self._closed(round_):
+        if against := unwilling(self.config, round_) or self._closed(round_) or standing.look(self.horizon, round_):
             return [("passed", {"reason": against})]
         stake = strikes.due(self.horizon, round_, account.id, head.sequence)
         if stake > stroops(self.config.market.max_stake):
@@ -196,10 +196,12 @@ class Desk:
     def _closed(self, round_: Round) -> str:
         """Why the round takes no entries any more, or '': a stake on it would be lost."""
         found, _ = listings(self.horizon, [round_.initiator])
-        open_now = [self.shelf.round(offered.cid) for offered in found if offered.offer.buying == round_.model_asset]
-        if not open_now:
+        offered = next((each for each in found if each.offer.buying == round_.model_asset), None)
+        if offered is None:
             return f"{round_.model} is not offered any more"
-        newest = max(each.number for each in open_now)
+        if self.horizon.head().sequence < offered.ledger:
+            return ""  # what is on offer opens later: until then entries join the round before it
+        newest = self.shelf.round(offered.cid).number
         if newest - round_.number > round_.staleness:
             return f"round {round_.number} is closed: the newest is {newest}"
         return ""

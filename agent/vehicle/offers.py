@@ -10,12 +10,12 @@ from agent.core.choice import Candidate, Means, Ranked, rank
 from agent.core.documents import Round
 from agent.core.ledger import Account
 from agent.core.money import XLM, Asset, stroops
-from agent.errors import Malformed, Refused
+from agent.errors import Malformed, Refused, Unavailable
 from agent.host.sections import Config
-from agent.ledger.horizon import Horizon
-from agent.market import strikes
+from agent.ledger.horizon import Horizon, LedgerUnavailable
+from agent.market import listing, standing, strikes
 from agent.market.bundle import Shelf
-from agent.market.listing import Listing, NotPublished, listing, training_offers
+from agent.market.listing import Listing
 
 OPERATIONS = 10
 """Operations of an entry and a closing together, at most: what fees are reckoned with."""
@@ -45,10 +45,15 @@ def survey(
     candidates = []
     dlc = XLM
     for offered in found:
+        if head.sequence < offered.ledger:  # its bundle is kept back until then
+            passed_over.append(f"Round {offered.cid} opens after ledger {offered.ledger}.")
+            continue
         try:
             round_ = shelf.round(offered.cid)
             _same_model(offered, round_, config.market.operator)
-        except Refused as error:
+        except LedgerUnavailable:
+            raise
+        except (Refused, Unavailable) as error:  # one bundle that nobody has must not keep the others' offers away
             passed_over.append(str(error))
             continue
         dlc = Asset.parse(round_.stake.asset)
@@ -65,7 +70,7 @@ def survey(
                 stake=strikes.due(horizon, round_, account.id, head.sequence) + round_.stake.fee,
                 stake_price=horizon.price(dlc, XLM),
                 privacy=round_.privacy,
-                unfit=unwilling(config, round_) or unfit(round_, offered.cid),
+                unfit=unwilling(config, round_) or standing.look(horizon, round_) or unfit(round_, offered.cid),
             )
         )
     return Market(tuple(rank(candidates, means(config, account, dlc, seen))), tuple(passed_over))
@@ -82,11 +87,9 @@ def listings(horizon: Horizon, initiators: Sequence[str]) -> tuple[list[Listing]
     """Verified offers, and sentences about those that are not."""
     found, passed_over = [], []
     for initiator in initiators:
-        for offer in training_offers(horizon, initiator):
-            try:
-                found.append(listing(horizon, offer))
-            except NotPublished as error:
-                passed_over.append(str(error))
+        offered, others = listing.listings(horizon, initiator)
+        found += offered
+        passed_over += others
     return found, passed_over
 
 
@@ -113,6 +116,9 @@ def chance(prior: float, outcomes: Sequence[str]) -> Fraction:
 def _same_model(offered: Listing, round_: Round, operator: str | None) -> None:
     if round_.model_asset != offered.offer.buying:
         why = f"the offer buys {offered.offer.buying}, its round is for {round_.model}"
+        raise Malformed(what=f"the round {offered.cid}", why=why)
+    if round_.ledger != offered.ledger:
+        why = f"it opens after ledger {round_.ledger}, and is on offer for ledger {offered.ledger}"
         raise Malformed(what=f"the round {offered.cid}", why=why)
     if operator is not None and Asset.parse(round_.stake.asset).issuer != operator:
         raise Malformed(what=f"the round {offered.cid}", why="its stake is not the DLC of market.operator")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent import __version__, files
-from agent.core.documents import Contribution, Round
+from agent.core.documents import MOST_LOSS, Contribution, Round
 from agent.core.job import Job
 from agent.errors import Refused
 from agent.host.sections import Config
@@ -107,7 +107,7 @@ class Workshop:
             encoding_error=encoded.error,
             keys=boxes,
             fingerprint=trained.fingerprint,
-            held_back=None if trained.held_back is None else Decimal(f"{trained.held_back:.6f}"),
+            held_back=_stated(trained.held_back),
             software=f"milepost-{__version__}",
             profile=self.config.agent.profile,
         )
@@ -166,3 +166,8 @@ class Workshop:
         from agent.learn.runner import Machine
 
         return Machine(self.config.inference.provider, self.config.inference.threads)
+
+
+def _stated(figure: float | None) -> Decimal | None:
+    """A figure as a document takes it: one that is beyond all measure says nothing."""
+    return Decimal(f"{figure:.6f}") if figure is not None and figure < MOST_LOSS else None

@@ -14,7 +14,7 @@ from agent.errors import Malformed
 
 amounts = st.integers(0, MAX_STROOPS)
 parts = st.fractions(0, 1)
-ISSUER = "G" + "A" * 55
+ISSUER = "G" + "A" * 52 + "WHF"
 
 
 @given(amounts)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from stellar_sdk import Payment as Pay
 
 from agent import errors
 from agent.errors import Malformed, Refused, Unavailable
@@ -12,7 +15,9 @@ from agent.ledger import receipt
 from agent.ledger.envelope import result_codes
 from agent.ledger.horizon import HistoryTooShort, Horizon, LedgerUnavailable
 from agent.ledger.submission import Entered, Lapsed, Spent, look
+from agent.market.strikes import strikes
 from tests.ledger.between import GONE, MISSING, Between, between, changed, problem
+from tests.ledger.stakes import Road
 from tests.ledger.test_horizon import payment, somebody
 from tools.localnet.server import Localnet
 
@@ -129,7 +134,7 @@ def test_an_account_that_is_there_has_a_history(net: Localnet, front: Between, h
     with pytest.raises(LedgerUnavailable, match="but none of its transactions"):
         list(horizon.history(key))
     with pytest.raises(LedgerUnavailable):
-        horizon.page(key, newest_first=True)
+        horizon.page(key, newest_first=True, after="", size=10)
     front.remembers(net.close_ledger()["ledger"])
     front.on(r"^/accounts/\w+/transactions", MISSING)
     assert list(horizon.history(key)) == []  # it has not changed since history begins
@@ -177,3 +182,63 @@ def test_an_admission_error_that_cannot_be_read_is_still_one(net: Localnet, fron
     front.on(r"^/transactions_async$", lambda _: (400, body, {}))
     with pytest.raises(Refused, match="UNKNOWN"):
         horizon.hand_in(made.envelope)
+
+
+# --- strikes
+
+
+@pytest.fixture
+def road(net: Localnet) -> Road:
+    return Road(net)
+
+
+def test_strikes_that_history_does_not_reach_are_waited_for(road: Road, front: Between, horizon: Horizon) -> None:
+    """(u) History begins after the window does: the count waits, where it turned an honest stake into a forfeited
+    one with an HTTP sentence for a reason. Who has an archive asks it."""
+    vehicle, begun_at = road.vehicle.public_key, road.now
+    road.settle(road.one, road.stake(road.one))
+    front.remembers(road.now)
+    with pytest.raises(HistoryTooShort, match=rf"from ledger {road.now} on.*ledger {begun_at} on is needed") as caught:
+        strikes(horizon, vehicle, road.dlc, begun_at, road.now)
+    assert caught.value.exit_code == errors.UNAVAILABLE
+    front.on(r"^/accounts/\w+/transactions", GONE)
+    with pytest.raises(HistoryTooShort):
+        strikes(horizon, vehicle, road.dlc, begun_at, road.now)
+    horizon.archive = Horizon(road.net.url, road.net.passphrase)
+    assert strikes(horizon, vehicle, road.dlc, begun_at, road.now + 1) == 1
+
+
+def test_what_was_read_once_is_kept_when_history_forgets_it(road: Road, front: Between, horizon: Horizon) -> None:
+    """(u) A vehicle that was counted before history went on is still counted."""
+    vehicle, begun_at = road.vehicle.public_key, road.now
+    road.settle(road.one, road.stake(road.one))
+    assert strikes(horizon, vehicle, road.dlc, begun_at, road.now + 1) == 1
+    road.apply([Pay(road.one.public_key, road.sdk_dlc, "1")], road.vehicle)
+    assert strikes(horizon, vehicle, road.dlc, begun_at, road.now + 1) == 1
+    front.remembers(road.now)
+    assert strikes(horizon, vehicle, road.dlc, begun_at, road.now + 1) == 1
+
+
+def test_a_late_history_is_not_counted_by(road: Road, front: Between, horizon: Horizon) -> None:
+    """(w) A replica that has not come as far as the count goes says nothing about it."""
+    front.late(r"^/$", "/")
+    road.net.close_ledger()
+    road.net.close_ledger()
+    with pytest.raises(LedgerUnavailable, match="knows history up to ledger"):
+        strikes(horizon, road.vehicle.public_key, road.dlc, 0, road.now + 1)
+
+
+def test_an_operation_that_nobody_knows_is_passed_over(road: Road, front: Between, horizon: Horizon) -> None:
+    """(v) An old transaction of the vehicle holds an operation that this program cannot read: the strikes are
+    counted, those of that very transaction too, and nothing is rejected for it."""
+    stake = road.stake(road.one, Pay(road.one.public_key, road.sdk_dlc, "1"))
+    road.settle(road.one, stake, road.stake(road.one), back="9")
+    road.settle(road.one, road.stake(road.one))
+
+    def unknown(page: dict[str, Any]) -> dict[str, Any]:
+        for record in page["_embedded"]["records"]:
+            record["envelope_xdr"] = base64.b64encode(b"\0\0\0\2 an operation of protocol 40").decode()
+        return page
+
+    front.on(r"^/accounts/\w+/transactions", changed(unknown))
+    assert strikes(horizon, road.vehicle.public_key, road.dlc, 0, road.now + 1) == 1

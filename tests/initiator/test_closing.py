@@ -15,7 +15,6 @@ from agent.errors import Refused, TryAgain
 from agent.initiator import fusing, press
 from agent.initiator.audit import audit
 from agent.market import bundle
-from agent.market.listing import listing, training_offers
 from tests.initiator.command import anybody, milepost
 from tests.market.town import Town, found, printing_press
 from tests.validator.committee import House
@@ -80,9 +79,8 @@ def test_what_was_accepted_is_fused_and_is_better(closed: Closed) -> None:
 
 def test_the_round_was_published_once_however_often_closing_was_tried(closed: Closed) -> None:
     town = closed.town
-    (offer,) = training_offers(town.horizon, town.initiator.public_key)
     assert closed.fused.published is not None
-    assert listing(town.horizon, offer).cid == closed.fused.published.facts["cid"]
+    assert town.listed.cid == closed.fused.published.facts["cid"]
     mine = [t for t in town.history(town.initiator.public_key) if t.source == town.initiator.public_key]
     assert len(mine) == 3  # the settlement account, round 0, round 1
 

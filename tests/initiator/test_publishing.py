@@ -18,7 +18,6 @@ from agent.initiator.press import Press
 from agent.learn import export, fitness, graph, networks, weights
 from agent.learn.testset import TestSet
 from agent.market import bundle
-from agent.market.listing import listing, training_offers
 from tests.initiator.command import anybody, milepost
 from tests.market.town import SMALL, Lesson, Town, a_plan, printing_press
 from tools.demo.stage import write_plan
@@ -91,8 +90,7 @@ def test_a_network_for_an_owners_labelled_folder_is_published(town: Town, tmp_pa
     shown = milepost(config, "initiator", "publish", *map(str, words), net=town.net)
     assert shown.returncode == 0, shown.stderr
     told = json.loads(shown.stdout)
-    (offer,) = training_offers(town.horizon, town.initiator.public_key)
-    assert told["cid"] == listing(town.horizon, offer).cid
+    assert told["cid"] == town.listed.cid
     round_ = town.shelf.round(told["cid"])
     assert (round_.task, round_.architecture.name, round_.settlement) == (SIGNS, "onnx", told["settlement"])
     assert (round_.figure is not None) and (round_.figure.name, round_.figure.samples) == ("accuracy", 24)

@@ -21,7 +21,6 @@ from agent.initiator.register import Register
 from agent.initiator.restoring import restore
 from agent.learn import weights
 from agent.market import bundle
-from agent.market.listing import listing, training_offers
 from agent.validator.rounds import Rounds
 from tests.initiator.command import anybody, milepost
 from tests.market.town import Town, a_plan, found, printing_press
@@ -58,8 +57,7 @@ def desk(town: Town) -> Iterator[Press]:
 
 def newest(town: Town) -> tuple[str, Round]:
     """The round that the offer on the book stands for."""
-    (offer,) = training_offers(town.horizon, town.initiator.public_key)
-    cid = listing(town.horizon, offer).cid
+    cid = town.listed.cid
     return cid, town.shelf.round(cid)
 
 
@@ -113,7 +111,7 @@ def test_restoring_again_changes_nothing(town: Town, desk: Press) -> None:
     assert publications(town) == 3
 
 
-EVENTS = ("planned", "stored", "signed", "published")
+EVENTS = ("planned", "stored", "signed", "announced", "published")
 
 
 class PowerCut(BaseException):

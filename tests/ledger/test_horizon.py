@@ -257,7 +257,8 @@ def test_a_balance_that_is_no_amount_is_not_believed() -> None:
         "sequence": "1",
         "balances": [{"asset_type": "native", "balance": "-5"}],
         "signers": [],
-        "thresholds": {"med_threshold": 0},
+        "thresholds": {"low_threshold": 0, "med_threshold": 0, "high_threshold": 0},
+        "flags": dict.fromkeys(("auth_required", "auth_revocable", "auth_immutable", "auth_clawback_enabled"), False),
         "subentry_count": 0,
     }
     with liar(says(json.dumps(record).encode())) as horizon, pytest.raises((Unavailable, Refused), match="5"):

@@ -13,7 +13,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 from stellar_sdk import ChangeTrust, Keypair, Payment, TrustLineFlags
 from stellar_sdk import SetTrustLineFlags as Allow
@@ -34,6 +33,7 @@ from agent.learn.testset import TestSet
 from agent.ledger.envelope import Signed, build, result_code, sdk_asset, signed, stake_id
 from agent.ledger.horizon import Horizon
 from agent.market import bundle, entry, publish, sealed
+from agent.market.listing import Listing, listings
 from tools.localnet.server import Localnet
 
 Numbers = dict[str, NDArray[np.float32]]
@@ -110,6 +110,12 @@ class Town:
     def base(self) -> Numbers:
         return weights.load((self.shelf.get(self.cid, bundle.ROUND_LIMITS) / bundle.WEIGHTS).read_bytes())
 
+    @property
+    def listed(self) -> Listing:
+        """What the initiator offers now."""
+        ((found,), _) = listings(self.horizon, self.initiator.public_key)
+        return found
+
     # --- the ledger
 
     def signed(self, operations: Sequence[Operation], *keys: Keypair, memo: bytes | None = None) -> Signed:
@@ -129,7 +135,8 @@ class Town:
 
     def offer(self, key: Keypair, dlm: Asset, memo: bytes | None, budget: Stroops = 100 * UNIT, id: int = 0) -> None:
         """An offer of `budget` XLM at 1 for DLM that stands for the memo."""
-        self.apply(publish.offer(dlm, budget, UNIT, self.horizon.head().sequence, id), key, memo=memo)
+        sign = publish.Sign(str(Cid.v0(memo or bytes(32))), id, self.horizon.head().sequence + 1)
+        self.apply(publish.offer(dlm, budget, UNIT, sign), key, memo=memo)
 
     def apply(self, operations: Sequence[Operation], *keys: Keypair, memo: bytes | None = None) -> Signed:
         """In a ledger, and successful, when it returns."""
@@ -229,12 +236,10 @@ def found(net: Localnet, folder: Path, committee: int = 3, lesson: Lesson | None
         warnings.simplefilter("ignore", DeprecationWarning)  # stellar_sdk warns of what its own reader does with flags
         town.apply(publish.operator_account(town.dlc, 10_000 * UNIT, DLC_PRICE), town.operator)
     desk = printing_press(town, **plan)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(press, "POLL_S", 0.0)  # nothing is waited for: the ledger closes at once
-        town.settlement = desk.set_up()
-        town.allow(town.settlement)
-        weights_file, graph_file = town.lesson.network(folder)
-        town.cid = desk.first(weights_file, graph_file).facts["cid"]
+    town.settlement = desk.set_up()
+    town.allow(town.settlement)
+    weights_file, graph_file = town.lesson.network(folder)
+    town.cid = desk.first(weights_file, graph_file).facts["cid"]
     desk.register.journal.close()
     return town
 
@@ -256,6 +261,7 @@ def printing_press(town: Town, **plan: Any) -> press.Press:
         test_set=test_set,
         fee=1000,
         say=lambda _: None,
+        wait=lambda: town.net.close_ledger() and None,
     )
 
 

@@ -108,7 +108,7 @@ def test_what_is_no_training_offer_is_passed_over_with_a_reason(car: Car) -> Non
     assert market.winner is not None
     assert market.winner.cid == town.cid
     reasons = " ".join(market.passed_over)
-    for reason in ("memo is not a hash", "it has no round.json", "its round is for DLMroad"):
+    for reason in ("is not to be had now", "it has no round.json", "its round is for DLMroad"):
         assert reason in reasons
     assert len(market.passed_over) == 3
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from agent.core.documents import Architecture, GlobalSet, Input, Recipe, Round, StakeSchedule, Task
 
-NOBODY = "G" + "A" * 55
+NOBODY = "G" + "A" * 52 + "WHF"
 
 
 def plain_round(

@@ -126,12 +126,15 @@ def open_market(desk: Desk, root: Keypair, store: FolderStore, folder: Path, veh
         desk.transaction(setup, initiator, own),
     )
     desk.enter(desk.transaction(publish.authorise(dlc, [own.public_key]), operator))
-    round_ = _round(str(dlm), str(dlc), own.public_key, validators)
+    head = desk.horizon().head()
+    round_ = _round(str(dlm), str(dlc), own.public_key, validators).model_copy(
+        update={"ledger": head.sequence, "published_at": head.closed_at}
+    )
     home = bundle.lay(
         folder / "round-0", {bundle.ROUND: round_.to_bytes(), bundle.WEIGHTS: weights.dump(FIRST_WEIGHTS)}
     )
     cid = store.put(home)
-    offered = publish.offer(dlm, budget, REWARD, desk.horizon().head().sequence)
+    offered = publish.offer(dlm, budget, REWARD, publish.Sign(str(cid), 0, round_.ledger))
     desk.enter(desk.transaction(offered, initiator, memo=Cid.parse(str(cid)).digest))
     return Market(desk.horizon, store, operator, initiator, own.public_key, committee, dlc, round_, str(cid))
 

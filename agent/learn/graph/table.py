@@ -20,8 +20,8 @@ OPSETS = range(17, 24)
 IR_VERSIONS = range(4, 14)
 """Versions of the file format that are read."""
 RUNNABLE_IR = 9
-"""What onnxruntime 1.17 runs, the oldest that is allowed. Later formats add kinds of numbers and notes on devices, none of
-which a checked graph holds: it says the same in this one."""
+"""What onnxruntime 1.17 runs, the oldest that is allowed. Later formats add kinds of numbers and notes on devices, none
+of which a checked graph holds: it says the same in this one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,59 @@
+"""Whether a round's accounts are what it takes to settle it, looked at on the ledger (PROTOCOL section 1).
+
+A round only names its settlement account, its committee and its issuer. Whoever could move the settlement account
+without two thirds of the committee could claim the stakes, and whoever could freeze VLM could take the pay back.
+"""
+
+from __future__ import annotations
+
+from agent.core.documents import Round
+from agent.core.ledger import Account
+from agent.core.money import XLM, Asset
+from agent.core.verdict import threshold
+from agent.errors import Malformed
+from agent.ledger import keys
+from agent.ledger.horizon import Horizon
+
+
+def look(horizon: Horizon, round_: Round) -> str:
+    """Why nothing should be staked on a round as the ledger stands now, or ''. Raises Unavailable."""
+    return trusted(horizon.account(round_.settlement), round_) or fair(horizon.account(round_.initiator), round_)
+
+
+def trusted(account: Account | None, round_: Round) -> str:
+    """What is wrong with a round's settlement account, as a sentence, or ''."""
+    dlc = Asset.parse(round_.stake.asset)
+    if account is None:
+        return "the settlement account is not on the ledger"
+    weights = {signer: weight for signer, weight in account.signers.items() if weight}
+    if weights != dict.fromkeys(round_.committee, 1) or account.id in weights:
+        return "the settlement account's signers are not the committee"
+    if set(account.thresholds) != {threshold(len(round_.committee))}:
+        return "the settlement account's thresholds are not two thirds of the committee"
+    for asset in (dlc, round_.model_asset, round_.credit_asset):
+        line = account.lines.get(asset)
+        if line is None or not line.authorized:
+            return f"the settlement account cannot hold {asset.code}"
+        if line.clawback and asset != dlc:
+            return f"the issuer may take back the settlement account's {asset.code}"
+    for reader in (*round_.committee, round_.initiator):
+        try:
+            keys.sealing_public(reader)
+        except Malformed:
+            return f"no update could be sealed to {reader}"
+    if account.lines.keys() - {XLM, dlc, round_.model_asset, round_.credit_asset}:
+        return "the settlement account is not this model's alone"
+    return ""
+
+
+def fair(issuer: Account | None, round_: Round) -> str:
+    """What a model's issuer could do to those who are paid in its VLM, as a sentence, or ''. Flags that are cleared can
+    be set again: then what the issuer takes away is idle, never rejected."""
+    if issuer is None:
+        return "the model's issuer is not on the ledger"
+    flags = issuer.flags
+    if issuer.is_locked or not (flags.required or flags.revocable or flags.clawback):
+        return ""
+    if flags.required and not (flags.revocable or flags.clawback):
+        return f"the model's issuer picks who may hold {round_.credit_asset.code}"
+    return f"the model's issuer may take {round_.credit_asset.code} away from who holds it"

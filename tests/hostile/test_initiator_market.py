@@ -1,0 +1,281 @@
+"""What a hostile initiator can no longer do with the accounts, the committee and the numbers of a round."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from stellar_sdk import AuthorizationFlag, Keypair, Signer, StrKey
+
+from agent.core.cid import Cid
+from agent.core.documents import Round
+from agent.core.money import UNIT
+from agent.core.round import State
+from agent.errors import BAD_CONFIG, Malformed, Refused
+from agent.host.config import load
+from agent.initiator import fusing
+from agent.initiator.audit import audit
+from agent.initiator.press import CommitteeChanged, Edition, Press, Unauthorised
+from agent.market import bundle, publish, standing
+from agent.market.listing import signs
+from agent.validator.rounds import Rounds
+from agent.vehicle.offers import survey
+from tests.hostile.rogue import Rogue
+from tests.market.rounds import COMMITTEE, a_round, settles
+from tests.market.town import Town, a_plan, found, printing_press
+from tools.localnet.server import Localnet
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    with Localnet() as net:
+        yield found(net, tmp_path_factory.mktemp("town"))
+
+
+@pytest.fixture(scope="module")
+def driver(town: Town) -> Keypair:
+    return town.driver()
+
+
+def validators(town: Town, *initiators: str) -> Rounds:
+    """The rounds that a member of the committee serves which follows these."""
+    return Rounds(town.horizon, town.shelf, initiators, town.committee[0].public_key)
+
+
+def lost(town: Town, driver: Keypair, initiator: str, tmp_path: Path) -> str:
+    """Why a vehicle would not train for the initiator's round."""
+    path = tmp_path / "milepost.toml"
+    path.write_text(f'[market]\ninitiators = ["{initiator}"]\noperator = "{town.operator.public_key}"\n')
+    account = town.horizon.account(driver.public_key)
+    assert account is not None
+    market = survey(town.horizon, town.shelf, load(path), account, lambda *_: "", Fraction(1))
+    assert market.winner is None
+    return market.ranked[0].lost if market.ranked else " ".join(market.passed_over)
+
+
+SIGNERS = "the settlement account's signers are not the committee"
+THRESHOLDS = "the settlement account's thresholds are not two thirds of the committee"
+
+
+@pytest.mark.parametrize("trick", ["a signer of its own", "one validator claims stakes alone"])
+def test_a_settlement_account_that_is_not_the_committees(
+    town: Town, driver: Keypair, tmp_path: Path, trick: str
+) -> None:
+    """(a) A round names the honest committee and an account that others move: no car trains for it, no validator serves
+    it, an audit names it."""
+    rogue = Rogue(town)
+    extra, low = (Signer.ed25519_public_key(rogue.account, 3), None) if "signer" in trick else (None, 1)
+    cid = rogue.publishes(settlement=rogue.sets_up(extra, low))
+    why = THRESHOLDS if low else SIGNERS
+    assert why in lost(town, driver, rogue.account, tmp_path)
+    rounds = validators(town, rogue.account)
+    rounds.look()
+    assert not rounds.served
+    assert why in rounds.troubles[0]
+    found = audit(town.horizon, town.shelf, cid)
+    assert found.finding == "wrong"
+    assert why in found.faults
+
+
+def test_the_settlement_account_that_the_town_set_up_is_taken(town: Town) -> None:
+    rounds = validators(town, town.initiator.public_key)
+    rounds.look()
+    assert list(rounds.served) == [town.cid]
+    assert not rounds.troubles
+    assert audit(town.horizon, town.shelf, town.cid).faults == ()
+
+
+@pytest.fixture
+def desk(town: Town) -> Iterator[Press]:
+    made = printing_press(town)
+    yield made
+    made.register.journal.close()
+
+
+def test_a_committee_that_was_changed_in_the_plan_publishes_no_dead_round(town: Town, desk: Press) -> None:
+    """(b) The settlement account's signers and the test set's readers are the old ones."""
+    desk.plan = a_plan(town, committee=tuple(Keypair.random().public_key for _ in range(3)))
+    stored, before = sorted((town.folder / "content").iterdir()), dict(desk.register.jobs)
+    with pytest.raises(CommitteeChanged, match=r"put .* back into the plan") as refused:
+        fusing.close(desk, now=True)
+    assert refused.value.exit_code == BAD_CONFIG
+    folder = town.shelf.get(town.cid, bundle.ROUND_LIMITS)
+    models = {bundle.GRAPH: folder / bundle.GRAPH}
+    edition = Edition(1, (folder / bundle.WEIGHTS).read_bytes(), models, town.round, town.cid)
+    with pytest.raises(CommitteeChanged):
+        desk.publish(edition)
+    assert desk.register.jobs == before
+    assert sorted((town.folder / "content").iterdir()) == stored
+
+
+def test_another_models_settlement_account_is_not_taken_over(town: Town) -> None:
+    """(c) A second initiator's round names the first one's account and round as its own. The first look took part of
+    it in, and the purse went to a stranger."""
+    for twists in ({"number": 1, "previous": town.cid}, {"number": 1_000_000, "previous": town.cid}, {}):
+        rogue = Rogue(town)
+        rogue.publishes(settlement=town.settlement, **twists)
+        rounds = validators(town, town.initiator.public_key, rogue.account)
+        for _ in range(2):
+            rounds.look()
+            assert list(rounds.served) == [town.cid]
+            assert rounds.newest[town.settlement].cid == town.cid
+            assert "is not served" in rounds.troubles[0]
+    others = validators(town, rogue.account, town.initiator.public_key)  # whoever comes first
+    others.look()
+    assert list(others.served) == [town.cid]
+
+
+def test_a_round_whose_number_is_out_of_all_bounds_is_no_round(town: Town) -> None:
+    """(c) A number of 10^9 would have frozen the purse for ever."""
+    data = town.round.to_bytes().replace(b'"number":0', b'"number":1000000000')
+    with pytest.raises(Malformed, match="number"):
+        Round.parse(data)
+
+
+def test_one_account_is_one_models(town: Town, driver: Keypair, tmp_path: Path) -> None:
+    """(c) Over an account of two models the stakes of one are shared out to the other's vehicles."""
+    rogue = Rogue(town)
+    account = rogue.sets_up()
+    first = rogue.publishes(settlement=account)
+    rounds = validators(town, rogue.account)
+    rounds.look()
+    assert list(rounds.served) == [first]
+    second = Rogue(town, rogue.key, code="other")
+    second.publishes(settlement=account)
+    rounds.look()
+    assert list(rounds.served) == [first]
+    assert f"its settlement account is that of {rogue.dlm()}" in rounds.troubles[0]
+
+
+def test_a_round_does_not_jump(town: Town) -> None:
+    """(c) Rounds are consecutive: one that does not follow the newest that is known here is not served."""
+    rogue = Rogue(town)
+    account = rogue.sets_up()
+    first = rogue.publishes(settlement=account)
+    rounds = validators(town, rogue.account)
+    rounds.look()
+    published = town.horizon.account(rogue.account)
+    assert published is not None
+    sign = signs(published)[rogue.dlm()]
+    assert sign.cid == first
+    for twists in ({"number": 7, "previous": first}, {"number": 1, "previous": town.cid}, {"number": 1}, {}):
+        rogue.publishes(settlement=account, **twists)
+        rounds.look()
+        assert list(rounds.served) == [first]
+        assert rounds.troubles
+        town.apply(publish.offer(rogue.dlm(), UNIT, UNIT, sign), rogue.key)
+
+
+TAKES_AWAY = "the model's issuer may take VLMroad away from who holds it"
+
+
+def test_an_issuer_that_could_take_the_pay_away(town: Town, driver: Keypair, tmp_path: Path) -> None:
+    """(d) AUTH_REVOCABLE and CLAWBACK: no car trains for it, no validator serves it, and no honest initiator publishes
+    with them set."""
+    rogue = Rogue(town)
+    account = rogue.sets_up()
+    rogue.sets(AuthorizationFlag.AUTHORIZATION_REVOCABLE, AuthorizationFlag.AUTHORIZATION_CLAWBACK_ENABLED)
+    rogue.publishes(settlement=account)
+    assert TAKES_AWAY in lost(town, driver, rogue.account, tmp_path)
+    rounds = validators(town, rogue.account)
+    rounds.look()
+    assert not rounds.served
+    assert TAKES_AWAY in rounds.troubles[0]
+
+
+def test_an_initiator_with_such_flags_publishes_nothing(town: Town, tmp_path: Path) -> None:
+    """(d) Told before anything is written down, stored or paid for."""
+    other = Town(town.net, tmp_path, town.committee, town.operator)
+    town.net.fund(other.initiator.public_key)
+    Rogue(town, other.initiator).sets(AuthorizationFlag.AUTHORIZATION_REVOCABLE)
+    desk = printing_press(other)
+    with pytest.raises(Refused, match=r"may take VLMroad away .* Clear its flags"):
+        desk.first(*other.lesson.network(tmp_path))
+    assert not desk.register.jobs
+    desk.register.journal.close()
+
+
+def test_nothing_is_offered_before_the_operator_lets_the_settlement_account_hold_dlc(
+    town: Town, tmp_path: Path
+) -> None:
+    """(a) The initiator looks at its own account as everybody else will."""
+    other = Town(town.net, tmp_path, town.committee, town.operator)
+    town.net.fund(other.initiator.public_key)
+    desk, files = printing_press(other), other.lesson.network(tmp_path)
+    with pytest.raises(Unauthorised, match="Ask for it, then run the same"):
+        desk.first(*files)
+    assert not town.horizon.offers(other.initiator.public_key)
+    settlement = desk.register.settlement
+    assert settlement is not None
+    town.allow(settlement)
+    assert desk.first(*files).state is State.OPEN
+    desk.register.journal.close()
+
+
+def test_what_nobody_knows_of_yet_nobody_can_hand_in(town: Town, tmp_path: Path) -> None:
+    """(l) The step to a round was entered on the round before it, between the storing of the one and its publication.
+    Now its bundle is kept back until every entry that a ledger takes is measured against it."""
+    other = Town(town.net, tmp_path, town.committee, town.operator)
+    town.net.fund(other.initiator.public_key)
+    desk, seen = printing_press(other), []
+
+    def wait() -> None:
+        """Whoever looks now finds the announcement at most."""
+        job = desk.register.job("round-0")
+        if "cid" in job.facts:
+            stored = (tmp_path / "content").is_dir() and other.store.has(Cid.parse(job.facts["cid"]))
+            seen.append((job.state, stored, town.horizon.head().sequence))
+        town.net.close_ledger()
+
+    desk.wait = wait
+    town.allow(desk.set_up())
+    job = desk.first(*other.lesson.network(tmp_path))
+    desk.register.journal.close()
+    round_ = other.shelf.round(job.facts["cid"])
+    assert {state for state, *_ in seen} >= {State.ANNOUNCED}
+    assert not any(stored for _, stored, _ in seen)
+    assert max(ledger for *_, ledger in seen) < round_.ledger <= town.horizon.head().sequence
+    assert job.facts["ledger"] <= round_.ledger
+
+
+@pytest.mark.parametrize("window", [10**12, 2**63, 604_801])
+def test_a_stake_is_not_locked_for_thirty_thousand_years(town: Town, window: int) -> None:
+    """(e) review_window has a bound, like every number (tests/core/test_documents.py goes through all of them)."""
+    data = town.round.to_bytes().replace(b'"review_window":600', b'"review_window":%d' % window)
+    with pytest.raises(Malformed, match="review_window"):
+        Round.parse(data)
+
+
+def test_a_fee_that_is_nearly_the_stake(town: Town) -> None:
+    """(f) Base 50 DLC, fee 49.9: staked is what is lost by lying, and it must be what honesty brings back."""
+    data = town.round.to_bytes().replace(b'"base":100000000,"fee":5000000', b'"base":500000000,"fee":499000000')
+    assert data != town.round.to_bytes()
+    with pytest.raises(Malformed, match="at most half the stake"):
+        Round.parse(data)
+
+
+def test_a_member_whose_address_has_a_wrong_checksum_is_no_member(town: Town) -> None:
+    """(g) Any stranger's proposal killed all validators of such a round."""
+    member = town.committee[1].public_key
+    wrong = member[:-1] + ("A" if member[-1] != "A" else "B")
+    with pytest.raises(Malformed, match=r"committee\.1: .*checksum"):
+        Round.parse(town.round.to_bytes().replace(member.encode(), wrong.encode()))
+    with pytest.raises(ValueError, match="checksum"):
+        a_plan(town, committee=(wrong,))
+
+
+def test_a_member_that_nothing_can_be_sealed_to_is_seen_before_a_trip_is_trained() -> None:
+    """(g) Valid in form, and no point of the curve: the car failed at sealing, after the trip, for ever."""
+    nobody = StrKey.encode_ed25519_public_key(b"\x02" + bytes(31))
+    round_ = a_round(committee=(*COMMITTEE[:-1], nobody))
+    assert standing.trusted(settles(round_), round_) == f"no update could be sealed to {nobody}"
+
+
+def test_a_reward_that_is_no_price_is_refused_with_the_nearest_that_are(town: Town) -> None:
+    """(rr) It crashed `publish` after the round was stored."""
+    with pytest.raises(ValueError, match=r"make it 300\.0000000 or 300\.0000002"):
+        a_plan(town, reward="300.0000001")
+    for reward in ("300", "300.0000002", "214.7483647", "0.0000001"):
+        assert a_plan(town, reward=reward, budget="1000").reward == reward
