@@ -25,6 +25,7 @@ test: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m tools.ipfs install
+	$(BIN)/python -m tools.stellar_js install
 	$(BIN)/pytest -n 2 --dist loadfile
 
 format: $(INSTALLED)

@@ -11,9 +11,9 @@ from agent.content import importer
 from agent.content.importer import Block, Layout
 from agent.core.cid import Cid
 from agent.errors import Unavailable
-from tools.ipfs.install import NoNpm
 from tools.ipfs.node import Node
 from tools.ipfs.stand_in import Server
+from tools.npm import NoNpm
 
 
 def _stream(size: int) -> bytes:

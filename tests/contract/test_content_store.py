@@ -11,8 +11,8 @@ from agent.content import importer, open_store
 from agent.core.cid import Cid
 from agent.errors import Malformed, Refused, Unavailable
 from agent.ports import ContentStore, Limits
-from tools.ipfs.install import NoNpm
 from tools.ipfs.node import Node
+from tools.npm import NoNpm
 
 pytestmark = pytest.mark.timeout(900)  # the first run on a machine installs the node
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 
 from agent.errors import MilepostError
-from tools.ipfs.install import NoNpm
 from tools.ipfs.install import install as install_node
 from tools.ipfs.node import Node
+from tools.npm import NoNpm
 
 
 @click.group()

@@ -53,7 +53,8 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # older clicks' is no
 @click.option(
     "--fault",
     default="",
-    help="What goes wrong: lose-request=0.1,lose-answer=0.1,429=0.05,504=0.05,delay=2s,seed=7",
+    help="What goes wrong: lose-request=0.1,lose-answer=0.1,429=0.05,504=0.05,404=0.01,garble=0.01,delay=2s,seed=7,"
+    "only=/transactions",
 )
 @click.option(
     "--timeout",

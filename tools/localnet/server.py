@@ -133,6 +133,11 @@ class Localnet:
         elder: int = answer["history_elder_ledger"]
         return elder
 
+    def fault(self, fault: str = "", replica: bool = False) -> None:
+        """These faults from now on, written as on the command line; at the late address where `replica` says so."""
+        query = urlencode({"fault": fault})
+        self._request("POST", f"/localnet/fault?{query}", self.replica_url if replica else self.url)
+
     def lag(self, ledgers: int) -> int:
         """Let the late address be so many ledgers late. It never goes back: to be later it stands still.
 

@@ -6,6 +6,7 @@ import http.client
 import json
 import time
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import urlencode, urlsplit
 
 import pytest
@@ -113,3 +114,32 @@ def test_a_fault_that_makes_no_sense_is_refused(text: str) -> None:
 def test_the_quota_ends_in_429_until_the_hour_is_over() -> None:
     with Localnet(options=["--rate-limit", "2"]) as net:
         assert [ask(net)[0] for _ in range(3)] == [200, 200, 429]
+
+
+def test_faults_come_and_go_at_runtime() -> None:
+    with Localnet(replica=0) as net:
+        net.fault("504=1")
+        assert ask(net)[0] == 504
+        net.fault("429=1", replica=True)
+        net.fault()
+        assert ask(net)[0] == 200
+        with pytest.raises(HTTPError):
+            net.fault("rain=1")
+
+
+def test_a_fault_may_hit_some_paths_only() -> None:
+    """A balancer's replica that was just set up: it has the ledger and no history."""
+    with Localnet(fault="404=1,only=/transactions") as net:
+        account = Keypair.from_secret(net.root_seed).public_key
+        assert ask(net, path=f"/accounts/{account}")[0] == 200
+        status, document = ask(net, path=f"/accounts/{account}/transactions")
+        assert (status, document["title"]) == (404, "Resource Missing")
+
+
+def test_garbled_xdr_can_be_read_as_nothing() -> None:
+    with Localnet() as net:
+        account = Keypair.random().public_key
+        net.fund(account)
+        net.fault("garble=1")
+        (record,) = ask(net, path=f"/accounts/{account}/transactions")[1]["_embedded"]["records"]
+        assert (record["result_xdr"], record["envelope_xdr"], record["successful"]) == ("AAA=", "AAA=", True)

@@ -62,6 +62,21 @@ def test_what_is_posted_to_the_replica_is_in_the_next_ledger(client: Client) -> 
     assert late(net, f"/transactions/{envelope.hash_hex()}").status_code == 404
 
 
+def test_a_late_address_does_not_call_a_number_bad_that_this_very_transaction_may_have_used() -> None:
+    """It knows no more than that until it has seen the ledger: the answer is a timeout, then the transaction."""
+    with Localnet(replica=0, timeout="0.2s") as net, Server(net.url) as server:
+        client = Client(net, server)
+        envelope = client.envelope(client.account(), Data("sent", b"twice"))
+        server.submit_transaction_async(envelope)
+        net.lag(20)
+        for _ in range(12):  # as long as the queue knows what it applied
+            net.close_ledger()
+        address, form = f"{net.replica_url}/transactions", {"tx": envelope.to_xdr()}
+        assert requests.post(address, data=form).status_code == 504
+        net.lag(0)
+        assert requests.post(address, data=form).json()["hash"] == envelope.hash_hex()
+
+
 def test_its_lag_can_be_changed_and_it_never_goes_back(client: Client) -> None:
     net = client.net
     for _ in range(5):

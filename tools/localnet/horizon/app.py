@@ -96,6 +96,7 @@ POST = {
     "/friendbot": friendbot.friendbot,
     "/localnet/close": control.close_ledger,
     "/localnet/forget": control.forget,
+    "/localnet/fault": control.fault,
     "/localnet/lag": control.lag,
     "/localnet/surge": control.surge,
     "/localnet/foreign": control.foreign,
@@ -124,7 +125,9 @@ def application(
     app.state.submit_seconds = submit_seconds
     app.state.friendbot = bank
     app.state.replica = replica
-    return FaultyServer(Quota(app, requests_per_hour), faults)
+    faulty = FaultyServer(Quota(app, requests_per_hour), faults)
+    app.state.faulty = faulty
+    return faulty
 
 
 def _of_state(endpoint: Endpoint) -> Endpoint:

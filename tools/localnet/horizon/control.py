@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tools.localnet.engine import Crowd
+from tools.localnet.faults import FaultError, read_faults
 from tools.localnet.foreign import KINDS
 from tools.localnet.foreign import foreign as made
 from tools.localnet.horizon.answer import answer
@@ -15,6 +16,17 @@ from tools.localnet.horizon.party import account_param
 from tools.localnet.horizon.problem import bad_field
 
 _MAX_SECONDS = 10**10
+
+
+async def fault(request: Request) -> Response:
+    """`POST /localnet/fault?fault=TEXT`: these faults from now on, at this address; none where TEXT is empty."""
+    text = request.query_params.get("fault", "")
+    try:
+        faults = read_faults(text)
+    except FaultError as found:
+        raise bad_field("fault", str(found)) from None
+    request.app.state.faulty.set(faults)
+    return answer({"fault": text})
 
 
 async def forget(request: Request) -> Response:

@@ -54,15 +54,27 @@ async def include(view: View, envelope: Envelope, seconds: float) -> Any:
     if row is not None:
         return row
     admission = view.submit(envelope)
-    if admission.status == "ERROR":
-        raise transaction_failed(envelope.base64, admission.result or b"")
+    refused = admission.result if admission.status == "ERROR" else None
     ends = time.monotonic() + seconds
     while row is None:
+        if refused and not (_is_bad_sequence(refused) and _may_yet_be_seen(view, envelope)):
+            raise transaction_failed(envelope.base64, refused)
         if not await view.next_close(ends - time.monotonic()):
             extras = {"hash": name, "envelope_xdr": envelope.base64}
             raise Problem("transaction_submission_timeout", extras)
         row = find_transaction(view, name)
     return row
+
+
+def _is_bad_sequence(result: bytes) -> bool:
+    return xdr.TransactionResult.from_xdr_bytes(result).result.code is xdr.TransactionResultCode.txBAD_SEQ
+
+
+def _may_yet_be_seen(view: View, envelope: Envelope) -> bool:
+    """A late view does not know whether the number was used by this very transaction until it has come that far."""
+    account = view.state.account(envelope.source)
+    used = account.sequence if account else 0
+    return view.header.ledger_seq < view.node.header.ledger_seq and used < envelope.sequence
 
 
 def transaction_failed(envelope: str, result: bytes, inner: bool = False) -> Problem:
