@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 from agent.errors import Refused, Unavailable
 from agent.host.doctor import Check, Skipped, State, examine, healthy
@@ -33,12 +32,11 @@ def test_each_check_is_found_good_offline_skipped_or_wrong() -> None:
 
 def test_a_check_that_hangs_holds_up_nobody() -> None:
     forever = threading.Event()
-    started = time.monotonic()
     findings = list(
         examine([Check("camera", lambda: str(forever.wait()), 0.2), Check("disk", lambda: "ok")], all_s=0.5)
     )
+    assert not forever.is_set(), "it was not waited for"
     forever.set()
-    assert time.monotonic() - started < 30
     assert findings[0].state is State.WRONG
     assert findings[0].sentence.startswith("No answer within")
     assert findings[1].state is State.GOOD

@@ -99,13 +99,14 @@ def camera(port: int, hurry: float = 1.0, fps: float | None = None) -> LiveCamer
 @pytest.mark.slow
 def test_frames_come_in_order_with_the_time_of_their_capture(serve, port, until):
     serve("testsrc=size=160x120:rate=25")
+    began = time.monotonic()
     front = camera(port)
     frames = []
     until(lambda: frames.append(front.read(0.5)) or len([frame for frame in frames if frame]) >= 20)
     front.close()
     stamps = [frame.t for frame in frames if frame]
     assert stamps == sorted(stamps)
-    assert 0 <= time.monotonic() - stamps[-1] < 5
+    assert began <= stamps[0] <= stamps[-1] <= time.monotonic()
     assert next(frame for frame in frames if frame).image.shape == (120, 160, 3)
 
 

@@ -4,21 +4,22 @@ Rules
   1. Messages come from outside: each is bounded, typed or dropped, and counted when it was no use.
   2. Events count once (`Intake`), in any order of arrival; a board that starts late simply knows less.
   3. Every change raises `version`, so that a reader asks for what changed since it last looked.
-  4. Everything kept is bounded: the oldest finished job goes first.
+  4. Everything kept is bounded, and no vehicle can take the place of others (`Shelf`).
 """
 
 from __future__ import annotations
 
-import json
-import math
-from collections import Counter, OrderedDict
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from agent.core.documents import Round
 from agent.core.job import OUTCOMES, TABLE, State
-from agent.fleet.page.cards import About, JobCard, PaymentCard, RoundCard, VehicleCard
-from agent.fleet.status import EVERY, OFFLINE, ONLINE, STOPPED
+from agent.core.plain import plain
+from agent.fleet.page.cards import JobCard, PaymentCard, RoundCard, VehicleCard
+from agent.fleet.page.said import MAX_TEXT, About, Condition, Event, Status, amount, number, parsed, short
+from agent.fleet.page.shelf import Shelf
+from agent.fleet.status import OFFLINE, ONLINE
 from agent.fleet.topics import Address, address
 from agent.ports import Message
 
@@ -35,8 +36,9 @@ SHOWN = (
     "why", "codes",
 )  # fmt: skip
 """Facts of a job that the page shows. `transaction` and `closing` come from the `hash` of the events of that name."""
-MAX_NUMBER = 10**9
-"""Of a round, as a vehicle says it."""
+MAX_PAYMENTS = 50
+"""Kinds of payment that one vehicle may tell of; what is beyond is added up under OTHERS."""
+OTHERS = "others"
 _BY_KIND = {kind: after for (_, kind), after in TABLE.items()}
 
 
@@ -52,8 +54,8 @@ class Board:
         self.paid = 0
         """XLM stroops, all vehicles."""
         self.vehicles: dict[str, VehicleCard] = {}
-        self.jobs: OrderedDict[str, JobCard] = OrderedDict()
-        self.rounds: dict[str, RoundCard] = {}
+        self.jobs: Shelf[JobCard] = Shelf(MAX_JOBS)
+        self.rounds: Shelf[RoundCard] = Shelf(MAX_ROUNDS)
         self.payments: dict[tuple[str, str, str, str], PaymentCard] = {}
 
     # --- in -----------------------------------------------------------------------------------------------
@@ -64,15 +66,16 @@ class Board:
         place = address(message.topic)
         reader = _READERS.get(place.channel) if place else None
         try:
-            body = _parsed(message.payload)
-            if place is None or reader is None or not isinstance(body, dict):
+            if place is None or reader is None:
                 raise ValueError
+            form, fold = reader
+            said = form.model_validate(parsed(message.payload))
             card = self._vehicle(place)
-            reader(self, card, body, place.name)
-        except (ValueError, TypeError, KeyError, RecursionError):
+            fold(self, card, said)
+        except Exception:  # whatever a stranger finds to say, the others are still heard
             self.dropped += 1
             return
-        said_at = now if not message.retain else min(now, _number(body.get("at"), 0.0))
+        said_at = now if not message.retain else min(now, said.at)
         if card.status != OFFLINE or place.channel != "status":  # a last will is not the vehicle's word
             card.said_at = max(card.said_at, said_at)
         self._weigh(card, now)
@@ -88,7 +91,7 @@ class Board:
 
     def take_round(self, cid: str, round_: Round) -> None:
         """What a round's own document says, from the content store."""
-        card = self._round(cid)
+        card = self.rounds.get(cid)
         if card is None:
             return
         card.model, card.number, card.previous = round_.model, round_.number, round_.previous
@@ -101,74 +104,67 @@ class Board:
             for part in round_.lineage
         ]
         if round_.previous:
-            self._round(round_.previous)
+            self._round(round_.previous, card.owner)
         self._changed(card)
 
-    def _status(self, card: VehicleCard, body: Mapping[str, Any], _name: str) -> None:
-        status, session = body["status"], str(body["session"])[:64]
-        if status not in (ONLINE, STOPPED, OFFLINE):
-            raise ValueError
-        if status == OFFLINE and card.status == ONLINE and session != card.session:
+    def _status(self, card: VehicleCard, said: Status) -> None:
+        if said.status == OFFLINE and card.session and said.session != card.session:
             return  # the last will of an earlier life
-        card.status, card.session = status, session
+        card.status, card.session = said.status, said.session
 
-    def _state(self, card: VehicleCard, body: Mapping[str, Any], _name: str) -> None:
-        healthy, troubles, about = body["healthy"], body["troubles"], About.model_validate(body)
-        if not isinstance(healthy, bool) or not isinstance(troubles, list):
-            raise ValueError
-        card.healthy, card.about = healthy, about
-        card.troubles = [str(trouble)[:300] for trouble in troubles[:10]]
-        card.every = min(max(_number(body.get("every"), EVERY), 1.0), 3600.0)
+    def _state(self, card: VehicleCard, said: Condition) -> None:
+        card.healthy, card.about = said.healthy, About.model_validate(said.model_dump())
+        card.troubles = [plain(trouble[:MAX_TEXT]) for trouble in said.troubles[:10]]
+        card.every = min(max(said.every, 1.0), 3600.0)
 
-    def _event(self, card: VehicleCard, body: Mapping[str, Any], _name: str) -> None:
-        job_id, kind, facts, at = body["job"], body["kind"], body["data"], _number(body["at"], 0.0)
-        if not (isinstance(job_id, str) and isinstance(kind, str) and isinstance(facts, dict)):
-            raise ValueError
-        seq = int(body["seq"])
-        new = card.intake.take(str(body["journal"])[:64], seq, int(body["after"]))
+    def _event(self, card: VehicleCard, said: Event) -> None:
+        new = card.intake.take(said.journal, said.seq, said.after)
         card.missed = len(card.intake.gaps)
         if not new:
             return
-        job = self._job(card, job_id[:200])
-        _fold(job, seq, kind[:40], facts, at)
+        job = self._job(card, said.job)
+        _fold(job, said.seq, said.kind[:40], said.data, said.at)
         self._changed(job)
-        if kind == "chosen" and isinstance(facts.get("round"), str):
-            self._chosen(facts)
-        if kind in OUTCOMES:
-            card.outcomes[kind] = card.outcomes.get(kind, 0) + 1
-            self.outcomes[kind] += 1
-        self._settle(card, job, kind)
+        if said.kind == "chosen" and isinstance(said.data.get("round"), str):
+            self._chosen(card, said.data)
+        if said.kind in OUTCOMES:
+            card.outcomes[said.kind] = card.outcomes.get(said.kind, 0) + 1
+            self.outcomes[said.kind] += 1
+        self._settle(card, job, said.kind)
 
-    def _chosen(self, facts: Mapping[str, Any]) -> None:
-        card = self._round(str(facts["round"])[:64])
-        if card is not None and not card.model:
-            number = min(int(_number(facts.get("number"), 0)), MAX_NUMBER)
-            card.model, card.number = str(facts.get("model", ""))[:80], number
+    def _chosen(self, vehicle: VehicleCard, facts: Mapping[str, Any]) -> None:
+        card = self._round(plain(str(facts["round"])[:64]), vehicle.key)
+        if not card.model:
+            card.model, card.number = plain(str(facts.get("model", ""))[:80]), number(facts.get("number"))
             self._changed(card)
 
     def _settle(self, card: VehicleCard, job: JobCard, kind: str) -> None:
         """Who paid whom, as the vehicle tells it; its transactions are on the ledger for everybody to check."""
         facts = job.facts
-        code, _, issuer = str(facts.get("model", "")).partition(":")
-        stake, returned = (_whole(facts.get(name)) for name in ("stake", "returned"))
+        code, _, issuer = str(facts.get("model", ""))[:80].partition(":")
+        stake, returned = (amount(facts.get(name)) for name in ("stake", "returned"))
         if kind == "accepted":
             credit = code.replace("DLM", "VLM", 1) or "VLM"
-            self._pay("settlement", card.key, credit, "credit", _whole(facts.get("credit")))
+            self._pay(card, "settlement", card.key, credit, "credit", amount(facts.get("credit")))
         if kind in ("accepted", "idle"):
-            self._pay(card.key, "settlement", "DLC", "fee", stake - returned)
+            self._pay(card, card.key, "settlement", "DLC", "fee", stake - returned)
         if kind == "rejected":
-            self._pay(card.key, "settlement", "DLC", "forfeited stake", stake)
+            self._pay(card, card.key, "settlement", "DLC", "forfeited stake", stake)
         if kind == "closed":
-            paid = _whole(facts.get("paid"))
+            paid = max(amount(facts.get("paid")), 0)
             card.paid += paid
             self.paid += paid
-            self._pay(issuer or "initiator", card.key, "XLM", "reward", paid)
+            self._pay(card, issuer or "initiator", card.key, "XLM", "reward", paid)
 
-    def _pay(self, source: str, to: str, asset: str, why: str, amount: int) -> None:
-        if amount <= 0:
+    def _pay(self, vehicle: VehicleCard, source: str, to: str, asset: str, why: str, stroops: int) -> None:
+        if stroops <= 0:
             return
+        if (source, to, asset, why) not in self.payments:
+            vehicle.payments += 1
+            if vehicle.payments > MAX_PAYMENTS:  # of one that names ever new assets and issuers
+                source, to, asset = (vehicle.key if party == vehicle.key else OTHERS for party in (source, to, asset))
         card = self.payments.setdefault((source, to, asset, why), PaymentCard(source, to, asset, why))
-        card.amount += amount
+        card.amount += stroops
         card.times += 1
         self._changed(card)
 
@@ -219,19 +215,17 @@ class Board:
 
     def _job(self, card: VehicleCard, job_id: str) -> JobCard:
         key = f"{card.key}/{job_id}"
-        job = self.jobs.setdefault(key, JobCard(card.key, job_id))
-        self.jobs.move_to_end(key)
-        while len(self.jobs) > MAX_JOBS:
-            self.jobs.popitem(last=False)
+        job = self.jobs.get(key) or JobCard(card.key, job_id)
+        self.jobs.put(key, job, card.key)
         return job
 
-    def _round(self, cid: str) -> RoundCard | None:
-        if cid not in self.rounds:
-            if len(self.rounds) >= MAX_ROUNDS:
-                return None
-            self.rounds[cid] = RoundCard(cid)
-            self._changed(self.rounds[cid])
-        return self.rounds[cid]
+    def _round(self, cid: str, owner: str) -> RoundCard:
+        card = self.rounds.get(cid)
+        if card is None:
+            card = RoundCard(cid, owner)
+            self._changed(card)
+        self.rounds.put(cid, card, owner)
+        return card
 
     def _weigh(self, card: VehicleCard, now: float) -> None:
         card.fresh = now - card.said_at < card.every * STALE_AFTER
@@ -241,7 +235,11 @@ class Board:
         card.version = self.version
 
 
-_READERS = {"status": Board._status, "state": Board._state, "event": Board._event}
+_READERS: Mapping[str, tuple[type[Status | Condition | Event], Callable[[Board, VehicleCard, Any], None]]] = {
+    "status": (Status, Board._status),
+    "state": (Condition, Board._state),
+    "event": (Event, Board._event),
+}
 
 
 def _fold(job: JobCard, seq: int, kind: str, facts: Mapping[str, Any], at: float) -> None:
@@ -250,43 +248,10 @@ def _fold(job: JobCard, seq: int, kind: str, facts: Mapping[str, Any], at: float
     if seq > job.seq and after is not None:  # what was sent again does not turn the state back
         job.seq, job.state, job.at = seq, after.value, at
     job.outcome = kind if kind in OUTCOMES else job.outcome
-    shown = {name: _short(facts[name]) for name in SHOWN if name in facts}
+    shown = {name: short(facts[name]) for name in SHOWN if name in facts}
     if kind == "arrived":
         shown["ended"] = shown.pop("reason", None)  # why the trip ended, not why the verdict fell
     job.facts.update(shown)
     if isinstance(facts.get("hash"), str):
-        job.facts["closing" if kind == "closing" else "transaction"] = facts["hash"][:64]
+        job.facts["closing" if kind == "closing" else "transaction"] = plain(facts["hash"][:64])
     job.path = sorted([*job.path, (seq, kind, at)])[-MAX_PATH:]
-
-
-def _parsed(payload: bytes) -> Any:
-    """JSON that can be said again as JSON: no NaN, no number beyond a float's, no half of a character. Raises
-    ValueError."""
-    body = json.loads(payload, parse_constant=_finite, parse_float=_finite)
-    if b"\\u" in payload:
-        json.dumps(body, ensure_ascii=False).encode()
-    return body
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError
-    return value
-
-
-def _short(value: Any) -> Any:
-    """Amounts as text: JavaScript's numbers do not hold 63 bits."""
-    if isinstance(value, str):
-        return value[:300]
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return value if isinstance(value, bool | float | None) else None
-
-
-def _number(value: Any, otherwise: float) -> float:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else otherwise
-
-
-def _whole(value: Any) -> int:
-    return int(value) if isinstance(value, int | str) and str(value).lstrip("-").isdigit() else 0

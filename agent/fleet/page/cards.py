@@ -3,49 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any
-
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from typing import Any
 
 from agent.core.job import State
 from agent.fleet.intake import Intake
+from agent.fleet.page.said import About
 from agent.fleet.status import OFFLINE, ONLINE
 
 OVER = (State.CLOSED.value, State.PASSED.value)
-Text = Annotated[str, StringConstraints(max_length=300)]
-
-
-class Said(BaseModel):
-    """What a vehicle tells about itself comes from outside: bounded and typed before anybody shows it."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, allow_inf_nan=False)
-
-
-class Trip(Said):
-    phase: Text
-    metres: float
-    total: float
-
-
-class Training(Said):
-    samples: int
-    steps: int
-    loss: float | None
-    device: Text
-
-
-class Doing(Said):
-    job: Text
-    state: Text
-
-
-class About(Said):
-    account: Text = ""
-    software: Text = ""
-    profile: Text = ""
-    trip: Trip | None = None
-    training: Training | None = None
-    jobs: list[Doing] = Field(default=[], max_length=50)
 
 
 @dataclass(slots=True)
@@ -70,6 +35,8 @@ class VehicleCard:
     """XLM stroops, all jobs."""
     missed: int = 0
     """Gaps in its events."""
+    payments: int = 0
+    """Kinds of payment that it told of."""
     intake: Intake = field(default_factory=Intake)
 
     @property
@@ -143,6 +110,8 @@ class RoundCard:
     """One round of a model: a knot in its family tree. `figure` is None until its bundle was read."""
 
     cid: str
+    owner: str = ""
+    """The vehicle that named it, or a round built on it, first."""
     version: int = 0
     model: str = ""
     number: int = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from collections import OrderedDict
 from pathlib import Path
 
 from agent import files
@@ -13,7 +14,9 @@ from agent.ports import Clock
 
 COOKIE = "milepost"
 TRIES, WITHIN = 10, 60.0
-"""Wrong tokens, and seconds, after which nobody may try for a while."""
+"""Wrong tokens from one address, and seconds, after which its wrong ones are answered with 429."""
+ADDRESSES = 1000
+"""Whose wrong tokens are counted at most."""
 SHORTEST = 16
 
 
@@ -41,21 +44,31 @@ def new_token(path: Path) -> str:
 
 
 class Gate:
+    """The token is what keeps strangers out: 192 bits where the page made it. Wrong ones are counted by the address
+    they come from, so that `weary` says whom not to bother with; the right one is never turned away, for whoever fills
+    the count of an address (a proxy's is everybody's) would lock out those who know it."""
+
     def __init__(self, token: str, clock: Clock) -> None:
         self._token, self._clock = token.encode(), clock
         self._cookie = hmac.new(self._token, b"milepost fleet page", hashlib.sha256).hexdigest()
-        self._wrong: list[float] = []
+        self._wrong: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        """By address: when the first of the last minute's wrong tokens came, and how many."""
 
-    def login(self, token: str) -> str | None:
+    def login(self, token: str, address: str) -> str | None:
         """The cookie's value for the right token, else None."""
-        now = self._clock.monotonic()
-        self._wrong = [at for at in self._wrong if now - at < WITHIN]
-        if len(self._wrong) >= TRIES:
-            return None
-        if hmac.compare_digest(token.strip().encode(), self._token):
+        if hmac.compare_digest(token.strip().encode(errors="replace"), self._token):
             return self._cookie
-        self._wrong.append(now)
+        now = self._clock.monotonic()
+        since, count = self._wrong.pop(address, (now, 0))
+        self._wrong[address] = (now, 1) if now - since >= WITHIN else (since, count + 1)
+        if len(self._wrong) > ADDRESSES:
+            self._wrong.popitem(last=False)
         return None
+
+    def weary(self, address: str) -> bool:
+        """Whether more wrong tokens came from there than somebody mistypes."""
+        since, count = self._wrong.get(address, (0.0, 0))
+        return count > TRIES and self._clock.monotonic() - since < WITHIN
 
     def admits(self, cookie: str | None) -> bool:
         return cookie is not None and hmac.compare_digest(cookie.encode(), self._cookie.encode())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -30,8 +31,13 @@ ALIVE_EVERY = 15.0
 READ_AGAIN = 60.0
 PART = 250
 """Cards in one piece of news: a browser reads each in a task of its own, which must stay short."""
+PART_BYTES = 128 * 1024
+"""And so much of them: a card may be long."""
+KINDS = ("vehicles", "jobs", "rounds", "payments")
 MAX_LOGIN = 1024
 """Bytes of a login form."""
+
+VERSION = re.compile("[0-9]{1,18}")
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
@@ -93,10 +99,10 @@ class FleetPage:
     async def _login(self, request: Request) -> Response:
         if request.method == "GET":
             return FileResponse(STATIC / "login.html", headers=HEADERS)
-        cookie = self._gate.login(await _token(request))
+        cookie = self._gate.login(await _token(request), _address(request))
         if cookie is None:
             wrong = (STATIC / "login.html").read_text(encoding="utf-8").replace(" hidden>", ">")
-            return HTMLResponse(wrong, 401, HEADERS)
+            return HTMLResponse(wrong, self._refusal(request), HEADERS)
         response = RedirectResponse("/", 303, HEADERS)
         secure = request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
         response.set_cookie(COOKIE, cookie, max_age=30 * 86_400, httponly=True, samesite="strict", secure=secure)
@@ -119,14 +125,14 @@ class FleetPage:
 
     async def _snapshot(self, request: Request) -> Response:
         if not self._admits(request):
-            return Response("Log in first.", 401, HEADERS)
+            return Response("Log in first.", self._refusal(request), HEADERS)
         return JSONResponse(self._news(0, None), headers=HEADERS)
 
     async def _live(self, request: Request) -> Response:
         if not self._admits(request):
-            return Response("Log in first.", 401, HEADERS)
+            return Response("Log in first.", self._refusal(request), HEADERS)
         life, _, version = request.headers.get("last-event-id", "").partition("-")
-        start = int(version) if life == self._life and version.isdigit() else 0
+        start = int(version) if life == self._life and VERSION.fullmatch(version) else 0
         stream = self._stream(start, request.query_params.get("vehicle"))
         return StreamingResponse(stream, media_type="text/event-stream", headers={**HEADERS, "X-Accel-Buffering": "no"})
 
@@ -200,19 +206,33 @@ class FleetPage:
 
     def _admits(self, request: Request) -> bool:
         bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
-        return self._gate.admits(request.cookies.get(COOKIE)) or bool(bearer and self._gate.login(bearer))
+        return self._gate.admits(request.cookies.get(COOKIE)) or bool(
+            bearer and self._gate.login(bearer, _address(request))
+        )
+
+    def _refusal(self, request: Request) -> int:
+        return 429 if self._gate.weary(_address(request)) else 401
 
 
 def pieces(news: dict[str, Any]) -> list[dict[str, Any]]:
-    """The same news with at most PART cards in each piece; only the first one may be a beginning."""
-    found = [(kind, card) for kind in ("vehicles", "jobs", "rounds", "payments") for card in news[kind]]
-    parts = []
-    for start in range(0, max(len(found), 1), PART):
-        part = {**news, "first": news["first"] and not start, "vehicles": [], "jobs": [], "rounds": [], "payments": []}
-        for kind, card in found[start : start + PART]:
-            part[kind].append(card)
-        parts.append(part)
-    return parts
+    """The same news with at most PART cards and about PART_BYTES in each piece; only the first one may be a
+    beginning."""
+    parts: list[dict[str, Any]] = []
+    left = room = 0
+    for kind in KINDS:
+        for card in news[kind]:
+            size = len(json.dumps(card))
+            if not parts or not left or size > room:
+                parts.append({**news, "first": news["first"] and not parts, **{name: [] for name in KINDS}})
+                left, room = PART, PART_BYTES
+            parts[-1][kind].append(card)
+            left, room = left - 1, room - size
+    return parts or [news]
+
+
+def _address(request: Request) -> str:
+    """Where a request comes from: behind a proxy on this machine, what the proxy says (uvicorn's proxy_headers)."""
+    return request.client.host if request.client else ""
 
 
 async def _token(request: Request) -> str:

@@ -249,7 +249,7 @@ def test_huge_and_strange_facts_are_bounded(street: Street) -> None:
 
 
 def test_what_is_kept_is_bounded(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(board_room, "MAX_JOBS", 5)
+    street.board.jobs.most = 5
     monkeypatch.setattr(board_room, "MAX_VEHICLES", 3)
     for number in range(5):
         street.car(f"car-{number}").live([("opened", {})] * 1)

@@ -29,12 +29,26 @@ pytestmark = pytest.mark.slow
 websockets = pytest.importorskip("websockets.sync.client", reason="the browser is driven over a websocket")
 
 TOKEN = "a-token-of-some-length"
-SLOWER = 4
-"""How much slower than this machine the longest tasks are looked at: a phone's processor."""
+FRAME_STEPS = 8
+"""FRAME_MS of page.js in steps, and one on each side."""
+STEPS = """
+let looks = 0;
+performance.now = () => (looks += 1);
+window.touched = [];
+const row = (node) => (node.nodeType === 1 ? node : node.parentElement)?.closest("tr");
+document.addEventListener("DOMContentLoaded", () => {
+  for (const body of document.querySelectorAll("tbody"))
+    new MutationObserver((list) => touched.push(new Set(list.flatMap(({ target, addedNodes, removedNodes }) =>
+      [target, ...addedNodes, ...removedNodes].map(row).filter(Boolean))).size))
+      .observe(body, { subtree: true, childList: true, characterData: true });
+});
+"""
 MEASURE = """JSON.stringify({
   painted: performance.getEntriesByName("first-contentful-paint")[0].startTime,
   online: document.querySelector("#counts div:nth-child(3) dd")?.textContent,
   sideways: document.documentElement.scrollWidth > innerWidth,
+  files: performance.getEntriesByType("resource").filter((r) => !r.name.includes("/live")).length,
+  bytes: performance.getEntriesByType("resource").reduce((sum, r) => sum + r.decodedBodySize, 0),
   foreign: performance.getEntriesByType("resource").map((r) => r.name).filter((n) => !n.startsWith(location.origin)),
 })"""
 SHOW_MORE = (
@@ -92,22 +106,6 @@ class Chromium:
 
     def measure(self) -> dict[str, Any]:
         return json.loads(self.value(MEASURE))
-
-    @contextmanager
-    def traced(self) -> Iterator[list[float]]:
-        """The processor time of each of the page's tasks meanwhile, in ms, whatever else the machine has to do."""
-        self.call("Tracing.start", transferMode="ReturnAsStream", traceConfig={"includedCategories": ["toplevel"]})
-        tasks: list[float] = []
-        yield tasks
-        self.call("Tracing.end")
-        stream = self.event("Tracing.tracingComplete")["stream"]
-        text = ""
-        while not (part := self.call("IO.read", handle=stream, size=1 << 20))["eof"]:
-            text += part["data"]
-        events = json.loads(text + part["data"])["traceEvents"]
-        pages = {(e["pid"], e["tid"]) for e in events if e["args"].get("name") == "CrRendererMain"}
-        mine = (e for e in events if (e["pid"], e["tid"]) in pages and e["name"] == "ThreadControllerImpl::RunTask")
-        tasks += [e["tdur"] / 1000 for e in mine if "tdur" in e]
 
 
 @contextmanager
@@ -178,7 +176,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     page = FleetPage(ears, gate, clock, Notifier({}))
     with served(page) as address, chromium(tmp_path_factory.mktemp("chromium")) as browser:
         until(lambda: len(page.board.vehicles) == 1000)
-        browser.call("Network.setCookie", name="milepost", value=gate.login(TOKEN), url=address)
+        browser.call("Network.setCookie", name="milepost", value=gate.login(TOKEN, ""), url=address)
         yield Town(browser, address, page, cars)
         assert browser.complaints == []
 
@@ -189,36 +187,37 @@ SCREENS = pytest.mark.parametrize(
 
 
 @SCREENS
-def test_a_thousand_vehicles_paint_within_a_second_and_fit_the_screen(
+def test_a_thousand_vehicles_are_painted_from_little_and_fit_the_screen(
     town: Town, width: int, height: int, scheme: str
 ) -> None:
-    painted = []
-    while not painted or (min(painted) >= 1000 and len(painted) < 5):  # now and then something else has the machine
-        town.visit(width, height, scheme)
-        seen = town.browser.measure()
-        painted.append(seen["painted"])
-    assert min(painted) < 1000
+    """What is painted first waits for a few small files and for no vehicle (`python -m tools.bench page` times it)."""
+    town.visit(width, height, scheme)
+    seen = town.browser.measure()
+    assert seen["files"] <= 8
+    assert seen["bytes"] < 64 * 1024
+    assert seen["painted"]
     assert seen["online"] == "1000 of 1000"
     assert not seen["sideways"]
     assert seen["foreign"] == []
 
 
 @SCREENS
-def test_a_thousand_vehicles_in_motion_never_hold_a_slow_page_up(
+def test_a_thousand_vehicles_in_motion_touch_few_rows_in_one_task(
     town: Town, width: int, height: int, scheme: str
 ) -> None:
+    """A frame draws for so many milliseconds and then lets the page breathe. By a clock that moves a millisecond each
+    time it is looked at, that is so many steps, and a step is one row."""
     browser = town.browser
-    browser.call("Emulation.setCPUThrottlingRate", rate=SLOWER)
-    with browser.traced() as tasks:
-        town.visit(width, height, scheme)
-        browser.value(SHOW_MORE)
-        until(lambda: browser.value(ROWS) >= 300)
-        for number in range(3):
-            town.say(town.cars[:200], f"Trouble {number}.")
-        assert "Trouble 2." in browser.value("document.getElementById('vehicle-rows').textContent")
-        town.say(town.cars[:200])
-    browser.call("Emulation.setCPUThrottlingRate", rate=1)
-    assert max(tasks) < 200
+    script = browser.call("Page.addScriptToEvaluateOnNewDocument", source=STEPS)["identifier"]
+    town.visit(width, height, scheme)
+    browser.value(SHOW_MORE)
+    until(lambda: browser.value(ROWS) >= 300)
+    for number in range(3):
+        town.say(town.cars[:200], f"Trouble {number}.")
+    assert "Trouble 2." in browser.value("document.getElementById('vehicle-rows').textContent")
+    town.say(town.cars[:200])
+    browser.call("Page.removeScriptToEvaluateOnNewDocument", identifier=script)
+    assert 1 < browser.value("Math.max(...touched)") <= FRAME_STEPS
 
 
 def test_what_did_not_change_is_not_drawn_again(town: Town) -> None:

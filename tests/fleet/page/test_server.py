@@ -15,7 +15,7 @@ from agent.content.folder import FolderStore
 from agent.errors import CredentialError
 from agent.fleet.loopback import LoopbackBroker, LoopbackLink
 from agent.fleet.page.gate import TRIES, Gate, load_token, new_token
-from agent.fleet.page.server import PART, STATIC, FleetPage, pieces
+from agent.fleet.page.server import PART, PART_BYTES, STATIC, FleetPage, pieces
 from agent.fleet.topics import whole_fleet
 from agent.host.clock import ManualClock, SystemClock
 from agent.host.systemd import Notifier
@@ -119,6 +119,9 @@ def test_much_news_comes_in_pieces_that_a_browser_reads_one_by_one() -> None:
     for kind in (*cards, "payments"):
         assert [card for part in parts for card in part[kind]] == whole[kind]
     assert all(part["counts"] == whole["counts"] for part in parts)
+    long = pieces({**whole, "vehicles": [{"about": "x" * 30_000}] * 20, "jobs": [], "payments": []})
+    assert [len(part["vehicles"]) for part in long] == [4] * 5
+    assert max(len(json.dumps(part)) for part in long) < PART_BYTES + 1000
     nothing = {**whole, "vehicles": [], "jobs": [], "payments": [], "first": False}
     assert pieces(nothing) == [nothing]
 
@@ -184,14 +187,16 @@ def test_health_says_whether_the_broker_is_there(browser: Browser, town: Town) -
     assert json.loads(browser.ask("GET", "/healthz")[2]) == {"broker": False}
 
 
-def test_guessing_is_stopped_for_a_minute() -> None:
+def test_whoever_guesses_is_told_so_for_a_minute() -> None:
     clock = ManualClock()
     gate = Gate(TOKEN, clock)
     for _ in range(TRIES):
-        assert gate.login("wrong") is None
-    assert gate.login(TOKEN) is None
+        assert gate.login("wrong", "192.0.2.1") is None
+    assert not gate.weary("192.0.2.1")
+    gate.login("wrong", "192.0.2.1")
+    assert gate.weary("192.0.2.1")
     clock.sleep(61)
-    assert gate.admits(gate.login(TOKEN))
+    assert not gate.weary("192.0.2.1")
 
 
 def test_a_token_others_can_read_is_refused(tmp_path: Path) -> None:

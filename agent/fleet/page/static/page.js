@@ -10,7 +10,7 @@ const FEW = 20, MANY = 100;  // rows of a list, at first and at most
 const FRAME_MS = 6;  // of drawing in each frame
 const TICK_MS = 5000;  // until "now" may have become "1 min ago"
 const STRIDE = 500;  // vehicles or payments looked through in one step
-const MAX_JOBS = 600;
+const MAX_JOBS = 600, MAX_ROUNDS = 2000;  // the server lets go of what is older, and does not say of which
 
 const $ = (id) => document.getElementById(id);
 const limits = { vehicles: FEW, contributions: FEW, payments: FEW };
@@ -267,7 +267,9 @@ function putVehicle(v) {
 
 function putRound(r) {
   const before = rounds.get(r.cid);
+  rounds.delete(r.cid);
   rounds.set(r.cid, r);
+  for (const cid of rounds.keys()) { if (rounds.size <= MAX_ROUNDS) break; rounds.delete(cid); }
   return JSON.stringify(before) !== JSON.stringify(r);
 }
 
