@@ -14,7 +14,7 @@ from agent.cli import cli
 from agent.initiator import plan
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 
 
@@ -23,6 +23,14 @@ def test_every_relative_link_leads_to_a_file(page: Path) -> None:
     prose = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
     targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", prose) if ":" not in target]
     assert [target for target in targets if target and not (page.parent / target).exists()] == []
+
+
+def test_every_decision_is_in_the_index() -> None:
+    folder = ROOT / "docs" / "decisions"
+    listed = re.findall(r"^\| \[(\d{3})\]\(([^)]+)\)", (folder / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    notes = sorted(note.name for note in folder.glob("[0-9]*.md"))
+    assert [name for _, name in listed] == notes
+    assert all(name.startswith(number) for number, name in listed)
 
 
 def commands(text: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Which frames are worth learning from: labelled, of the round's classes, and of a camera that lives."""
+"""Which frames are worth learning from: labelled, of the round's classes, and of a camera that lives and sees."""
 
 from __future__ import annotations
 
@@ -12,6 +12,34 @@ from agent.ports import LabelledFrame
 
 FROZEN = 40
 """Identical pictures in a row, two seconds' worth, before it is called a frozen camera."""
+FLAT = 40
+"""Pictures of little but one colour in a row before it is told."""
+BLOCKS = 16
+"""A picture is looked at in so many blocks from top to bottom."""
+EVEN = 1.0
+"""Standard deviation, of 255, below which a block is of one colour: a sensor's noise is above it."""
+SHADE = 6
+"""Colours closer than this are one."""
+MOST_OF_ONE, MOST_OF_DARK = 0.4, 0.9
+"""Share of a picture that one flat colour may take, and a dark one: roads by day have 0.05 at most, at night the sky is
+black. A covered lens, a test picture and half a JPEG have more."""
+DARK = 24.0
+
+
+def one_colour(image: Image) -> bool:
+    """Whether a picture, uint8 (height, width, 3), is mostly of one flat colour."""
+    thin = image[:: max(1, image.shape[0] // 128), :: max(1, image.shape[1] // 128)].astype(np.float32)
+    size = max(2, min(thin.shape[:2]) // BLOCKS)
+    rows, columns = thin.shape[0] // size, thin.shape[1] // size
+    if rows * columns < BLOCKS:
+        return False
+    blocks = thin[: rows * size, : columns * size].reshape(rows, size, columns, size, 3)
+    colours = blocks.mean(axis=(1, 3))[blocks.std(axis=(1, 3)).max(axis=-1) < EVEN]
+    if not len(colours):
+        return False
+    shades, counts = np.unique((colours // SHADE).astype(np.int32), axis=0, return_counts=True)
+    most = MOST_OF_DARK if shades[counts.argmax()].mean() * SHADE < DARK else MOST_OF_ONE
+    return bool(counts.max() > most * rows * columns)
 
 
 class Sieve:
@@ -24,6 +52,9 @@ class Sieve:
         self.unlabelled = 0
         self.foreign = 0
         self.same = 0
+        self.flat = 0
+        self.is_road = round.task.kind == "steering"
+        """A picture for a classification may well be a drawing on white."""
         self.last: Image | None = None
 
     def sample(self, frame: LabelledFrame) -> Image | None:
@@ -34,6 +65,10 @@ class Sieve:
         if self.classes is not None and not (frame.label == int(frame.label) and 0 <= frame.label < self.classes):
             self.foreign += 1
             return None
+        if self.is_road and one_colour(frame.image):
+            self.flat += 1
+            return None
+        self.flat = 0
         image = prepare(frame.image, self.spec)
         if self.last is not None and np.array_equal(image, self.last):
             self.same += 1
@@ -48,6 +83,11 @@ class Sieve:
             return (
                 f"{self.foreign} labels are none of the round's {self.classes} classes: they are skipped. "
                 "Check that the teacher and the round name the same classes."
+            )
+        if self.flat >= FLAT:
+            return (
+                f"The last {self.flat} frames are mostly of one colour: they are skipped. "
+                "Is something in front of the lens, or does the camera send a test picture?"
             )
         if self.same >= FROZEN:
             return f"The last {self.same} frames show the same image: they are skipped. Check the camera."

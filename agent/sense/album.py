@@ -7,7 +7,6 @@ columns `image` (path within the folder) and `steering_deg`.
 from __future__ import annotations
 
 import csv
-import math
 import random
 import threading
 from collections.abc import Callable
@@ -20,9 +19,12 @@ from agent.core.documents import Task
 from agent.errors import Refused
 from agent.ports import LabelledFrame
 from agent.sense.capture import Counts
+from agent.sense.drive import separator
 
 IMAGES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".webp"})
 STEERING = "steering.csv"
+WIDEST = 4
+"""An angle may be so many times the task's scale: what is further out is a mistake in the table, or another unit."""
 STEP_S = 0.05
 """Between two pictures' times."""
 PACE_S = 0.01
@@ -47,7 +49,7 @@ def pictures(folder: Path | None, task: Task) -> list[Picture]:
         raise UnusableAlbum(what="", why="train.labelled names none")
     if not folder.is_dir():
         raise UnusableAlbum(what=str(folder), why="there is no such folder")
-    found = _steering(folder) if task.kind == "steering" else _classes(folder, task.classes)
+    found = _steering(folder, WIDEST * float(task.scale)) if task.kind == "steering" else _classes(folder, task.classes)
     if not found:
         raise UnusableAlbum(what=str(folder), why="it holds no labelled picture")
     return found
@@ -64,14 +66,15 @@ def _classes(folder: Path, classes: tuple[str, ...]) -> list[Picture]:
     return found
 
 
-def _steering(folder: Path) -> list[Picture]:
+def _steering(folder: Path, widest_deg: float) -> list[Picture]:
     found = []
     try:
-        with (folder / STEERING).open(newline="") as table:
-            for row in csv.DictReader(table):
+        with (folder / STEERING).open(newline="", encoding="utf-8-sig") as table:
+            for row in csv.DictReader(table, delimiter=separator(table)):
                 path, degrees = (folder / row["image"]).resolve(), float(row["steering_deg"])
-                if not path.is_relative_to(folder.resolve()) or not math.isfinite(degrees):
-                    raise ValueError(f"{row['image']} is outside the folder or has no finite angle")
+                if not path.is_relative_to(folder.resolve()) or not abs(degrees) <= widest_deg:
+                    why = f"is outside the folder, or its {degrees:g} degrees are more than the task's {widest_deg:g}"
+                    raise ValueError(f"{row['image']} {why}")
                 found.append(Picture(path, degrees))
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise UnusableAlbum(what=str(folder), why=f"{STEERING} cannot be read ({error})") from None

@@ -2,7 +2,8 @@
 
 Readings come from the daemon's loop, frames from the capture thread, and a frame can only be labelled once
 a reading after it is there. Too far from a reading on either side, there is no label: a guess would be
-learnt as truth.
+learnt as truth. Nor is there one where steering means nothing: at a standstill, in reverse, or where the
+signal has stuck while the car drives.
 """
 
 from __future__ import annotations
@@ -17,6 +18,17 @@ from agent.ports import Frame, LabelledFrame, Reading
 REMEMBERED_S = 30.0
 """Steering older than this belongs to no frame that is still waiting."""
 
+ROLLING_KMH = 3.0
+"""Slower than this a car parks or stands, and its wheels may point anywhere."""
+
+SPEED_S = 2.0
+"""A speed says how a frame's moment was when it is no older than this."""
+
+STUCK_S = 10.0
+"""Steering that is the same to the last digit for so long, while the car drives, is a signal that has stuck."""
+
+STUCK_KMH = 10.0
+
 WAITING_BYTES = 64 << 20
 """What waits for its label holds at most this much memory; beyond it the oldest goes on unlabelled."""
 
@@ -29,6 +41,13 @@ class Aligner:
         self._lock = threading.Lock()
         self._times: list[float] = []
         self._degrees: list[float] = []
+        self._speed: tuple[float, float] = (-math.inf, math.nan)
+        """When it was said last, and what: km/h, negative in reverse."""
+        self._halts: list[tuple[float, float]] = []
+        """Stretches, from and to, in which no steering counts; the last one may go on."""
+        self._turned: tuple[float, float] = (math.inf, math.nan)
+        """Since when the steering is what it is."""
+        self.stuck = False
         self._heard = -math.inf
         self._waiting: deque[Frame] = deque()
         self._waiting_bytes = 0
@@ -41,15 +60,42 @@ class Aligner:
         with self._lock:
             if reading.t < self._heard - REMEMBERED_S:  # the source's clock went back: what it said is undated now
                 self._times, self._degrees = [], []
+                self._halts, self._speed, self._turned = [], (-math.inf, math.nan), (math.inf, math.nan)
             self._heard = reading.t
+            if reading.speed_kmh is not None and math.isfinite(reading.speed_kmh):
+                self._speed = (reading.t, reading.speed_kmh)
             if reading.steering_deg is None or not math.isfinite(reading.steering_deg):
                 return
+            self._halt(reading.t, reading.steering_deg)
             place = bisect.bisect_right(self._times, reading.t)
             self._times.insert(place, reading.t)
             self._degrees.insert(place, reading.steering_deg)
             old = bisect.bisect_left(self._times, reading.t - REMEMBERED_S)
             if old > len(self._times) // 2:
                 del self._times[:old], self._degrees[:old]
+
+    @property
+    def trouble(self) -> str | None:
+        """A sentence while the steering is not to be believed, else None."""
+        if not self.stuck:
+            return None
+        return f"The steering has not changed for {STUCK_S:.0f} s of driving. Nothing is learnt. Check its signal."
+
+    def _halt(self, t: float, degrees: float) -> None:
+        """Note whether this reading's steering means anything."""
+        said_t, kmh = self._speed
+        known = t - said_t <= SPEED_S
+        if degrees != self._turned[1] or (known and abs(kmh) < STUCK_KMH):
+            self._turned = (t, degrees)
+        self.stuck = known and t - self._turned[0] >= STUCK_S
+        if self.stuck or (known and kmh < ROLLING_KMH):
+            begins = not self._halts or self._halts[-1][1] != math.inf
+            if begins:
+                self._halts.append((t, math.inf))
+        elif self._halts and self._halts[-1][1] == math.inf:
+            self._halts[-1] = (self._halts[-1][0], t)
+        while self._halts and self._halts[0][1] < t - REMEMBERED_S:
+            del self._halts[0]
 
     def frame(self, frame: Frame) -> None:
         """Take a frame; it comes out of `ready` in its turn."""
@@ -66,7 +112,8 @@ class Aligner:
             while self._waiting and (last or self._decided(self._waiting[0]) or self._full()):
                 frame = self._waiting.popleft()
                 self._waiting_bytes -= frame.image.nbytes
-                label = steering_at(frame.t, self._times, self._degrees, self._gap_s)
+                halted = any(begin <= frame.t <= end for begin, end in self._halts)
+                label = None if halted else steering_at(frame.t, self._times, self._degrees, self._gap_s)
                 ready.append(LabelledFrame(frame.t, frame.image, label))
             return ready
 

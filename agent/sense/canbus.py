@@ -10,6 +10,7 @@ A mapping says which signals of the DBC are which VSS signals (docs/sensing.md):
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import sys
 import threading
@@ -18,7 +19,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -29,7 +30,8 @@ from agent.sense.patience import Patience
 
 if TYPE_CHECKING:
     import can
-    from cantools.database.can import Database
+    from cantools.database.can import Database, Message
+    from cantools.database.can import Signal as DbcSignal
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -43,6 +45,10 @@ KEPT = 8192
 
 BUS_OFF = 0x40
 """This bit of an error frame's identifier says so (CAN_ERR_BUSOFF, linux/can/error.h)."""
+
+EVERY_BIT = 0x1FFFFFFF
+NULL_ADDRESS = 0xFE
+"""J1939's address of nobody: DBC files put it where any sender's stands."""
 
 
 class MappingUnusable(MilepostError):
@@ -79,7 +85,7 @@ class SignalMap(BaseModel):
 def load_map(path: Path) -> SignalMap:
     """Read a mapping. Raises MappingUnusable."""
     try:
-        mapping = SignalMap.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        mapping = SignalMap.model_validate(tomllib.loads(path.read_text(encoding="utf-8-sig")))
     except OSError as error:
         raise MappingUnusable(path=path, why=f"it cannot be read ({error.strerror})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -96,12 +102,14 @@ def load_map(path: Path) -> SignalMap:
 
 
 def load_database(path: Path) -> Database:
-    """Read a DBC. Raises DatabaseUnusable."""
+    """Read a DBC, with or without a byte-order mark. Raises DatabaseUnusable."""
     import cantools
 
     try:
+        data = path.read_bytes()
+        text = data.decode("utf-8-sig" if data.startswith(codecs.BOM_UTF8) else "cp1252", errors="replace")
         # Real DBC files overlap signals and misstate lengths; what is decoded is bounded by vss.LIMITS.
-        return cantools.database.load_file(str(path), database_format="dbc", strict=False)
+        return cantools.database.load_string(text, database_format="dbc", strict=False)
     except OSError as error:
         raise DatabaseUnusable(path=path, why=f"it cannot be read ({error.strerror})") from None
     except (ValueError, cantools.Error) as error:
@@ -109,45 +117,122 @@ def load_database(path: Path) -> Database:
 
 
 @dataclass(frozen=True, slots=True)
-class Decoder:
-    """From frames to VSS values. `wanted`: what each arbitration id is mapped to."""
+class Identifier:
+    """Which frames carry a message: those whose identifier is `number` under `mask`. 11 and 29 bits are two worlds."""
 
-    database: Database
-    wanted: Mapping[int, Sequence[tuple[str, Signal]]]
+    number: int
+    extended: bool = False
+    mask: int = EVERY_BIT
+
+    def fits(self, number: int, extended: bool) -> bool:
+        return extended == self.extended and number & self.mask == self.number & self.mask
+
+    def __str__(self) -> str:
+        return f"{self.number:#x}{' (29 bits)' if self.extended else ''}"
+
+
+def identifier(message: Message) -> Identifier:
+    """Of a DBC's message. In J1939 the parameter group decides; priority and addresses are the sender's (SAE J1939-21).
+    A DBC says so by its protocol, or by the null address, which nobody sends from."""
+    number, extended = message.frame_id, message.is_extended_frame
+    if not extended or not (message.protocol == "j1939" or number & 0xFF == NULL_ADDRESS):
+        return Identifier(number, extended)
+    is_addressed = (number >> 16) & 0xFF < 240  # PDU1: its second byte is the receiver
+    return Identifier(number, True, 0x03FF0000 if is_addressed else 0x03FFFF00)
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """One VSS signal and the message that carries it."""
+
+    path: str
+    signal: Signal
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Decoder:
+    """From frames to VSS values. `wanted`: what the frames of each identifier are mapped to."""
+
+    wanted: Mapping[Identifier, Sequence[Mapped]]
 
     @classmethod
     def of(cls, database: Database, mapping: SignalMap, mapped_in: Path) -> Decoder:
-        """Raises MappingUnusable, naming the file `mapped_in`, when the DBC lacks a message or signal."""
-        wanted: dict[int, list[tuple[str, Signal]]] = {}
-        messages = {message.name: message for message in database.messages}
+        """Raises MappingUnusable, naming the file `mapped_in`, when the DBC lacks a message or signal, or has two of
+        that name."""
+        wanted: dict[Identifier, list[Mapped]] = {}
+        names = [message.name for message in database.messages]
         for path, signal in mapping.signals.items():
-            message = messages.get(signal.message)
-            if message is None:
-                why = f"{path}: the DBC has no message {signal.message}{_nearest(signal.message, messages)}"
+            found = [message for message in database.messages if message.name == signal.message]
+            if not found:
+                why = f"{path}: the DBC has no message {signal.message}{_nearest(signal.message, names)}"
                 raise MappingUnusable(path=mapped_in, why=why)
-            names = [one.name for one in message.signals]
+            if len(found) > 1:
+                both = " and ".join(str(identifier(message)) for message in found)
+                why = f"{path}: the DBC calls the messages {both} by one name, {signal.message}. Rename one there"
+                raise MappingUnusable(path=mapped_in, why=why)
+            (message,) = found
+            inside = [one.name for one in message.signals]
             for name in signal.signals:
-                if name not in names:
-                    why = f"{path}: {signal.message} has no signal {name}{_nearest(name, names)}"
+                if name not in inside:
+                    why = f"{path}: {signal.message} has no signal {name}{_nearest(name, inside)}"
                     raise MappingUnusable(path=mapped_in, why=why)
-            wanted.setdefault(message.frame_id, []).append((path, signal))
-        return cls(database, wanted)
+            wanted.setdefault(identifier(message), []).append(Mapped(path, signal, message))
+        return cls(wanted)
 
-    def decode(self, arbitration_id: int, data: bytes) -> dict[str, float | bool | None]:
-        """VSS values of one frame. Raises ValueError when the frame does not fit the DBC."""
+    def mapped(self, arbitration_id: int, extended: bool = False) -> list[Mapped]:
+        """What a frame is mapped to, if to anything."""
+        return [one for key, found in self.wanted.items() if key.fits(arbitration_id, extended) for one in found]
+
+    def decode(self, arbitration_id: int, data: bytes, extended: bool = False) -> dict[str, float | bool | None]:
+        """VSS values of one frame, without what it does not hold (another page of a multiplexed message) or the car has
+        no value for. Raises ValueError when the frame does not fit the DBC."""
         import cantools
 
-        try:
-            values = self.database.decode_message(arbitration_id, data, decode_choices=False)
-        except cantools.Error as error:
-            raise ValueError(str(error)) from None
-        decoded = {
-            path: vss.value(path, sum(values[name] for name in signal.signals) * signal.scale + signal.offset)
-            for path, signal in self.wanted[arbitration_id]
-        }
-        if None in decoded.values():
-            raise ValueError(f"values out of range in {arbitration_id:#x}")
+        decoded: dict[str, float | bool | None] = {}
+        for one in self.mapped(arbitration_id, extended):
+            try:
+                raw = one.message.decode(data, decode_choices=False, scaling=False)
+            except (cantools.Error, ValueError) as error:
+                raise ValueError(str(error)) from None
+            if not isinstance(raw, dict) or any(name not in raw for name in one.signal.signals):
+                continue
+            parts = [_value(one.path, one.message.get_signal_by_name(name), raw[name]) for name in one.signal.signals]
+            value = _combined(one, [value for value, _ in parts])
+            if value is not None:
+                decoded[one.path] = value
+            elif one.path != vss.IGNITION and not any(is_code for _, is_code in parts):
+                raise ValueError(f"values out of range in {arbitration_id:#x}")
         return decoded
+
+
+def _combined(mapped: Mapped, parts: Sequence[float | str | None]) -> float | bool | None:
+    """A mapping's signals as one VSS value; None when they are none."""
+    numbers = [part for part in parts if isinstance(part, (int, float))]
+    if len(numbers) == len(parts):
+        return vss.value(mapped.path, sum(numbers) * mapped.signal.scale + mapped.signal.offset)
+    return vss.value(mapped.path, parts[0]) if len(parts) == 1 else None
+
+
+def _value(path: str, signal: DbcSignal, raw: Any) -> tuple[float | str | None, bool]:
+    """(in the DBC's unit, or the word where the ignition has words; whether it may be a code). None: it is one."""
+    if path == vss.IGNITION and signal.choices and raw in signal.choices:
+        word = str(signal.choices[raw])
+        return (word if vss.value(path, word) is not None else raw), False
+    scaled, is_code = float(signal.conversion.raw_to_scaled(raw, decode_choices=False)), _is_code(signal, raw)
+    low, high = signal.minimum, signal.maximum
+    outside = low is not None and high is not None and low < high and not low <= scaled <= high
+    return (None if outside and is_code else scaled), is_code
+
+
+def _is_code(signal: DbcSignal, raw: float) -> bool:
+    """Whether a raw value may be one of those that say "not available" or "error": the top of an unsigned signal (SAE
+    J1939-71: 0xFB and above in the highest byte), the lowest of a signed one."""
+    if signal.is_float or signal.length < 8:
+        return False
+    if signal.is_signed:
+        return bool(raw == -(1 << signal.length - 1))
+    return bool(raw >= ((1 << signal.length) - 1) * 251 // 255)
 
 
 class CanOdometer:
@@ -223,7 +308,10 @@ class CanOdometer:
         self._lost, self._decoded_at = None, self._now()
         wanted = self._decoder.wanted
         # The kernel leaves out the other hundreds of messages.
-        bus.set_filters([{"can_id": one, "can_mask": 0x1FFFFFFF} for one in (*wanted, BUS_OFF)])
+        bus.set_filters(
+            [{"can_id": one.number, "can_mask": one.mask, "extended": one.extended} for one in wanted]
+            + [{"can_id": BUS_OFF, "can_mask": EVERY_BIT}]
+        )
         while not self._closing.is_set():
             message = bus.recv(timeout=0.2)
             if message is None:
@@ -232,15 +320,17 @@ class CanOdometer:
             elif message.is_error_frame:
                 if message.arbitration_id & BUS_OFF:
                     raise can.CanError("the controller went bus-off")
-            elif message.arbitration_id in wanted:
+            elif self._decoder.mapped(message.arbitration_id, message.is_extended_id):
                 self._take(message)
                 patience.reward()
 
     def _take(self, message: can.Message) -> None:
         try:
-            values = self._decoder.decode(message.arbitration_id, bytes(message.data))
-        except ValueError:
+            values = self._decoder.decode(message.arbitration_id, bytes(message.data), message.is_extended_id)
+        except Exception:  # no frame of any bus ends the listening, whatever a decoder makes of it
             self.refused += 1
+            return
+        if not values:
             return
         self.decoded += 1
         self._decoded_at = self._now()

@@ -39,7 +39,7 @@ class Capture:
     @property
     def trouble(self) -> str | None:
         """Why frames do not come through, in a sentence."""
-        return self._failure or self._camera.trouble
+        return self._failure or self._camera.trouble or self._aligner.trouble
 
     def start(self) -> None:
         self._thread.start()

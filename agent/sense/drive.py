@@ -10,6 +10,7 @@ import csv
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import numpy.typing as npt
@@ -92,20 +93,21 @@ def load_film(path: Path, fps: float) -> Drive:
     images: VideoImages | FolderImages
     if path.is_dir():
         images = folder_images(path)
-        fps = fps or 10.0
+        t = np.arange(images.count()) / (fps or 10.0)
     else:
         images = VideoImages(path)
-        fps = fps or images.fps()
-    if (frames := images.count()) < 2:
-        raise DriveUnusable(folder=path, why=f"it holds {frames} images")
-    unknown = np.full(frames, math.nan)
-    return Drive(path.name, np.arange(frames) / fps, unknown, unknown, unknown, unknown, unknown, images)
+        t = images.times()
+        t = np.arange(len(t)) / fps if fps else t
+    if len(t) < 2:
+        raise DriveUnusable(folder=path, why=f"it holds {len(t)} images")
+    unknown = np.full(len(t), math.nan)
+    return Drive(path.name, t, unknown, unknown, unknown, unknown, unknown, images)
 
 
 def _columns(folder: Path, path: Path, names: tuple[str, ...]) -> dict[str, Column]:
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = csv.DictReader(file, strict=True)
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = csv.DictReader(file, strict=True, delimiter=separator(file))
             header = rows.fieldnames or ()
             missing = [name for name in ("frame", *names) if name not in header]
             if missing:
@@ -120,6 +122,13 @@ def _columns(folder: Path, path: Path, names: tuple[str, ...]) -> dict[str, Colu
     numbers = np.array(table, dtype=np.float64)
     _without_gaps(folder, numbers[:, 0])
     return {name: np.ascontiguousarray(numbers[:, place]) for place, name in enumerate(names)}
+
+
+def separator(file: TextIO) -> str:
+    """Of a table's columns: spreadsheets of half the world write `;`."""
+    header = file.readline(4096)
+    file.seek(0)
+    return ";" if ";" in header and "," not in header else ","
 
 
 def _row(folder: Path, line: int, number: int, row: dict[str, str], names: tuple[str, ...]) -> list[float]:

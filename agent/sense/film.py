@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +14,13 @@ from agent.errors import BAD_CONFIG, MilepostError
 
 Image = npt.NDArray[np.uint8]
 """(height, width, 3), BGR."""
+
+Times = npt.NDArray[np.float64]
+"""(frames,), seconds, strictly increasing."""
+
+USUAL_FPS = 25.0
+MOST_FPS = 1000.0
+MOST_FRAMES = 1e8
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 
@@ -27,7 +35,7 @@ class Film(Protocol):
     """The images of a drive in order, from some frame on."""
 
     def read(self) -> Image | None:
-        """The next image, or None when there is no further one."""
+        """The next image, or None when it cannot be read or there is no further one."""
 
     def skip(self) -> None:
         """Pass over the next image, cheaper than reading it."""
@@ -49,24 +57,39 @@ class VideoImages:
 
     path: Path
 
-    def count(self) -> int:
-        """Raises FilmUnusable for a file that OpenCV cannot open."""
-        return int(self._property("CAP_PROP_FRAME_COUNT"))
-
-    def fps(self) -> float:
-        """As the file says, 25 when it does not. Raises FilmUnusable."""
-        return self._property("CAP_PROP_FPS") or 25.0
-
-    def _property(self, name: str) -> float:
+    def times(self) -> Times:
+        """When each frame is shown, seconds from the first on. Found by going through the whole file: a recording that
+        was cut off, or streamed, says nothing true of how many there are, and dashcams do not keep an even pace.
+        Frames without a time of their own follow at the file's rate. Raises FilmUnusable."""
         import cv2
 
         video = cv2.VideoCapture(str(self.path))
         try:
             if not video.isOpened():
                 raise FilmUnusable(path=self.path)
-            return float(video.get(getattr(cv2, name)))
+            fps = video.get(cv2.CAP_PROP_FPS)
+            pace = 1 / fps if 0 < fps < MOST_FPS else 1 / USUAL_FPS
+            shown: list[float] = []
+            while video.grab():
+                t = video.get(cv2.CAP_PROP_POS_MSEC) / 1000
+                after = shown[-1] if shown else -pace
+                shown.append(t if after < t < math.inf else after + pace)
         finally:
             video.release()
+        return np.array(shown, np.float64) - (shown[0] if shown else 0.0)
+
+    def count(self) -> int:
+        """As the file says; where it does not, by going through it. Raises FilmUnusable."""
+        import cv2
+
+        video = cv2.VideoCapture(str(self.path))
+        try:
+            if not video.isOpened():
+                raise FilmUnusable(path=self.path)
+            said = video.get(cv2.CAP_PROP_FRAME_COUNT)
+        finally:
+            video.release()
+        return int(said) if 0 < said < MOST_FRAMES else len(self.times())
 
     def film(self, first: int) -> Film:
         return _VideoFilm(self.path, first)

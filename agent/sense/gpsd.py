@@ -1,7 +1,8 @@
 """gpsd, by its JSON protocol on TCP (gpsd_json(5)).
 
 Only a fix of now is a position: `mode` below 2 is none, and a report whose time stamp did not move on is an
-old one said again. The receiver's time is not compared with this machine's: one of the two is often wrong.
+old one said again; some receivers give no time at all. It is not compared with this machine's: one of the two is
+often wrong.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ NO_FIX_S = 60.0
 SILENCE_S = 10.0
 """gpsd reports every second or more often: past this the connection is dead, whatever TCP believes."""
 
+TIMELESS = 5
+"""So many reports in a row without a time, and the receiver has none."""
+
 KEPT = 4096
 """Readings held for a daemon that does not poll; the oldest go first."""
 
@@ -37,6 +41,7 @@ class GpsdOdometer:
         self._connected = False
         self._fixed_at = now()
         self._last_time: object = None
+        self._timeless = 0
         self.refused = 0
         """Lines that were no JSON object, too long, or held values that cannot be."""
         self._thread = threading.Thread(target=self._listen, name="gpsd", daemon=True)
@@ -102,12 +107,17 @@ class GpsdOdometer:
         report = _report(line)
         if report is None:
             self.refused += 1
-        elif report.get("class") == "TPV" and report.get("time") != self._last_time:
-            self._last_time = report.get("time")
+        elif report.get("class") == "TPV" and self._is_new(report.get("time")):
             reading = fix(self._now(), report)
             if reading is not None:
                 self._fixed_at = reading.t
                 self._readings.append(reading)
+
+    def _is_new(self, time: object) -> bool:
+        """gpsd gives parts of a report without a time too; only a receiver that never has one is believed without."""
+        self._timeless = self._timeless + 1 if time is None else 0
+        before, self._last_time = self._last_time, self._last_time if time is None else time
+        return self._timeless >= TIMELESS if time is None else time != before
 
 
 def _report(line: bytes) -> dict[str, object] | None:

@@ -20,6 +20,9 @@ from agent.sense.film import Film
 PARKED_EVERY_S = 0.5
 """Drive seconds between the readings of the car that has arrived."""
 
+MOST_MISSES = 5
+"""So many pictures in a row that cannot be read are the end of a video."""
+
 LATE_S = 0.5
 """Wall seconds by which the camera may lag behind before it leaves frames out, as a real one would."""
 
@@ -188,7 +191,10 @@ class ReplayCamera:
         self._images = playback.drive.images
         self._film: Film | None = None
         self._next = 0
+        self._misses = 0
         self.trouble: str | None = None
+        self.unread = 0
+        """Pictures that are there and cannot be decoded."""
         self.left_out = 0
         """Frames passed over because nobody fetched them in time."""
 
@@ -204,14 +210,21 @@ class ReplayCamera:
             return None
         if self._film is None:
             self._film = self._images.film(playback.first + self._next)
-        image = self._film.read()
+        image, row = self._film.read(), self._next
+        self._next += 1
         if image is None:
+            self._unread(playback)
+            return None
+        self._misses = 0
+        return Frame(playback.stamp(float(playback.t[row])), image)
+
+    def _unread(self, playback: Playback) -> None:
+        """A picture in a folder may be torn; after many in a row the video is at its end."""
+        self.unread, self._misses = self.unread + 1, self._misses + 1
+        self.trouble = f"{self.unread} pictures of {playback.drive.name} cannot be read: they are skipped."
+        if self._misses >= MOST_MISSES:
             self.trouble = f"The video of {playback.drive.name} ends before its table. Check the recording."
             self._next = len(playback.t)
-            return None
-        frame = Frame(playback.stamp(float(playback.t[self._next])), image)
-        self._next += 1
-        return frame
 
     def _catch_up(self) -> None:
         playback = self._playback

@@ -79,6 +79,13 @@ class Settings:
             raise SourceUnusable(source=self._source, why=f"it needs {name}=/path")
         return Path(self._values[name])
 
+    def flag(self, name: str) -> bool:
+        """`true` or `false`; false where it is not said."""
+        said = self._values.get(name, "false")
+        if said not in ("true", "false"):
+            raise SourceUnusable(source=self._source, why=f"{name} = {said!r} is neither true nor false")
+        return said == "true"
+
     def has(self, name: str) -> bool:
         return name in self._values
 
@@ -117,7 +124,7 @@ class Sources:
             host, port = _host(source)
             return GpsdOdometer(host, port)
         if kind == "can":
-            return _can(source, rest, Settings(source, text, ("dbc", "map", "interface")))
+            return _can(source, rest, Settings(source, text, ("dbc", "map", "interface", "fd")))
         if kind == "mqtt":
             if self._link is None:
                 raise SourceUnusable(source=source, why="no MQTT broker is configured")
@@ -206,12 +213,12 @@ def _can(source: str, channel: str, settings: Settings) -> Odometer:
         decoder = Decoder.of(load_database(dbc), load_map(path), path)
     except ModuleNotFoundError:
         raise SourceUnusable(source=source, why="install milepost[can] for it") from None
-    interface = settings.text("interface", "socketcan")
+    interface, fd = settings.text("interface", "socketcan"), settings.flag("fd")
 
     def connect() -> can.BusABC:
         import can
 
-        return can.Bus(channel=channel, interface=interface)
+        return can.Bus(channel=channel, interface=interface, fd=fd)
 
     return CanOdometer(connect, decoder, channel)
 

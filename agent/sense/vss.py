@@ -6,6 +6,7 @@ CAN and MQTT sources both end up as VSS paths and numbers; this is where these b
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -31,9 +32,11 @@ LIMITS: Mapping[str, tuple[float, float]] = MappingProxyType(
 )
 """What a signal can be at all. Outside it, the mapping or the sender is wrong."""
 
-IGNITION_ON = frozenset({"ON", "START"})
-IGNITION_OFF = frozenset({"OFF", "ACC", "LOCK"})
-"""VSS spells them out; a car's bus often has a flag instead."""
+IGNITION_ON = frozenset({"ON", "START", "RUN", "RUNNING", "CRANK", "CRANKING"})
+IGNITION_OFF = frozenset({"OFF", "ACC", "ACCESSORY", "LOCK", "LOCKED"})
+"""VSS's words and those of makers' DBC files, alone or within another: `Ign_Run`, `KEY_OFF`. A bus often has a flag."""
+ACCESSORY = frozenset({"ACC", "ACCESSORY"})
+"""On, but not the ignition: `ACC_ON` is off."""
 
 SIGNALS = (*LIMITS, IGNITION)
 
@@ -52,8 +55,11 @@ def value(path: str, raw: object) -> float | bool | None:
 def _ignition(raw: object) -> bool | None:
     if isinstance(raw, (bool, int, float)):
         return bool(raw) if raw in (0, 1) else None
-    word = raw.upper() if isinstance(raw, str) else None
-    return True if word in IGNITION_ON else False if word in IGNITION_OFF else None
+    words = set(re.split(r"[^A-Z]+", raw.upper()[:64])) if isinstance(raw, str) else set()
+    if words & ACCESSORY:
+        return False
+    on, off = bool(words & IGNITION_ON), bool(words & IGNITION_OFF)
+    return on if on != off else None
 
 
 def reading(t: float, values: Mapping[str, float | bool | None]) -> Reading:

@@ -200,6 +200,66 @@ def test_an_odometer_that_jumps_or_restarts_is_not_distance():
     assert [event.doubt.what for event in drive.of(Doubted)] == ["an odometer that jumped"]
 
 
+@pytest.mark.parametrize("digit_m", [100, 1000])
+@pytest.mark.parametrize("hertz", [1, 20])
+def test_an_odometer_counts_however_coarse_its_last_digit_is(digit_m, hertz):
+    drive, metres_a_second = Drive(), 50 / 3.6
+    for reading in range(1200 * hertz):
+        t = reading / hertz
+        drive.see(Reading(t, travelled_m=(t * metres_a_second + 40) // digit_m * digit_m))
+    assert drive.total == pytest.approx(1200 * metres_a_second, abs=digit_m)
+    assert not drive.of(Doubted)
+
+
+def test_a_coarse_odometer_may_turn_over_after_a_rest_and_still_not_jump():
+    drive = Drive()
+    for t in range(10_000):
+        drive.see(Reading(t / 10, travelled_m=0 if t < 9_000 else 900))
+    assert drive.total == 900
+    drive.see(Reading(3000.0, travelled_m=900))
+    drive.see(Reading(3000.1, travelled_m=9000))
+    assert drive.total == 900
+
+
+@pytest.mark.parametrize("hertz", [1, 10, 50])
+def test_an_odometer_in_another_unit_is_found_out_at_any_rate(hertz):
+    """540 km/h: fifteen metres ten times a second are no jump, and no car either."""
+    drive = Drive()
+    for reading in range(120 * hertz):
+        t = reading / hertz
+        drive.see(Reading(t, travelled_m=t * 150))
+    assert drive.total < 1000
+    assert {event.doubt.what for event in drive.of(Doubted)} <= {
+        "an odometer faster than any car",
+        "an odometer that jumped",
+    }
+    assert drive.of(Doubted)
+
+
+def test_while_an_odometer_is_doubted_the_speed_counts():
+    drive = Drive()
+    for t in range(6000):
+        drive.see(Reading(t / 10, speed_kmh=36 + 0.01 * (t % 2), travelled_m=t * 15.0))
+    assert drive.total == pytest.approx(6000, rel=0.05)
+
+
+def test_cruise_control_in_whole_kmh_is_a_drive():
+    """OBD's speed has no digits behind the point (PID 0D)."""
+    drive = Drive()
+    for t in range(1200):
+        drive.see(Reading(float(t), speed_kmh=float(min(t * 3, 100))))
+    assert drive.total == pytest.approx(1200 * 100 / 3.6, rel=0.02)
+    assert not drive.of(TripClosed)
+
+
+@pytest.mark.parametrize("every_s", [10, 30])
+def test_a_speed_that_is_said_seldom_or_on_change_is_distance(every_s):
+    drive = Drive()
+    for t in range(0, 1800, every_s):
+        drive.see(Reading(float(t), speed_kmh=50 + t % 7 / 10))
+    assert drive.total == pytest.approx(1800 * 50.3 / 3.6, rel=0.03)
+
+
 def test_a_frozen_odometer_is_not_distance():
     drive = Drive()
     for t in range(1000):
@@ -270,6 +330,38 @@ def test_a_receiver_that_wanders_while_parked_makes_no_metres():
         wander = 8 * math.sin(t / 37) * METRE
         drive.see(Reading(float(t), speed_kmh=abs(math.sin(t / 5)) * 0.9, position=Position(10 + wander, 20.0)))
     assert drive.total == 0
+
+
+@pytest.mark.parametrize("spoken", [True, False])
+@pytest.mark.parametrize("tau_s", [0.1, 20.0, 300.0])
+def test_a_night_in_the_yard_with_a_poor_receiver_is_no_metre(spoken, tau_s):
+    """Speed noise of 0.6 m/s, a position that wanders by 8 m, quickly or slowly (sigma in each axis)."""
+    drive, chance = Drive(), random.Random(7)
+    keep = math.exp(-1 / tau_s)
+    east = north = 0.0
+    for t in range(4 * 3600):
+        east = keep * east + math.sqrt(1 - keep**2) * chance.gauss(0, 8)
+        north = keep * north + math.sqrt(1 - keep**2) * chance.gauss(0, 8)
+        kmh = 3.6 * math.hypot(chance.gauss(0, 0.6), chance.gauss(0, 0.6))
+        place = Position(10 + north * METRE, 20 + east * METRE)
+        drive.see(Reading(float(t), speed_kmh=kmh if spoken else None, position=place))
+    assert drive.total < (1 if spoken else 150)
+    assert not drive.happened
+
+
+def test_a_ferry_whose_cars_are_switched_off_is_no_trip_though_the_receiver_sees_it_go():
+    """The wheels stand, the bus falls asleep, GPS goes on at ten metres a second. No ignition is mapped."""
+    drive = Drive().drive(100).stand(15)
+    drive.drive(20_000, says=("speed", "position"))
+    assert drive.total == pytest.approx(100, abs=3)
+    assert not drive.of(TripOpened)
+    drive.stand(5).drive(600)
+    assert drive.of(TripOpened)
+
+
+def test_wheels_that_fall_silent_while_they_turn_leave_it_to_the_receiver():
+    drive = Drive().drive(100).drive(1000, says=("speed", "position"))
+    assert drive.total == pytest.approx(1100, rel=0.03)
 
 
 def test_what_speed_bridged_is_not_counted_again_when_the_odometer_returns():

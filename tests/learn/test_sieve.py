@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from agent.learn.sieve import FROZEN, Sieve
+from agent.learn.sieve import FROZEN, Sieve, one_colour
 from agent.ports import LabelledFrame
 from tests.learn.trips import DIGITS, SMALL, road
 from tools.bench.plain_round import plain_round
@@ -26,7 +27,7 @@ def test_frames_without_a_label_are_skipped_and_counted() -> None:
 
 def test_a_frozen_camera_teaches_nothing_and_is_said() -> None:
     sieve = Sieve(STEERING)
-    still = np.full((28, 28, 3), 90, np.uint8)
+    still = np.random.default_rng(0).integers(60, 120, (28, 28, 3), np.uint8)
     taken = [sieve.sample(LabelledFrame(n / 20, still, float(n))) for n in range(FROZEN + 1)]
     assert sum(sample is not None for sample in taken) == 1
     assert sieve.trouble == "The last 40 frames show the same image: they are skipped. Check the camera."
@@ -41,3 +42,61 @@ def test_a_teacher_with_other_classes_is_said() -> None:
     taken = [sieve.sample(LabelledFrame(f.t, f.image, label)) for f, label in zip(frames, labels, strict=True)]
     assert [sample is not None for sample in taken] == [True, False, False]
     assert sieve.trouble is not None and "2 labels are none of the round's 10 classes" in sieve.trouble
+
+
+def _road(height: int = 120, width: int = 160) -> np.ndarray:
+    """Something like a road: noise, darker below."""
+    shades = np.linspace(160, 70, height)[:, None, None]
+    return np.clip(np.random.default_rng(1).normal(shades, 6, (height, width, 3)), 0, 255).astype(np.uint8)
+
+
+def _half_a_jpeg() -> np.ndarray:
+    """As FFmpeg shows one that was cut off."""
+    picture = _road()
+    picture[56:] = 128
+    return picture
+
+
+def _two_thirds_flat() -> np.ndarray:
+    picture = _road()
+    picture[40:] = (200, 30, 30)
+    return picture
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        *(
+            np.full((120, 160, 3), colour, np.uint8)
+            for colour in ((128, 128, 128), (0, 135, 0), (255, 255, 255), (2, 2, 2))
+        ),
+        _two_thirds_flat(),
+        _half_a_jpeg(),
+    ],
+    ids=["grey", "green", "white", "black", "two thirds of one colour", "half a JPEG"],
+)
+def test_a_picture_of_little_but_one_colour_teaches_nothing_and_is_said(picture: np.ndarray) -> None:
+    sieve = Sieve(STEERING)
+    assert not any(sieve.sample(LabelledFrame(n / 20, picture, 1.0)) is not None for n in range(40))
+    assert "mostly of one colour" in (sieve.trouble or "")
+    assert sieve.sample(LabelledFrame(9.0, _road(), 1.0)) is not None
+    assert sieve.trouble is None
+
+
+def test_a_road_at_night_is_learnt() -> None:
+    night = np.random.default_rng(2).normal(6, 1.5, (120, 160, 3))
+    night[:80] = 3
+    night[80:, 50:110] += 70
+    assert Sieve(STEERING).sample(LabelledFrame(0.0, night.clip(0, 255).astype(np.uint8), 1.0)) is not None
+
+
+@pytest.mark.parametrize("pack", ["drive_a", "drive_sim"])
+def test_no_frame_of_a_recorded_drive_is_taken_for_a_covered_lens(shared, pack: str) -> None:
+    import cv2
+
+    film, seen = cv2.VideoCapture(str(shared / "data" / pack / "video.mp4")), 0
+    while film.grab():
+        if seen % 25 == 0:
+            assert not one_colour(film.retrieve()[1])
+        seen += 1
+    assert seen > 1000

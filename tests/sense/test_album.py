@@ -81,11 +81,16 @@ def test_a_folder_that_does_not_fit_the_round_is_refused_with_a_reason(
         pictures(tmp_path, task)
 
 
-@pytest.mark.parametrize("row", ["../other.png,3", "a.png,nan", "a.png,left", "a.png"])
+@pytest.mark.parametrize("row", ["../other.png,3", "a.png,nan", "a.png,left", "a.png", "a.png,99999", "a.png,-101"])
 def test_a_table_that_leaves_its_folder_or_names_no_angle_is_refused(tmp_path: Path, row: str) -> None:
     (tmp_path / "steering.csv").write_text(f"image,steering_deg\n{row}\n")
     with pytest.raises(UnusableAlbum, match=r"steering\.csv"):
         pictures(tmp_path, STEERING)
+
+
+def test_a_table_from_a_spreadsheet_is_read(tmp_path: Path) -> None:
+    (tmp_path / "steering.csv").write_text("\ufeffimage;steering_deg\na.png;-3.5\n")
+    assert [picture.label for picture in pictures(tmp_path, STEERING)] == [-3.5]
 
 
 def test_without_a_folder_there_is_nothing_to_learn_from(tmp_path: Path) -> None:

@@ -91,3 +91,38 @@ def test_a_label_lies_between_its_two_readings(times, data):
     degrees = data.draw(st.lists(st.floats(-90, 90), min_size=len(times), max_size=len(times)))
     label = steering_at(data.draw(st.floats(-1.1e3, 1.1e3)), times, degrees, gap_s=1e9)
     assert label is None or min(degrees) - 1e-9 <= label <= max(degrees) + 1e-9
+
+
+def drive(*kmh: float, steering: float | None = None) -> tuple[Aligner, list[float | None]]:
+    """A second of ten readings and frames for each speed; the steering moves by a tenth unless it is given."""
+    aligner = Aligner()
+    for tick in range(len(kmh) * 10):
+        degrees = tick / 10 if steering is None else steering
+        aligner.reading(Reading(tick / 10, speed_kmh=kmh[tick // 10], steering_deg=degrees))
+        aligner.frame(Frame(tick / 10, IMAGE))
+    return aligner, labels(aligner, last=True)
+
+
+def test_what_the_wheel_does_at_a_standstill_or_in_reverse_is_not_learnt():
+    _, seen = drive(50, 0, -8, 2, 50)
+    assert all(label is not None for label in seen[:10] + seen[41:])
+    assert seen[10:40] == [None] * 30
+
+
+def test_steering_that_has_stuck_is_not_learnt_and_is_said():
+    aligner, seen = drive(*[60] * 30, steering=0.0)
+    assert seen[110:] == [None] * 190
+    assert aligner.trouble == "The steering has not changed for 10 s of driving. Nothing is learnt. Check its signal."
+
+
+def test_a_car_that_waits_with_its_wheel_still_has_no_stuck_steering():
+    aligner, _ = drive(*[0] * 60, steering=3.0)
+    assert aligner.trouble is None
+
+
+def test_without_a_speed_every_labelled_frame_counts():
+    aligner = Aligner()
+    for tick in range(300):
+        aligner.reading(Reading(tick / 10, steering_deg=0.0))
+        aligner.frame(Frame(tick / 10, IMAGE))
+    assert labels(aligner, last=True) == [0.0] * 300

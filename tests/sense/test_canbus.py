@@ -67,9 +67,9 @@ def test_a_real_minute_of_driving_over_the_bus_is_its_recorded_distance(shared, 
     frames = [
         frame
         for number, frame in enumerate(can.LogReader(folder / "rav4_2017_i280_60s.log"))
-        if frame.channel == "can0" and (frame.arbitration_id in toyota.wanted or number % 20 == 0)
+        if frame.channel == "can0" and (toyota.mapped(frame.arbitration_id) or number % 20 == 0)
     ]
-    wanted = sum(frame.arbitration_id in toyota.wanted for frame in frames)
+    wanted = sum(bool(toyota.mapped(frame.arbitration_id)) for frame in frames)
     odometer = CanOdometer(lambda: virtual("rav4"), toyota, stamp=lambda frame: frame.timestamp)
     readings = []
     with virtual("rav4") as car:
@@ -103,7 +103,7 @@ def test_a_parked_car_whose_wheel_is_swept_drives_no_metre(shared, tmp_path):
     logan = Decoder.of(database, mapping, tmp_path)
     state, steering = TripState(), []
     for frame in can.LogReader(folder / "logan_a.log"):
-        if frame.arbitration_id in logan.wanted:
+        if logan.mapped(frame.arbitration_id):
             reading = vss.reading(frame.timestamp, logan.decode(frame.arbitration_id, bytes(frame.data)))
             state, _ = advance(TripRules(), state, reading)
             steering.append(reading.steering_deg or 0.0)
@@ -221,3 +221,118 @@ def test_the_kernels_virtual_bus_is_read_like_a_real_one(tmp_path, until):
         until(lambda: seen.extend(odometer.poll()) or seen)
     odometer.close()
     assert (seen[0].speed_kmh, seen[0].ignition) == (100.0, True)
+
+
+# --- what cars' buses are really like
+
+
+def only(tmp_path, dbc: str, *signals: str) -> Decoder:
+    """A decoder for one message M of a DBC."""
+    lines = (
+        f'signals."{path}" = {{ message = "M", signals = ["{name}"] }}'
+        for path, name in zip(signals[::2], signals[1::2], strict=True)
+    )
+    return decoder(tmp_path, f'VERSION ""\nBU_: E\n{dbc}\n', "\n".join(lines))
+
+
+def test_a_page_of_a_multiplexed_message_without_the_signal_says_nothing(tmp_path):
+    """KeyError once ended the listening thread for good."""
+    dash = only(
+        tmp_path,
+        'BO_ 800 M: 8 E\n SG_ PAGE M : 0|8@1+ (1,0) [0|3] "" E\n SG_ SPEED m0 : 8|16@1+ (0.01,0) [0|300] "km/h" E\n'
+        ' SG_ COOLANT m1 : 8|16@1+ (0.1,-40) [-40|200] "C" E',
+        vss.SPEED,
+        "SPEED",
+    )
+    assert dash.decode(800, bytes([0]) + (5000).to_bytes(2, "little") + bytes(5)) == {vss.SPEED: 50.0}
+    assert dash.decode(800, bytes([1]) + (900).to_bytes(2, "little") + bytes(5)) == {}
+    with pytest.raises(ValueError, match="multiplexer"):
+        dash.decode(800, bytes([9, 0, 0, 0, 0, 0, 0, 0]))
+
+
+def test_no_frame_ends_the_listening(tmp_path, until):
+    dash = only(
+        tmp_path,
+        'BO_ 800 M: 8 E\n SG_ PAGE M : 0|8@1+ (1,0) [0|3] "" E\n SG_ SPEED m0 : 8|16@1+ (0.01,0) [0|300] "km/h" E',
+        vss.SPEED,
+        "SPEED",
+    )
+    odometer = CanOdometer(lambda: virtual("pages"), dash, "can0")
+    seen = []
+    with virtual("pages") as car:
+        until(lambda: odometer.trouble is None)
+        for data in ([1, 0, 0], [9] * 8, [], [0, 0x88, 0x13, 0, 0, 0, 0, 0]):
+            car.send(can.Message(arbitration_id=800, data=data, is_extended_id=False))
+        until(lambda: seen.extend(odometer.poll()) or seen)
+    odometer.close()
+    assert [reading.speed_kmh for reading in seen] == [50.0]
+
+
+def test_eleven_and_twenty_nine_bits_of_one_number_are_two_messages(tmp_path, until):
+    short = only(tmp_path, 'BO_ 291 M: 8 E\n SG_ SPEED : 0|16@1+ (0.01,0) [0|300] "km/h" E', vss.SPEED, "SPEED")
+    odometer = CanOdometer(lambda: virtual("widths"), short, "can0")
+    seen = []
+    with virtual("widths") as car:
+        until(lambda: odometer.trouble is None)
+        car.send(can.Message(arbitration_id=291, data=(9000).to_bytes(2, "little") + bytes(6), is_extended_id=True))
+        car.send(can.Message(arbitration_id=291, data=(5000).to_bytes(2, "little") + bytes(6), is_extended_id=False))
+        until(lambda: seen.extend(odometer.poll()) or seen)
+    odometer.close()
+    assert [reading.speed_kmh for reading in seen] == [50.0]
+
+
+def test_the_parameter_group_decides_for_j1939(tmp_path, until):
+    """The DBC has the null address where each truck's computer puts its own."""
+    truck = only(
+        tmp_path, 'BO_ 2566844926 M: 8 E\n SG_ SPEED : 8|16@1+ (0.00390625,0) [0|250.996] "km/h" E', vss.SPEED, "SPEED"
+    )
+    odometer = CanOdometer(lambda: virtual("truck"), truck, "can0")
+    data = bytes([255]) + (50 * 256).to_bytes(2, "little") + bytes([255] * 5)
+    seen = []
+    with virtual("truck") as bus:
+        until(lambda: odometer.trouble is None)
+        for number in (0x18FEF200, 0x18FEF100, 0x0CFEF121):
+            bus.send(can.Message(arbitration_id=number, data=data, is_extended_id=True))
+        until(lambda: seen.extend(odometer.poll()) or len(seen) == 2)
+    odometer.close()
+    assert [reading.speed_kmh for reading in seen] == [50.0, 50.0]
+
+
+def test_the_words_of_the_ignition_are_understood(tmp_path):
+    body = only(
+        tmp_path,
+        'BO_ 100 M: 8 E\n SG_ SPEED : 0|16@1+ (0.01,0) [0|300] "km/h" E\n SG_ MODE : 16|3@1+ (1,0) [0|7] "" E\n'
+        'VAL_ 100 MODE 0 "KEY_OFF" 1 "Acc_On" 2 "IGN_RUN" 3 "START" 7 "SNA" ;',
+        vss.SPEED,
+        "SPEED",
+        vss.IGNITION,
+        "MODE",
+    )
+    frames = [body.decode(100, (5000).to_bytes(2, "little") + bytes([mode]) + bytes(5)) for mode in (0, 1, 2, 3, 7)]
+    assert [frame.get(vss.IGNITION) for frame in frames] == [False, False, True, True, None]
+    assert {frame[vss.SPEED] for frame in frames} == {50.0}
+
+
+def test_what_is_not_available_is_left_out_and_the_rest_of_the_frame_counts(tmp_path):
+    esp = only(
+        tmp_path,
+        'BO_ 101 M: 8 E\n SG_ SPEED : 0|16@1+ (0.00390625,0) [0|250.996] "km/h" E\n'
+        ' SG_ ANGLE : 16|16@1+ (0.1,-1600) [-1600|4953] "deg" E',
+        vss.SPEED,
+        "SPEED",
+        vss.STEERING,
+        "ANGLE",
+    )
+    assert esp.decode(101, (12800).to_bytes(2, "little") + b"\xff\xff" + bytes(4)) == {vss.SPEED: 50.0}
+    assert esp.decode(101, b"\xff\xfe" + (16100).to_bytes(2, "little") + bytes(4)) == {vss.STEERING: pytest.approx(10)}
+
+
+def test_two_messages_of_one_name_are_refused_by_their_numbers(tmp_path):
+    twice = "".join(f'BO_ {n} M: 8 E\n SG_ SPEED : 0|16@1+ (0.01,0) [0|300] "km/h" E\n' for n in (200, 201))
+    with pytest.raises(MappingUnusable, match="calls the messages 0xc8 and 0xc9 by one name, M"):
+        only(tmp_path, twice, vss.SPEED, "SPEED")
+
+
+def test_a_byte_order_mark_is_no_part_of_dbc_or_mapping(tmp_path):
+    small = decoder(tmp_path, "\ufeff" + DBC.strip(), "\ufeff" + SMALL)
+    assert small.decode(100, bytes([0x10, 0x27, 1, 0, 0, 0, 0, 0]))[vss.SPEED] == 100.0

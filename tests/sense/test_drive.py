@@ -106,6 +106,24 @@ def test_a_video_file_alone_is_a_drive_without_labels(road):
     assert np.isnan(drive.steering_deg).all()
 
 
+@pytest.mark.parametrize("name", ["live.mkv", "live.webm", "raw.m4v", "vfr.mkv", "good.mp4"])
+def test_a_recording_that_does_not_say_how_long_it_is_plays_to_its_end(shared, name):
+    """Streamed, cut off or at an uneven pace: the file's own times count."""
+    drive = load_film(shared / "cases/film" / name, fps=0)
+    assert len(drive.t) == (60 if name == "live.webm" else 100)
+    assert drive.seconds == pytest.approx({"vfr.mkv": 22.1, "live.webm": 2.95}.get(name, 4.95))
+    film = drive.images.film(0)
+    assert all(film.read() is not None for _ in drive.t)
+    assert film.read() is None
+
+
+def test_a_table_from_a_spreadsheet_is_read(tmp_path):
+    table(tmp_path, "0,0.0,1,0,,,,", "1,0.1,2,0,,,,")
+    path = tmp_path / "telemetry.csv"
+    path.write_text("\ufeff" + path.read_text().replace(",", ";"))
+    assert load_drive(tmp_path).speed_mps.tolist() == [1.0, 2.0]
+
+
 def test_a_folder_of_images_plays_in_the_order_of_names(tmp_path):
     import cv2
 

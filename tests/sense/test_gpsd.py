@@ -102,6 +102,11 @@ def test_no_fix_is_no_position(odometer, daemon, until):
     assert not heard(odometer, daemon, until, {**TPV, "mode": 1}, {**TPV, "mode": 0}, {"class": "TPV"})
 
 
+def test_a_receiver_that_knows_no_time_has_a_fix_all_the_same(odometer, daemon, until):
+    timeless = {name: value for name, value in TPV.items() if name != "time"}
+    assert len(heard(odometer, daemon, until, *[timeless] * 8)) == 4  # from the fifth on: it could have been a part
+
+
 def test_an_old_fix_said_again_is_no_fix(odometer, daemon, until):
     assert len(heard(odometer, daemon, until, TPV, TPV, TPV)) == 1
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from agent.core.trip import Sign, TripClosed, TripOpened, TripRules, TripState, advance
-from agent.sense.drive import Drive, DriveUnusable, load_drive
+from agent.sense.drive import Drive, DriveUnusable, load_drive, load_film
 from agent.sense.playback import Playback, ReplayCamera, ReplayOdometer
 from agent.sense.road import synthetic_drive
 
@@ -146,6 +146,19 @@ def test_a_video_shorter_than_its_table_is_told(hands):
     camera = ReplayCamera(hands.play(short))
     assert len([1 for _ in range(30) if camera.read(1.0)]) == 20
     assert "ends before its table" in camera.trouble
+
+
+def test_a_torn_picture_among_many_is_left_out_and_said(hands, tmp_path):
+    import cv2
+
+    for number in range(40):
+        cv2.imwrite(str(tmp_path / f"{number:02}.png"), np.full((4, 4, 3), number, np.uint8))
+    (tmp_path / "10.png").write_bytes(b"")
+    camera = ReplayCamera(hands.play(load_film(tmp_path, fps=20)))
+    shown = [frame.image[0, 0, 0] for _ in range(60) if (frame := camera.read(1.0))]
+    assert shown == [number for number in range(40) if number != 10]
+    assert camera.unread == 1
+    assert "1 pictures of" in camera.trouble
 
 
 @pytest.mark.parametrize("pack", ["route_real", "drive_sim"])

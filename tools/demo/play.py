@@ -52,9 +52,11 @@ def play(folder: Path, drive: Path | None, route: Path | None, rounds: int, seed
         with console.status("Rendering a synthetic road"):
             drive = folder / "road"
             write_drive(drive, SYNTHETIC_S, seed=seed)
+    course = Course.of(drive)
+    stage.check(course, route, rounds)
     with Crew(folder / "logs") as crew:
         with console.status("Starting ledger and broker, issuing DLC, cutting up the drive"):
-            scene, stretches = stage.prepare(folder, crew, Course.of(drive), route, rounds)
+            scene, stretches = stage.prepare(folder, crew, course, route, rounds)
             weights, graph, step_s = stage.network(folder, scene.course.initiators_own(stage.INPUT), seed)
             scene.speed = stage.speed(stretches, step_s)
         if not scene.course.drive.knows_movement and route is None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from agent.core.documents import Input
+from agent.errors import USAGE, MilepostError
 from agent.learn.testset import TestSet
 from agent.sense.drive import Drive, load_drive
 from agent.validator.recording import rows, spread, test_set
@@ -22,6 +23,17 @@ GAP_S = 1.0
 """Left out between what is seen and what is not: neighbouring frames are nearly the same picture."""
 GLOBAL, PRIVATE = 240, 120
 """Samples in the global test set, and in each validator's own."""
+
+
+SPARE_S = 3.0
+"""Of a trip, beyond what its job takes: the trip opens a little late, and frames wait for their labels."""
+
+
+class TooShort(MilepostError):
+    """The recording {name} is {seconds:.0f} s long, and {trips} trips of each vehicle need {needed:.0f} s of it. Take a
+    longer one, or fewer trips with --rounds."""
+
+    exit_code = USAGE
 
 
 @dataclass(frozen=True)
@@ -57,6 +69,15 @@ class Course:
         ends = INITIATOR_S + second * np.cumsum([0.0, *shares])
         cuts = [np.linspace(start, end, trips + 1) for start, end in pairwise(ends)]
         return [[Stretch(float(a), float(b)) for a, b in pairwise(cut)] for cut in cuts]
+
+    def check(self, wanted: Sequence[tuple[float, int]], trips: int, to_open_s: float) -> None:
+        """Whether each trip is long enough to be opened after `to_open_s` and to see its frames then. `wanted`: each
+        vehicle's share of the drive, and the frames it needs. Raises TooShort."""
+        frame_s, whole = self.drive.seconds / len(self.drive.t), sum(share for share, _ in wanted)
+        trips_s = max((to_open_s + frames * frame_s + SPARE_S) * trips * whole / share for share, frames in wanted)
+        needed = (INITIATOR_S + GAP_S + trips_s) / (1 - UNSEEN)
+        if self.drive.seconds < needed:
+            raise TooShort(name=self.drive.name, seconds=self.drive.seconds, trips=trips, needed=needed)
 
     def initiators_own(self, spec: Input) -> TestSet:
         """The drive's first seconds: what the initiator had before anybody helped."""

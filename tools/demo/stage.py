@@ -11,11 +11,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from agent.core.documents import Architecture, Input, Recipe, Round, Task
 from agent.core.money import Asset
 from agent.initiator.plan import Plan, Stake
 from agent.learn.testset import TestSet
 from agent.ledger.horizon import Horizon
+from agent.sense.drive import load_drive
 from tools.demo import parties
 from tools.demo.crew import Crew
 from tools.demo.parties import Party
@@ -170,6 +173,15 @@ def speed(stretches: Sequence[Sequence[Stretch]], step_s: float) -> float:
     slowest, fastest = SPEEDS
     shared = max(1.0, len(VEHICLES) / len(os.sched_getaffinity(0)))
     return min(fastest, max(slowest, shortest / (START_S + TRIP_STEPS * shared * step_s)))
+
+
+def check(course: Course, route: Path | None, trips: int) -> None:
+    """Whether the recording is long enough. Raises TooShort, at once and not after minutes of waiting."""
+    moving = load_drive(route) if route and not course.drive.knows_movement else course.drive
+    known = moving.speed_mps[np.isfinite(moving.speed_mps)]
+    mps = float(known.mean()) if len(known) else NOMINAL_MPS
+    wanted = [(share, RECIPE.minimum_samples if role == "honest" else 0) for _, role, share in VEHICLES]
+    course.check(wanted, trips, TRIGGER_M / max(mps, 0.1))
 
 
 def network(folder: Path, own: TestSet, seed: int) -> tuple[Path, Path, float]:
