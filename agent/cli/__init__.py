@@ -8,6 +8,8 @@ import sys
 import click
 
 from agent import __version__, errors
+from agent.cli.terminal import say
+from agent.core import redact
 
 VERBS: dict[str, tuple[str, str]] = {
     # verb: (module:attribute, one line of help)
@@ -50,6 +52,7 @@ class Verbs(click.Group):
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--config", "config_path", type=click.Path(), envvar="MILEPOST_CONFIG", help="milepost.toml to use.")
+@click.version_option(__version__, prog_name="milepost", message="%(prog)s %(version)s")
 @click.pass_context
 def cli(ctx: click.Context, config_path: str | None) -> None:
     """Milepost: vehicles train a shared network while they drive and are paid for it."""
@@ -59,14 +62,14 @@ def cli(ctx: click.Context, config_path: str | None) -> None:
 @cli.command()
 def version() -> None:
     """Print the version."""
-    click.echo(f"milepost {__version__}")
+    say(f"milepost {__version__}")
 
 
 def main() -> None:
     try:
         status = cli.main(standalone_mode=False)
     except errors.MilepostError as error:
-        click.echo(f"milepost: {error}", err=True)
+        say(f"milepost: {redact.text(str(error))}", err=True)
         sys.exit(error.exit_code)
     except click.exceptions.Abort:
         sys.exit(130)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent import errors
+from agent.cli.terminal import say
 
 if TYPE_CHECKING:
     from agent.initiator.audit import Audit
@@ -36,7 +37,7 @@ def audit(config_path: str | None, cid: str, key: Path | None, as_json: bool) ->
     from agent.initiator import compose
 
     found = compose.audit(load(config_path), str(Cid.parse(cid)), key)
-    click.echo(json.dumps(_facts(found)) if as_json else "\n".join(_lines(found)))
+    say(json.dumps(_facts(found)) if as_json else "\n".join(_lines(found)))
     return CODES.get(found.finding, errors.OK)
 
 

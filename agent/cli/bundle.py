@@ -18,6 +18,7 @@ from typing import Any
 import click
 
 from agent import __version__, files
+from agent.cli.terminal import say
 
 LOG_LINES = 2000
 
@@ -33,7 +34,7 @@ def bundle(config_path: str | None, path: Path | None) -> None:
         for name, text in _contents(config_path):
             _add(archive, name, text)
     files.write_new(path, packed.getvalue())
-    click.echo(f"Written to {path}. Secrets, places and frames are taken out; look into it before you send it.")
+    say(f"Written to {path}. Secrets, places and frames are taken out; look into it before you send it.")
 
 
 def _contents(config_path: str | None) -> Iterator[tuple[str, str]]:
@@ -82,9 +83,12 @@ def _journal(config_path: str | None) -> Any:
 
 
 def _log() -> str:
+    from agent.core import redact
+
     command = ["journalctl", "--unit=milepost*", f"--lines={LOG_LINES}", "--output=short-iso", "--no-pager"]
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=False).stdout
+        lines = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False).stdout
+        return redact.text(lines)
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"No log: {error}\n"
 
@@ -94,16 +98,13 @@ def _packages() -> dict[str, str]:
 
 
 def _json(value: Any) -> str:
-    from agent.host import redact
+    from agent.core import redact
 
     return json.dumps(redact.tree(value), indent=2, sort_keys=True) + "\n"
 
 
 def _add(archive: tarfile.TarFile, name: str, text: str) -> None:
-    """Every text is cleaned once more as a whole, wherever it came from."""
-    from agent.host import redact
-
-    data = redact.text(text).encode()
+    data = text.encode(errors="replace")
     member = tarfile.TarInfo(f"milepost-bundle/{name}")
     member.size, member.mtime, member.mode = len(data), int(time.time()), 0o600
     archive.addfile(member, io.BytesIO(data))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from agent.cli.terminal import say
 from agent.errors import ConfigError, MilepostError
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def check(config_path: str | None, path: str | None) -> None:
 
     loaded = trace(path or config_path)
     file = next(layer.document for layer in loaded.layers if layer.name == "file")
-    click.echo(f"The configuration is good: {file.path if file else 'no file'}, profile {loaded.board.name}.")
+    say(f"The configuration is good: {file.path if file else 'no file'}, profile {loaded.board.name}.")
 
 
 @config.command()
@@ -41,22 +42,23 @@ def check(config_path: str | None, path: str | None) -> None:
 @click.pass_obj
 def show(config_path: str | None, as_json: bool) -> None:
     """Print every value in use and where it comes from. Secrets and places are hidden."""
-    from agent.host import redact, reference
+    from agent.core import redact
+    from agent.host import reference
     from agent.host.config import trace
 
     loaded = _as_settled(trace(config_path))
     values = loaded.config.model_dump(mode="json")
     if as_json:
-        click.echo(json.dumps(redact.tree(values), indent=2))
+        say(json.dumps(redact.tree(values), indent=2))
         return
     for table in reference.tables():
         if table.repeated or _find(values, table.name) is None:
             continue
-        click.echo(f"\n[{'.'.join(table.name)}]")
+        say(f"\n[{'.'.join(table.name)}]")
         for entry in table.entries:
             value = redact.tree({entry.key[-1]: _find(values, entry.key)})[entry.key[-1]]
             text = "# not set" if value is None else reference.toml_value(value)
-            click.echo(f"{f'{entry.key[-1]} = {text}':<58} # {loaded.origin(entry.key)}")
+            say(f"{f'{entry.key[-1]} = {text}':<58} # {loaded.origin(entry.key)}")
 
 
 @config.command()
@@ -66,7 +68,7 @@ def init(path: Path) -> None:
     from agent.host import reference
 
     if str(path) == "-":
-        click.echo(reference.commented_file(), nl=False)
+        say(reference.commented_file(), nl=False)
         return
     try:
         with path.open("x", encoding="utf-8") as file:
@@ -75,7 +77,7 @@ def init(path: Path) -> None:
         raise ConfigThere(path=path) from None
     except OSError as error:
         raise ConfigError(path=path, line=1, why=f"the file cannot be written: {error.strerror}") from error
-    click.echo(f"Written to {path}. Set market.initiators and market.operator, then run `milepost config check`.")
+    say(f"Written to {path}. Set market.initiators and market.operator, then run `milepost config check`.")
 
 
 def _as_settled(loaded: Loaded) -> Loaded:
@@ -91,7 +93,7 @@ def _as_settled(loaded: Loaded) -> Loaded:
     except JournalMissing:
         return loaded
     except (MilepostError, OSError) as error:
-        click.echo(f"What the fleet set over the air is not shown: {error}", err=True)
+        say(f"What the fleet set over the air is not shown: {error}", err=True)
         return loaded
     settled = settle(loaded.config, wish.settings)
     layer = Layer(f"the fleet's {wish.id}", nest(settled.taken))

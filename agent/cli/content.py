@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from agent.cli.terminal import say
 from agent.core.cid import Cid
 
 if TYPE_CHECKING:
@@ -123,4 +124,4 @@ def _open(config_path: str | None, stores: tuple[str, ...]) -> Iterator[FolderSt
 
 
 def _print(facts: dict[str, Any], text: str, as_json: bool) -> None:
-    click.echo(json.dumps(facts) if as_json else text)
+    say(json.dumps(facts) if as_json else text)

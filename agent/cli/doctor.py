@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent import files
+from agent.cli.terminal import say
 from agent.errors import FAILED, OK, MilepostError, Unavailable
 from agent.host.doctor import Check, Finding, Skipped, State, Wrong, examine, healthy
 
@@ -44,9 +45,9 @@ def doctor(config_path: str | None, as_json: bool) -> int:
     for finding in findings_of(config_path):
         findings.append(finding)
         if not as_json:
-            click.echo(f"{_SIGNS[finding.state]} {finding.name:<9} {finding.sentence}")
+            say(f"{_SIGNS[finding.state]} {finding.name:<9} {finding.sentence}")
     if as_json:
-        click.echo(json.dumps(report(findings)))
+        say(json.dumps(report(findings)))
     return OK if healthy(findings) else FAILED
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agent.cli.terminal import say
 from agent.errors import USAGE, MilepostError, Unavailable
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def serve(
         )
         settings = uvicorn.Config(page.app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
         host, port = listener.getsockname()[:2]
-        click.echo(f"The fleet page is at http://{host}:{port}/ and its token in {path}.")
+        say(f"The fleet page is at http://{host}:{port}/ and its token in {path}.")
         for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn says goodbye first, then raises the signal again
             signal.signal(number, _ended)
         uvicorn.Server(settings).run(sockets=[listener])
@@ -124,7 +125,7 @@ def watch(config_path: str | None, name: str | None, client_id: str | None, once
             clock.sleep(LISTEN_S)
             listen()
             if as_json:
-                click.echo(json.dumps(board.since(0)))
+                say(json.dumps(board.since(0)))
             else:
                 from rich.console import Console
 

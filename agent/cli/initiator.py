@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from agent.cli.terminal import say
+
 
 @click.group()
 def initiator() -> None:
@@ -108,10 +110,10 @@ def status(config_path: str | None, as_json: bool) -> None:
 
     rounds = every_round(JournalReader(load(config_path).agent.state_dir / JOURNAL)).values()
     if as_json:
-        click.echo(json.dumps([_round(job) for job in rounds]))
+        say(json.dumps([_round(job) for job in rounds]))
         return
     for job in rounds:
-        click.echo("  ".join(f"{k} {v}" for k, v in _round(job).items() if v not in (None, "", [])))
+        say("  ".join(f"{k} {v}" for k, v in _round(job).items() if v not in (None, "", [])))
 
 
 def _round(job: Any) -> dict[str, Any]:
@@ -120,8 +122,8 @@ def _round(job: Any) -> dict[str, Any]:
 
 
 def _say(as_json: bool) -> Any:
-    return lambda line: click.echo(line, err=as_json)
+    return lambda line: say(line, err=as_json)
 
 
 def _print(facts: dict[str, Any], as_json: bool) -> None:
-    click.echo(json.dumps(facts) if as_json else "\n".join(f"{k}: {v}" for k, v in facts.items()))
+    say(json.dumps(facts) if as_json else "\n".join(f"{k}: {v}" for k, v in facts.items()))

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from agent.cli.terminal import say
 from agent.errors import USAGE, MilepostError
 
 
@@ -41,10 +42,10 @@ def ls(config_path: str | None, as_json: bool) -> None:
             {"job": job.id, "state": job.state.value, "outcome": job.outcome, **facts, "owed": step and step.value}
         )
     if as_json:
-        click.echo(json.dumps(rows))
+        say(json.dumps(rows))
         return
     for row in rows:
-        click.echo(" ".join(_words(row)))
+        say(" ".join(_words(row)))
 
 
 @jobs.command()
@@ -57,14 +58,14 @@ def show(config_path: str | None, job_id: str, as_json: bool) -> None:
     if not events:
         raise NoSuchJob(job=job_id)
     if as_json:
-        click.echo(json.dumps([{"seq": e.seq, "kind": e.kind, "at": e.at, "data": e.data} for e in events]))
+        say(json.dumps([{"seq": e.seq, "kind": e.kind, "at": e.at, "data": e.data} for e in events]))
         return
     for event in events:
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(event.at))
         facts = " ".join(
             f"{k}={v}" for k, v in event.data.items() if k not in ("envelope", "offers") and v not in ("", None)
         )
-        click.echo(f"{event.seq:6d}  {when}  {event.kind:<9} {facts}")
+        say(f"{event.seq:6d}  {when}  {event.kind:<9} {facts}")
 
 
 def _journal(config_path: str | None) -> Any:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from agent.cli.terminal import say
+
 
 @click.group()
 def keys() -> None:
@@ -48,4 +50,4 @@ def _configured(config_path: str | None) -> Path:
 
 
 def _print(address: str, path: Path, as_json: bool) -> None:
-    click.echo(json.dumps({"address": address, "file": str(path)}) if as_json else address)
+    say(json.dumps({"address": address, "file": str(path)}) if as_json else address)

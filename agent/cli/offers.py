@@ -6,6 +6,8 @@ import json
 
 import click
 
+from agent.cli.terminal import say
+
 PRIVACY = {
     "open": "open: anybody may read them once they are fused",
     "sealed": "sealed: the committee and the initiator alone read them",
@@ -29,18 +31,18 @@ def offers(config_path: str | None, as_json: bool) -> None:
             {**asdict(r.candidate), "stake_price": str(r.candidate.stake_price), "net": r.net, "lost": r.lost}
             for r in market.ranked
         ]
-        click.echo(json.dumps({"offers": rows, "passed_over": market.passed_over}))
+        say(json.dumps({"offers": rows, "passed_over": market.passed_over}))
         return
     for ranked in market.ranked:
         c = ranked.candidate
-        click.echo(f"{'* ' if not ranked.lost else '  '}{c.model[:20]} round {c.round}, offer {c.offer}")
-        click.echo(
+        say(f"{'* ' if not ranked.lost else '  '}{c.model[:20]} round {c.round}, offer {c.offer}")
+        say(
             f"    reward {text(c.reward)} XLM, stake {text(c.stake)} DLC, expected net {text(ranked.net)} XLM,"
             f" {text(c.budget)} XLM left"
         )
-        click.echo(f"    updates are {PRIVACY[c.privacy]}")
-        click.echo(f"    {'chosen' if not ranked.lost else ranked.lost}")
+        say(f"    updates are {PRIVACY[c.privacy]}")
+        say(f"    {'chosen' if not ranked.lost else ranked.lost}")
     for reason in market.passed_over:
-        click.echo(f"  {reason}")
+        say(f"  {reason}")
     if not market.ranked and not market.passed_over:
-        click.echo("No followed initiator offers anything. market.initiators says whom to follow.")
+        say("No followed initiator offers anything. market.initiators says whom to follow.")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from agent.cli.terminal import say
+
 
 @click.group()
 def profile() -> None:
@@ -23,10 +25,10 @@ def list_(as_json: bool) -> None:
     fitting = profile.detect(board.inspect()).name
     rows = [{"name": p.name, "title": p.title, "fits": p.name == fitting} for p in profile.every()]
     if as_json:
-        click.echo(json.dumps(rows))
+        say(json.dumps(rows))
         return
     for row in rows:
-        click.echo(f"{'*' if row['fits'] else ' '} {row['name']:<18} {row['title']}")
+        say(f"{'*' if row['fits'] else ' '} {row['name']:<18} {row['title']}")
 
 
 @profile.command()
@@ -39,9 +41,9 @@ def show(name: str, as_json: bool) -> None:
     is_file = "/" in name or name.endswith(".toml")
     found = profile.read(Path(name)) if is_file else profile.named(name)
     if as_json:
-        click.echo(json.dumps({"name": found.name, "title": found.title, "settings": found.settings}))
+        say(json.dumps({"name": found.name, "title": found.title, "settings": found.settings}))
     elif found.document:
-        click.echo(found.document.path.read_text(encoding="utf-8"), nl=False)
+        say(found.document.path.read_text(encoding="utf-8"), nl=False)
 
 
 @profile.command()
@@ -53,11 +55,11 @@ def detect(as_json: bool) -> None:
     found = board.inspect()
     fitting = profile.detect(found)
     if as_json:
-        click.echo(json.dumps({"board": dataclasses.asdict(found), "profile": fitting.name}))
+        say(json.dumps({"board": dataclasses.asdict(found), "profile": fitting.name}))
         return
     for name, value in dataclasses.asdict(found).items():
-        click.echo(f"{name:<12} {', '.join(value) if isinstance(value, tuple) else value or '-'}")
-    click.echo(f"{'profile':<12} {fitting.name}: {fitting.title}")
+        say(f"{name:<12} {', '.join(value) if isinstance(value, tuple) else value or '-'}")
+    say(f"{'profile':<12} {fitting.name}: {fitting.title}")
     for other in profile.every():
         if reason := profile.unfit(other.detect, found):
-            click.echo(f"  not {other.name}: {reason}")
+            say(f"  not {other.name}: {reason}")

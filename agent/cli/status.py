@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from agent.cli.terminal import say
 from agent.errors import NO_DAEMON, OK, STALE, MilepostError
 from agent.host.standing import read
 
@@ -36,7 +37,7 @@ def status(config_path: str | None, as_json: bool, watch: bool) -> int:
         code, standing = look(folder)
         if watch:
             click.clear()
-        click.echo(json.dumps(standing) if as_json else "\n".join(lines(standing)))
+        say(json.dumps(standing) if as_json else "\n".join(lines(standing)))
         if not watch:
             return code
         time.sleep(1)

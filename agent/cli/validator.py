@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from agent.cli.terminal import say
+
 
 @click.group()
 def validator() -> None:
@@ -53,7 +55,7 @@ def make_set(drive: Path, plan: Path, out: Path, start: float, end: float, count
     recorded = load_drive(drive, steering)
     made = test_set(recorded, spread(rows(recorded, start, end), count), read(plan).input)
     files.write_whole(out, made.dump())
-    click.echo(f"{len(made)} samples written to {out}")
+    say(f"{len(made)} samples written to {out}")
 
 
 @validator.command()
@@ -65,7 +67,7 @@ def status(config_path: str | None, as_json: bool) -> int:
     from agent.host.config import load
 
     code, standing = look(load(config_path).agent.state_dir)
-    click.echo(json.dumps(standing) if as_json else "\n".join(_lines(standing)))
+    say(json.dumps(standing) if as_json else "\n".join(_lines(standing)))
     return code
 
 

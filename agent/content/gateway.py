@@ -15,6 +15,7 @@ from agent.content import car, wire
 from agent.content.importer import Block
 from agent.content.source import BlockMissing, checked
 from agent.content.walker import MAX_BLOCK_BYTES
+from agent.core import redact
 from agent.core.cid import Cid
 from agent.errors import Unavailable
 
@@ -37,10 +38,10 @@ class Gateway:
         self._timeouts = wire.timeouts(timeout_seconds)
 
     def __repr__(self) -> str:
-        return f"Gateway({self.url!r})"
+        return f"Gateway({redact.shown(self.url)!r})"
 
     def __str__(self) -> str:
-        return f"the gateway {self.url}"
+        return f"the gateway {redact.shown(self.url)}"
 
     def close(self) -> None:
         self._session.close()

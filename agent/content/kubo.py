@@ -22,6 +22,7 @@ from agent.content import wire
 from agent.content.importer import Block
 from agent.content.source import BlockMissing, checked
 from agent.content.walker import MAX_BLOCK_BYTES
+from agent.core import redact
 from agent.core.cid import CODECS, DAG_PB, Cid
 from agent.errors import NO_PERMISSION, Malformed, Unavailable
 
@@ -71,10 +72,10 @@ class Kubo:
         self._client._client._session = session
 
     def __repr__(self) -> str:
-        return f"Kubo({self.url!r})"
+        return f"Kubo({redact.shown(self.url)!r})"
 
     def __str__(self) -> str:
-        return f"the node {self.url}"
+        return f"the node {redact.shown(self.url)}"
 
     def close(self) -> None:
         self._client.close()
@@ -195,9 +196,9 @@ def _address(url: str) -> tuple[str, str]:
         parts = urlsplit(url)
         port = parts.port or (443 if parts.scheme == "https" else 5001)
     except ValueError as error:
-        raise Malformed(what=f"the node {url!r}", why=str(error)) from None
+        raise Malformed(what=f"the node {redact.shown(url)!r}", why=str(error)) from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise Malformed(what=f"the node {url!r}", why="write http://host:5001 or https://host")
+        raise Malformed(what=f"the node {redact.shown(url)!r}", why="write http://host:5001 or https://host")
     try:
         kind = f"ip{ipaddress.ip_address(parts.hostname).version}"
     except ValueError:

@@ -10,6 +10,7 @@ from typing import Any
 import requests
 
 from agent.content import wire
+from agent.core import redact
 from agent.core.cid import Cid
 from agent.errors import Unavailable
 
@@ -32,10 +33,10 @@ class PinningService:
         self._timeouts = wire.timeouts(timeout_seconds)
 
     def __str__(self) -> str:
-        return f"the pinning service {self.url}"
+        return f"the pinning service {redact.shown(self.url)}"
 
     def __repr__(self) -> str:
-        return f"PinningService({self.url!r})"
+        return f"PinningService({redact.shown(self.url)!r})"
 
     def close(self) -> None:
         self._session.close()

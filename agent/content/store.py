@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.content.folder import FolderStore
+from agent.core import redact
 from agent.errors import USAGE, Refused
 
 if TYPE_CHECKING:
@@ -56,5 +57,5 @@ def open_store(
         elif url.startswith(_PINNING):
             services.append(PinningService(url.removeprefix(_PINNING), token, ca_bundle, timeout_seconds))
         else:
-            raise NotAStore(url=url)
+            raise NotAStore(url=redact.shown(url))
     return NodeStore(state, nodes, gateways, services, good_link, sleep)

@@ -173,7 +173,7 @@ def _outcome(id: str, future: Future[Result]) -> str:
     try:
         return _line(id, result=redacted(future.result()))
     except MilepostError as error:
-        return _line(id, error=str(error))
+        return _line(id, error=redacted(str(error)))
 
 
 def _line(id: str, result: Any = None, error: str | None = None) -> str:

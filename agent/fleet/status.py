@@ -43,7 +43,7 @@ class Presence:
         """Say how the vehicle stands, when more than numbers changed or it is time; cheap to call every turn.
         `troubles` are sentences, `facts` what else the page shows: account, trip, jobs, training, software, profile."""
         now = self._clock.monotonic()
-        state = {"healthy": healthy, "troubles": troubles[:10], **redacted(facts)}
+        state = {"healthy": healthy, "troubles": redacted(troubles[:10]), **redacted(facts)}
         age, words = now - self._said_at, _without_numbers(state)
         if self._said is not None and (age < SOONEST or (words == self._said and age < EVERY)):
             return

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from agent.core import redact
+from agent.core.plain import plain
 from agent.fleet.topics import VehicleTopics
 from agent.ports import Message
 
@@ -86,7 +88,8 @@ def numbers(figures: Mapping[str, Any]) -> dict[str, Any]:
 
 def redacted(value: Any, depth: int = 0) -> Any:
     """The same JSON without positions and secrets. The journal holds none by law; this is the second lock. Names
-    decide first, then texts: a secret seed or a pair of coordinates never passes, wherever it stands."""
+    decide first, then texts: a secret seed or a pair of coordinates never passes, wherever it stands, and what else
+    looks like a secret is taken out."""
     if isinstance(value, Mapping):
         if depth >= MAX_DEPTH:
             return WITHHELD
@@ -98,7 +101,7 @@ def redacted(value: Any, depth: int = 0) -> Any:
     if isinstance(value, list | tuple):
         return WITHHELD if depth >= MAX_DEPTH else [redacted(inner, depth + 1) for inner in value]
     if isinstance(value, str):
-        return WITHHELD if _is_private(value) else value[:MAX_TEXT]
+        return WITHHELD if _is_private(value) else redact.text(plain(value))[:MAX_TEXT]
     return value
 
 

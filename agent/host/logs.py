@@ -14,8 +14,8 @@ from enum import Enum, IntEnum
 from pathlib import PurePath
 from typing import TextIO
 
+from agent.core import redact
 from agent.errors import MilepostError
-from agent.host import redact
 
 
 class Level(IntEnum):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import threading
 import time
 from collections import deque
@@ -11,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent.core import redact
 from agent.ports import Frame
 from agent.sense.patience import Patience
 from agent.sense.sight import Sight
@@ -42,8 +42,8 @@ class Device:
 
     @property
     def name(self) -> str:
-        """For messages: without the password that a URL may hold."""
-        return re.sub(r"//[^/@]*@", "//", self.source)[:120]
+        """For messages: without what a URL or a pipeline may hold of secrets."""
+        return redact.shown(self.source)[:120]
 
     def open(self) -> cv2.VideoCapture:
         """Raises OSError when there is no such camera or it is in use."""
@@ -113,7 +113,7 @@ class LiveCamera:
                 capture.release()
                 self._lost = "it stopped giving images"
             except Exception as error:  # OpenCV's many builds fail in many ways; a thread that died would tell of none
-                self._lost = str(error)[:120]
+                self._lost = redact.text(str(error).replace(self._device.source, self._device.name))[:120]
             self._closing.wait(patience.pause())
 
     def _take(self, capture: cv2.VideoCapture, patience: Patience) -> None:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
+from agent.core import redact
 from agent.errors import BAD_CONFIG, MilepostError
 from agent.ports import Camera, Odometer
 from agent.sense.camera import PATIENCE, Device, LiveCamera
@@ -44,6 +45,9 @@ class SourceUnusable(MilepostError):
     """The source {source} cannot be used: {why}."""
 
     exit_code = BAD_CONFIG
+
+    def __init__(self, source: str, why: str) -> None:
+        super().__init__(source=redact.shown(source)[:120], why=redact.text(why))
 
 
 class Settings:

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from agent import __version__
-from agent.core.documents import Round
+from agent.core import redact
 from agent.core.gates import Work
 from agent.core.job import Job, State, Step, owed
+from agent.core.plain import plain
 from agent.core.trip import Doubted, Tick, TripClosed, TripOpened, TripRules, TripState, advance
 from agent.errors import MilepostError, Unavailable
 from agent.host import standing
@@ -32,7 +33,6 @@ from agent.vehicle.desk import Desk
 from agent.vehicle.errands import Errands, is_waiting
 from agent.vehicle.gauges import Gauges
 from agent.vehicle.logbook import TRIP, Logbook
-from agent.vehicle.onlooker import Onlooker
 from agent.vehicle.watch import Watch
 
 TURN_S = 0.05
@@ -187,14 +187,14 @@ class Vehicle:
         if task.round.task.labels == "folder":
             return self.parts.desk.workshop.pictures(task, feed)
         self._camera, self._aligner = self.parts.camera(), Aligner()
-        return Capture(self._camera, self._aligner, self._sink(task.round, task.base))
+        return Capture(self._camera, self._aligner, self._sink(task))
 
-    def _sink(self, round_: Round, base: Path) -> Callable[[LabelledFrame], None]:
+    def _sink(self, task: TrainingTask) -> Callable[[LabelledFrame], None]:
         """Where a camera's frames go: past the teacher, or past the onlooker where a driver's deeds are learnt."""
         feed = self.parts.trainer.feed
-        if round_.task.labels == "teacher":
-            return self.parts.desk.workshop.taught(round_, base, feed)
-        onlooker = self.parts.desk.workshop.onlooker = Onlooker(round_)
+        if task.round.task.labels == "teacher":
+            return self.parts.desk.workshop.taught(task.round, task.base, feed)
+        onlooker = self.parts.desk.workshop.onlooker(task)
 
         def both(frame: LabelledFrame) -> None:
             feed(frame)
@@ -289,7 +289,7 @@ class Vehicle:
             "set_by_fleet": dict(parts.watch.settled.taken),
             "software": __version__,
             "profile": parts.desk.config.agent.profile,
-            "troubles": [t for t in (*troubles, *parts.watch.troubles) if t],
+            "troubles": [redact.text(plain(t)) for t in (*troubles, *parts.watch.troubles) if t],
         }
 
     def _progress(self) -> dict[str, Any]:

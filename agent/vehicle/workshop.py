@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from agent import __version__, files
 from agent.core.documents import MOST_LOSS, Contribution, Round
 from agent.core.job import Job
-from agent.errors import Refused
+from agent.errors import MilepostError, Refused
 from agent.host.sections import Config
 from agent.ledger import keys
 from agent.market import bundle, sealed
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from stellar_sdk import Keypair
 
     from agent.learn.runner import Machine
+    from agent.learn.shadow import Verdict
 
 Sink = Callable[[LabelledFrame], None]
 
@@ -38,8 +39,8 @@ class Workshop:
     """Jobs' scratch."""
     last_round: Callable[[str], str | None] = lambda _: None
     """CID of the round that the last job of a model was for."""
-    onlooker: Onlooker | None = None
-    """What saw the trip that is being finished."""
+    _onlookers: dict[str, Onlooker] = field(default_factory=dict)
+    """By job: what sees, or saw, its trip."""
 
     def unfit(self, round_: Round, cid: str) -> str:
         """Why this machine cannot train a round, or ''."""
@@ -62,6 +63,14 @@ class Workshop:
     def pictures(self, task: TrainingTask, feed: Sink) -> album.Album:
         """The pictures that the owner has labelled. Raises UnusableAlbum."""
         return album.Album(album.pictures(self.config.train.labelled, task.round.task), task.seed, feed)
+
+    def onlooker(self, task: TrainingTask) -> Onlooker:
+        """What sees this job's trip beside the trainer. Of an earlier trip one is kept, for it may not be finished
+        yet."""
+        job = task.folder.name
+        mine = self._onlookers.pop(job, None) or Onlooker(task.round)
+        self._onlookers = dict([*self._onlookers.items()][-1:]) | {job: mine}
+        return mine
 
     def taught(self, round_: Round, base: Path, feed: Sink) -> Sink:
         """`feed`, with the labels of the round's teacher in place of what the driver did. Raises OtherTeacher."""
@@ -127,21 +136,28 @@ class Workshop:
         return self.folder / job.id
 
     def _shadow(self, job: Job, round_: Round) -> dict[str, Any]:
-        """The round's figure on this trip's road, beside that of the round before. Empty where too little was seen."""
-        last = self.last_round(round_.model)
-        if self.onlooker is None:
+        """The round's figure on this trip's road, beside that of the round before. Empty where too little was seen, and
+        where it cannot be had: nothing steers by it, so nothing fails for it."""
+        onlooker = self._onlookers.get(job.id)
+        if onlooker is None:
             return {}
-        before = None
-        if last is not None and last != job.facts["round"] and self.shelf.holds(last):
-            before = self.shelf.get(last, bundle.ROUND_LIMITS)
-        newest = self.shelf.get(job.facts["round"], bundle.ROUND_LIMITS)
         try:
-            verdict = self.onlooker.verdict(newest, before, self._machine())
-        except Refused:  # the last round had another form
-            verdict = self.onlooker.verdict(newest, None, self._machine())
+            verdict = self._look_on(onlooker, job.facts["round"], self.last_round(round_.model))
+        except (MilepostError, OSError):
+            return {}
         if verdict is None:
             return {}
         return {"shadow": verdict.newest, "shadow_last": verdict.last, "shadow_worse": verdict.worse}
+
+    def _look_on(self, onlooker: Onlooker, newest: str, last: str | None) -> Verdict | None:
+        before = None
+        if last is not None and last != newest and self.shelf.holds(last):
+            before = self.shelf.get(last, bundle.ROUND_LIMITS)
+        folder = self.shelf.get(newest, bundle.ROUND_LIMITS)
+        try:
+            return onlooker.verdict(folder, before, self._machine())
+        except Refused:  # the last round had another form
+            return onlooker.verdict(folder, None, self._machine())
 
     def _residual_key(self) -> bytes:
         return keys.derived(self.keypair, "milepost/residual")

@@ -8,17 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stellar_sdk import Keypair
 
 from agent.core.ledger import Transaction
 from agent.errors import Refused, Unavailable
 from agent.host.logs import Log
 from agent.ledger.horizon import Horizon
-from agent.validator.entries import NoEntry, read
 from agent.validator.guard import Guard
 from tests.hostile.test_vehicle_admission import honest
 from tests.market.town import REVIEW_S, Town, found
-from tests.validator.bench import SETTLEMENT, Workbench, an_entry
 from tests.validator.committee import House
 from tools.localnet.server import Localnet
 
@@ -52,12 +49,13 @@ def test_a_history_that_cannot_be_had_forfeits_no_stake(
 ) -> None:
     """(u) 410 before_history, or anything else, while strikes are counted: the entry waits and is settled later."""
 
-    def forgets(*_: Any, **__: Any) -> None:
+    def forgets(*_: Any, **__: Any) -> Iterator[Transaction]:
         raise failure
+        yield
 
     with monkeypatch.context() as patch:
         for validator in house.validators.values():
-            patch.setattr(validator.parts.horizon, "page", forgets)
+            patch.setattr(validator.parts.horizon, "history", forgets)
         entry_id = honest(town, 1)
         house.turn(5)
     assert house.end(entry_id) is None
@@ -66,15 +64,6 @@ def test_a_history_that_cannot_be_had_forfeits_no_stake(
     house.turn(1, advance=60)
     house.settle(entry_id, turns=80)
     assert house.end(entry_id).outcome == "accepted"
-
-
-def test_a_stake_out_of_a_transaction_that_this_version_cannot_read_is_no_entry(tmp_path: Path) -> None:
-    """(v) It holds an operation of a newer network: nobody votes on what cannot be read."""
-    served = Workbench(tmp_path).rounds[0]
-    stake = an_entry(Keypair.random().public_key, "").stake
-    unreadable = Transaction("00" * 32, 15, 1000, True, stake.sponsor, "AAAAAgAAAAD/////", "")
-    with pytest.raises(NoEntry, match="cannot be read"):
-        read(unreadable, "a network", stake, SETTLEMENT.public_key, [served.round])
 
 
 def test_nothing_that_is_raised_ends_the_daemon_and_each_piece_is_counted() -> None:

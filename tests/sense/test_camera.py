@@ -223,4 +223,4 @@ def test_a_camera_that_is_not_plugged_in_is_told_and_closing_does_not_wait(until
 
 def test_the_password_of_a_camera_is_not_told():
     device = Device("rtsp://admin:secret@10.0.0.5/front", "CAP_FFMPEG")
-    assert device.name == "rtsp://10.0.0.5/front"
+    assert device.name == "rtsp://10.0.0.5/…"

@@ -108,6 +108,7 @@ class Workbench:
             **{
                 "model": model,
                 "number": number,
+                "ledger": 10 * (number + 1),
                 "previous": self.rounds[-1].cid if self.rounds else None,
                 "task": TASK,
                 "architecture": Architecture(name="onnx"),
@@ -130,7 +131,7 @@ class Workbench:
             bundle.GRAPH: graph or graph_file(),
         }
         cid = str(self.store.put(bundle.lay(self.folder / "desk" / f"round-{number}", files)))
-        self.rounds.append(Served(cid, round_, number, 10 * (number + 1)))
+        self.rounds.append(Served(cid, round_, number))
         return self.rounds[-1]
 
     def better(self, seed: int = 0, share: float = 0.4) -> Numbers:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stellar_sdk import Keypair
 
 from agent.core.cid import Cid
 from agent.core.documents import Contribution
@@ -21,7 +22,7 @@ from agent.validator.rounds import Served
 from tests.validator.bench import BASE, DLC, INITIATOR, SETTLEMENT, WINDOW, Workbench, an_entry
 
 CID = str(Cid.v0(b"\x01" * 32))
-VEHICLE, STRANGER = SETTLEMENT.public_key[:-4] + "ABCD", INITIATOR.public_key
+VEHICLE, STRANGER = Keypair.from_raw_ed25519_seed(b"\x07" * 32).public_key, INITIATOR.public_key
 
 
 @pytest.fixture(scope="module")

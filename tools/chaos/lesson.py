@@ -80,7 +80,7 @@ def noise(base: Numbers, model: Path, k: int, seed: int) -> Numbers:
     """What somebody hands in who did not train."""
     random = np.random.default_rng(seed)
     return {
-        name: random.normal(0, float(value.std()) + 0.3, value.shape).astype(np.float32) for name, value in base.items()
+        name: random.normal(0, float(value.std()) + 1.0, value.shape).astype(np.float32) for name, value in base.items()
     }
 
 
