@@ -19,13 +19,12 @@ from stellar_sdk import Keypair
 
 from agent.core.job import State
 from agent.core.trip import TripRules
-from agent.errors import MilepostError, Unavailable
+from agent.errors import MilepostError, TryAgain, Unavailable
 from agent.fleet.loopback import LoopbackLink
 from agent.host.logs import Log
 from agent.host.metrics import Metrics
 from agent.host.scripted import ScriptedHost
 from agent.host.sections import Agent, Config, Content, Market, Mqtt
-from agent.initiator import press as presses
 from agent.initiator.fusing import close as close_round
 from agent.initiator.plan import Plan
 from agent.initiator.press import Press
@@ -55,8 +54,6 @@ from tools.chaos import lesson
 from tools.chaos.doors import Crash, ShakyJournal, ShakyStore, Weather
 from tools.chaos.ground import AFTER_S, Ground
 from tools.chaos.wire import Line
-
-presses.POLL_S = 0.0  # an initiator's line closes a ledger with each hand-in: nothing is waited for
 
 
 @dataclass
@@ -369,19 +366,19 @@ class Bench(Daemon):
 # --- an initiator
 
 
-class PromptLine(Line):
-    """A ledger closes with what is handed in, for a caller that waits for it."""
+class NotYet(TryAgain):
+    """The next ledger"""
 
-    ground: Ground
+
+class HouseLine(Line):
+    """An initiator's line, which may be held back from publishing."""
+
     holds_back = False
 
     def hand_in(self, envelope: str) -> None:
         if self.holds_back:
             raise Unavailable(what="Horizon")
-        try:
-            super().hand_in(envelope)
-        finally:
-            self.ground.close(AFTER_S)
+        super().hand_in(envelope)
 
 
 class House(Daemon):
@@ -392,6 +389,7 @@ class House(Daemon):
         self.plan = plan
         self.test_set = self.folder / "global.safetensors"
         self.test_set.write_bytes(lesson.tests(0).dump())
+        self._is_founding = True
         self.holds_back = False
         """A round that is stored is not published while this is so."""
         self.press: Press
@@ -401,10 +399,8 @@ class House(Daemon):
         return str(self.plan.dlm(self.account))
 
     def open(self) -> None:
-        self.line = line = PromptLine(
-            self.ground.net.url, self.ground.net.passphrase, self.ground.exchange, self.weather
-        )
-        line.ground = self.ground
+        ground = self.ground
+        self.line = line = HouseLine(ground.net.url, ground.net.passphrase, ground.exchange, self.weather)
         self._journal = self.journal("rounds.sqlite")
         self.press = Press(
             plan=self.plan,
@@ -416,8 +412,15 @@ class House(Daemon):
             folder=self.folder / "made",
             test_set=self.test_set,
             fee=1000,
-            say=lambda line: self.log.event("press", said=line),
+            say=lambda said: self.log.event("press", said=said),
+            wait=self._wait,
         )
+
+    def _wait(self) -> None:
+        """A turn ends where the initiator would wait for a ledger; the next one goes on there."""
+        if not self._is_founding:
+            raise NotYet
+        self.ground.close(AFTER_S)
 
     def first(self, weights_file: Path, graph_file: Path) -> None:
         """Settlement account and round 0, in calm weather."""
@@ -425,6 +428,7 @@ class House(Daemon):
         self.is_open = True
         self.ground.allow(self.press.set_up())
         self.press.first(weights_file, graph_file)
+        self._is_founding = False
 
     def turn(self) -> None:
         self.line.holds_back = self.holds_back

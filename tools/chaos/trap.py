@@ -65,6 +65,8 @@ def lay(
             update={
                 "model": str(dlm),
                 "number": 0,
+                "ledger": ground.exchange.head + 4,
+                "published_at": ground.now,
                 "previous": None,
                 "lineage": (),
                 "settlement": own.public_key,
@@ -82,7 +84,7 @@ def lay(
 
 def offer(town: Town, made: Round, cid: str) -> None:
     """On the book."""
-    operations = publish.offer(made.model_asset, BUDGET, REWARD, town.ground.exchange.head)
+    operations = publish.offer(made.model_asset, BUDGET, REWARD, publish.Sign(cid, 0, made.ledger))
     town.ground.apply(operations, town.hostile_house.key, memo=Cid.parse(cid).digest)
 
 

@@ -151,7 +151,8 @@ def withdrawn_offer(town: Town, cast: Cast) -> Iterator[None]:
             )
             town.ground.apply([gone], house.key)
     yield from ledgers(20)
-    again = publish.offer(dlm, house.plan.budget_stroops, house.plan.reward_stroops, town.ground.exchange.head)
+    sign = publish.Sign(cid, 0, town.shelf.round(cid).ledger)
+    again = publish.offer(dlm, house.plan.budget_stroops, house.plan.reward_stroops, sign)
     town.ground.apply(again, house.key, memo=Cid.parse(cid).digest)
 
 

@@ -69,12 +69,14 @@ def unpublished_step(town: Town, cast: Cast) -> Iterator[None]:
     try:
         for _ in range(60):
             newest = house.press.register.newest if house.is_open else None
-            if newest is not None and newest.state in (State.STORED, State.SIGNED):
+            if newest is not None and newest.state in (State.STORED, State.SIGNED, State.ANNOUNCED):
                 break
             yield
         else:
             raise Foiled(why="no round was stored")
-        cid = str(newest.facts["cid"])
+        cid = str(newest.facts.get("cid", ""))
+        if not cid or not town.ground.store.has(Cid.parse(cid)):
+            raise Foiled(why="what is not published is nowhere to be had")
         before = str(town.shelf.round(cid).previous)
         base, after = town.base(before), town.base(cid)
         for times in (1, 2):
