@@ -19,26 +19,24 @@ PRIVACY = {
 @click.pass_obj
 def offers(config_path: str | None, as_json: bool) -> None:
     """Look at the followed initiators' offers on the ledger: the best first, and why the others lose."""
-    from dataclasses import asdict
-
-    from agent.core.money import text
+    from agent.core.money import share, text
     from agent.host.config import load
     from agent.vehicle.compose import survey
+    from agent.vehicle.desk import numbers
 
     market = survey(load(config_path))
     if as_json:
-        rows = [
-            {**asdict(r.candidate), "stake_price": str(r.candidate.stake_price), "net": r.net, "lost": r.lost}
-            for r in market.ranked
-        ]
+        rows = [numbers(r.candidate, r.net, r.lost) for r in market.ranked]
         say(json.dumps({"offers": rows, "passed_over": market.passed_over}))
         return
     for ranked in market.ranked:
         c = ranked.candidate
         say(f"{'* ' if not ranked.lost else '  '}{c.model[:20]} round {c.round}, offer {c.offer}")
+        say(f"    reward {text(c.reward)} XLM for full credit, {text(c.budget)} XLM left")
+        say(f"    stake {text(c.stake)} DLC, fee {text(c.fee)} DLC, reserve {text(c.reserve)} XLM until it ends")
         say(
-            f"    reward {text(c.reward)} XLM, stake {text(c.stake)} DLC, expected net {text(ranked.net)} XLM,"
-            f" {text(c.budget)} XLM left"
+            f"    expected: {c.steps} of {c.planned} steps, {text(share(c.reward, c.share))} XLM if accepted,"
+            f" net {text(ranked.net)} XLM"
         )
         say(f"    updates are {PRIVACY[c.privacy]}")
         say(f"    {'chosen' if not ranked.lost else ranked.lost}")

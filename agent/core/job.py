@@ -8,9 +8,11 @@ Rules
      a ledger that holds it, or one that closed after its last valid second without it, moves the job on.
 
 Theory
+  `clawed` is no verdict: the operator took the stake, or it is gone and nothing says why.
   A verdict may still come after `silent`, while the stake is being taken back: then it is the verdict that counts.
   `lapsed` (the envelope can never apply any more) and `refused` (it is in a ledger, failed) lead back to the state in
   which a new one is built. Both are final for the old envelope, so there is never more than one that could still apply.
+  `partly`: this closing did what could be done; the rest waits for another one.
 """
 
 from __future__ import annotations
@@ -77,13 +79,16 @@ TABLE: Mapping[tuple[State, str], State] = {
     (S.ENTERED, "idle"): S.SETTLED,
     (S.ENTERED, "rejected"): S.SETTLED,
     (S.ENTERED, "silent"): S.SETTLED,
+    (S.ENTERED, "clawed"): S.SETTLED,
     (S.SETTLED, "accepted"): S.SETTLED,
     (S.SETTLED, "idle"): S.SETTLED,
     (S.SETTLED, "rejected"): S.SETTLED,
+    (S.SETTLED, "clawed"): S.SETTLED,
     (S.SETTLED, "closing"): S.CLOSING,
     (S.SETTLED, "closed"): S.CLOSED,
     (S.CLOSING, "lapsed"): S.SETTLED,
     (S.CLOSING, "refused"): S.SETTLED,
+    (S.CLOSING, "partly"): S.SETTLED,
     (S.CLOSING, "closed"): S.CLOSED,
 }
 
@@ -100,7 +105,7 @@ OWED: Mapping[State, Step] = {
     S.CLOSING: Step.COLLECT,
 }
 
-OUTCOMES = ("accepted", "idle", "rejected", "silent")
+OUTCOMES = ("accepted", "idle", "rejected", "silent", "clawed")
 IN_FLIGHT = (S.SIGNED, S.CLOSING)
 """States in which an envelope of the vehicle's account could still apply: one job at a time may be in them."""
 
@@ -118,6 +123,9 @@ class Job:
     facts: Mapping[str, Any] = field(default_factory=dict)
     outcome: str = ""
     refusals: int = 0
+    """Envelopes in a row that a ledger turned down."""
+    lapses: int = 0
+    """Envelopes in a row that no ledger took in time: the next one bids more."""
 
     @property
     def is_over(self) -> bool:
@@ -134,8 +142,13 @@ def advance(job: Job, kind: str, data: Mapping[str, Any]) -> Job:
         state=after,
         facts={**job.facts, **data},
         outcome=kind if kind in OUTCOMES else job.outcome,
-        refusals=job.refusals + 1 if kind == "refused" else 0 if kind == "entered" else job.refusals,
+        refusals=_in_a_row(job.refusals, kind, "refused"),
+        lapses=_in_a_row(job.lapses, kind, "lapsed"),
     )
+
+
+def _in_a_row(count: int, kind: str, counted: str) -> int:
+    return count + 1 if kind == counted else 0 if kind in ("entered", "partly") else count
 
 
 def fold(job_id: str, events: Iterable[tuple[str, Mapping[str, Any]]]) -> Job:

@@ -9,6 +9,8 @@ from fractions import Fraction
 from agent.core.money import MAX_STROOPS, XLM, Asset, Stroops
 
 BASE_RESERVE: Stroops = 5_000_000
+FIRST = 2
+"""The first ledger that can hold a transaction: a history that begins there is whole."""
 BALANCE_V0 = "00000000"
 """How Horizon and stellar_sdk begin the id of a claimable balance: the XDR union's discriminant, in hex."""
 
@@ -99,6 +101,14 @@ class Offer:
     amount: Stroops
     price: Fraction
     last_modified: int
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How one asset is turned into another: what goes in, or comes out, and the assets in between."""
+
+    amount: Stroops
+    path: tuple[Asset, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

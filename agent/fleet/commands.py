@@ -16,6 +16,7 @@ from typing import Annotated, Any, Protocol
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from agent.errors import Malformed, MilepostError, Refused
+from agent.fleet.reading import parsed
 from agent.fleet.telegram import redacted
 from agent.fleet.topics import VehicleTopics, address
 from agent.ports import Clock, FleetLink, Message
@@ -114,7 +115,7 @@ class Commands:
             self._say(Answer(order.id, verb, _line(order.id, error=f"The id was used for {used_for}: choose another.")))
         elif known is not None:
             self._say(known)
-        elif order.id not in self._awaited:
+        elif order.id not in self._awaited and len(self._awaited) < REMEMBERED:
             self._awaited[order.id] = verb, self._begun(verb, order, message.retain)
 
     def _begun(self, verb: str, order: Order, retained: bool) -> Future[Result]:
@@ -125,7 +126,7 @@ class Commands:
             if verb not in self._handlers:
                 raise NoSuchCommand(verb=verb, verbs=", ".join(sorted(self._handlers)))
             result = self._handlers[verb](order.args)
-        except MilepostError as error:
+        except Exception as error:  # `_outcome` says what became of it
             future.set_exception(error)
         else:
             if isinstance(result, Future):
@@ -164,9 +165,11 @@ def _parsed(message: Message) -> Order:
     if len(message.payload) > MAX_COMMAND:
         raise Malformed(what="a command", why=f"more than {MAX_COMMAND} bytes")
     try:
-        return Order.model_validate_json(message.payload)
+        return Order.model_validate(parsed(message.payload))
     except ValidationError as error:
         raise Malformed(what="a command", why=str(error.errors()[0]["msg"])) from None
+    except ValueError as error:
+        raise Malformed(what="a command", why=str(error)[:200]) from None
 
 
 def _outcome(id: str, future: Future[Result]) -> str:
@@ -174,6 +177,8 @@ def _outcome(id: str, future: Future[Result]) -> str:
         return _line(id, result=redacted(future.result()))
     except MilepostError as error:
         return _line(id, error=redacted(str(error)))
+    except Exception as error:  # what a handler did not foresee is its sender's answer, not the daemon's end
+        return _line(id, error=f"The command failed: {type(error).__name__}.")
 
 
 def _line(id: str, result: Any = None, error: str | None = None) -> str:

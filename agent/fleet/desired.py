@@ -23,6 +23,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from agent.errors import Malformed
 from agent.fleet.commands import Id, Memory
+from agent.fleet.reading import parsed
 from agent.fleet.telegram import message
 from agent.fleet.topics import VehicleTopics
 from agent.ports import Clock, FleetLink, Message
@@ -124,7 +125,9 @@ def _parsed(payload: bytes) -> Wish:
     if not payload:
         return NOTHING
     try:
-        return Wish.model_validate_json(payload)
+        return Wish.model_validate(parsed(payload))
     except ValidationError as error:
         why = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
         raise Malformed(what="a wish for settings", why=why) from None
+    except ValueError as error:
+        raise Malformed(what="a wish for settings", why=str(error)[:200]) from None

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from agent.errors import Malformed
+from agent.fleet.reading import MOST
 from agent.fleet.telegram import Happened, Telegram, message
 from agent.ports import FleetLink, Message
 
@@ -24,6 +25,8 @@ CURSOR = "outbox"
 JOURNAL_NAME = "outbox.journal"
 WINDOW = 100
 """Events on their way at the same time."""
+MAX_ASKED = 100
+"""Of `resend` at once; what is beyond is asked for again by whoever still lacks it."""
 MAX_RESENT = 1000
 """Events that one `resend` brings back at most."""
 
@@ -64,10 +67,10 @@ class Outbox:
         """The command of that name: publish the events with after < seq <= until again, MAX_RESENT at most, in the next
         calls of `pump`. Answers how far it will go. Raises Malformed for anything but two whole numbers."""
         after, until = args.get("after"), args.get("until")
-        if type(after) is not int or type(until) is not int or after < 0:
+        if type(after) is not int or type(until) is not int or not 0 <= after <= MOST:
             raise Malformed(what="a resend", why='it needs {"after": a number, "until": a number}')
         until = min(until, self._published, after + MAX_RESENT)
-        if until > after and (after, until) not in self._again:
+        if until > after and (after, until) not in self._again and len(self._again) < MAX_ASKED:
             self._again.append((after, until))
         return {"after": after, "until": max(until, after)}
 

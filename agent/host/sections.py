@@ -87,7 +87,7 @@ class Ledger(Section):
     passphrase: str = TESTNET_PASSPHRASE
     """The network's passphrase: signatures hold on this network alone."""
     max_fee_stroops: Annotated[int, Field(ge=100, le=10_000_000)] = 10_000
-    """Highest fee offered per operation, in stroops."""
+    """Highest fee offered per operation, in stroops. The bid follows what others pay; in a rush it rises up to this."""
     timeout_s: Seconds = 20
     """How long one request to Horizon may take."""
 

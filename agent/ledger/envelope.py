@@ -17,7 +17,7 @@ from agent.errors import Malformed
 
 if TYPE_CHECKING:
     import stellar_sdk
-    from stellar_sdk import Keypair, TransactionEnvelope, xdr
+    from stellar_sdk import FeeBumpTransactionEnvelope, Keypair, TransactionEnvelope, xdr
     from stellar_sdk.operation import Operation
 
 
@@ -96,22 +96,35 @@ class Opened:
         return False
 
 
+def parsed(envelope: str, passphrase: str) -> TransactionEnvelope | FeeBumpTransactionEnvelope:
+    """As stellar_sdk has it."""
+    from stellar_sdk import FeeBumpTransactionEnvelope, TransactionEnvelope
+
+    if FeeBumpTransactionEnvelope.is_fee_bump_transaction_envelope(envelope):
+        return FeeBumpTransactionEnvelope.from_xdr(envelope, passphrase)
+    return TransactionEnvelope.from_xdr(envelope, passphrase)
+
+
+def _inner(envelope: str, passphrase: str) -> TransactionEnvelope:
+    """The transaction whose operations apply: of a fee bump, the one within."""
+    from stellar_sdk import TransactionEnvelope
+
+    made = parsed(envelope, passphrase)
+    return made if isinstance(made, TransactionEnvelope) else made.transaction.inner_transaction_envelope
+
+
 MAX_ENVELOPE = 256 * 1024
 
 
 def opened(envelope: str, passphrase: str) -> Opened:
     """Read a base64 XDR envelope, a fee bump's inner one included. Raises Malformed."""
-    from stellar_sdk import FeeBumpTransactionEnvelope, HashMemo, TransactionEnvelope
+    from stellar_sdk import HashMemo
 
     if len(envelope) > MAX_ENVELOPE:
         raise Malformed(what="an envelope", why=f"longer than {MAX_ENVELOPE} characters")
     try:
-        if FeeBumpTransactionEnvelope.is_fee_bump_transaction_envelope(envelope):
-            bump = FeeBumpTransactionEnvelope.from_xdr(envelope, passphrase)
-            parsed = bump.transaction.inner_transaction_envelope
-        else:
-            parsed = TransactionEnvelope.from_xdr(envelope, passphrase)
-        transaction = parsed.transaction
+        inner = _inner(envelope, passphrase)
+        transaction = inner.transaction
         bounds = transaction.preconditions.time_bounds if transaction.preconditions else None
         return Opened(
             source=transaction.source.account_id,
@@ -119,8 +132,8 @@ def opened(envelope: str, passphrase: str) -> Opened:
             memo=transaction.memo.memo_hash if isinstance(transaction.memo, HashMemo) else None,
             max_time=bounds.max_time if bounds else 0,
             operations=tuple(transaction.operations),
-            signatures=tuple((s.signature_hint, s.signature) for s in parsed.signatures),
-            hash=parsed.hash(),
+            signatures=tuple((s.signature_hint, s.signature) for s in inner.signatures),
+            hash=inner.hash(),
         )
     except Exception as error:
         raise Malformed(what="an envelope", why=f"{type(error).__name__}: {str(error)[:120]}") from None
@@ -136,9 +149,24 @@ def with_signatures(envelope: str, passphrase: str, signatures: Sequence[tuple[b
     from stellar_sdk import TransactionEnvelope
     from stellar_sdk.decorated_signature import DecoratedSignature
 
-    parsed = TransactionEnvelope.from_xdr(envelope, passphrase)
-    parsed.signatures = [DecoratedSignature(hint, signature) for hint, signature in signatures]
-    return signed(parsed)
+    made = TransactionEnvelope.from_xdr(envelope, passphrase)
+    made.signatures = [DecoratedSignature(hint, signature) for hint, signature in signatures]
+    return signed(made)
+
+
+def fee_bump(waiting: Signed, payer: Keypair, fee: Stroops, passphrase: str) -> Signed:
+    """The same transaction with a higher bid, paid by `payer`, for one that waits: its hash, sequence number and last
+    second stay, so that it is still found and applies once. A queue takes it in the other's place where `fee`, the bid
+    per operation, is at least ten times that. Raises Malformed when it bids less."""
+    from stellar_sdk import TransactionBuilder
+
+    try:
+        inner = _inner(waiting.envelope, passphrase)
+        made = TransactionBuilder.build_fee_bump_transaction(payer, fee, inner, passphrase)
+    except ValueError as error:
+        raise Malformed(what="a fee bump", why=str(error)) from None
+    made.sign(payer)
+    return Signed(made.to_xdr(), waiting.hash, waiting.sequence, waiting.max_time)
 
 
 def stake_id(envelope: str, passphrase: str, operation: int) -> str:

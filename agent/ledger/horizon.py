@@ -6,19 +6,27 @@ answer is "unknown" to the caller (`ledger.submission`), which asks again when i
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
-from fractions import Fraction
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any
 
-from agent.core.ledger import BALANCE_V0, Account, Action, Flags, Head, Line, Offer, Reach, Stake, Transaction
-from agent.core.money import MAX_STROOPS, XLM, Asset, stroops
-from agent.errors import BAD_CONFIG, Malformed, MilepostError, Refused, Unavailable
+from agent.core.ledger import (
+    BALANCE_V0,
+    FIRST,
+    Account,
+    Action,
+    Head,
+    Offer,
+    Reach,
+    Stake,
+    Transaction,
+    Way,
+)
+from agent.core.money import Asset, Stroops, text
+from agent.errors import BAD_CONFIG, MilepostError, Refused, Unavailable
+from agent.ledger import facts
 
 if TYPE_CHECKING:
     from stellar_sdk import Server
@@ -30,9 +38,6 @@ ANSWER_BYTES = 8 << 20
 PAGE = 200
 TRANSACTIONS_PAGE = 50
 """A settlement of 32 entries takes 100 KB where a server sends its meta along: a page of them stays within bounds."""
-
-FIRST = 2
-"""The first ledger that can hold a transaction: a history that begins there is whole."""
 
 
 class LedgerUnavailable(Unavailable):
@@ -63,6 +68,9 @@ class Horizon:
         self._server: Server | None = None
         self._client: BoundedClient | None = None
         self._is_ours = False
+        self._network = ""
+        self.known: Reach | None = None
+        """What `reach` said last."""
         self._filters_by_both = True
 
     def __repr__(self) -> str:
@@ -75,8 +83,8 @@ class Horizon:
             self.check_network()
             self._is_ours = True
         with self._mapped():
-            record = _records(self._sdk().ledgers().order(desc=True).limit(1).call())[0]
-            return _head(record)
+            record = facts.records(self._sdk().ledgers().order(desc=True).limit(1).call())[0]
+            return facts.head(record)
 
     def elder(self) -> int:
         """The oldest ledger that the server's history still holds."""
@@ -86,7 +94,9 @@ class Horizon:
         """How far the server's history goes. It moves on: ask after reading the history that it is to vouch for."""
         with self._mapped():
             root = self._sdk().root().call()
-            return Reach(int(root["history_elder_ledger"]), int(root["history_latest_ledger"]))
+            self.known = Reach(int(root["history_elder_ledger"]), int(root["history_latest_ledger"]))
+            self._network = str(root["network_passphrase"])
+        return self.known
 
     @property
     def latest(self) -> int:
@@ -97,24 +107,34 @@ class Horizon:
     def ledger(self, sequence: int) -> Head:
         """One ledger of the past. Raises HistoryTooShort, Unavailable."""
         with self._mapped(sequence):
-            return _head(self._sdk().ledgers().ledger(sequence).call())
+            return facts.head(self._sdk().ledgers().ledger(sequence).call())
 
     def account(self, account_id: str) -> Account | None:
         record = self._one(lambda server: server.accounts().account_id(account_id).call())
         with self._mapped():
-            return None if record is None else _account(record)
+            return None if record is None else facts.account(record)
 
     def offers(self, seller: str) -> list[Offer]:
         """The seller's open offers, newest first."""
         with self._mapped():
             call = self._sdk().offers().for_account(seller).order(desc=True).limit(PAGE).call
-            return [_offer(record) for record in _records(call())]
+            return [facts.offer(record) for record in facts.records(call())]
 
     def find(self, transaction_hash: str) -> Transaction | None:
         """The transaction if a ledger holds it, failed or not; None if none does yet."""
         record = self._one(lambda server: server.transactions().transaction(transaction_hash).call())
         with self._mapped():
-            return None if record is None else _transaction(record)
+            return None if record is None else facts.transaction(record)
+
+    def recall(self, transaction_hash: str, ledger: int = FIRST) -> Transaction | None:
+        """As `find`, for what is older than a submission: the archive is asked too, and None is a "no". Where no
+        history that was asked goes back to `ledger`, the first that may hold it, HistoryTooShort."""
+        found = self.find(transaction_hash)
+        if found is None and self.archive is not None:
+            return self.archive.recall(transaction_hash, ledger)
+        if found is None:
+            self._must_reach(ledger)
+        return found
 
     def offering(self, seller: str, most: int, since: int | None = None) -> Iterator[Transaction]:
         """The transactions that set an offer of the seller: newest first, or with `since` oldest first from that ledger
@@ -127,7 +147,7 @@ class Horizon:
             return call.order(desc=True) if since is None else call.order(desc=False).cursor(since << 32)
 
         operations = self._pages(
-            builder, _set_by, 20, of=seller, back_to=FIRST if since is None else None, on_from=since
+            builder, facts.set_by, 20, of=seller, back_to=FIRST if since is None else None, on_from=since
         )
         for transaction in islice(operations, most):
             if transaction and (found := self.find(transaction)):
@@ -164,7 +184,7 @@ class Horizon:
             self._without_history(account_id)
             return [], True
         with self._mapped():
-            return [_transaction(record) for record in records], len(records) < cut.size
+            return [facts.transaction(record) for record in records], len(records) < cut.size
 
     def touching(self, stake_id: str) -> list[Transaction]:
         """The transactions that made or claimed a claimable balance, oldest first, as far as history is remembered.
@@ -179,7 +199,7 @@ class Horizon:
             call = server.operations()
             return call.for_claimable_balance(BALANCE_V0 + stake) if stake else call.for_transaction(transaction)
 
-        return list(self._pages(builder, _action))
+        return list(self._pages(builder, facts.action))
 
     def stakes(self, claimant: str, asset: Asset | None = None) -> Iterator[Stake]:
         """The unclaimed balances that an account may claim, of one asset or of all, oldest change first. By asset it is
@@ -190,31 +210,47 @@ class Horizon:
             return server.claimable_balances().for_claimant(claimant)
 
         if asset is None:
-            yield from self._pages(builder, _stake)
+            yield from self._pages(builder, facts.stake)
             return
         if self._filters_by_both:
             try:
-                yield from list(self._pages(lambda server: builder(server).for_asset(_sdk_asset(asset)), _stake))
+                yield from list(self._pages(lambda server: builder(server).for_asset(_sdk_asset(asset)), facts.stake))
                 return
             except LedgerUnavailable:
-                found = [stake for stake in self._pages(builder, _stake) if stake.asset == asset]
+                found = [stake for stake in self._pages(builder, facts.stake) if stake.asset == asset]
                 self._filters_by_both = False
         else:
-            found = [stake for stake in self._pages(builder, _stake) if stake.asset == asset]
+            found = [stake for stake in self._pages(builder, facts.stake) if stake.asset == asset]
         yield from found
 
     def stake(self, stake_id: str) -> Stake | None:
         """One claimable balance while it is unclaimed."""
         record = self._one(lambda server: server.claimable_balances().claimable_balance(BALANCE_V0 + stake_id).call())
         with self._mapped():
-            return None if record is None else _stake(record)
+            return None if record is None else facts.stake(record)
 
-    def price(self, buy: Asset, pay: Asset) -> Fraction:
-        """Best price of one `buy` in `pay` on the book, or 0 when nobody sells."""
+    def cost(self, buy: Asset, amount: Stroops, pay: Asset) -> Way | None:
+        """The cheapest way to buy exactly `amount`, or None when nobody sells so many: what is on the book in small
+        pieces, or at other prices, counts as it would be taken."""
         with self._mapped():
-            book = self._sdk().orderbook(_sdk_asset(buy), _sdk_asset(pay)).limit(1).call()
-            asks = book["asks"]
-            return Fraction(int(asks[0]["price_r"]["n"]), int(asks[0]["price_r"]["d"])) if asks else Fraction(0)
+            ways = self._sdk().strict_receive_paths([_sdk_asset(pay)], _sdk_asset(buy), text(amount)).call()
+            found = [facts.way(record, "source_amount") for record in facts.records(ways)]
+            return min(found, key=lambda way: (way.amount, len(way.path)), default=None)
+
+    def proceeds(self, sell: Asset, amount: Stroops, take: Asset) -> Way | None:
+        """The best way to sell exactly `amount`, or None when nobody takes so many."""
+        with self._mapped():
+            ways = self._sdk().strict_send_paths(_sdk_asset(sell), text(amount), [_sdk_asset(take)]).call()
+            found = [facts.way(record, "destination_amount") for record in facts.records(ways)]
+            return max(found, key=lambda way: (way.amount, -len(way.path)), default=None)
+
+    def bid(self, most: Stroops) -> Stroops:
+        """What to bid for each operation so that one of the next ledgers takes it: twice what nine of ten paid lately,
+        but no less than the base fee and no more than `most`. What is bid above the base fee is only paid in a rush."""
+        with self._mapped():
+            stats = self._sdk().fee_stats().call()
+            base, paid = int(stats["last_ledger_base_fee"]), int(stats["fee_charged"]["p90"])
+            return min(max(base, 2 * paid), most)
 
     def hand_in(self, envelope: str) -> None:
         """Give a signed envelope (base64 XDR) to the network and do not wait: whether it applies is `find`'s to say.
@@ -222,27 +258,27 @@ class Horizon:
         Idempotent by hash. An admission error is not an answer either (the same envelope may be queued elsewhere); it
         is raised as Refused for the log, and the caller goes on asking until the envelope can no longer apply.
         """
-        from stellar_sdk import TransactionEnvelope
         from stellar_sdk.exceptions import BadRequestError, BadResponseError
 
+        from agent.ledger.envelope import parsed
+
         with self._mapped():
-            parsed = TransactionEnvelope.from_xdr(envelope, self.passphrase)
             try:
-                self._sdk().submit_transaction_async(parsed, skip_memo_required_check=True)
+                made = parsed(envelope, self.passphrase)
+                self._sdk().submit_transaction_async(made, skip_memo_required_check=True)
             except (BadRequestError, BadResponseError) as error:
-                status = _status(error.message)
+                status = facts.status(error.message)
                 if status in ("DUPLICATE", "TRY_AGAIN_LATER"):
                     return
                 if status == "ERROR":
-                    raise Refused(what="the transaction", why=_admission_code(error.message)) from None
+                    raise Refused(what="the transaction", why=facts.admission_code(error.message)) from None
                 raise
 
     def check_network(self) -> None:
         """Raises WrongNetwork when the server's passphrase is not ours."""
-        with self._mapped():
-            theirs = str(self._sdk().root().call()["network_passphrase"])
-        if theirs != self.passphrase:
-            raise WrongNetwork(url=self.url, theirs=theirs, ours=self.passphrase)
+        self.reach()
+        if self._network != self.passphrase:
+            raise WrongNetwork(url=self.url, theirs=self._network, ours=self.passphrase)
 
     def close(self) -> None:
         if self.archive is not None:
@@ -291,19 +327,19 @@ class Horizon:
         """Every record of a paged answer. Stops at an empty page and never follows a server's own links. `of`: the
         account whose history it is. HistoryTooShort, where the server's history begins later than: `back_to`, once
         the last page is over; `on_from`, before the first."""
-        read, cut = read or _transaction, _Cut(size)
+        read, cut = read or facts.transaction, _Cut(size)
         cursor: str | None = None
         while True:
             records = self._page(builder, cut, cursor)
             if records is None and of:
                 self._without_history(of)
             with self._mapped():
-                facts = [read(record) for record in records or ()]
+                found = [read(record) for record in records or ()]
                 token = str(records[-1]["paging_token"]) if records else cursor
             if on_from is not None and cursor is None:
                 self._must_reach(on_from)
-            yield from facts
-            if len(facts) < cut.size or token == cursor:
+            yield from found
+            if len(found) < cut.size or token == cursor:
                 break
             cursor = token
         if back_to is not None:
@@ -318,7 +354,7 @@ class Horizon:
             with self._mapped():
                 call = builder(self._sdk()).limit(cut.size)
                 try:
-                    return _records((call.cursor(cursor) if cursor else call).call())
+                    return facts.records((call.cursor(cursor) if cursor else call).call())
                 except NotFoundError as error:
                     if _is_horizons(error):
                         return None
@@ -354,6 +390,8 @@ class Horizon:
         `wanted`: the oldest ledger that is asked about."""
         from stellar_sdk.exceptions import BaseHorizonError, BaseRequestError
 
+        from agent.ledger.transport import Hushed
+
         try:
             yield
         except BaseHorizonError as error:
@@ -361,6 +399,9 @@ class Horizon:
                 raise self._too_short(wanted) from None
             said = f": {error.detail or error.title}" if error.title else ""
             raise LedgerUnavailable(url=self.url, why=f"answered with status {error.status}{said[:200]}") from None
+        except Hushed as error:
+            why = f"asked for quiet, {error.seconds:.0f} s of it are left"
+            raise LedgerUnavailable(url=self.url, why=why) from None
         except BaseRequestError as error:
             raise LedgerUnavailable(url=self.url, why=f"cannot be reached ({type(error).__name__})") from None
         except (LookupError, AttributeError, TypeError, ValueError, RecursionError) as error:
@@ -385,137 +426,7 @@ def _transactions_of(server: Server, account_id: str, newest_first: bool, failed
     return call.cursor(after) if after else call
 
 
-def _records(page: Mapping[str, Any]) -> list[dict[str, Any]]:
-    records: list[dict[str, Any]] = page["_embedded"]["records"]
-    return records
-
-
-def _epoch(moment: str) -> int:
-    return int(datetime.fromisoformat(moment.replace("Z", "+00:00")).timestamp())
-
-
-def _head(record: Mapping[str, Any]) -> Head:
-    return Head(int(record["sequence"]), _epoch(record["closed_at"]), str(record["hash"]))
-
-
-def _asset(record: Mapping[str, Any], prefix: str = "") -> Asset:
-    if record[prefix + "asset_type"] == "native":
-        return XLM
-    return Asset(str(record[prefix + "asset_code"]), str(record[prefix + "asset_issuer"]))
-
-
-def _account(record: Mapping[str, Any]) -> Account:
-    lines = {
-        _asset(line): Line(
-            balance=stroops(line["balance"]),
-            selling=stroops(line.get("selling_liabilities", "0")),
-            authorized=line.get("is_authorized", True),
-            limit=stroops(line["limit"]) if "limit" in line else MAX_STROOPS,
-            buying=stroops(line.get("buying_liabilities", "0")),
-            clawback=bool(line.get("is_clawback_enabled", False)),
-        )
-        for line in record["balances"]
-        if line["asset_type"] != "liquidity_pool_shares"
-    }
-    return Account(
-        id=str(record["account_id"]),
-        sequence=int(record["sequence"]),
-        lines=lines,
-        signers={str(s["key"]): int(s["weight"]) for s in record["signers"]},
-        thresholds=(
-            int(record["thresholds"]["low_threshold"]),
-            int(record["thresholds"]["med_threshold"]),
-            int(record["thresholds"]["high_threshold"]),
-        ),
-        flags=Flags(
-            required=bool(record["flags"]["auth_required"]),
-            revocable=bool(record["flags"]["auth_revocable"]),
-            clawback=bool(record["flags"]["auth_clawback_enabled"]),
-            immutable=bool(record["flags"]["auth_immutable"]),
-        ),
-        subentries=int(record["subentry_count"])
-        + int(record.get("num_sponsoring", 0))
-        - int(record.get("num_sponsored", 0)),
-        data={str(name): base64.b64decode(value, validate=True) for name, value in record["data"].items()},
-    )
-
-
-def _offer(record: Mapping[str, Any]) -> Offer:
-    return Offer(
-        id=int(record["id"]),
-        seller=str(record["seller"]),
-        selling=_asset(record["selling"]),
-        buying=_asset(record["buying"]),
-        amount=stroops(record["amount"]),
-        price=Fraction(int(record["price_r"]["n"]), int(record["price_r"]["d"])),
-        last_modified=int(record["last_modified_ledger"]),
-    )
-
-
-def _transaction(record: Mapping[str, Any]) -> Transaction:
-    return Transaction(
-        hash=str(record["hash"]),
-        ledger=int(record["ledger"]),
-        closed_at=_epoch(record["created_at"]),
-        successful=bool(record["successful"]),
-        source=str(record["source_account"]),
-        envelope=str(record["envelope_xdr"]),
-        result=str(record["result_xdr"]),
-        cursor=str(record["paging_token"]),
-        sequence=int(record.get("source_account_sequence", 0)),
-    )
-
-
-def _action(record: Mapping[str, Any]) -> Action:
-    place = int(record["paging_token"])
-    asset = Asset.parse(record["asset"]) if "asset" in record else _asset(record) if "asset_type" in record else None
-    return Action(
-        kind=str(record["type"]),
-        source=str(record["source_account"]),
-        transaction=str(record["transaction_hash"]),
-        ledger=place >> 32,
-        index=(place & 0xFFF) - 1,
-        asset=asset,
-        to=str(record.get("to", "")),
-        balance=str(record.get("balance_id", "")).removeprefix(BALANCE_V0),
-    )
-
-
-def _set_by(record: Mapping[str, Any]) -> str:
-    """The hash of the transaction whose operation set an offer to sell; '' for any other operation."""
-    return str(record["transaction_hash"]) if record["type"] == "manage_sell_offer" else ""
-
-
-def _stake(record: Mapping[str, Any]) -> Stake:
-    return Stake(
-        id=str(record["id"]).removeprefix(BALANCE_V0),
-        asset=Asset.parse(record["asset"]),
-        amount=stroops(record["amount"]),
-        sponsor=str(record.get("sponsor", "")),
-        claimants=tuple(str(c["destination"]) for c in record["claimants"]),
-        at_once=tuple(str(c["destination"]) for c in record["claimants"] if c["predicate"].get("unconditional")),
-        last_modified=int(record["last_modified_ledger"]),
-    )
-
-
 def _sdk_asset(asset: Asset) -> Any:
     from agent.ledger.envelope import sdk_asset
 
     return sdk_asset(asset)
-
-
-def _status(body: str) -> str:
-    try:
-        answer = json.loads(body)
-        return str(answer["tx_status"]) if isinstance(answer, dict) else ""
-    except (ValueError, KeyError):
-        return ""
-
-
-def _admission_code(body: str) -> str:
-    from agent.ledger.envelope import result_code
-
-    try:
-        return result_code(str(json.loads(body).get("error_result_xdr", "")))
-    except Malformed:
-        return "UNKNOWN"

@@ -66,6 +66,8 @@ class Spent:
     or too early to hear, or by another one. What the ledger holds now must tell."""
 
     why: str
+    ledger: int
+    """As of this ledger, or a later one, the state must be asked."""
 
 
 def look(network: Network, signed: Signed) -> Entered | Refusal | Lapsed | Spent | None:
@@ -107,4 +109,4 @@ def _over(network: Network, signed: Signed, head: Head) -> Entered | Refusal | L
     if (found := _found(network, signed)) is not None:
         return found
     used = "is gone" if account is None else f"has used up the sequence number {signed.sequence}"
-    return Spent(f"the account {name} {used}, and history does not show by what")
+    return Spent(f"the account {name} {used}, and history does not show by what", head.sequence)

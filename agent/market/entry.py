@@ -7,6 +7,7 @@ cannot happen.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 from stellar_sdk import (
@@ -22,29 +23,68 @@ from stellar_sdk import (
 from stellar_sdk.operation import Operation
 
 from agent.core.documents import Round
-from agent.core.ledger import BALANCE_V0, Account
+from agent.core.ledger import BALANCE_V0, BASE_RESERVE, Account, Way
 from agent.core.money import UNIT, XLM, Asset, Stroops, text
 from agent.ledger.envelope import sdk_asset, sdk_price
 
 SLIPPAGE = Fraction(1, 50)
-"""How far below the price that was chosen a redemption may end, and how far above it DLC may cost."""
+"""How far below the price that was chosen a redemption may end, and how far above what was seen DLC may cost."""
 
 
-def entry(round_: Round, vehicle: Account, stake: Stroops, dlc_price: Fraction, now: int) -> list[Operation]:
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a closing needs of its round. It is written down with the entry: the initiator may take the round out of the
+    store, and the stake must come back without it."""
+
+    dlc: Asset
+    model: Asset
+    settlement: str
+
+    @classmethod
+    def of(cls, round_: Round) -> Terms:
+        return cls(Asset.parse(round_.stake.asset), round_.model_asset, round_.settlement)
+
+    @property
+    def credit_asset(self) -> Asset:
+        return credit_asset(self.model)
+
+
+def credit_asset(model: Asset) -> Asset:
+    """The VLM of a DLM."""
+    return Asset("VLM" + model.code.removeprefix("DLM"), model.issuer)
+
+
+def missing(round_: Round, vehicle: Account, stake: Stroops) -> Stroops:
+    """DLC that an entry takes and the vehicle does not have."""
+    return max(0, stake + round_.stake.fee - vehicle.free(Asset.parse(round_.stake.asset)))
+
+
+def reserve(credit: Asset, vehicle: Account) -> Stroops:
+    """XLM that the ledger keeps for an entry: its bid, the stake with its two claimants, a line of VLM that is new."""
+    return (3 + (credit not in vehicle.lines)) * BASE_RESERVE
+
+
+def entry(round_: Round, vehicle: Account, stake: Stroops, buy: Way, now: int) -> list[Operation]:
     """Trustline if it is missing · DLC if it is missing · the public bid · the stake.
 
-    `now` is ledger time: the stake may be taken back once the review window after it is over. The stake is always
-    the last operation (`ledger.envelope.stake_id` counts on it).
+    `buy`: at most so much XLM for the missing DLC, and on which way. `now` is ledger time: the stake may be taken back
+    once the review window after it is over. The stake is always the last operation (`ledger.envelope.stake_id` counts
+    on it).
     """
     dlc = Asset.parse(round_.stake.asset)
     operations: list[Operation] = []
     if round_.credit_asset not in vehicle.lines:
         operations.append(ChangeTrust(sdk_asset(round_.credit_asset)))
-    missing = stake + round_.stake.fee - vehicle.free(dlc)
-    if missing > 0:
-        most = -(-missing * dlc_price * (1 + SLIPPAGE) // 1)
+    if lacks := missing(round_, vehicle, stake):
         operations.append(
-            PathPaymentStrictReceive(vehicle.id, sdk_asset(XLM), text(int(most)), sdk_asset(dlc), text(missing), [])
+            PathPaymentStrictReceive(
+                destination=vehicle.id,
+                send_asset=sdk_asset(XLM),
+                send_max=text(buy.amount),
+                dest_asset=sdk_asset(dlc),
+                dest_amount=text(lacks),
+                path=[sdk_asset(between) for between in buy.path],
+            )
         )
     operations.append(
         ManageBuyOffer(
@@ -65,30 +105,49 @@ def entry(round_: Round, vehicle: Account, stake: Stroops, dlc_price: Fraction, 
     return operations
 
 
+def most(cost: Stroops, refusals: int, budget: Stroops) -> Stroops:
+    """XLM that an entry may spend on missing DLC where `cost` was seen: 2 % more, twice that for each entry that failed
+    before, but never more than the owner allows. Who offers DLC and takes the offer back cannot keep an entry off."""
+    above = cost * (1 + SLIPPAGE * (1 << refusals))
+    return min(budget, -(-above.numerator // above.denominator))
+
+
+def least(credit: Stroops, reward: Stroops) -> Stroops:
+    """XLM below which a credit is not redeemed."""
+    return max(1, int(Fraction(credit * reward, UNIT) * (1 - SLIPPAGE)))
+
+
 def closing(
-    round_: Round, vehicle: str, *, credit: Stroops, reward: Stroops, take_back: str | None, bids: Sequence[int]
+    terms: Terms,
+    vehicle: str,
+    *,
+    take_back: str | None = None,
+    credit: Stroops = 0,
+    least: Stroops = 1,
+    path: Sequence[Asset] = (),
+    bids: Sequence[int] = (),
 ) -> list[Operation]:
-    """Take the stake back if nobody judged it · turn the credit into XLM · withdraw the bid. Empty: nothing to do."""
+    """Take the stake back if nobody judged it · turn the credit into at least so much XLM · withdraw the bid. Empty:
+    nothing to do."""
     operations: list[Operation] = []
     if take_back is not None:
         operations.append(ClaimClaimableBalance(BALANCE_V0 + take_back))
     if credit:
-        expected = Fraction(credit * reward, UNIT) * (1 - SLIPPAGE)
         operations.append(
             PathPaymentStrictSend(
                 destination=vehicle,
-                send_asset=sdk_asset(round_.credit_asset),
+                send_asset=sdk_asset(terms.credit_asset),
                 send_amount=text(credit),
                 dest_asset=sdk_asset(XLM),
-                dest_min=text(max(1, int(expected))),
-                path=[sdk_asset(round_.model_asset)],
+                dest_min=text(least),
+                path=[sdk_asset(between) for between in path],
             )
         )
     for bid in bids:
         operations.append(
             ManageBuyOffer(
-                selling=sdk_asset(Asset.parse(round_.stake.asset)),
-                buying=sdk_asset(round_.credit_asset),
+                selling=sdk_asset(terms.dlc),
+                buying=sdk_asset(terms.credit_asset),
                 amount="0",
                 price=sdk_price(Fraction(1)),
                 offer_id=bid,

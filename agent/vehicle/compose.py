@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.core.experience import deed
 from agent.core.mileage import Bounds
 from agent.core.trip import Fence, TripRules
 from agent.fleet.link import PahoLink
@@ -53,8 +54,9 @@ def vehicle(config: Config, clock: SystemClock, checkup: Checkup, trainer: Train
         shelf=shelf,
         keypair=keypair,
         workshop=workshop,
-        outcomes=lambda: logbook.outcomes,
+        deeds=lambda: logbook.experience,
         last_choice=lambda: logbook.last_choice,
+        open_jobs=lambda: list(logbook.open.values()),
     )
     tune = partial(Radio, config, journal, clock) if config.mqtt.enabled else None
     return Vehicle(
@@ -129,11 +131,12 @@ def _trainer(config: Config, keypair: Keypair) -> Trainer:
 def survey(config: Config) -> Market:
     """The offers as a vehicle sees them now. Reads only; works beside a running daemon."""
     journal = config.agent.state_dir / JOURNAL
-    outcomes = (
-        [job.outcome for job in every_job(JournalReader(journal)).values() if job.outcome] if journal.exists() else []
-    )
+    jobs = list(every_job(JournalReader(journal)).values()) if journal.exists() else []
+    deeds = [deed(job) for job in jobs if job.is_over or "steps" in job.facts]
+    still_open = [job for job in jobs if not job.is_over]
     keypair = keys.load(config.agent.key_file)
     with tempfile.TemporaryDirectory(prefix="milepost-") as scratch:
         shelf = Shelf(Path(scratch) / "bundles", store(config))
         workshop = Workshop(config, shelf, _trainer(config, keypair), keypair, Path(scratch))
-        return Desk(config, horizon(config), shelf, keypair, workshop, lambda: outcomes).survey()
+        made = Desk(config, horizon(config), shelf, keypair, workshop, lambda: deeds, open_jobs=lambda: still_open)
+        return made.survey()

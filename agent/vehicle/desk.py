@@ -6,24 +6,28 @@ twice; its docstring says why that is harmless. Whatever must not be done twice 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from agent.core.choice import net_pay
+from agent.core.choice import Candidate, lacking, net_pay, unwanted
 from agent.core.documents import Round
+from agent.core.experience import Deed
 from agent.core.job import Job, Step
-from agent.core.ledger import Account
-from agent.core.money import XLM, Asset, Stroops, stroops, text
+from agent.core.ledger import Account, Head, Way
+from agent.core.money import XLM, Asset, Stroops, text
 from agent.errors import Refused, TryAgain, Unavailable
 from agent.host.sections import Config
 from agent.ledger.envelope import Signed, build, signed, stake_id
 from agent.ledger.horizon import Horizon
 from agent.ledger.receipt import offer_ids, received
 from agent.ledger.submission import Entered, Lapsed, Spent, look
-from agent.market import bundle, entry, settlement, standing, strikes
-from agent.vehicle.offers import Market, chance, listings, means, survey, unwilling
+from agent.market import bundle, entry, standing
+from agent.market.listing import Listing
+from agent.vehicle.closing import closing
+from agent.vehicle.offers import Market, View, listings, promised, survey, unwilling
+from agent.vehicle.verdict import Verdicts
 from agent.vehicle.workshop import Workshop
 
 if TYPE_CHECKING:
@@ -39,6 +43,9 @@ VALID_S = 120
 MOST_REFUSALS = 5
 """Entries that a ledger turned down before the job gives up. A closing never gives up: it is the vehicle's money."""
 
+MOST_DOUBLINGS = 16
+"""Of a bid after lapses: the owner's limit is reached long before."""
+
 
 class NotAuthorised(TryAgain):
     """The operator has not authorised this vehicle's DLC trustline yet"""
@@ -53,14 +60,27 @@ class Desk:
     shelf: bundle.Shelf
     keypair: Keypair
     workshop: Workshop
-    outcomes: Callable[[], list[str]]
-    """Outcomes of this vehicle's past jobs."""
+    deeds: Callable[[], Sequence[Deed]]
+    """What this vehicle's trips came to, oldest first."""
     last_choice: Callable[[], Mapping[str, Any]] = dict
     """What the last job chose: what to train on while nobody can be asked."""
+    open_jobs: Callable[[], Collection[Job]] = tuple
+    """The vehicle's jobs that are not over."""
+
+    def __post_init__(self) -> None:
+        self._verdicts = Verdicts(self.horizon, self.shelf, self.keypair.public_key)
 
     def do(self, job: Job, step: Step) -> Events:
-        """Run the errand for a step. Raises Unavailable or TryAgain (wait), other MilepostErrors (wait longer)."""
-        return ERRANDS[step](self, job)
+        """Run the errand for a step. Raises Unavailable or TryAgain (wait), other MilepostErrors (wait longer).
+
+        What is refused for good before anything was staked ends the job: time does not mend it.
+        """
+        try:
+            return ERRANDS[step](self, job)
+        except Refused as error:
+            if step in UNSTAKED:
+                return [("passed", {"reason": str(error)})]
+            raise
 
     # --- before the trip ends
 
@@ -72,14 +92,14 @@ class Desk:
         """
         try:
             account = self._enrolled()
-            market = self.survey(account)
+            market = self.survey(account, job)
         except Unavailable:
             last = self.last_choice()
             if last and self.shelf.holds(last["round"]):
                 return [("chosen", {**last, "offline": True})]
             raise
         winner = market.winner
-        offers = [_numbers(r.candidate, r.net, r.lost) for r in market.ranked]
+        offers = [numbers(r.candidate, r.net, r.lost) for r in market.ranked]
         if winner is None:
             raise NoOffer(why="; ".join([*(o["lost"] for o in offers), *market.passed_over]) or "nobody offers any")
         return [
@@ -92,15 +112,19 @@ class Desk:
                     "offer": winner.offer,
                     "reward": winner.reward,
                     "stake": winner.stake,
+                    "fee": winner.fee,
+                    "planned": winner.planned,
                     "offers": offers,
                     "passed_over": list(market.passed_over),
                 },
             )
         ]
 
-    def survey(self, account: Account | None = None) -> Market:
+    def survey(self, account: Account | None = None, job: Job | None = None) -> Market:
+        """The offers as they are now, for a new job. `job`: the one that chooses."""
         account = account or self._account()
-        return survey(self.horizon, self.shelf, self.config, account, self.workshop.unfit, self._chance())
+        others = [each for each in self.open_jobs() if job is None or each.id != job.id]
+        return survey(self._view(account, self.horizon.head(), others), self.shelf, self.workshop.unfit)
 
     def fetch(self, job: Job) -> Events:
         """The shelf holds what was fetched before."""
@@ -111,28 +135,45 @@ class Desk:
 
     def store(self, job: Job) -> Events:
         """The same bytes have the same CID."""
-        cid = self.shelf.store.put(self.workshop.home(job) / "contribution")
+        try:
+            cid = self.shelf.store.put(self.workshop.home(job) / "contribution")
+        except Unavailable:
+            if not isinstance(offered := self._offered(self._round(job), self.horizon.head()), Listing):
+                return [("passed", {"reason": offered})]
+            raise
         return [("stored", {"contribution": str(cid)})]
 
     # --- on the ledger
 
     def sign(self, job: Job) -> Events:
-        """Nothing leaves the car here. A second envelope is only ever built once the first can no longer apply."""
+        """Nothing leaves the car here. A second envelope is only ever built once the first can no longer apply.
+
+        Everything is looked at anew: the round's offer and what it pays, the stake, the price of missing DLC, and what
+        the account can carry. What is lacking may come: that waits, for as long as the round is open.
+        """
         if job.refusals >= MOST_REFUSALS:
             return [("passed", {"reason": f"the ledger turned the entry down: {job.facts['codes']}"})]
         round_, account, head = self._round(job), self._enrolled(), self.horizon.head()
-        if against := unwilling(self.config, round_) or self._closed(round_) or standing.look(self.horizon, round_):
-            return [("passed", {"reason": against})]
-        stake = strikes.due(self.horizon, round_, account.id, head.sequence)
-        if stake > stroops(self.config.market.max_stake):
-            return [("passed", {"reason": f"the stake rose to {text(stake)} DLC, above market.max_stake"})]
-        price = self.horizon.price(Asset.parse(round_.stake.asset), XLM)
-        if against := self._not_worth(job, round_, account, stake, price):
-            return [("passed", {"reason": against})]
-        operations = entry.entry(round_, account, stake, price, head.closed_at)
+        if not isinstance(offered := self._offered(round_, head), Listing):
+            return [("passed", {"reason": offered})]
+        entered = [each for each in self.open_jobs() if "bids" in each.facts]
+        view = self._view(account, head, entered, job)
+        against = unwilling(self.config, round_) or standing.look(self.horizon, round_)
+        now = view.candidate(offered, round_, against, job.facts["steps"])
+        if against := unwanted(now, net_pay(now, view.means), view.means):
+            done = f"{now.steps} of {now.planned} steps were done: " if now.steps < now.planned else ""
+            return [("passed", {"reason": done + against})]
+        if lacks := lacking(now, view.means):
+            raise NotEnough(why=lacks)
+        buy = self._purchase(job, round_, now, view.means.buy_budget)
+        operations = entry.entry(round_, account, now.stake, buy, head.closed_at)
         made = self._signed(account, operations, head.closed_at, job)
         facts = {
-            "stake": stake,
+            "stake": now.stake,
+            "fee": now.fee,
+            "reward": now.reward,
+            "stake_asset": round_.stake.asset,
+            "settled_by": round_.settlement,
             "stake_id": stake_id(made.envelope, self.horizon.passphrase, len(operations) - 1),
             "take_back_at": head.closed_at + round_.review_window,
         }
@@ -141,50 +182,40 @@ class Desk:
     def submit(self, job: Job) -> Events:
         """The same envelope has the same hash, and a hash applies once."""
         outcome = look(self.horizon, _envelope(job))
-        if isinstance(outcome, Entered):
+        if isinstance(outcome, Spent):
+            events = self._verdicts.entered(job, self._terms(job), outcome)
+        elif isinstance(outcome, Entered):
+            events = [("entered", {"ledger": outcome.ledger, "bids": list(offer_ids(outcome.result).values())})]
+        else:
+            events = _not_entered(outcome)
+        if events and events[0][0] == "entered":
             self.workshop.keep_residual(job)
-            bids = list(offer_ids(outcome.result).values())
-            return [("entered", {"ledger": outcome.ledger, "bids": bids})]
-        return _not_entered(outcome)
+        return events
 
     def watch(self, job: Job) -> Events:
         """Reads only."""
-        stake, round_ = job.facts["stake_id"], self._round(job)
-        found = settlement.settling(self.horizon, stake, round_.settlement)
-        if found is not None:
-            facts = {
-                "credit": found.settled.credit,
-                "returned": found.settled.returned,
-                "settlement": found.transaction.hash,
-                "reason": self._reason(found.memo, stake),
-            }
-            return [(found.settled.outcome, facts)]
-        if job.outcome != "silent" and self.horizon.head().closed_at >= job.facts["take_back_at"]:
-            return [("silent", {"reason": "nobody judged the contribution within the review window"})]
-        return []
+        return self._verdicts.of(job, self._terms(job))
 
     def close(self, job: Job) -> Events:
-        """As `sign`."""
-        if job.outcome == "silent" and self.horizon.stake(job.facts["stake_id"]) is None:
-            return self.watch(job)
-        round_, account = self._round(job), self._account()
-        still_open = {offer.id for offer in self.horizon.offers(account.id)}
-        operations = entry.closing(
-            round_,
-            account.id,
-            credit=job.facts.get("credit", 0),
-            reward=job.facts["reward"],
-            take_back=job.facts["stake_id"] if job.outcome == "silent" else None,
-            bids=[bid for bid in job.facts["bids"] if bid in still_open],
-        )
-        if not operations:
-            return [("closed", {"paid": 0})]
-        return [("closing", asdict(self._signed(account, operations, self.horizon.head().closed_at, job)))]
+        """As `sign`. Only what the ledger would take now is signed, so that no try costs a fee for nothing."""
+        staked = job.outcome == "silent" and self.horizon.stake(job.facts["stake_id"]) is not None
+        if job.outcome == "silent" and not staked and (verdict := self.watch(job)):
+            return verdict
+        terms, account, head = self._terms(job), self._account(), self.horizon.head()
+        made = closing(self.horizon, terms, job, account, staked)
+        if made.operations:
+            envelope = self._signed(account, made.operations, head.closed_at, job)
+            return [("closing", {**asdict(envelope), "waits": made.waits})]
+        if made.waits:
+            raise Waits(why=made.waits)
+        return [("closed", {"paid": 0})]
 
     def collect(self, job: Job) -> Events:
         """As `submit`."""
         outcome = look(self.horizon, _envelope(job))
         if isinstance(outcome, Entered):
+            if job.facts.get("waits"):
+                return [("partly", {})]
             return [("closed", {"paid": received(outcome.result)})]
         return _not_entered(outcome)
 
@@ -193,33 +224,37 @@ class Desk:
     def _round(self, job: Job) -> Round:
         return self.shelf.round(job.facts["round"])
 
-    def _closed(self, round_: Round) -> str:
-        """Why the round takes no entries any more, or '': a stake on it would be lost."""
+    def _terms(self, job: Job) -> entry.Terms:
+        """As they were written down with the entry; a journal of an earlier version asks the round."""
+        facts = job.facts
+        if "stake_asset" not in facts:
+            return entry.Terms.of(self._round(job))
+        return entry.Terms(Asset.parse(facts["stake_asset"]), Asset.parse(facts["model"]), facts["settled_by"])
+
+    def _offered(self, round_: Round, head: Head) -> Listing | str:
+        """What the model's newest round is offered for, or why a stake on this one would be lost."""
         found, _ = listings(self.horizon, [round_.initiator])
         offered = next((each for each in found if each.offer.buying == round_.model_asset), None)
         if offered is None:
             return f"{round_.model} is not offered any more"
-        if self.horizon.head().sequence < offered.ledger:
-            return ""  # what is on offer opens later: until then entries join the round before it
+        if head.sequence < offered.ledger:
+            return offered  # what is on offer opens later: until then entries join the round before it
         newest = self.shelf.round(offered.cid).number
         if newest - round_.number > round_.staleness:
             return f"round {round_.number} is closed: the newest is {newest}"
-        return ""
+        return offered
 
-    def _chance(self) -> Fraction:
-        """Of being accepted, as this vehicle has come to see it."""
-        return chance(self.config.market.accept_probability, self.outcomes())
+    def _view(self, account: Account, head: Head, others: Collection[Job], job: Job | None = None) -> View:
+        bid = self._bid(job)
+        owed = promised(others, account, bid)
+        return View(self.horizon, self.config, account, head, bid, self.deeds(), owed)
 
-    def _not_worth(self, job: Job, round_: Round, account: Account, stake: Stroops, price: Fraction) -> str:
-        """Why the pay for the steps that were done is not worth the stake, or ''. The choice assumed all of them."""
-        dlc, steps = Asset.parse(round_.stake.asset), job.facts["steps"]
-        mine = means(self.config, account, dlc, self._chance())
-        reward = job.facts["reward"] * Fraction(steps, max(steps, round_.recipe.steps))
-        net = net_pay(reward, stake + round_.stake.fee, price, mine)
-        if net >= mine.min_pay:
-            return ""
-        done = f"{steps} of {round_.recipe.steps} steps were done"
-        return f"{done}: the expected net pay of {text(net)} XLM is below market.min_pay"
+    def _purchase(self, job: Job, round_: Round, now: Candidate, budget: Stroops) -> Way:
+        """At most so much for the missing DLC, and the way on which they are to be had."""
+        way = self.horizon.cost(Asset.parse(round_.stake.asset), now.missing, XLM) if now.missing else Way(0)
+        if way is None:
+            raise NotEnough(why=f"{text(now.missing)} DLC are missing and nobody sells so many")
+        return Way(entry.most(way.amount, job.refusals, budget), way.path)
 
     def _account(self) -> Account:
         account = self.horizon.account(self.keypair.public_key)
@@ -247,7 +282,7 @@ class Desk:
             raise NotAuthorised()
         return account
 
-    def _signed(self, account: Account, operations: list[Operation], now: int, job: Job | None) -> Signed:
+    def _signed(self, account: Account, operations: Sequence[Operation], now: int, job: Job | None) -> Signed:
         from agent.core.cid import Cid
 
         memo = Cid.parse(job.facts["contribution"]).digest if job else None  # a trustline is about no document
@@ -256,26 +291,28 @@ class Desk:
             account.sequence,
             operations,
             passphrase=self.horizon.passphrase,
-            fee=self.config.ledger.max_fee_stroops,
+            fee=self._bid(job),
             max_time=now + VALID_S,
             memo=memo,
         )
         return signed(envelope, self.keypair)
 
-    def _reason(self, memo: bytes | None, stake: str) -> str:
-        """Why the committee decided as it did, from the record behind the settlement's memo; '' when it is not to
-        be had now. The decision itself is the ledger's, so nothing waits for this."""
-        from agent.core.cid import Cid
-
-        try:
-            record = self.shelf.record(str(Cid.v0(memo or b"")))
-        except (Unavailable, Refused):
-            return ""
-        return next((e.reason for e in record.entries if e.entry == stake), "")
+    def _bid(self, job: Job | None) -> Stroops:
+        """For each operation: what is asked now, twice that for each envelope of the job that no ledger took."""
+        most = self.config.ledger.max_fee_stroops
+        return min(most, self.horizon.bid(most) << min(job.lapses, MOST_DOUBLINGS)) if job else self.horizon.bid(most)
 
 
 class NoOffer(TryAgain):
     """There is no training offer that suits this vehicle: {why}"""
+
+
+class NotEnough(TryAgain):
+    """The contribution is ready, but {why}. It is entered as soon as that is there, while its round is open."""
+
+
+class Waits(TryAgain):
+    """Something of this job cannot be had now: {why}. It is looked at again, at no cost, until it can."""
 
 
 class NotFunded(Unavailable):
@@ -294,6 +331,9 @@ ERRANDS: dict[Step, Callable[[Desk, Job], Events]] = {
     Step.COLLECT: Desk.collect,
 }
 
+UNSTAKED = (Step.FETCH, Step.FINISH, Step.STORE, Step.SIGN)
+"""Steps of a job that has nothing at stake yet, and whose end nobody else will bring about."""
+
 
 def _envelope(job: Job) -> Signed:
     facts = job.facts
@@ -303,14 +343,12 @@ def _envelope(job: Job) -> Signed:
 def _not_entered(outcome: object) -> Events:
     if outcome is None:
         return []
-    if isinstance(outcome, Spent):
-        raise Unavailable(what=f"What became of the transaction is not known: {outcome.why}. The ledger's history")
-    if isinstance(outcome, Lapsed):
+    if isinstance(outcome, (Lapsed, Spent)):  # a closing is built anew from what the ledger holds
         return [("lapsed", {"why": outcome.why})]
     return [("refused", {"codes": getattr(outcome, "codes", "")})]
 
 
-def _numbers(candidate: Any, net: int, lost: str) -> dict[str, Any]:
-    numbers = asdict(candidate)
-    price: Fraction = numbers.pop("stake_price")
-    return {**numbers, "stake_price": f"{price.numerator}/{price.denominator}", "net": net, "lost": lost}
+def numbers(candidate: Candidate, net: int, lost: str) -> dict[str, Any]:
+    """For the journal and as JSON: fractions as text."""
+    plain = {k: str(v) if isinstance(v, Fraction) else v for k, v in asdict(candidate).items()}
+    return {**plain, "net": net, "lost": lost}

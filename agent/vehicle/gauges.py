@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from agent.core.job import OUTCOMES
 from agent.core.trip import TripState
 from agent.host.metrics import Metrics
 from agent.ports import Conditions, Progress
@@ -55,7 +56,7 @@ class Gauges:
     def job(self, kind: str, facts: Mapping[str, Any], state: str) -> None:
         """After an event."""
         self.metrics.only("job_state", state=state)
-        if kind in ("accepted", "idle", "rejected", "silent", "passed"):
+        if kind in (*OUTCOMES, "passed"):
             self.metrics.add("entries_total", outcome=kind)
         if "paid" in facts:
             self.metrics.add("paid_stroops_total", facts["paid"])

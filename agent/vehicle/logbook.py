@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from agent.core.experience import Deed, deed
 from agent.core.job import IN_FLIGHT, Job, State, advance
 from agent.core.trip import Phase, TripState
 from agent.journal import Event, Journal, JournalReader
@@ -18,12 +19,13 @@ BEFORE_ARRIVAL = (State.OPENED, State.CHOSEN, State.TRAINING)
 
 
 class Logbook:
-    """Open jobs in full, closed ones by their outcome."""
+    """Open jobs in full, closed ones by what they came to."""
 
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
         self.open: dict[str, Job] = {}
-        self.outcomes: list[str] = []
+        self.deeds: list[Deed] = []
+        """What each trip that is over came to, oldest first."""
         self.last_rounds: dict[str, str] = {}
         """Model → CID of the round that the last job was for."""
         self.last_choice: Mapping[str, Any] = {}
@@ -50,6 +52,11 @@ class Logbook:
         return next((job for job in self.open.values() if job.state in BEFORE_ARRIVAL), None)
 
     @property
+    def experience(self) -> list[Deed]:
+        """What every trip came to so far, those that wait for their verdict too."""
+        return [*self.deeds, *(deed(job) for job in list(self.open.values()) if "steps" in job.facts)]
+
+    @property
     def in_flight(self) -> Job | None:
         """The job whose envelope could still apply."""
         return next((job for job in self.open.values() if job.state in IN_FLIGHT), None)
@@ -72,8 +79,7 @@ class Logbook:
             del self.open[event.job]
             if "round" in job.facts:
                 self.last_rounds[job.facts["model"]] = job.facts["round"]
-            if job.outcome:
-                self.outcomes.append(job.outcome)
+            self.deeds.append(deed(job))
         return job
 
 

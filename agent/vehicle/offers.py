@@ -1,27 +1,31 @@
-"""Every training offer that this vehicle could take, with its numbers: for `choose` and for `milepost offers`."""
+"""Every training offer that this vehicle could take, with its numbers: for `choose`, `sign` and `milepost offers`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 
+from agent.core import experience
 from agent.core.choice import Candidate, Means, Ranked, rank
 from agent.core.documents import Round
-from agent.core.ledger import Account
-from agent.core.money import XLM, Asset, stroops
+from agent.core.experience import Deed
+from agent.core.job import Job, State
+from agent.core.ledger import BASE_RESERVE, Account, Head, Way
+from agent.core.money import UNIT, XLM, Asset, Stroops, stroops
 from agent.errors import Malformed, Refused, Unavailable
 from agent.host.sections import Config
 from agent.ledger.horizon import Horizon, LedgerUnavailable
-from agent.market import listing, standing, strikes
+from agent.market import entry, listing, standing, strikes
 from agent.market.bundle import Shelf
 from agent.market.listing import Listing
 
 OPERATIONS = 10
 """Operations of an entry and a closing together, at most: what fees are reckoned with."""
-
-PRIOR_WEIGHT = 10
-"""How many outcomes the configured chance of being accepted counts for, against those the vehicle has seen."""
+CLOSING_OPERATIONS = 4
+"""Of a closing alone."""
+NOT_ENTERED = (State.CHOSEN, State.TRAINING, State.ARRIVED, State.TRAINED, State.STORED, State.SIGNED)
+"""Jobs whose entry the ledger does not hold yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,50 +40,124 @@ class Market:
         return self.ranked[0].candidate if self.ranked and not self.ranked[0].lost else None
 
 
-def survey(
-    horizon: Horizon, shelf: Shelf, config: Config, account: Account, unfit: Callable[[Round, str], str], seen: Fraction
-) -> Market:
+@dataclass(frozen=True, slots=True)
+class Promised:
+    """What a vehicle's other open jobs will still take of its account."""
+
+    xlm: Stroops = 0
+    dlc: Stroops = 0
+
+
+def promised(jobs: Iterable[Job], account: Account, bid: Stroops) -> Promised:
+    """Entries that are not on the ledger need their reserve, stake and fees; those that are, only fees for the end."""
+    xlm, dlc, opened = 0, 0, set(account.lines)
+    for job in jobs:
+        if job.state in NOT_ENTERED:
+            credit = entry.credit_asset(Asset.parse(job.facts["model"]))
+            xlm += (3 + (credit not in opened)) * BASE_RESERVE + OPERATIONS * bid
+            dlc += job.facts.get("stake", 0) + job.facts.get("fee", 0)
+            opened.add(credit)
+        elif job.state is not State.OPENED:
+            xlm += CLOSING_OPERATIONS * bid
+    return Promised(xlm, dlc)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What offers are reckoned with: the ledger as it is, and what the vehicle knows of itself."""
+
+    horizon: Horizon
+    config: Config
+    account: Account
+    head: Head
+    bid: Stroops
+    """For each operation, in stroops."""
+    deeds: Sequence[Deed] = ()
+    """What its trips came to, oldest first."""
+    promised: Promised = field(default_factory=Promised)
+
+    @property
+    def means(self) -> Means:
+        market = self.config.market
+        return Means(
+            xlm=max(0, self.account.free(XLM) - self.promised.xlm),
+            max_stake=stroops(market.max_stake),
+            buy_budget=stroops(market.buy_stake_budget),
+            min_pay=stroops(market.min_pay),
+            fees=OPERATIONS * self.bid,
+            odds=experience.odds(market.accept_probability, self.deeds),
+        )
+
+    def candidate(self, offered: Listing, round_: Round, unfit: str, steps: int | None = None) -> Candidate:
+        """Numbers of an entry for a round, paid as `offered`. `steps`: those that were made, where that is known.
+        Raises Unavailable, Refused."""
+        dlc, planned = Asset.parse(round_.stake.asset), round_.recipe.steps
+        stake = strikes.due(self.horizon, round_, self.account.id, self.head.sequence)
+        missing = max(0, stake + round_.stake.fee - max(0, self.account.free(dlc) - self.promised.dlc))
+        bought = self.horizon.cost(dlc, missing, XLM) if missing else Way(0)
+        expected = experience.steps(self.deeds, round_.model, planned) if steps is None else steps
+        return Candidate(
+            offer=offered.offer.id,
+            initiator=offered.offer.seller,
+            model=round_.model,
+            round=round_.number,
+            cid=offered.cid,
+            since=offered.offer.last_modified,
+            reward=offered.reward,
+            budget=offered.offer.amount,
+            stake=stake,
+            fee=round_.stake.fee,
+            stake_price=self._price(dlc, stake + round_.stake.fee),
+            missing=missing,
+            cost=None if bought is None else bought.amount,
+            reserve=entry.reserve(round_.credit_asset, self.account),
+            planned=planned,
+            steps=min(expected, planned),
+            share=experience.work(expected, planned) * experience.quality(self.deeds, round_.model),
+            privacy=round_.privacy,
+            unfit=unfit or uncarried(self.account, round_),
+        )
+
+    def _price(self, dlc: Asset, amount: Stroops) -> Fraction:
+        """XLM for one DLC where `amount` are bought: what a few go for says nothing. 0: nobody sells so many."""
+        way = self.horizon.cost(dlc, amount, XLM)
+        return Fraction(0) if way is None else Fraction(way.amount, amount)
+
+
+def survey(view: View, shelf: Shelf, unfit: Callable[[Round, str], str]) -> Market:
     """Look at every followed initiator's offers. Raises Unavailable when ledger or store cannot be asked."""
-    found, passed_over = listings(horizon, config.market.initiators)
-    head = horizon.head()
+    found, passed_over = listings(view.horizon, view.config.market.initiators)
     candidates = []
-    dlc = XLM
     for offered in found:
-        if head.sequence < offered.ledger:  # its bundle is kept back until then
+        if view.head.sequence < offered.ledger:  # its bundle is kept back until then
             passed_over.append(f"Round {offered.cid} opens after ledger {offered.ledger}.")
             continue
         try:
             round_ = shelf.round(offered.cid)
-            _same_model(offered, round_, config.market.operator)
+            _same_model(offered, round_, view.config.market.operator)
+            against = unwilling(view.config, round_) or standing.look(view.horizon, round_)
+            candidates.append(view.candidate(offered, round_, against or unfit(round_, offered.cid)))
         except LedgerUnavailable:
             raise
         except (Refused, Unavailable) as error:  # one bundle that nobody has must not keep the others' offers away
             passed_over.append(str(error))
-            continue
-        dlc = Asset.parse(round_.stake.asset)
-        candidates.append(
-            Candidate(
-                offer=offered.offer.id,
-                initiator=offered.offer.seller,
-                model=round_.model,
-                round=round_.number,
-                cid=offered.cid,
-                since=offered.offer.last_modified,
-                reward=offered.reward,
-                budget=offered.offer.amount,
-                stake=strikes.due(horizon, round_, account.id, head.sequence) + round_.stake.fee,
-                stake_price=horizon.price(dlc, XLM),
-                privacy=round_.privacy,
-                unfit=unwilling(config, round_) or standing.look(horizon, round_) or unfit(round_, offered.cid),
-            )
-        )
-    return Market(tuple(rank(candidates, means(config, account, dlc, seen))), tuple(passed_over))
+    return Market(tuple(rank(candidates, view.means)), tuple(passed_over))
 
 
 def unwilling(config: Config, round_: Round) -> str:
     """Why this vehicle's owner does not want to take part in a round, or ''."""
     if round_.privacy == "open" and not config.market.open_rounds:
         return "its updates become public, and market.open_rounds is false"
+    return ""
+
+
+def uncarried(account: Account, round_: Round) -> str:
+    """Why the account's lines cannot carry an entry or what comes back of it, or ''."""
+    line = account.lines.get(round_.credit_asset)
+    if line is not None and not line.authorized:
+        return f"its issuer does not let this account hold {round_.credit_asset.code}"
+    if line is not None and line.room < 2 * UNIT:
+        return f"this account's line of {round_.credit_asset.code} has no room for a bid and a credit"
     return ""
 
 
@@ -91,26 +169,6 @@ def listings(horizon: Horizon, initiators: Sequence[str]) -> tuple[list[Listing]
         found += offered
         passed_over += others
     return found, passed_over
-
-
-def means(config: Config, account: Account, dlc: Asset, seen: Fraction) -> Means:
-    market = config.market
-    return Means(
-        dlc=account.free(dlc),
-        xlm=account.free(XLM),
-        max_stake=stroops(market.max_stake),
-        buy_budget=stroops(market.buy_stake_budget),
-        min_pay=stroops(market.min_pay),
-        fees=OPERATIONS * config.ledger.max_fee_stroops,
-        accept_probability=seen,
-    )
-
-
-def chance(prior: float, outcomes: Sequence[str]) -> Fraction:
-    """The chance of being accepted: the prior, moved by what happened to this vehicle's own contributions."""
-    accepted = sum(outcome == "accepted" for outcome in outcomes)
-    believed = Fraction(prior).limit_denominator(1000) * PRIOR_WEIGHT
-    return (believed + accepted) / (PRIOR_WEIGHT + len(outcomes))
 
 
 def _same_model(offered: Listing, round_: Round, operator: str | None) -> None:

@@ -93,7 +93,7 @@ class Watch:
         """Beside the loop, which has no seconds to give. Who asks meanwhile gets the same answer."""
         if self._checked is None or self._checked.done():
             self._checked = checked = Future[Mapping[str, Any]]()
-            threading.Thread(target=lambda: checked.set_result(self._checkup()), name="doctor", daemon=True).start()
+            threading.Thread(target=lambda: _settle(checked, self._checkup), name="doctor", daemon=True).start()
         return self._checked
 
     def _follow(self, wishes: Mapping[str, Any]) -> Outcome:
@@ -103,3 +103,11 @@ class Watch:
         for key, why in self.settled.refused.items():
             self._log.warning("setting.refused", key=key, why=why)
         return self.settled.outcome
+
+
+def _settle(checked: Future[Mapping[str, Any]], checkup: Checkup) -> None:
+    """A doctor that dies is an answer too: else it would be waited for until the next restart."""
+    try:
+        checked.set_result(checkup())
+    except Exception as error:
+        checked.set_exception(error)

@@ -100,7 +100,13 @@ def test_every_state_can_be_reached_and_every_job_can_end() -> None:
 
 def test_only_a_ledger_leads_out_of_the_states_in_which_an_envelope_could_still_apply() -> None:
     for state in IN_FLIGHT:
-        assert {kind for before, kind in TABLE if before is state} <= {"entered", "closed", "lapsed", "refused"}
+        assert {kind for before, kind in TABLE if before is state} <= {
+            "entered",
+            "partly",
+            "closed",
+            "lapsed",
+            "refused",
+        }
 
 
 def test_a_verdict_that_comes_while_the_stake_is_taken_back_counts() -> None:

@@ -3,22 +3,42 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from stellar_sdk import (
+    ClaimClaimableBalance,
+    ClawbackClaimableBalance,
+    ManageData,
+)
 from stellar_sdk import Payment as Pay
+from stellar_sdk.operation import Operation
 
 from agent import errors
+from agent.cli import doctor
+from agent.content.folder import FolderStore
+from agent.core.cid import Cid
+from agent.core.documents import Settled, SettlementRecord
+from agent.core.job import Job, State, advance
+from agent.core.ledger import BALANCE_V0
+from agent.core.money import UNIT, text
 from agent.errors import Malformed, Refused, Unavailable
+from agent.host.doctor import Wrong
+from agent.host.sections import Config
 from agent.ledger import receipt
-from agent.ledger.envelope import result_codes
+from agent.ledger.envelope import build, fee_bump, result_codes, sdk_asset, signed
 from agent.ledger.horizon import HistoryTooShort, Horizon, LedgerUnavailable
 from agent.ledger.submission import Entered, Lapsed, Spent, look
+from agent.market import bundle
+from agent.market.bundle import Shelf
 from agent.market.strikes import strikes
+from agent.vehicle.verdict import Events, Verdicts
 from tests.ledger.between import GONE, MISSING, Between, between, changed, problem
 from tests.ledger.stakes import Road
 from tests.ledger.test_horizon import payment, somebody
+from tests.market.town import BASE, Town, found
 from tools.localnet.server import Localnet
 
 
@@ -242,3 +262,271 @@ def test_an_operation_that_nobody_knows_is_passed_over(road: Road, front: Betwee
 
     front.on(r"^/accounts/\w+/transactions", changed(unknown))
     assert strikes(horizon, road.vehicle.public_key, road.dlc, 0, road.now + 1) == 1
+
+
+# --- (x) what became of a stake
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    with Localnet() as net:
+        yield found(net, tmp_path_factory.mktemp("town"), committee=1)
+
+
+class Car:
+    """One vehicle with an entry in a ledger, and what it is told by a Horizon that stands between."""
+
+    def __init__(self, town: Town, front: Between) -> None:
+        self.town, self.front, self.key = town, front, town.driver()
+        self.contribution = Cid.v0(b"\x05" * 32)
+        self.stake = town.enter(self.key, self.contribution)
+        self.entered = town.horizon.head()
+        self.horizon = Horizon(front.url, town.net.passphrase)
+        self.verdicts = Verdicts(self.horizon, town.shelf, self.key.public_key)
+        facts = {"stake_id": self.stake, "ledger": self.entered.sequence, "take_back_at": self.take_back_at}
+        self.job = Job("trip-1", State.ENTERED, facts)
+
+    @property
+    def take_back_at(self) -> int:
+        return self.entered.closed_at + self.town.round.review_window
+
+    def look(self) -> Events:
+        return self.verdicts.of(self.job, self.town.round)
+
+    def settle(self, outcome: str = "accepted", named: bool = True) -> None:
+        """As the committee does: a record, the transaction, and the data entry that names the record."""
+        town, accepted = self.town, outcome == "accepted"
+        settled = Settled(
+            entry=self.stake,
+            transaction="0" * 64,
+            vehicle=self.key.public_key,
+            contribution=str(self.contribution),
+            outcome=outcome,
+            reason="so they found",
+            credit=UNIT if accepted else 0,
+            stake=BASE,
+            fee=town.round.stake.fee,
+        )
+        speaker = town.committee[0].public_key
+        record = SettlementRecord(index=0, round=town.cid, entries=(settled,), agreements={}, speaker=speaker)
+        cid = town.store.put(bundle.lay(town.folder / "record", {bundle.RECORD: record.to_bytes()}))
+        operations: list[Operation] = [ClaimClaimableBalance(BALANCE_V0 + self.stake)]
+        if outcome != "rejected":
+            back = text(BASE - town.round.stake.fee)
+            operations.append(Pay(self.key.public_key, sdk_asset(town.dlc), back))
+        if accepted:
+            operations.append(Pay(self.key.public_key, sdk_asset(town.round.credit_asset), "1"))
+        if named:
+            operations.append(ManageData("milepost/record", cid.digest))
+        account = town.horizon.account(town.settlement)
+        assert account is not None
+        until = town.horizon.head().closed_at + 100
+        made = signed(
+            build(
+                account.id,
+                account.sequence,
+                operations,
+                passphrase=town.net.passphrase,
+                fee=100,
+                max_time=until,
+                memo=cid.digest,
+            ),
+            town.committee[0],
+        )
+        town.horizon.hand_in(made.envelope)
+        assert town.horizon.find(made.hash) is not None
+
+    def forget(self) -> None:
+        """History begins now: neither entry nor settlement is in it."""
+        self.town.net.close_ledger()
+        self.front.remembers(self.town.net.close_ledger()["ledger"])
+
+
+@pytest.fixture
+def car(town: Town) -> Iterator[Car]:
+    with between(town.net.url) as front:
+        made = Car(town, front)
+        yield made
+        made.horizon.close()
+
+
+@pytest.mark.parametrize("outcome", ["accepted", "idle", "rejected"])
+@pytest.mark.parametrize("remembered", [True, False])
+def test_a_verdict_is_heard_whatever_history_remembers(car: Car, outcome: str, remembered: bool) -> None:
+    """(x) The settlement lies behind the horizon of history: the watch ends all the same, from the settlement
+    account's data entry and the record that it names, and the pay is redeemed."""
+    assert car.look() == []
+    car.settle(outcome)
+    if not remembered:
+        car.forget()
+    ((kind, facts),) = car.look()
+    assert (kind, facts["reason"]) == (outcome, "so they found")
+    assert facts["credit"] == (UNIT if outcome == "accepted" else 0)
+    assert facts["returned"] == (0 if outcome == "rejected" else BASE - car.town.round.stake.fee)
+
+
+def test_a_stake_that_the_operator_clawed_back_is_told(car: Car) -> None:
+    """(x) The operator takes the stake: an outcome of its own says so, where the car waited for ever in silence."""
+    car.town.apply([ClawbackClaimableBalance(BALANCE_V0 + car.stake)], car.town.operator)
+    ((kind, facts),) = car.look()
+    assert kind == "clawed"
+    assert "the operator clawed the stake back" in facts["reason"]
+    car.forget()
+    ((kind, facts),) = car.look()
+    assert kind == "clawed"
+    assert "no record of the committee names it" in facts["reason"]
+    assert advance(car.job, kind, facts).state is State.SETTLED
+
+
+def test_a_history_that_is_only_late_is_waited_for(car: Car) -> None:
+    """(x) The stake is gone, and history does not show by what although it ought to: no outcome is made up."""
+    car.settle("accepted", named=False)
+    car.front.on(r"^/claimable_balances/\w+/operations", changed(lambda p: {**p, "_embedded": {"records": []}}))
+    with pytest.raises(Unavailable, match="does not say yet what became of a stake"):
+        car.look()
+    car.front.well()
+    assert [kind for kind, _ in car.look()] == ["accepted"]
+
+
+def test_records_that_nobody_has_end_in_what_the_account_holds(car: Car) -> None:
+    """(x) History forgot, and the record is not to be had: the car waits while the window lasts, and then goes by
+    its own line of VLM."""
+    car.settle("accepted")
+    car.forget()
+    nowhere = FolderStore(car.town.folder / "nowhere")
+    car.verdicts = Verdicts(car.horizon, Shelf(car.town.folder / "no-shelf", nowhere), car.key.public_key)
+    with pytest.raises(Unavailable):
+        car.look()
+    car.town.net.close_ledger(advance=car.town.round.review_window + 3600)
+    ((kind, facts),) = car.look()
+    assert (kind, facts["credit"]) == ("accepted", UNIT)
+    assert "it is what this account was paid" in facts["reason"]
+
+
+def test_who_waits_for_a_verdict_asks_one_question_a_look(car: Car) -> None:
+    """(x) While the stake is there and its window cannot be over, a look is one request."""
+    for _ in range(3):
+        assert car.look() == []
+    before = len(car.front.asked)
+    for _ in range(5):
+        car.town.net.close_ledger()
+        assert car.look() == []
+    assert car.front.asked[before:] == [f"/claimable_balances/00000000{car.stake}"] * 5
+    car.town.net.close_ledger(advance=car.town.round.review_window + 3600)
+    for _ in range(car.town.round.review_window // 10):
+        if found := car.look():
+            break
+        car.town.net.close_ledger()
+    assert [kind for kind, _ in found] == ["silent"]
+
+
+@pytest.mark.parametrize("becomes", ["waits", "settled", "nothing"])
+def test_an_entry_whose_number_is_used_up_is_looked_for_in_the_state(car: Car, becomes: str) -> None:
+    """(w) History does not show what used the entry's number: the stake, or the record that settled it, says that it
+    is in a ledger, and no second one is made. Only where neither is there, another transaction used the number."""
+    spent = Spent("the number is used up", car.entered.sequence)
+    if becomes == "settled":
+        car.settle("accepted")
+    if becomes == "nothing":
+        car.job = Job("trip-1", State.SIGNED, {**car.job.facts, "stake_id": "0" * 64})
+    car.forget()
+    events = car.verdicts.entered(car.job, car.town.round, spent)
+    kinds = [kind for kind, _ in events]
+    assert kinds == {"waits": ["entered"], "settled": ["entered", "accepted"], "nothing": ["lapsed"]}[becomes]
+    if becomes == "waits":
+        (bid,) = (o.id for o in car.horizon.offers(car.key.public_key))
+        assert events[0][1]["bids"] == [bid]
+    assert car.verdicts.entered(car.job, car.town.round, Spent("…", car.town.horizon.head().sequence + 1)) == []
+
+
+# --- quiet, queues and how far it goes
+
+
+def test_quiet_is_kept_when_it_is_asked_for(net: Localnet, front: Between, horizon: Horizon) -> None:
+    """(section 2) 429 with Retry-After: nothing more is asked until it is over, whatever it is about."""
+    key = somebody(net).public_key
+    assert horizon.account(key) is not None
+    clock = [1000.0]
+    client = horizon._client
+    assert client is not None
+    client._clock = lambda: clock[0]
+    for said, seconds in (("7", 7), ("999999999", 3600)):
+        front.on(r"^/accounts/", problem(429, "rate_limit_exceeded", "Rate Limit Exceeded", Retry_After=said))
+        with pytest.raises(LedgerUnavailable, match="status 429"):
+            horizon.account(key)
+        front.well()
+        before = len(front.asked)
+        clock[0] += seconds - 1
+        with pytest.raises(LedgerUnavailable, match="asked for quiet, 1 s of it are left"):
+            horizon.head()
+        assert len(front.asked) == before
+        clock[0] += 1
+        assert horizon.account(key) is not None
+    front.on(r"^/accounts/", problem(503, "busy", "Busy", Retry_After="Wed, 21 Oct 2015 07:28:00 GMT"))
+    with pytest.raises(LedgerUnavailable, match="status 503"):
+        horizon.account(key)
+    front.on(r"^/accounts/", problem(503, "busy", "Busy", Retry_After="when it suits you"))
+    with pytest.raises(LedgerUnavailable, match="status 503"):
+        horizon.account(key)
+
+
+def test_what_waits_in_a_queue_gets_a_higher_bid(net: Localnet, front: Between, horizon: Horizon) -> None:
+    """(qq) A fee bump is the same transaction: the same hash finds it, the same look follows it, and it applies once,
+    whichever of the two a ledger takes."""
+    payer, payee, friend = somebody(net), somebody(net), somebody(net)
+    made = payment(horizon, payer, payee.public_key)
+    bumped = fee_bump(made, friend, 5_000, net.passphrase)
+    assert (bumped.hash, bumped.sequence, bumped.max_time) == (made.hash, made.sequence, made.max_time)
+    again = fee_bump(bumped, friend, 50_000, net.passphrase)
+    assert look(horizon, again) is None
+    net.close_ledger()
+    outcome = look(horizon, again)
+    assert isinstance(outcome, Entered)
+    assert look(horizon, made) == outcome
+    with pytest.raises(Malformed, match="a fee bump"):
+        fee_bump(made, friend, 1, net.passphrase)
+
+
+def test_what_is_looked_up_in_the_past_is_no_only_where_history_goes_back_so_far(
+    net: Localnet, front: Between, horizon: Horizon
+) -> None:
+    """(z) An old settlement that is not shown: too short a history, and the archive has it."""
+    payer, payee = somebody(net), somebody(net)
+    made = payment(horizon, payer, payee.public_key)
+    assert look(horizon, made) is None
+    net.close_ledger()
+    assert horizon.recall(made.hash) is not None
+    assert horizon.recall("0" * 64) is None
+    front.remembers(net.close_ledger()["ledger"])
+    with pytest.raises(HistoryTooShort):
+        horizon.recall(made.hash)
+    horizon.archive = Horizon(net.url, net.passphrase)
+    found = horizon.recall(made.hash)
+    assert found is not None
+    assert found.hash == made.hash
+    assert horizon.recall("0" * 64) is None
+
+
+def test_the_doctor_says_how_far_back_it_goes_and_how_far_it_lags(net: Localnet, front: Between) -> None:
+    """(section 2) What a vehicle has to live with is said before it hurts."""
+    archived: dict[str, Any] = {}
+
+    def finding() -> str:
+        config = Config.model_validate({"ledger": {"horizon": front.url, "passphrase": net.passphrase, **archived}})
+        return doctor._ledger(config)
+
+    front.on(r"^/$", changed(lambda root: {**root, "history_elder_ledger": 2}))
+    assert re.search(r"the right network. It remembers all and lags by 0\.", finding())
+    front.on(r"^/$", changed(lambda root: {**root, "history_elder_ledger": 3}))
+    with pytest.raises(Wrong, match=r"strikes are counted over 120960.* Name a Horizon that remembers more"):
+        finding()
+    archived["archive"] = net.url
+    assert "It remembers from ledger 3 on" in finding()
+    front.late(r"^/claimable_balances", "/claimable_balances/" + "0" * 72)
+    for _ in range(13):
+        net.close_ledger()
+    with pytest.raises(Wrong, match="13 ledgers behind each other"):
+        finding()
+    front.on(r"^/claimable_balances", lambda said: (said[0], said[1], {}))
+    with pytest.raises(Wrong, match="does not say as of which ledger"):
+        finding()

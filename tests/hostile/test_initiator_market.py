@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,7 @@ from agent.initiator.press import CommitteeChanged, Edition, Press, Unauthorised
 from agent.market import bundle, publish, standing
 from agent.market.listing import signs
 from agent.validator.rounds import Rounds
-from agent.vehicle.offers import survey
+from agent.vehicle.offers import View, survey
 from tests.hostile.rogue import Rogue
 from tests.market.rounds import COMMITTEE, a_round, settles
 from tests.market.town import Town, a_plan, found, printing_press
@@ -50,7 +49,8 @@ def lost(town: Town, driver: Keypair, initiator: str, tmp_path: Path) -> str:
     path.write_text(f'[market]\ninitiators = ["{initiator}"]\noperator = "{town.operator.public_key}"\n')
     account = town.horizon.account(driver.public_key)
     assert account is not None
-    market = survey(town.horizon, town.shelf, load(path), account, lambda *_: "", Fraction(1))
+    view = View(town.horizon, load(path), account, town.horizon.head(), bid=100)
+    market = survey(view, town.shelf, lambda *_: "")
     assert market.winner is None
     return market.ranked[0].lost if market.ranked else " ".join(market.passed_over)
 

@@ -21,8 +21,8 @@ TOKEN = "a-token-of-some-length"
 HUGE = 10**400
 
 
-def hear(board: Board, channel: str, body: dict[str, Any], vehicle: str = "car-1") -> None:
-    board.take(Message(f"milepost/v1/north/{vehicle}/{channel}", json.dumps(body).encode()), 0.0)
+def hear(board: Board, channel: str, body: dict[str, Any], vehicle: str = "car-1", retain: bool = False) -> None:
+    board.take(Message(f"milepost/v1/north/{vehicle}/{channel}", json.dumps(body).encode(), retain), 0.0)
 
 
 def event(kind: str, seq: int, job: str = "j", **facts: Any) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def test_a_number_without_end_is_dropped_and_the_next_message_heard(channel: str
     """(ii) {"at": 10^400} ended the task that listens, and again after each restart where it was retained."""
     board = Board()
     whole = {"status": "online", "session": "s", "healthy": True, "troubles": [], **event("opened", 1)}
-    hear(board, channel, {**whole, name: HUGE})
+    hear(board, channel, {**whole, name: HUGE}, retain=True)
     assert (board.dropped, board.vehicles) == (1, {})
     hear(board, channel, whole)
     assert list(board.vehicles) == ["north/car-1"]
@@ -45,7 +45,9 @@ def test_amounts_that_no_ledger_holds_are_not_added_up() -> None:
     """(jj) Eleven `paid` of 4,300 nines, and every answer failed."""
     board = Board()
     for seq in range(1, 12):
-        hear(board, "event/closed", event("closed", seq, f"job-{seq}", paid="9" * 4300))
+        hear(board, "event/closed", event("closed", seq, f"job-{seq}", paid=int("9" * 4300)))
+    assert board.dropped == 11
+    hear(board, "event/closed", event("closed", 11, "job-11", paid="9" * 4300))
     hear(board, "event/closed", event("closed", 12, "job-12", paid=str(2**63)))
     hear(board, "event/closed", event("closed", 13, "job-13", paid=str(2**63 - 1)))
     assert json.loads(json.dumps(board.since(0)))["counts"]["paid"] == str(2**63 - 1)

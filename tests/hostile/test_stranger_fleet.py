@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,12 +13,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.core import redact
+from agent.fleet.commands import REMEMBERED, Commands
+from agent.fleet.desired import Desired
 from agent.fleet.loopback import LoopbackBroker, LoopbackLink
+from agent.fleet.outbox import Outbox
 from agent.fleet.status import Presence
+from agent.fleet.telegram import describer
 from agent.fleet.topics import VehicleTopics
 from agent.host.clock import ManualClock
+from agent.host.sections import Config
+from agent.journal import Journal
+from agent.ports import Message
 from agent.sense.camera import Device
 from agent.sense.sources import SourceUnusable, open_camera
+from agent.vehicle.remote import CHANGEABLE, settle
 
 SECRET = "hunter2"
 TEXTS = (
@@ -122,3 +133,69 @@ def test_a_trouble_that_others_wrote_moves_no_cursor() -> None:
     """(nn) A reason of a stranger's is a trouble here, and is read in a terminal there."""
     (said,) = state_of("refused: \x1b]0;x\x07\x1b[2J\u202egone\r\nnext")["troubles"]
     assert said == "refused: \ufffd]0;x\ufffd\ufffd[2J\ufffdgone  next"
+
+
+HUGE = 10**400
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from([HUGE, -HUGE, 2**63, "1"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=6,
+)
+args = st.dictionaries(st.sampled_from(["after", "until", "why", "x"]), anything)
+orders = st.fixed_dictionaries({"id": st.sampled_from(["a", "b", "c"]) | anything}, optional={"args": args | anything})
+keys = st.sampled_from([*CHANGEABLE, "market.max_stake", "x"])
+wishes = st.fixed_dictionaries({"id": st.just("w") | anything, "settings": st.dictionaries(keys, anything) | anything})
+payloads = (orders | wishes | anything).map(lambda body: json.dumps(body).encode()) | st.binary(max_size=60)
+verbs = st.sampled_from(["resend", "hold", "broken", "later", "nothing"])
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60)
+@given(st.lists(st.tuples(st.none() | verbs, payloads | st.just(b"[" * 60_000)), max_size=30))
+def test_whatever_the_workshops_topics_carry_the_vehicle_answers_and_keeps_little(
+    said: list[tuple[str | None, bytes]],
+) -> None:
+    """(ii) Commands and wishes are typed and bounded: no exception but the journal's, and nothing that grows."""
+    with tempfile.TemporaryDirectory() as folder:
+        hears(Path(folder), said)
+
+
+def hears(folder: Path, said: list[tuple[str | None, bytes]]) -> None:
+    journal, clock, broker = Journal(folder / "journal.sqlite"), ManualClock(), LoopbackBroker()
+    topics = VehicleTopics("north", "car")
+    link = LoopbackLink(broker, (topics.commands, topics.desired))
+    answers = LoopbackLink(broker, (topics.reply("+"), topics.reported))
+    outbox = Outbox(journal, link, describer(topics))
+    never: Future[Any] = Future()
+
+    def broken(_args: Any) -> Any:
+        raise RuntimeError("a handler with a fault")
+
+    handlers = {"resend": outbox.resend, "hold": lambda _: {}, "broken": broken, "later": lambda _: never}
+    commands = Commands(link, topics, journal, clock, handlers)
+    desired = Desired(link, topics, "s", journal, clock, lambda wish: settle(Config(), wish).outcome)
+    for verb, payload in said:
+        clock.sleep(1)
+        broker.deliver(Message(topics.command(verb) if verb else topics.desired, payload))
+        heard = link.receive()
+        commands.obey(heard)
+        desired.hear(heard)
+        outbox.pump()
+    for message in answers.receive():
+        json.loads(message.payload)
+        assert len(message.payload) <= 16_384
+    journal.close()
+
+
+def test_commands_that_are_never_answered_are_kept_up_to_a_bound(tmp_path: Path) -> None:
+    """(ii) A doctor that hangs, asked by a new id every second."""
+    journal, clock, broker = Journal(tmp_path / "journal.sqlite"), ManualClock(), LoopbackBroker()
+    topics = VehicleTopics("north", "car")
+    never: Future[Any] = Future()
+    link = LoopbackLink(broker, (topics.commands,))
+    commands = Commands(link, topics, journal, clock, {"doctor": lambda _: never})
+    for number in range(3 * REMEMBERED):
+        clock.sleep(1)
+        broker.deliver(Message(topics.command("doctor"), json.dumps({"id": str(number)}).encode()))
+        commands.obey(link.receive())
+    assert len(commands._awaited) == REMEMBERED
+    journal.close()

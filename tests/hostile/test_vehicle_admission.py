@@ -19,13 +19,14 @@ from stellar_sdk import (
 
 from agent.content.folder import FolderStore
 from agent.core.cid import Cid
+from agent.core.ledger import Way
 from agent.core.money import UNIT
 from agent.ledger.envelope import build, sdk_asset, stake_id
 from agent.ledger.horizon import Horizon
 from agent.market import bundle, entry
 from agent.ports import Limits
 from agent.validator.porter import HANDS, Porter
-from tests.market.town import BASE, DLC_PRICE, REVIEW_S, Numbers, Town, found
+from tests.market.town import BASE, REVIEW_S, Numbers, Town, found
 from tests.validator.committee import House
 from tools.localnet.server import Localnet
 
@@ -67,7 +68,7 @@ def bumped(town: Town, vehicle: Keypair, stake: int) -> str:
     payer, account = town.initiator, town.horizon.account(vehicle.public_key)
     assert account is not None
     now = town.horizon.head().closed_at
-    operations = entry.entry(town.round, account, stake, DLC_PRICE, now)
+    operations = entry.entry(town.round, account, stake, Way(0), now)
     memo = town.contribution(vehicle, town.better(seed=70)).digest
     bounds = {"fee": 100, "max_time": now + 120, "memo": memo}
     inner = build(account.id, account.sequence, operations, passphrase=town.net.passphrase, **bounds)

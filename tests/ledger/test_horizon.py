@@ -15,7 +15,7 @@ from stellar_sdk import Asset as SdkAsset
 from stellar_sdk import ChangeTrust, Keypair, ManageSellOffer, Payment, Price
 
 from agent import errors
-from agent.core.ledger import BASE_RESERVE
+from agent.core.ledger import BASE_RESERVE, Way
 from agent.core.money import UNIT, XLM, Asset, stroops
 from agent.errors import Refused, Unavailable
 from agent.ledger import horizon as horizons
@@ -83,8 +83,11 @@ def test_an_account_is_read_with_its_lines_and_what_it_can_spend(net: Localnet, 
     assert after.free(XLM) == 10_000 * UNIT - 200 - 40 * UNIT - 4 * BASE_RESERVE
     (offer,) = horizon.offers(holder.public_key)
     assert (offer.selling, offer.amount, offer.price) == (XLM, 40 * UNIT, Fraction(1, 2))
-    assert horizon.price(XLM, Asset("GOLD", issuer.public_key)) == Fraction(1, 2)
-    assert horizon.price(Asset("GOLD", issuer.public_key), XLM) == 0
+    own = Asset("GOLD", issuer.public_key)
+    assert horizon.cost(XLM, 40 * UNIT, own) == Way(20 * UNIT)
+    assert horizon.proceeds(own, 20 * UNIT, XLM) == Way(40 * UNIT)
+    assert horizon.cost(XLM, 41 * UNIT, own) is None
+    assert horizon.proceeds(XLM, UNIT, own) is None
 
 
 def test_what_is_not_on_the_ledger_is_none(horizon: Horizon) -> None:
@@ -238,7 +241,9 @@ def test_whatever_else_answers_is_a_sentence_and_the_work_waits(lie: str, monkey
             lambda: horizon.offers(account),
             lambda: list(horizon.history(account)),
             lambda: horizon.find("0" * 64),
-            lambda: horizon.price(XLM, Asset("GOLD", account)),
+            lambda: horizon.cost(XLM, 1, Asset("GOLD", account)),
+            lambda: horizon.proceeds(XLM, 1, Asset("GOLD", account)),
+            lambda: horizon.bid(1000),
         ]
         for ask in questions:
             try:
@@ -248,7 +253,7 @@ def test_whatever_else_answers_is_a_sentence_and_the_work_waits(lie: str, monkey
                 assert "Nothing is lost" in str(error)
             else:
                 assert lie == "no records"
-                assert found == []
+                assert not found
 
 
 def test_a_balance_that_is_no_amount_is_not_believed() -> None:

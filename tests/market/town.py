@@ -21,7 +21,7 @@ from stellar_sdk.operation import Operation
 from agent.content.folder import FolderStore
 from agent.core.cid import Cid
 from agent.core.documents import Architecture, Contribution, Input, Recipe, Round, Task
-from agent.core.ledger import Transaction
+from agent.core.ledger import Transaction, Way
 from agent.core.money import UNIT, Asset, Stroops, text
 from agent.initiator import press
 from agent.initiator.plan import Plan
@@ -223,7 +223,7 @@ class Town:
         """The entry in a ledger; its stake's id."""
         account = self.horizon.account(vehicle.public_key)
         assert account is not None
-        operations = entry.entry(self.round, account, stake, DLC_PRICE, self.horizon.head().closed_at)
+        operations = entry.entry(self.round, account, stake, Way(0), self.horizon.head().closed_at)
         made = self.apply(operations, vehicle, memo=memo.digest if memo else None)
         return stake_id(made.envelope, self.net.passphrase, len(operations) - 1)
 

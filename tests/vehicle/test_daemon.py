@@ -207,7 +207,7 @@ def test_a_trip_on_which_little_was_learnt_stakes_nothing_for_it(
     one.wheel.drives = False
     one.until(lambda: "passed" in one.kinds)
     (job,) = every_job(one.logbook.journal).values()
-    why = "1 of 10 steps were done: the expected net pay of 3.0650000 XLM is below market.min_pay"
+    why = "1 of 10 steps were done: the expected net pay of 2.8748000 XLM is below market.min_pay"
     assert job.facts["reason"] == why
     assert "signed" not in one.kinds
 

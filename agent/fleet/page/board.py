@@ -17,8 +17,9 @@ from agent.core.documents import Round
 from agent.core.job import OUTCOMES, TABLE, State
 from agent.core.plain import plain
 from agent.fleet.page.cards import JobCard, PaymentCard, RoundCard, VehicleCard
-from agent.fleet.page.said import MAX_TEXT, About, Condition, Event, Status, amount, number, parsed, short
+from agent.fleet.page.said import MAX_TEXT, About, Condition, Event, Status, amount, number, short
 from agent.fleet.page.shelf import Shelf
+from agent.fleet.reading import parsed
 from agent.fleet.status import OFFLINE, ONLINE
 from agent.fleet.topics import Address, address
 from agent.ports import Message

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from agent.core.plain import plain
+from agent.fleet.reading import MOST
 from agent.fleet.status import EVERY
 
-MOST = 2**63 - 1
-"""Of any whole number: what a ledger's amount can be."""
 MAX_NUMBER = 10**9
 """Of a round, as a vehicle says it."""
 MAX_TEXT = 300
@@ -80,28 +77,6 @@ class Event(Said):
     journal: Name
     seq: Seq
     after: Seq
-
-
-def parsed(payload: bytes) -> Any:
-    """JSON that can be said again as JSON: no NaN, no number beyond a float's or a ledger's, no half of a character.
-    Raises ValueError, RecursionError."""
-    body = json.loads(payload, parse_constant=_finite, parse_float=_finite, parse_int=_bounded)
-    if b"\\u" in payload:
-        json.dumps(body, ensure_ascii=False).encode()
-    return body
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError
-    return value
-
-
-def _bounded(text: str) -> int:
-    if len(text) > 20 or abs(int(text)) > MOST:
-        raise ValueError
-    return int(text)
 
 
 def short(value: Any) -> Any:

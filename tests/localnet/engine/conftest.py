@@ -9,6 +9,7 @@ from stellar_sdk import Account as SdkAccount
 from stellar_sdk import Asset, CreateAccount, Keypair, Operation, TransactionBuilder, TransactionEnvelope, xdr
 
 from tools.localnet.engine import (
+    NOBODY,
     PROTOCOL_19,
     Account,
     Admission,
@@ -24,6 +25,7 @@ from tools.localnet.engine import (
     close,
     genesis,
     network_id,
+    price,
     root_keypair,
 )
 
@@ -34,11 +36,14 @@ XLM = 10_000_000
 class Town:
     """A small ledger with people in it, who are known by name. Whoever is named has a key."""
 
-    def __init__(self, *names: str, rules: Rules = PROTOCOL_19, store: Store | None = None) -> None:
+    def __init__(
+        self, *names: str, rules: Rules = PROTOCOL_19, store: Store | None = None, capacity: int = 5000
+    ) -> None:
         self.rules = rules
         self.queue = Queue()
+        self.crowd = NOBODY
         self.state = State(store=store)
-        first = genesis(PASSPHRASE, close_time=1_700_000_000, rules=rules)
+        first = genesis(PASSPHRASE, close_time=1_700_000_000, rules=rules, max_tx_set_size=capacity)
         self.state.commit(tuple(Change(entry.key, None, entry) for entry in first))
         if names:
             self.do("root", *(CreateAccount(self[name].public_key, "10000") for name in names))
@@ -88,16 +93,18 @@ class Town:
     def admit(self, envelope: Envelope, seconds: int = 0) -> Admission:
         """Submit; what may wait waits. `seconds` is how long ago the last ledger closed."""
         now = self.state.header.close_time + seconds
-        admission = admit(self.state, envelope, now, self.queue, self.rules)
+        admission = admit(self.state, envelope, now, self.queue, self.rules, self.crowd)
         if admission.status == "PENDING":
+            self.queue.evict(admission.evicted)
             self.queue.add(envelope)
         return admission
 
     def close(self, *envelopes: Envelope, seconds: int = 5) -> Closed:
         """Close a ledger with these envelopes, or with what waits."""
         close_time = self.state.header.close_time + seconds
-        batch = list(envelopes) or self.queue.nominate(self.state, close_time, self.rules)
-        closed = close(self.state, batch, close_time, self.rules)
+        batch = list(envelopes) or self.queue.nominate(self.state, close_time, self.rules, self.crowd)
+        cost = price(self.state.header, batch, self.queue.scarce, self.crowd)
+        closed = close(self.state, batch, close_time, self.rules, cost)
         self.state.commit(closed.changes)
         self.queue.closed(batch, self.rules)
         return closed

@@ -24,6 +24,8 @@ class Queue:
         self._bids: Counter[str] = Counter()
         self._dropped: list[Envelope] = []
         self._banned: deque[set[bytes]] = deque([set()], maxlen=BAN_LEDGERS)
+        self.operations = 0
+        """How many operations wait."""
         self._age: Counter[tuple[str, int]] = Counter()
         self.scarce = False
         """Whether the last nomination left something out for want of room."""
@@ -50,11 +52,6 @@ class Queue:
     def ban(self, envelope: Envelope) -> None:
         self._banned[-1].add(envelope.xdr)
 
-    @property
-    def operations(self) -> int:
-        """How many operations wait."""
-        return sum(len(one.transaction.operations) for one in self._waiting.values())
-
     def cheapest(self) -> list[Envelope]:
         """What waits, the lowest rate first and of equal ones the youngest: who has to go first."""
         youngest = list(self._waiting.values())
@@ -76,9 +73,11 @@ class Queue:
         replaced = self._waiting.get(key)
         if replaced is not None:
             self._bids[replaced.fee_source] -= replaced.fee_bid
+            self.operations -= len(replaced.transaction.operations)
         else:
             self._sequences.setdefault(envelope.source, []).append(envelope.sequence)
         self._waiting[key] = envelope
+        self.operations += len(envelope.transaction.operations)
         self._bids[envelope.fee_source] += envelope.fee_bid
 
     def nominate(self, state: State, close_time: int, rules: Rules = TODAY, crowd: Crowd = NOBODY) -> list[Envelope]:
@@ -89,9 +88,11 @@ class Queue:
         """
         valid = self._valid(state, close_time, rules)
         room = state.header.max_tx_set_size
+        self.scarce = False
+        if not crowd.bid and self.operations <= room:
+            return valid
         taken: set[bytes] = set()
         left: set[str] = set()
-        self.scarce = False
         for bid, envelope in _ranked(valid):
             size = len(envelope.transaction.operations)
             if envelope.source in left or bid < crowd.bid or size > room:
@@ -147,6 +148,7 @@ class Queue:
         if self._waiting.pop((source, sequence), None) is None:
             return
         self._bids[envelope.fee_source] -= envelope.fee_bid
+        self.operations -= len(envelope.transaction.operations)
         del self._age[source, sequence]
         self._sequences[source].remove(sequence)
         if not self._sequences[source]:

@@ -1,0 +1,157 @@
+"""Horizon's records as facts. A record that is not of its form raises LookupError, TypeError or ValueError, which the
+door (`ledger.horizon`) turns into a sentence."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from fractions import Fraction
+from typing import Any
+
+from agent.core.ledger import BALANCE_V0, Account, Action, Flags, Head, Line, Offer, Stake, Transaction, Way
+from agent.core.money import MAX_STROOPS, XLM, Asset, stroops
+from agent.errors import Malformed
+
+
+def records(page: Mapping[str, Any]) -> list[dict[str, Any]]:
+    records: list[dict[str, Any]] = page["_embedded"]["records"]
+    return records
+
+
+def epoch(moment: str) -> int:
+    return int(datetime.fromisoformat(moment.replace("Z", "+00:00")).timestamp())
+
+
+def head(record: Mapping[str, Any]) -> Head:
+    return Head(int(record["sequence"]), epoch(record["closed_at"]), str(record["hash"]))
+
+
+def asset(record: Mapping[str, Any], prefix: str = "") -> Asset:
+    if record[prefix + "asset_type"] == "native":
+        return XLM
+    return Asset(str(record[prefix + "asset_code"]), str(record[prefix + "asset_issuer"]))
+
+
+def account(record: Mapping[str, Any]) -> Account:
+    lines = {
+        asset(line): Line(
+            balance=stroops(line["balance"]),
+            selling=stroops(line.get("selling_liabilities", "0")),
+            authorized=line.get("is_authorized", True),
+            limit=stroops(line["limit"]) if "limit" in line else MAX_STROOPS,
+            buying=stroops(line.get("buying_liabilities", "0")),
+            clawback=bool(line.get("is_clawback_enabled", False)),
+        )
+        for line in record["balances"]
+        if line["asset_type"] != "liquidity_pool_shares"
+    }
+    return Account(
+        id=str(record["account_id"]),
+        sequence=int(record["sequence"]),
+        lines=lines,
+        signers={str(s["key"]): int(s["weight"]) for s in record["signers"]},
+        thresholds=(
+            int(record["thresholds"]["low_threshold"]),
+            int(record["thresholds"]["med_threshold"]),
+            int(record["thresholds"]["high_threshold"]),
+        ),
+        flags=Flags(
+            required=bool(record["flags"]["auth_required"]),
+            revocable=bool(record["flags"]["auth_revocable"]),
+            clawback=bool(record["flags"]["auth_clawback_enabled"]),
+            immutable=bool(record["flags"]["auth_immutable"]),
+        ),
+        subentries=int(record["subentry_count"])
+        + int(record.get("num_sponsoring", 0))
+        - int(record.get("num_sponsored", 0)),
+        data={str(name): base64.b64decode(value, validate=True) for name, value in record["data"].items()},
+    )
+
+
+def offer(record: Mapping[str, Any]) -> Offer:
+    return Offer(
+        id=int(record["id"]),
+        seller=str(record["seller"]),
+        selling=asset(record["selling"]),
+        buying=asset(record["buying"]),
+        amount=stroops(record["amount"]),
+        price=price(record["price_r"]),
+        last_modified=int(record["last_modified_ledger"]),
+    )
+
+
+def price(record: Mapping[str, Any]) -> Fraction:
+    """As the ledger holds it: two 32-bit integers above 0."""
+    n, d = int(record["n"]), int(record["d"])
+    if not (0 < n < 2**31 and 0 < d < 2**31):
+        raise ValueError
+    return Fraction(n, d)
+
+
+def way(record: Mapping[str, Any], amount: str) -> Way:
+    return Way(stroops(record[amount]), tuple(asset(between) for between in record["path"]))
+
+
+def transaction(record: Mapping[str, Any]) -> Transaction:
+    return Transaction(
+        hash=str(record["hash"]),
+        ledger=int(record["ledger"]),
+        closed_at=epoch(record["created_at"]),
+        successful=bool(record["successful"]),
+        source=str(record["source_account"]),
+        envelope=str(record["envelope_xdr"]),
+        result=str(record["result_xdr"]),
+        cursor=str(record["paging_token"]),
+        sequence=int(record.get("source_account_sequence", 0)),
+    )
+
+
+def action(record: Mapping[str, Any]) -> Action:
+    place = int(record["paging_token"])
+    plain = asset(record) if "asset_type" in record else None
+    return Action(
+        kind=str(record["type"]),
+        source=str(record["source_account"]),
+        transaction=str(record["transaction_hash"]),
+        ledger=place >> 32,
+        index=(place & 0xFFF) - 1,
+        asset=Asset.parse(record["asset"]) if "asset" in record else plain,
+        to=str(record.get("to", "")),
+        balance=str(record.get("balance_id", "")).removeprefix(BALANCE_V0),
+    )
+
+
+def set_by(record: Mapping[str, Any]) -> str:
+    """The hash of the transaction whose operation set an offer to sell; '' for any other operation."""
+    return str(record["transaction_hash"]) if record["type"] == "manage_sell_offer" else ""
+
+
+def stake(record: Mapping[str, Any]) -> Stake:
+    return Stake(
+        id=str(record["id"]).removeprefix(BALANCE_V0),
+        asset=Asset.parse(record["asset"]),
+        amount=stroops(record["amount"]),
+        sponsor=str(record.get("sponsor", "")),
+        claimants=tuple(str(c["destination"]) for c in record["claimants"]),
+        at_once=tuple(str(c["destination"]) for c in record["claimants"] if c["predicate"].get("unconditional")),
+        last_modified=int(record["last_modified_ledger"]),
+    )
+
+
+def status(body: str) -> str:
+    try:
+        answer = json.loads(body)
+        return str(answer["tx_status"]) if isinstance(answer, dict) else ""
+    except (ValueError, KeyError):
+        return ""
+
+
+def admission_code(body: str) -> str:
+    from agent.ledger.envelope import result_code
+
+    try:
+        return result_code(str(json.loads(body).get("error_result_xdr", "")))
+    except Malformed:
+        return "UNKNOWN"

@@ -1,0 +1,175 @@
+"""What became of a stake: from the ledger's state first, from history while it remembers, from the committee's records
+when it does not.
+
+A stake that is on the ledger waits; that is one question. One that is off it was settled by the committee, taken back
+by this vehicle, or clawed back by the operator that issued its DLC. History names the transaction. Where history
+forgets, the settlement account's data entry names the newest record, and each record the one before: what none of
+them settled was not the committee's doing. So a watch always ends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from agent.core.cid import Cid
+from agent.core.documents import Settled
+from agent.core.job import Job
+from agent.core.ledger import Account, Action
+from agent.core.money import UNIT
+from agent.errors import Malformed, Refused, Unavailable
+from agent.ledger.envelope import opened
+from agent.ledger.horizon import Horizon, LedgerUnavailable
+from agent.ledger.submission import Spent
+from agent.market import settlement
+from agent.market.bundle import Shelf
+from agent.market.entry import Terms
+from agent.market.strikes import CLAIM, CLAWBACK
+
+Events = list[tuple[str, dict[str, Any]]]
+
+RECORD = "milepost/record"
+"""The settlement account's data entry: the digest of its newest record's bundle."""
+LONGEST_LEDGER_S = 10
+"""Seconds after which a ledger has surely closed: the time of the newest one is not asked for sooner than needed."""
+
+
+@dataclass
+class Verdicts:
+    """Looks for the verdict on this vehicle's stakes."""
+
+    horizon: Horizon
+    shelf: Shelf
+    vehicle: str
+    _not_before: dict[str, int] = field(default_factory=dict)
+    """Stake → the ledger before which its window cannot be over."""
+
+    def of(self, job: Job, terms: Terms) -> Events:
+        """The verdict as an event; none while there is nothing to say. Raises Unavailable."""
+        stake = job.facts["stake_id"]
+        if self.horizon.stake(stake) is not None:
+            return self._waiting(job)
+        as_of = self.horizon.latest
+        if as_of and as_of < job.facts["ledger"]:
+            return []  # from before the entry
+        found = self._in_history(job, terms) or self._in_records(job, terms, as_of)
+        if found or job.outcome == "silent":
+            return found  # a silent one was taken back by this vehicle's own closing, or is being so
+        return self._nobodys(job, as_of)
+
+    def entered(self, job: Job, terms: Terms, spent: Spent) -> Events:
+        """What state says about an entry whose sequence number is used up while history does not show by what."""
+        stake = self.horizon.stake(job.facts["stake_id"])
+        if self.horizon.latest < spent.ledger:
+            return []
+        if stake is not None:
+            return [("entered", {"ledger": stake.last_modified, "bids": self._bids(terms, stake.last_modified)})]
+        facts = {"ledger": spent.ledger, "bids": self._bids(terms)}
+        verdict = self._in_records(job, terms, spent.ledger)
+        if verdict:
+            return [("entered", facts), *verdict]
+        return [("lapsed", {"why": f"{spent.why}; the ledger holds neither the stake nor a record that settled it"})]
+
+    def _waiting(self, job: Job) -> Events:
+        """The head is asked for only when the review window may be over: until then a look is one question."""
+        stake, until = job.facts["stake_id"], job.facts["take_back_at"]
+        if job.outcome == "silent" or self.horizon.latest < self._not_before.get(stake, 0):
+            return []
+        head = self.horizon.head()
+        if head.closed_at >= until:
+            return [("silent", {"reason": "nobody judged the contribution within the review window"})]
+        self._not_before[stake] = head.sequence + max(1, (until - head.closed_at) // LONGEST_LEDGER_S)
+        return []
+
+    def _in_history(self, job: Job, terms: Terms) -> Events:
+        stake = job.facts["stake_id"]
+        for horizon in (self.horizon, self.horizon.archive):
+            taken = _taken(horizon, stake) if horizon else None
+            if horizon is None or taken is None:
+                continue
+            if taken.kind == CLAWBACK:
+                reason = f"the operator clawed the stake back in transaction {taken.transaction}"
+                return [("clawed", {"credit": 0, "returned": 0, "reason": reason})]
+            if taken.source != terms.settlement:
+                return []
+            transaction = horizon.find(taken.transaction)
+            if transaction is not None:
+                envelope = opened(transaction.envelope, horizon.passphrase)
+                settled = settlement.read(envelope, terms.settlement)[stake]
+                facts = {"credit": settled.credit, "returned": settled.returned, "settlement": transaction.hash}
+                return [(settled.outcome, {**facts, "reason": self._reason(envelope.memo, stake)})]
+        return []
+
+    def _in_records(self, job: Job, terms: Terms, as_of: int) -> Events:
+        """Raises Unavailable while the records are not to be had and the review window is not over."""
+        account = self.horizon.account(terms.settlement)
+        if self.horizon.latest < as_of or account is None:
+            raise LedgerUnavailable(url=self.horizon.url, why=f"does not say what ledger {as_of} holds")
+        try:
+            found = _recorded(self.shelf, account, job.facts["stake_id"])
+        except (Unavailable, Refused) as error:
+            if self.horizon.head().closed_at < job.facts["take_back_at"]:
+                raise
+            return self._held(terms, str(error))
+        if found is None:
+            return []
+        returned = 0 if found.outcome == "rejected" else found.stake - found.fee
+        return [(found.outcome, {"credit": found.credit, "returned": returned, "reason": found.reason})]
+
+    def _nobodys(self, job: Job, as_of: int) -> Events:
+        """Off the ledger, in no record, and in no history that was asked."""
+        reach = self.horizon.reach()
+        if reach.latest < as_of or reach.elder <= job.facts["ledger"]:
+            raise LedgerUnavailable(url=self.horizon.url, why="does not say yet what became of a stake that is gone")
+        return _gone(f"history begins at ledger {reach.elder}, and no record of the committee names it")
+
+    def _held(self, terms: Terms, why: str) -> Events:
+        """The last resort, where the window is over and the records are not to be had: what this account holds."""
+        account = self.horizon.account(self.vehicle)
+        line = account.lines.get(terms.credit_asset) if account else None
+        if line is None or not line.free:
+            return _gone(why)
+        reason = f"{why}: it is what this account was paid"
+        return [("accepted", {"credit": min(UNIT, line.free), "returned": 0, "reason": reason})]
+
+    def _bids(self, terms: Terms, ledger: int | None = None) -> list[int]:
+        """The vehicle's open bids for the round's credit; `ledger`: only those set in it."""
+        return [
+            offer.id
+            for offer in self.horizon.offers(self.vehicle)
+            if offer.buying == terms.credit_asset and ledger in (None, offer.last_modified)
+        ]
+
+    def _reason(self, memo: bytes | None, stake: str) -> str:
+        """Why the committee decided as it did, from the record behind the settlement's memo; '' when it is not to
+        be had now. The decision itself is the ledger's, so nothing waits for this."""
+        try:
+            record = self.shelf.record(str(Cid.v0(memo or b"")))
+        except (Unavailable, Refused):
+            return ""
+        return next((e.reason for e in record.entries if e.entry == stake), "")
+
+
+def _gone(why: str) -> Events:
+    return [("clawed", {"credit": 0, "returned": 0, "reason": f"the stake is gone without a verdict: {why}"})]
+
+
+def _taken(horizon: Horizon, stake: str) -> Action | None:
+    """The operation that ended a stake, as far as history is remembered."""
+    return next((a for a in horizon.actions(stake=stake) if a.kind in (CLAIM, CLAWBACK)), None)
+
+
+def _recorded(shelf: Shelf, account: Account, stake: str) -> Settled | None:
+    """What the account's chain of records says about a stake, from the newest back. Raises Unavailable, Malformed."""
+    digest = account.data.get(RECORD)
+    cid = str(Cid.v0(digest)) if digest else None
+    before: int | None = None
+    while cid is not None:
+        record = shelf.record(cid)
+        if before is not None and record.index != before - 1:
+            raise Malformed(what=f"the record {cid}", why=f"its index is {record.index}, not {before - 1}")
+        for entry in record.entries:
+            if entry.entry == stake:
+                return entry
+        cid, before = record.previous, record.index
+    return None

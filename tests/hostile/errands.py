@@ -1,0 +1,92 @@
+"""A car's errands, one by one, without a daemon: its desk, and its job as the journal would fold it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from stellar_sdk import ClaimClaimableBalance, Keypair, ManageSellOffer, Payment, Price
+
+from agent.core.cid import Cid
+from agent.core.experience import Deed
+from agent.core.job import Job, Step, advance
+from agent.core.ledger import BALANCE_V0
+from agent.core.money import UNIT, XLM, Stroops, text
+from agent.host.config import load
+from agent.ledger.envelope import build, sdk_asset, signed
+from agent.market import bundle
+from agent.vehicle.desk import Desk
+from agent.vehicle.workshop import Workshop
+from tests.market.town import Town
+from tests.vehicle.test_offers import Car
+from tools.demo.hostile import NoiseTrainer
+
+
+def desk(
+    town: Town, key: Keypair, folder: Path, deeds: Sequence[Deed] = (), jobs: Sequence[Job] = (), **tables: Any
+) -> Desk:
+    folder.mkdir(parents=True, exist_ok=True)
+    config = load(Car(town, key, folder).config(**tables))
+    shelf = bundle.Shelf(folder / "bundles", town.store)
+    workshop = Workshop(config, shelf, NoiseTrainer(), key, folder / "jobs")
+    return Desk(config, town.horizon, shelf, key, workshop, lambda: deeds, open_jobs=lambda: jobs)
+
+
+def do(desk: Desk, job: Job, *steps: Step) -> Job:
+    for step in steps:
+        for kind, facts in desk.do(job, step):
+            job = advance(job, kind, facts)
+    return job
+
+
+def stored(desk: Desk, name: str = "trip-000001", steps: int = 10) -> Job:
+    """A job that chose as the desk does, whose contribution is made and stored."""
+    job = do(desk, advance(Job(name), "opened", {"metres": 1000}), Step.CHOOSE)
+    made = {"contribution": str(Cid.v0(name.encode().ljust(32, b"\0")))}
+    for kind, facts in (("fetched", {}), ("arrived", {}), ("trained", {"steps": steps}), ("stored", made)):
+        job = advance(job, kind, facts)
+    return job
+
+
+def entered(desk: Desk, name: str = "trip-000001") -> Job:
+    """The same, and its entry is in a ledger."""
+    return do(desk, stored(desk, name), Step.SIGN, Step.SUBMIT, Step.SUBMIT)
+
+
+def accept(town: Town, job: Job, vehicle: str, credit: Stroops = UNIT) -> None:
+    """What the committee does with it."""
+    dlc, round_ = sdk_asset(town.dlc), town.round
+    dlm, vlm = sdk_asset(round_.model_asset), sdk_asset(round_.credit_asset)
+    account = town.horizon.account(town.settlement)
+    assert account is not None
+    operations = [
+        ClaimClaimableBalance(BALANCE_V0 + job.facts["stake_id"]),
+        Payment(vehicle, dlc, text(job.facts["stake"] - job.facts["fee"])),
+        Payment(vehicle, vlm, text(credit)),
+        ManageSellOffer(dlm, vlm, text(10 * UNIT), Price(1, 1)),
+    ]
+    until = town.horizon.head().closed_at + 120
+    made = build(
+        account.id, account.sequence, operations, passphrase=town.net.passphrase, fee=1000, max_time=until, memo=None
+    )
+    town.horizon.hand_in(signed(made, *town.committee).envelope)
+
+
+def leave(town: Town, key: Keypair, free: Stroops) -> None:
+    """All but so many XLM above its reserve leave the account."""
+    account = town.horizon.account(key.public_key)
+    assert account is not None
+    away = account.free(XLM) - free - 100
+    operation = Payment(town.operator.public_key, sdk_asset(XLM), text(away))
+    until = town.horizon.head().closed_at + 120
+    made = build(
+        account.id, account.sequence, [operation], passphrase=town.net.passphrase, fee=100, max_time=until, memo=None
+    )
+    town.horizon.hand_in(signed(made, key).envelope)
+
+
+def free(town: Town, key: Keypair) -> Stroops:
+    account = town.horizon.account(key.public_key)
+    assert account is not None
+    return account.free(XLM)
