@@ -98,3 +98,10 @@ def test_what_comes_after_somebody_had_to_go_must_bid_more_than_he_did(Town: Any
     refused = town.admit(town.envelope("cid", *operations(1), fee=110))
     assert (refused.status, refused.outbid) == ("ERROR", True)
     assert town.admit(town.envelope("cid", *operations(1), fee=111)).status == "PENDING"
+
+
+def test_what_is_larger_than_the_queue_is_not_taken(Town: Any) -> None:
+    town = Town("ann", "ben", rules=TODAY, capacity=2)
+    town.admit(town.envelope("ben", *operations(1)))
+    assert town.admit(town.envelope("ann", *operations(5), fee=1000)).status == "TRY_AGAIN_LATER"
+    assert len(town.queue) == 1

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 import stellar_sdk as op
 from stellar_sdk import Asset, Keypair, Server, TransactionBuilder
 
+from tools.localnet.database import FILE
 from tools.localnet.server import Localnet
 
 pytestmark = pytest.mark.slow
@@ -139,3 +142,24 @@ def test_ctrl_c_ends_it_at_once_with_streams_open() -> None:
         assert net.stop() == 0
         assert answer.read().endswith(b'data: "byebye"\n\n')
         connection.close()
+
+
+NEW_COLUMNS = (("ledger", "crowd"), ("ledger", "crowd_bid"), ("history", "fee_meta"), ("history", "readable"))
+
+
+def test_a_ledger_of_localnets_first_version_goes_on(tmp_path: Path) -> None:
+    net = Localnet(state=tmp_path)
+    net.start()
+    account = Keypair.random().public_key
+    net.fund(account)
+    net.stop()
+    with closing(sqlite3.connect(tmp_path / FILE)) as db:
+        for table, column in NEW_COLUMNS:
+            db.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+    net.start()
+    try:
+        net.close_ledger()
+        (record,) = net.get(f"/accounts/{account}/transactions")["_embedded"]["records"]
+        assert record["fee_meta_xdr"] == "AAAAAA=="
+    finally:
+        net.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -169,3 +170,11 @@ def test_how_much_a_ledger_holds_can_change(client: Client) -> None:
     client.net.close_ledger()
     ledger = client.server.ledgers().order(desc=True).limit(1).call()["_embedded"]["records"][0]
     assert ledger["max_tx_set_size"] == 50
+
+
+def test_friendbot_is_not_kept_out(client: Client) -> None:
+    client.net.surge(bid=2000, door=True)
+    keys = [Keypair.random().public_key for _ in range(2 * CAPACITY)]
+    with ThreadPoolExecutor(len(keys)) as pool:
+        list(pool.map(client.net.fund, keys))
+    assert all(client.net.get(f"/accounts/{key}") for key in keys)

@@ -57,9 +57,9 @@ def admit(
         if answer is not None:
             return answer
     replaced = same if envelope.fee_bump is not None else None
-    evicted, outbid = _place(state, envelope, queue, replaced, crowd)
-    if outbid is not None:
-        return Admission("ERROR", outer_result(outbid, Code.txINSUFFICIENT_FEE), outbid=True)
+    place = _place(state, envelope, queue, replaced, crowd)
+    if place.status != "PENDING":
+        return place
     sequence = _sequence_before(waiting, replaced)
     refused = error_of(state, envelope, _moment(state, now), rules, sequence)
     if refused is not None:
@@ -67,16 +67,14 @@ def admit(
     if not _affordable(state, envelope, queue, replaced):
         fee = min_fee(state.header, envelope.operations_charged)
         return Admission("ERROR", outer_result(fee, Code.txINSUFFICIENT_BALANCE))
-    return Admission("PENDING", evicted=tuple(evicted))
+    return place
 
 
-def _place(
-    state: State, envelope: Envelope, queue: Queue, replaced: Envelope | None, crowd: Crowd
-) -> tuple[list[Envelope], int | None]:
-    """Who has to go for this envelope to wait; or the fee that it would take, where its bid is too low."""
+def _place(state: State, envelope: Envelope, queue: Queue, replaced: Envelope | None, crowd: Crowd) -> Admission:
+    """Whether there is room for this envelope to wait, and who has to go for it."""
     bid, least = rate(envelope), max(queue.evicted, Fraction(crowd.bid if crowd.at_the_door else 0))
     if least and bid <= least:
-        return [], better_fee(least, envelope)
+        return _outbid(least, envelope)
     size = len(envelope.transaction.operations)
     over = queue.operations + size - QUEUE_LEDGERS * state.header.max_tx_set_size
     over -= len(replaced.transaction.operations) if replaced else 0
@@ -84,13 +82,16 @@ def _place(
     for other in queue.cheapest() if over > 0 else ():
         if other is replaced or other.source == envelope.source:
             continue
-        if rate(other) >= bid:
-            return [], better_fee(rate(other), envelope)
-        going.append(other)
-        over -= len(other.transaction.operations)
-        if over <= 0:
-            return going, None
-    return [], None
+        if over > 0 and rate(other) >= bid:
+            return _outbid(rate(other), envelope)
+        if over > 0:
+            going.append(other)
+            over -= len(other.transaction.operations)
+    return TRY_AGAIN_LATER if over > 0 else Admission("PENDING", evicted=tuple(going))
+
+
+def _outbid(by: Fraction, envelope: Envelope) -> Admission:
+    return Admission("ERROR", outer_result(better_fee(by, envelope), Code.txINSUFFICIENT_FEE), outbid=True)
 
 
 def _behind_one(waiting: list[Envelope], same: Envelope | None, envelope: Envelope) -> Admission | None:

@@ -59,7 +59,7 @@ class Friendbot:
         """Accounts for one transaction. One that exists already is tried alone: its failure is nobody else's."""
         asking = list(self._asking)
         new = [account for account in asking if self.node.state.account(account) is None]
-        return new[:_MAX_TOGETHER] or asking[:1]
+        return new[: min(_MAX_TOGETHER, self.node.header.max_tx_set_size)] or asking[:1]
 
     async def _create(self, accounts: list[str]) -> Any:
         if self.node.queue.of(self.root.public_key):  # somebody else spends from the root account
@@ -83,7 +83,8 @@ class Friendbot:
     def _sign(self, accounts: list[str]) -> Envelope:
         root = self.node.state.account(self.root.public_key)
         sequence = root.sequence if root else 0
-        builder = TransactionBuilder(Account(self.root.public_key, sequence), self.node.passphrase, base_fee=100)
+        bid = max(100, self.node.crowd.bid + 1)  # it has every lumen, and is not kept out by a crowd
+        builder = TransactionBuilder(Account(self.root.public_key, sequence), self.node.passphrase, base_fee=bid)
         for account in accounts:
             builder.append_create_account_op(account, STARTING_LUMENS)
         # Ledgers that close faster than one a second run ahead of the clock.
