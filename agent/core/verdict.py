@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from agent.core.documents import Outcome
 from agent.core.money import UNIT, Stroops
@@ -66,6 +67,11 @@ class Ballot(Protocol):
     def credit(self) -> Stroops: ...
     @property
     def reason(self) -> str: ...
+    @property
+    def figure(self) -> Decimal | float | None: ...
+
+
+B = TypeVar("B", bound=Ballot)
 
 
 def threshold(validators: int) -> int:
@@ -74,22 +80,41 @@ def threshold(validators: int) -> int:
 
 
 def merge(votes: Sequence[Ballot], validators: int) -> Verdict | None:
-    """What a committee's votes come to, or None while too few have voted to tell.
+    """What a committee's votes come to, or None while they do not tell: too few have voted, or too few of those who did
+    measured the same figure.
 
     Two thirds must say "rejected" to forfeit a stake, and two thirds must say something else to give it back; then the
     lower median of those who say so counts. So fewer than a third of liars can neither forfeit an honest stake nor
     move a credit beyond what some honest validator said. When all have voted and neither side has two thirds, nobody
     wins and nobody loses: idle.
     """
-    needed = threshold(validators)
-    against = [v for v in votes if v.outcome == "rejected"]
-    others = [v for v in votes if v.outcome != "rejected"]
+    needed, agreed = threshold(validators), of_one_figure(votes)
+    if len(agreed) < needed:
+        return None
+    against = [v for v in agreed if v.outcome == "rejected"]
+    others = [v for v in agreed if v.outcome != "rejected"]
     side = next((said for said in (against, others) if len(said) >= needed), None)
     if side is None:
         return Verdict("idle", 0, "the committee is divided") if len(votes) >= validators else None
     ordered = sorted(side, key=lambda v: (RANK[v.outcome], v.credit, v.reason))
     middle = ordered[(len(ordered) - 1) // 2]
     return Verdict(middle.outcome, middle.credit, middle.reason)
+
+
+def of_one_figure(votes: Sequence[B]) -> list[B]:
+    """The most votes whose figures on the global set agree to 1e-4, and those that measured none. Every honest
+    validator gets the same figure: who gets another one is not counted, and cannot keep the others from settling."""
+    known = sorted((float(v.figure), index) for index, v in enumerate(votes) if v.figure is not None)
+    most: list[int] = []
+    for first, (lowest, _) in enumerate(known):
+        run = [index for figure, index in known[first:] if same_figure([lowest, figure])]
+        most = max(most, run, key=len)
+    return [v for index, v in enumerate(votes) if v.figure is None or index in most]
+
+
+def in_doubt(votes: Sequence[Ballot], validators: int) -> bool:
+    """Whether so many figures differ that, whoever votes yet, too few will agree: somebody must look into it."""
+    return len(of_one_figure(votes)) + validators - len(votes) < threshold(validators)
 
 
 def same_figure(figures: Sequence[float | None]) -> bool:

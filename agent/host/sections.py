@@ -278,8 +278,8 @@ class Validator(Section):
     """The validator's own test set, which nobody else sees."""
     key_file: Path = Path("/var/lib/milepost/stellar-key")
     """The validator's Stellar secret. agent.key_file if not set."""
-    poll_s: Seconds = 5
-    """Time between looks at the ledger."""
+    poll_s: Seconds = 6
+    """Time between looks at the ledger. It closes about as often."""
 
 
 class Metrics(Section):

@@ -28,6 +28,16 @@ def refused_payments(result: str) -> dict[int, str]:
     return {index: code for index, code in codes.items() if code != "PAYMENT_SUCCESS"}
 
 
+def refused_claims(result: str) -> dict[int, str]:
+    """Operation index → code, for the claims of balances that a transaction failed by. Raises Malformed."""
+    codes = {
+        index: str(operation.claim_claimable_balance_result.code.name)
+        for index, operation in _operations(result)
+        if operation.claim_claimable_balance_result is not None
+    }
+    return {index: code for index, code in codes.items() if code != "CLAIM_CLAIMABLE_BALANCE_SUCCESS"}
+
+
 def received(result: str) -> Stroops:
     """What the strict-send path payments in a transaction delivered, together. Raises Malformed."""
     return sum(

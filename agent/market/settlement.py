@@ -1,7 +1,8 @@
 """The transaction that settles a record, built by the speaker, rebuilt by each validator, and read back by vehicles.
 
 PROTOCOL section 6. Per entry: the stake is claimed; accepted and idle entries get it back less the fee; accepted ones
-are paid their credit in VLM. Once: the standing offer of DLM for VLM at 1:1 is topped up to all unredeemed credit.
+are paid their credit in VLM. Once: the standing offer of DLM for VLM at 1:1 is topped up to all unredeemed credit, and
+the account's data entry names the record: the chain's end is ledger state, which outlives all history.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from stellar_sdk import ClaimClaimableBalance, ManageSellOffer, Payment
+from stellar_sdk import ClaimClaimableBalance, ManageData, ManageSellOffer, Payment
 from stellar_sdk.operation import Operation
 
 from agent.core.documents import Outcome, Round, SettlementRecord
@@ -18,12 +19,13 @@ from agent.core.ledger import BALANCE_V0, Account, Offer, Transaction
 from agent.core.money import UNIT, Asset, Stroops, stroops, text
 from agent.ledger.envelope import Opened, opened, own_asset, sdk_asset, sdk_price
 from agent.ledger.horizon import Horizon
-from agent.ledger.receipt import refused_payments
+from agent.ledger.receipt import refused_claims, refused_payments
+from agent.market.records import ENTRY
 
-MAX_ENTRIES = 32
-"""An accepted entry takes three operations and the top-up one: 97 of the 100 that a transaction may hold."""
-PAYEES_FAULT = ("PAYMENT_NO_DESTINATION", "PAYMENT_NO_TRUST", "PAYMENT_NOT_AUTHORIZED", "PAYMENT_LINE_FULL")
-"""Codes of a payment that fails by the account that is to be paid, never by the one that pays."""
+PAYEES_DOING = ("PAYMENT_NO_DESTINATION", "PAYMENT_NO_TRUST", "PAYMENT_LINE_FULL")
+"""Codes of a payment that fails by what the account that is to be paid has done itself."""
+PAYEES = (*PAYEES_DOING, "PAYMENT_NOT_AUTHORIZED")
+"""... or by what an issuer has done to it; never by the account that pays."""
 SURPLUS: Stroops = UNIT
 """The standing offer covers so much more than is unredeemed: were it taken whole while a settlement is being signed, it
 would be gone from the book, and the settlement that tops it up would fail."""
@@ -45,8 +47,9 @@ def standing(round_: Round, settlement: Account, offers: list[Offer], issued: St
     return Standing(mine[0].id if mine else 0, max(0, issued - (line.balance if line else 0)))
 
 
-def operations(record: SettlementRecord, round_: Round, now: Standing) -> list[Operation]:
-    """The record's operations, in its order. A record of shares is one payment each."""
+def operations(record: SettlementRecord, digest: bytes, round_: Round, now: Standing) -> list[Operation]:
+    """The record's operations, in its order, and last the data entry with its digest. A record of shares is one payment
+    each."""
     dlc, vlm, dlm = (sdk_asset(a) for a in (Asset.parse(round_.stake.asset), round_.credit_asset, round_.model_asset))
     made: list[Operation] = [Payment(share.vehicle, dlc, text(share.amount)) for share in record.shares]
     credit = 0
@@ -60,6 +63,7 @@ def operations(record: SettlementRecord, round_: Round, now: Standing) -> list[O
     if credit:
         amount = text(now.unredeemed + credit + SURPLUS)
         made.append(ManageSellOffer(dlm, vlm, amount, sdk_price(Fraction(1)), offer_id=now.offer_id))
+    made.append(ManageData(ENTRY, digest))
     return made
 
 
@@ -93,13 +97,16 @@ def claims(envelope: Opened, settlement: str) -> list[str]:
     return [s for _, operation, s in _by_stake(envelope, settlement) if isinstance(operation, ClaimClaimableBalance)]
 
 
-def refused(envelope: Opened, settlement: str, result: str) -> Mapping[str, str]:
-    """Stake id → code, for the entries whose payee made a settlement fail; of a share, the vehicle's account → code.
-    Everybody can read it off the ledger, which holds failed transactions too. Raises Malformed."""
-    codes, found = refused_payments(result), {}
+def failures(envelope: Opened, settlement: str, result: str) -> Mapping[str, str]:
+    """Stake id → code, for the entries that made a settlement fail: a claim or a payment that the ledger refused; of a
+    share, the vehicle's account → code. Everybody can read it off the ledger, which holds failed transactions too.
+    Raises Malformed."""
+    payments, claimed, found = refused_payments(result), refused_claims(result), dict[str, str]()
     for index, operation, stake in _by_stake(envelope, settlement):
-        if isinstance(operation, Payment) and codes.get(index) in PAYEES_FAULT:
-            found[stake or operation.destination.account_id] = codes[index]
+        if isinstance(operation, ClaimClaimableBalance) and index in claimed:
+            found[stake] = claimed[index]
+        elif isinstance(operation, Payment) and payments.get(index) in PAYEES:
+            found[stake or operation.destination.account_id] = payments[index]
     return found
 
 

@@ -1,4 +1,4 @@
-"""Votes: made, signed, checked, held. The broker that carries them is not trusted."""
+"""Votes: made, signed, checked. The broker that carries them is not trusted."""
 
 from __future__ import annotations
 
@@ -49,26 +49,5 @@ def check(cast: Vote, committee: Sequence[str]) -> None:
         raise Malformed(what="a vote", why="its signature is not in canonical base64")
     if (cast.outcome == "accepted") != (cast.credit > 0):
         raise Malformed(what="a vote", why=f"{cast.outcome} with a credit of {cast.credit}")
-
-
-class Ballots:
-    """Checked votes by entry and validator. Who votes twice differently is held to the first vote heard."""
-
-    def __init__(self) -> None:
-        self._held: dict[str, dict[str, Vote]] = {}
-
-    def take(self, cast: Vote, committee: Sequence[str]) -> None:
-        """Raises Malformed."""
-        check(cast, committee)
-        self._held.setdefault(cast.entry, {}).setdefault(cast.validator, cast)
-
-    def of(self, entry: str) -> tuple[Vote, ...]:
-        """In the order of the validators' accounts."""
-        return tuple(vote for _, vote in sorted(self._held.get(entry, {}).items()))
-
-    def forget(self, entry: str) -> None:
-        self._held.pop(entry, None)
-
-    @property
-    def entries(self) -> tuple[str, ...]:
-        return tuple(self._held)
+    if cast.outcome == "accepted" and cast.figure is None:
+        raise Malformed(what="a vote", why="accepted without a figure")

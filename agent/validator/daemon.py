@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.core.ledger import Head
+from agent.core.pace import Ask, Pace
 from agent.host import standing
 from agent.host.clock import SystemClock
 from agent.host.logs import Log
@@ -45,6 +46,7 @@ class Parts:
 class Validator:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
+        self._pace = Pace()
         self._looked_at = 0
         """The newest ledger that was looked at in whole."""
 
@@ -67,6 +69,30 @@ class Validator:
     def turn(self) -> None:
         """Once around; what does not work now is tried again on a later turn. Never raises."""
         parts = self.parts
+        ask = self._pace.next(bool(parts.docket.open) or parts.reviewing.is_behind or parts.settling.is_busy)
+        if ask is Ask.EVERYTHING or parts.guard("a quiet look", partial(self._found, ask)):
+            self._work(ask)
+        else:
+            parts.guard("the committee", parts.settling.hear)
+        self._write_status("online")
+        parts.notifier.watchdog()
+
+    def _found(self, ask: Ask) -> bool:
+        """Whether there is something new, found out with one request for each account. Raises Unavailable."""
+        parts = self.parts
+        if ask is Ask.STAKES:
+            return any(parts.reviewing.has_news(account) for account in sorted(parts.rounds.settlements))
+        if ask is Ask.ROUNDS:
+            before = dict(parts.rounds.newest)
+            parts.rounds.look()
+            return parts.rounds.newest != before
+        return False
+
+    def _work(self, ask: Ask) -> None:
+        """Everything there is to do."""
+        parts = self.parts
+        if ask is not Ask.EVERYTHING:
+            self._pace.wake()
         head = parts.guard("the ledger", parts.horizon.head)
         if head is not None:
             if head.sequence > self._looked_at:
@@ -75,8 +101,6 @@ class Validator:
             parts.notifier.watchdog()
             parts.guard("the committee", parts.settling.hear)
             parts.guard("the settlements", lambda: parts.settling.speak(head))
-        self._write_status("online")
-        parts.notifier.watchdog()
 
     def _look(self, head: Head) -> None:
         """A ledger that was looked at in whole has nothing new."""

@@ -76,8 +76,10 @@ class Measurement:
         self._fetched_again: set[str] = set()
 
     def limits(self, rounds: Iterable[Served]) -> Limits:
-        """What a contribution to one of these rounds can need. Raises CannotJudge, Unavailable."""
-        most = max(update.most_bytes(s.round.recipe.encoding, self._base(s)) for s in rounds)
+        """What a contribution to one of these rounds, as far as they are open, can need. Raises CannotJudge,
+        Unavailable."""
+        open_now = [served for served in rounds if not served.is_stale]
+        most = max(update.most_bytes(s.round.recipe.encoding, self._base(s)) for s in open_now)
         return Limits(Contribution.max_bytes + sealed.OVERHEAD + most, files=2, depth=1, seconds=TRY_S)
 
     def contribution(self, cid: str) -> Contribution | Refused:

@@ -80,23 +80,37 @@ class Reviewing:
     def look(self, account: str, head: Head) -> bool:
         """New stakes become reviews; stakes that are gone were settled or taken back. False: there is more to look at.
         Raises Unavailable."""
-        rounds = [served.round for served in self._rounds.of(account)]
-        assets = {Asset.parse(round_.stake.asset) for round_ in rounds}
-        there = {s.id: s for asset in sorted(assets) for s in self._horizon.stakes(account, asset)}
-        began = self._clock.monotonic()
+        there, began = self._there(account), self._clock.monotonic()
         for review in [r for r in self._docket.open.values() if r.facts["settlement"] == account]:
             if review.id not in there:
                 self._guard(_name(review.id, "end"), partial(self._ended, review, account, head))
         no_entries = self._no_entries.setdefault(account, set())
         no_entries &= there.keys()
-        unread = {s.id for s in there.values() if s.id not in self._docket.seen and is_formed(s, account, rounds)}
-        self._unread[account] = unread
-        unread -= no_entries
+        self._unread[account] = unread = self._new(account, there)
         for stake in [there[stake_id] for stake_id in sorted(unread, key=lambda i: (there[i].last_modified, i))]:
             self._tried(stake.id, head, partial(self._find, stake, account), "stake")
             if self._clock.monotonic() - began > LOOK_S:
                 return False
         return True
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether there are stakes of which the ledger did not tell enough yet."""
+        return any(self._unread.values())
+
+    def has_news(self, account: str) -> bool:
+        """Whether there is a stake that was not looked at: one request. Raises Unavailable."""
+        return bool(self._new(account, self._there(account)))
+
+    def _there(self, account: str) -> dict[str, Stake]:
+        """The unclaimed balances in the asset that entries are staked in."""
+        assets = {Asset.parse(served.round.stake.asset) for served in self._rounds.of(account)}
+        return {stake.id: stake for asset in sorted(assets) for stake in self._horizon.stakes(account, asset)}
+
+    def _new(self, account: str, there: Mapping[str, Stake]) -> set[str]:
+        rounds = [served.round for served in self._rounds.of(account)]
+        old = self._docket.seen | self._no_entries.get(account, set())
+        return {s.id for s in there.values() if s.id not in old and is_formed(s, account, rounds)}
 
     def _find(self, stake: Stake, account: str) -> None:
         rounds = [served.round for served in self._rounds.of(account)]

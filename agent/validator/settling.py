@@ -1,73 +1,91 @@
 """Settling together: the speaker proposes, the others rebuild and sign, the speaker submits.
 
-Nothing here is written down but the record, which is pinned before it is proposed: a proposal can always be made
-again. Two proposals cannot both apply, since both use the settlement account's next sequence number and claim the
-same stakes.
+What is to be done is decided by `core.committee`, one machine for each settlement account. Here it is told what was
+seen and heard, and what it wants is done: signatures are checked and made, records pinned, transactions drawn up.
+Nothing is written down but records and contributions; a fault in one account's business, or in one message, is counted
+and passed over.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
+from agent.core import moves
+from agent.core.cid import Cid
+from agent.core.committee import VALID_S, State, apart, halted, step
 from agent.core.documents import SettlementRecord, Vote
 from agent.core.ledger import Head
-from agent.core.review import Review
-from agent.core.verdict import threshold
-from agent.errors import Refused
+from agent.errors import Malformed, Refused, Unavailable
 from agent.host.logs import Log
 from agent.ledger.envelope import Signed, opened, with_signatures
 from agent.ledger.horizon import Horizon
 from agent.ledger.submission import Entered, look
-from agent.market import bundle
-from agent.validator import record as records
-from agent.validator.ballots import Ballots, vote
-from agent.validator.clerk import Batch, Clerk, Motion
+from agent.market import bundle, records
+from agent.validator import ballots
+from agent.validator import record as transactions
+from agent.validator.chain import Chain
 from agent.validator.committee import Committee, Cosignature, Proposal
-from agent.validator.cosigner import Cosigner, Declined
 from agent.validator.docket import Docket
-from agent.validator.rounds import Rounds, Served
+from agent.validator.guard import Guard
+from agent.validator.rounds import Rounds
+from agent.validator.view import Office, View
 
 if TYPE_CHECKING:
     from stellar_sdk import Keypair
 
-REPEAT_S = 5
-"""Ledger seconds after which what was said is said again."""
+
+class Declined(Refused):
+    """The proposal for {settlement} was not signed: {why}"""
 
 
-@dataclass
-class Draft:
-    """A proposal of ours, on its way to enough signatures."""
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """A settlement that was signed here and may enter a ledger until `max_time`."""
 
-    name: str
-    """Of the motion it is about."""
-    committee: tuple[str, ...]
     record: SettlementRecord
-    signed: Signed
-    """By us alone."""
-    tip: str
-    """The settlement account's newest transaction as it was drawn up."""
-    until: int = 0
-    """Ledger time at which another motion has its go."""
-    said_at: int = 0
-    signatures: dict[str, bytes] = field(default_factory=dict)
-
-    def is_old(self, now: int) -> bool:
-        return now > self.signed.max_time - records.VALID_S // 2
+    max_time: int
+    sequence: int
+    """The settlement account's before it."""
 
 
 @dataclass
-class Standing:
+class Desk:
     """One settlement account's business, as far as it is under way."""
 
-    draft: Draft | None = None
+    state: State
+    chain: Chain
+    draft: Signed | None = None
+    """Our proposal, signed by us alone."""
     submitted: Signed | None = None
-    spoken_at: int = 0
-    cosigned: str = ""
-    """Hash of the proposal that was signed last."""
-    moved_at: dict[str, int] = field(default_factory=dict)
-    """Motion → ledger time at which it last had its go."""
+    awaited: dict[str, Awaited] = field(default_factory=dict)
+    """By hash: it is kept with its record once a ledger holds it."""
+    failed: str = ""
+    """Why the last settlement of ours came to nothing."""
+    halted: list[str] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+
+    def notice(self, view: View) -> None:
+        """What there is to be shown, by what was heard so far."""
+        self.halted = halted(self.state, view)
+        self.troubles = [
+            *([self.failed] if self.failed else []),
+            *(
+                f"{validator} says two different things about the entry {entry[:16]}."
+                for validator, entry in self.state.two_faced.items()
+            ),
+            *(
+                f"{validator} measured another figure of the entry {entry[:16]} than two thirds of the committee."
+                for validator, entry in apart(self.state, view).items()
+            ),
+            *(
+                f"The round {cid} is not settled: {view.settlement} is not its model's and its committee's alone."
+                for cid in view.foreign
+            ),
+        ]
 
 
 class Settling:
@@ -82,186 +100,238 @@ class Settling:
         log: Log,
     ) -> None:
         self._horizon, self._shelf, self._keypair = horizon, shelf, keypair
-        self._committee, self._docket, self._rounds, self._log = committee, docket, rounds, log
-        self._ballots, self._clerk = Ballots(), Clerk(horizon, shelf)
-        self._cosigner = Cosigner(horizon, shelf, self._clerk, docket, rounds, self._ballots)
-        self._business: dict[str, Standing] = {}
+        self._committee, self._rounds, self._log = committee, rounds, log
+        self._guard = Guard(log)
+        self._office = Office(horizon, shelf, keypair, docket, rounds, self._guard)
+        self._desks: dict[str, Desk] = {}
+        self._passed_over: Counter[str] = Counter()
+        """Messages by kind that nobody foresaw."""
 
     def hear(self) -> None:
-        """Take in what the others said. Raises Unavailable."""
+        """Take in what the others said."""
+        views: dict[str, View] = {}
         for settlement, said in self._committee.hear():
             if settlement not in self._rounds.settlements:
                 continue
-            business = self._business.setdefault(settlement, Standing())
-            try:
-                if isinstance(said, Vote):
-                    self._take(said)
-                elif isinstance(said, Proposal):
-                    self._cosign(settlement, business, said)
-                else:
-                    self._collect(settlement, business, said)
-            except Refused as error:
-                self._log.detail("message.refused", why=str(error))
+            view = views.setdefault(settlement, self._view(settlement, None))
+            kind = type(said).__name__.lower()
+            name = f"A {kind} for {settlement[:8]}"
+            self._guard(name, partial(self._hear, view, said))
+            self._passed_over[kind] += self._guard.failed(name)
 
     def speak(self, head: Head) -> None:
-        """Say our votes, and settle when it is our turn. Raises Unavailable."""
+        """Say our votes, and settle when it is our turn."""
         for settlement in sorted(self._rounds.settlements):
-            business = self._business.setdefault(settlement, Standing())
-            again = head.closed_at >= business.spoken_at + REPEAT_S
-            for served in self._rounds.of(settlement):
-                for review in self._docket.judged(served.cid):
-                    self._own_vote(settlement, review, served, again)
-            if again:
-                business.spoken_at = head.closed_at
-            self._settle(settlement, business, head)
+            view = self._view(settlement, head)
+            self._guard(_business(settlement), partial(self._speak, view))
+        self._guard.keep(_business(""), map(_business, self._rounds.settlements))
 
     @property
     def halted(self) -> list[str]:
         """Entries that cannot be settled because the committee does not agree on what it measured."""
-        return [entry for entry in self._ballots.entries if records.in_doubt(self._ballots.of(entry))]
+        return [entry for desk in self._desks.values() for entry in desk.halted]
 
     @property
     def troubles(self) -> list[str]:
-        """What an operator should know."""
-        return []
+        """A sentence for each thing that somebody should look into."""
+        passed_over = [f"{n} messages ({kind}) were passed over." for kind, n in self._passed_over.items() if n]
+        return [*self._guard.troubles, *passed_over, *(t for d in self._desks.values() for t in d.troubles)]
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something that was signed here may still enter a ledger."""
+        return any(desk.submitted or desk.awaited for desk in self._desks.values())
 
     def forget(self, entry: str) -> None:
-        self._ballots.forget(entry)
+        self._office.forget(entry)
 
-    # --- votes
+    # --- telling the machine
 
-    def _own_vote(self, settlement: str, review: Review, served: Served, again: bool) -> None:
-        ours = vote(review, self._keypair)
-        fresh = all(v.validator != ours.validator for v in self._ballots.of(review.id))
-        self._ballots.take(ours, served.round.committee)
-        if fresh or again:
-            self._committee.say_vote(settlement, ours)
+    def _view(self, settlement: str, head: Head | None) -> View:
+        if settlement not in self._desks:
+            chain = Chain(self._horizon, self._shelf, settlement)
+            self._desks[settlement] = Desk(State(self._keypair.public_key), chain)
+        return View(self._office, settlement, self._desks[settlement].chain, head)
 
-    def _take(self, said: Vote) -> None:
-        served = self._rounds.served.get(said.round)
-        review = self._docket.open.get(said.entry)
-        if served is not None and (review is not None or said.entry not in self._docket.seen):
-            self._ballots.take(said, served.round.committee)
+    def _speak(self, view: View) -> None:
+        desk = self._desks[view.settlement]
+        desk.notice(view)
+        self._tell(view, moves.Look())
+        if desk.awaited:
+            self._guard(f"The last settlements of {view.settlement}", partial(self._keep_settlements, view, desk))
 
-    # --- the speaker
+    def _hear(self, view: View, said: Vote | Proposal | Cosignature) -> None:
+        """What is refused is no trouble: anybody may say anything. What has to wait is said again."""
+        try:
+            heard = _HEARD[type(said)](self, view, said)
+            if heard is not None:
+                self._tell(view, heard)
+        except (Refused, Unavailable) as error:
+            self._log.detail("message.refused", why=str(error))
 
-    def _settle(self, settlement: str, business: Standing, head: Head) -> None:
-        if business.submitted is not None:
-            self._follow(settlement, business)
-            return
-        us = self._keypair.public_key
-        ours = [m for m in self._motions(settlement, head) if self._clerk.on_turn(m, head) == us]
-        drafted = self._drafted(settlement, business, ours)
-        if drafted is not None and business.draft is not None and head.closed_at < business.draft.until:
-            if head.closed_at >= business.draft.said_at + REPEAT_S:
-                self._propose(settlement, business, drafted, head, business.draft.until)
-        elif ours:
-            # A motion that finds no signatures must not hold up the others: each has its go for a turn.
-            motion = min(ours, key=lambda m: business.moved_at.get(m.name, -1))
-            business.moved_at[motion.name] = head.closed_at
-            self._propose(settlement, business, motion, head, head.closed_at + motion.served.round.turn)
+    def _tell(self, view: View, said: moves.Said) -> None:
+        desk, told = self._desks[view.settlement], deque([said])
+        while told:
+            desk.state, actions = step(desk.state, told.popleft(), view)
+            for action in actions:
+                told.extend(_DONE[type(action)](self, view, desk, action))
 
-    def _motions(self, settlement: str, head: Head) -> list[Motion]:
-        """What is to be done: the ripe entries of each round, oldest round first, then shares. Entries that the same
-        validators voted on go together: each of those can sign for all of them."""
-        found: list[Motion] = []
-        for served in self._rounds.of(settlement):
-            ripe = defaultdict[tuple[str, ...], list[records.Case]](list)
-            for review in self._docket.judged(served.cid):
-                votes = self._ballots.of(review.id)
-                if records.ripe(review, votes, served.round, head.closed_at):
-                    ripe[tuple(vote.validator for vote in votes)].append((review, votes))
-            found += [Batch(served, tuple(cases)) for cases in ripe.values()]
-        published = self._rounds.newest.get(settlement)
-        share_out = published and self._clerk.share_out(self._rounds.served[published.cid], published)
-        return [*found, share_out] if share_out else found
-
-    def _drafted(self, settlement: str, business: Standing, ours: list[Motion]) -> Motion | None:
-        """What our draft is about, as it stands now; None once it cannot apply or is not ours to put forward."""
-        draft = business.draft
-        if draft is None or draft.tip != self._clerk.chain(settlement).tip:
+    def _vote(self, view: View, said: Vote) -> moves.Said | None:
+        served = view.rounds.get(said.round)
+        if served is None or self._desks[view.settlement].state.votes.get(said.entry, {}).get(said.validator) == said:
             return None
-        motion = next((m for m in ours if m.name == draft.name), None)
-        if not isinstance(motion, Batch):
-            return motion
-        entries = {settled.entry for settled in draft.record.entries}
-        same = tuple(case for case in motion.cases if case[0].id in entries)
-        return Batch(motion.served, same) if len(same) == len(entries) else None
+        ballots.check(said, served.round.committee)
+        return moves.Heard(said)
 
-    def _propose(self, settlement: str, business: Standing, motion: Motion, head: Head, until: int) -> None:
-        """Say what our draft says again while nothing has changed, so that the signatures it has stay good."""
-        made, draft = self._clerk.record(motion, self._keypair.public_key), business.draft
-        if made is None:
-            return
-        tip, now = self._clerk.chain(settlement).tip, head.closed_at
-        if draft is None or (draft.tip, draft.record) != (tip, made) or draft.is_old(now):
-            draft = business.draft = self._draft(motion, made, tip, now)
-            self._log.event("settlement.proposed", index=made.index, entries=len(made.entries), shares=len(made.shares))
-        draft.until, draft.said_at = until, now
-        self._committee.say_proposal(settlement, Proposal(draft.signed.envelope))
-        self._collect(settlement, business, self._signature(draft.signed.hash))
+    def _proposal(self, view: View, said: Proposal) -> moves.Said:
+        members = {member for served in view.rounds.values() for member in served.round.committee}
+        return transactions.proposed(said.envelope, self._horizon.passphrase, view.settlement, members)
 
-    def _draft(self, motion: Motion, made: SettlementRecord, tip: str, now: int) -> Draft:
-        cid = records.pin(made, self._shelf.store)
-        text = self._clerk.transaction(made, cid, motion.served, now + records.VALID_S)
-        own = self._keypair.sign(opened(text, self._horizon.passphrase).hash)
-        pair = (self._keypair.signature_hint(), own)
-        signed = with_signatures(text, self._horizon.passphrase, [pair])
-        return Draft(motion.name, motion.served.round.committee, made, signed, tip)
-
-    def _collect(self, settlement: str, business: Standing, said: Cosignature) -> None:
+    def _cosignature(self, view: View, said: Cosignature) -> moves.Said | None:
         from stellar_sdk import Keypair
-        from stellar_sdk.exceptions import BadSignatureError, Ed25519PublicKeyInvalidError
+        from stellar_sdk.exceptions import BadSignatureError
 
-        draft = business.draft
-        if draft is None or business.submitted is not None or said.transaction != draft.signed.hash:
-            return
-        if said.validator not in draft.committee:
-            raise Declined(settlement=settlement, why="a signature of somebody who is not on the committee")
+        desk = self._desks[view.settlement]
+        if desk.draft is None or said.transaction != desk.draft.hash:
+            return None
         try:
             Keypair.from_public_key(said.validator).verify(bytes.fromhex(said.transaction), said.signature)
-        except (BadSignatureError, Ed25519PublicKeyInvalidError, ValueError):
-            raise Declined(settlement=settlement, why="a signature that does not fit") from None
-        draft.signatures[said.validator] = said.signature
-        if len(draft.signatures) >= threshold(len(draft.committee)):
-            self._submit(settlement, business, draft, threshold(len(draft.committee)))
+        except (BadSignatureError, ValueError):
+            raise Malformed(what="a message", why="its signature does not fit") from None
+        return moves.Signature(said.validator, said.transaction, said.signature)
 
-    def _submit(self, settlement: str, business: Standing, draft: Draft, needed: int) -> None:
-        """Exactly as many signatures as are needed: the ledger refuses a surplus one (txBAD_AUTH_EXTRA)."""
+    # --- doing what it wants
+
+    def _say_vote(self, view: View, _: Desk, action: moves.SayVote) -> list[moves.Said]:
+        self._committee.say_vote(view.settlement, action.vote)
+        return []
+
+    def _propose(self, view: View, desk: Desk, action: moves.Propose) -> list[moves.Said]:
+        made = action.record
+        self._keep_contributions(made)
+        cid = records.pin(made, self._shelf.store)
+        text = self._transaction(view, made, cid, view.head.closed_at + VALID_S, action.fee)
+        own = self._keypair.sign(opened(text, self._horizon.passphrase).hash)
+        desk.draft = with_signatures(text, self._horizon.passphrase, [(self._keypair.signature_hint(), own)])
+        desk.awaited[desk.draft.hash] = Awaited(made, desk.draft.max_time, view.sequence)
+        self._log.event("settlement.proposed", index=made.index, entries=len(made.entries), shares=len(made.shares))
+        return [moves.Drafted(made, desk.draft.hash, desk.draft.max_time, own)]
+
+    def _say_proposal(self, view: View, desk: Desk, action: moves.SayProposal) -> list[moves.Said]:
+        if desk.draft is not None and desk.draft.hash == action.hash:
+            self._committee.say_proposal(view.settlement, Proposal(desk.draft.envelope))
+        return []
+
+    def _fetch_votes(self, view: View, _: Desk, action: moves.FetchVotes) -> list[moves.Said]:
+        """Nothing in the record but its votes is looked at: the rest is built here."""
+        proposed = action.proposed
+        try:
+            record = self._shelf.record(proposed.cid)
+        except (Unavailable, Refused) as error:
+            raise Declined(settlement=view.settlement, why=f"its record cannot be had: {error}") from None
+        votes = tuple(vote for vote in record.votes if vote.entry in proposed.stakes)
+        for vote in votes:
+            served = view.rounds.get(vote.round)
+            ballots.check(vote, served.round.committee if served is not None else ())
+        return [moves.Fetched(proposed, votes)]
+
+    def _sign(self, view: View, desk: Desk, action: moves.Sign) -> list[moves.Said]:
+        """It is pinned here too by then: a speaker that keeps record or contribution to itself breaks nothing."""
+        made, proposed = action.record, action.proposed
+        read = opened(proposed.envelope, self._horizon.passphrase)
+        topped_up = transactions.topped_up(read)
+        ours = self._transaction(view, made, Cid.parse(proposed.cid), proposed.max_time, proposed.fee, topped_up)
+        if opened(ours, self._horizon.passphrase).hash.hex() != proposed.hash:
+            raise Declined(settlement=view.settlement, why="the transaction is not the one this record makes")
+        self._keep_contributions(made)
+        records.pin(made, self._shelf.store)
+        desk.awaited[proposed.hash] = Awaited(made, proposed.max_time, view.sequence)
+        self._log.event("settlement.cosigned", index=made.index, speaker=made.speaker)
+        return [moves.Cosigned(proposed)]
+
+    def _say_signature(self, view: View, _: Desk, action: moves.SaySignature) -> list[moves.Said]:
+        signature = self._keypair.sign(bytes.fromhex(action.hash))
+        said = Cosignature(self._keypair.public_key, action.hash, signature)
+        self._committee.say_signature(view.settlement, said)
+        return []
+
+    def _decline(self, view: View, _: Desk, action: moves.Decline) -> list[moves.Said]:
+        self._log.detail("message.refused", why=str(Declined(settlement=view.settlement, why=action.why)))
+        return []
+
+    def _submit(self, view: View, desk: Desk, action: moves.Submit) -> list[moves.Said]:
         from stellar_sdk import Keypair
 
-        chosen = sorted(draft.signatures.items())[:needed]
-        pairs = [(Keypair.from_public_key(v).signature_hint(), signature) for v, signature in chosen]
-        business.submitted = with_signatures(draft.signed.envelope, self._horizon.passphrase, pairs)
-        self._log.event("settlement.submitted", index=draft.record.index, hash=draft.signed.hash, signers=needed)
-        self._follow(settlement, business)
+        if desk.draft is None or desk.draft.hash != action.hash:
+            return [moves.Over(action.hash)]
+        pairs = [(Keypair.from_public_key(v).signature_hint(), s) for v, s in action.signatures.items()]
+        desk.submitted = with_signatures(desk.draft.envelope, self._horizon.passphrase, pairs)
+        self._log.event("settlement.submitted", hash=action.hash, signers=len(pairs))
+        return self._follow(view, desk, moves.Follow(action.hash))
 
-    def _follow(self, settlement: str, business: Standing) -> None:
-        if business.submitted is None:
-            return
+    def _follow(self, _: View, desk: Desk, action: moves.Follow) -> list[moves.Said]:
+        if desk.submitted is None or desk.submitted.hash != action.hash:
+            return [moves.Over(action.hash)]
         try:
-            outcome = look(self._horizon, business.submitted)
+            outcome = look(self._horizon, desk.submitted)
         except Refused as error:
-            self._log.error("settlement.turned_away", error, settlement=settlement)
-        else:
-            if outcome is None:
-                return
-            word = "settlement.entered" if isinstance(outcome, Entered) else "settlement.failed"
-            self._log.event(word, hash=business.submitted.hash, codes=getattr(outcome, "codes", ""))
-        business.draft = business.submitted = None
+            desk.failed = f"The settlement {action.hash[:16]} was turned away. {error}"
+            self._log.error("settlement.turned_away", error, hash=action.hash)
+            return [moves.Over(action.hash, underbid="INSUFFICIENT_FEE" in str(error))]
+        if outcome is None:
+            return []
+        codes = getattr(outcome, "codes", "")
+        word = "settlement.entered" if isinstance(outcome, Entered) else "settlement.failed"
+        self._log.event(word, hash=action.hash, codes=codes)
+        desk.failed = f"The settlement {action.hash[:16]} failed: {codes}" if codes else ""
+        return [moves.Over(action.hash)]
 
-    # --- the others
+    def _transaction(
+        self, view: View, made: SettlementRecord, cid: Cid, max_time: int, fee: int, topped_up: int | None = None
+    ) -> str:
+        """On the settlement account as it is now."""
+        offers, round_ = self._horizon.offers(view.settlement), view.rounds[made.round].round
+        return transactions.envelope(
+            made, cid, round_, view.account, offers, self._horizon.passphrase, max_time, fee, topped_up
+        )
 
-    def _cosign(self, settlement: str, business: Standing, proposal: Proposal) -> None:
-        """Raises Declined, Malformed, Unavailable."""
-        proposed = opened(proposal.envelope, self._horizon.passphrase)
-        transaction = proposed.hash.hex()
-        if transaction != business.cosigned:
-            made = self._cosigner.check(settlement, proposed)
-            business.cosigned = transaction
-            self._log.event("settlement.cosigned", index=made.index, speaker=made.speaker)
-        self._committee.say_signature(settlement, self._signature(transaction))
+    def _keep_contributions(self, made: SettlementRecord) -> None:
+        for entry in made.entries:
+            if entry.outcome == "accepted":
+                self._office.keep(entry.contribution)
 
-    def _signature(self, transaction: str) -> Cosignature:
-        signature = self._keypair.sign(bytes.fromhex(transaction))
-        return Cosignature(self._keypair.public_key, transaction, signature)
+    def _keep_settlements(self, view: View, desk: Desk) -> None:
+        """What was signed here is kept with its record once a ledger has it, so that no audit needs an old Horizon."""
+        for transaction, awaited in list(desk.awaited.items()):
+            if view.sequence > awaited.sequence:
+                found = self._horizon.find(transaction)
+                if found is not None and found.successful:
+                    cid = records.keep(awaited.record, found.envelope, self._shelf.store)
+                    self._log.event("settlement.kept", index=awaited.record.index, cid=str(cid))
+                if found is not None:
+                    del desk.awaited[transaction]
+                    continue
+            if view.head.closed_at > awaited.max_time + VALID_S:
+                del desk.awaited[transaction]
+
+
+def _business(settlement: str) -> str:
+    return f"The business of {settlement}"
+
+
+_HEARD: Mapping[type, Callable[[Settling, View, Any], moves.Said | None]] = {
+    Vote: Settling._vote,
+    Proposal: Settling._proposal,
+    Cosignature: Settling._cosignature,
+}
+_DONE: Mapping[type, Callable[[Settling, View, Desk, Any], list[moves.Said]]] = {
+    moves.SayVote: Settling._say_vote,
+    moves.Propose: Settling._propose,
+    moves.SayProposal: Settling._say_proposal,
+    moves.FetchVotes: Settling._fetch_votes,
+    moves.Sign: Settling._sign,
+    moves.SaySignature: Settling._say_signature,
+    moves.Decline: Settling._decline,
+    moves.Submit: Settling._submit,
+    moves.Follow: Settling._follow,
+}

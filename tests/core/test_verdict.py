@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, nan
 
 import pytest
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from agent.core.documents import Outcome
 from agent.core.money import UNIT
-from agent.core.verdict import RANK, Losses, judge, merge, same_figure, threshold
+from agent.core.verdict import RANK, Losses, in_doubt, judge, merge, of_one_figure, same_figure, threshold
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,14 @@ class Said:
     outcome: Outcome
     credit: int
     reason: str
+    figure: float | None = 0.5
+    """All honest validators measure the same."""
 
 
 paid = st.builds(Said, st.just("accepted"), st.integers(1, UNIT), st.sampled_from("xyz"))
 unpaid = st.builds(Said, st.sampled_from(["rejected", "idle"]), st.just(0), st.sampled_from("xyz"))
 votes = st.lists(st.one_of(paid, unpaid), min_size=1, max_size=20)
+lies = st.builds(replace, st.one_of(paid, unpaid), figure=st.sampled_from([None, 0.4, 0.5, 0.6]))
 losses = st.floats(1e-6, 1e3)
 
 
@@ -55,7 +58,7 @@ def test_less_than_a_third_of_liars_moves_no_verdict_beyond_what_an_honest_valid
 ) -> None:
     lying = data.draw(st.integers(0, (size - 1) // 3))
     honest = data.draw(st.lists(st.one_of(paid, unpaid), min_size=size - lying, max_size=size - lying))
-    liars = data.draw(st.lists(st.one_of(paid, unpaid), min_size=lying, max_size=lying))
+    liars = data.draw(st.lists(lies, min_size=lying, max_size=lying))
     absent = data.draw(st.integers(0, size))
     heard = data.draw(st.permutations([*honest, *liars]))[: size - absent]
     merged = merge(heard, size)
@@ -128,3 +131,25 @@ def test_figures_are_the_same_to_a_ten_thousandth() -> None:
     assert same_figure([0.5, 0.50001, None])
     assert not same_figure([0.5, 0.5002])
     assert same_figure([0.0, 0.0])
+
+
+@given(st.integers(1, 20), st.one_of(paid, unpaid), st.data())
+def test_less_than_a_third_of_liars_keeps_nothing_from_being_settled_as_all_others_say(
+    size: int, honest: Said, data: st.DataObject
+) -> None:
+    lying = data.draw(st.integers(0, (size - 1) // 3))
+    heard = data.draw(st.lists(lies, max_size=lying))
+    merged = merge(data.draw(st.permutations([honest] * (size - lying) + heard)), size)
+    assert merged is not None
+    assert worth(merged) == worth(honest)
+    assert not in_doubt([honest] * (size - lying) + heard, size)
+
+
+def test_figures_are_in_doubt_once_no_two_thirds_can_agree() -> None:
+    said = [Said("accepted", 5, "", figure) for figure in (0.4, 0.5, 0.6)]
+    assert of_one_figure(said) == said[:1]
+    assert not in_doubt(said[:2], 3)
+    assert in_doubt(said, 3)
+    assert merge(said, 3) is None
+    assert merge([*said, said[1], said[1]], 5) is None
+    assert merge([*said, *[said[1]] * 4], 7) is not None

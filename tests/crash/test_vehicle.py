@@ -25,17 +25,19 @@ from stellar_sdk import (
     TransactionEnvelope,
 )
 
+from agent.core.committee import VALID_S
 from agent.core.job import TABLE, Job, State
 from agent.core.money import UNIT, XLM
+from agent.core.record import Link, record
 from agent.core.review import Review
 from agent.errors import Unavailable
 from agent.journal import JournalMissing, JournalReader
 from agent.ledger.envelope import Signed, opened, signed
 from agent.ledger.horizon import Horizon
 from agent.ledger.submission import Entered, look
-from agent.validator import record as records
+from agent.market import records
+from agent.validator import record as transactions
 from agent.validator.ballots import vote
-from agent.validator.chain import Link
 from agent.validator.entries import entry
 from agent.validator.rounds import Served
 from agent.vehicle.logbook import every_job
@@ -290,17 +292,17 @@ class Play:
             "outcome": outcome,
             "credit": UNIT if outcome == "accepted" else 0,
             "reason": "said so",
-            "figure": None,
+            "figure": "0.5",
         }
         review = Review(found.stake.id, facts={**found.facts(), "round": town.cid, **facts})
         cast = vote(review, self.committee)
-        made = records.record(
-            Link(), Served(town.cid, town.round, 0), self.committee.public_key, [(review, [cast])], lambda _: ""
+        made = record(
+            Link(), Served(town.cid, town.round, 0), self.committee.public_key, [(review, [cast])], lambda _: None
         )
         cid = records.pin(made, town.store)
-        until = self.horizon.head().closed_at + records.VALID_S
+        until = self.horizon.head().closed_at + VALID_S
         offers = self.horizon.offers(town.settlement)
-        text = records.envelope(made, cid, town.round, account, offers, self.horizon.passphrase, until)
+        text = transactions.envelope(made, cid, town.round, account, offers, self.horizon.passphrase, until)
         return signed(TransactionEnvelope.from_xdr(text, self.horizon.passphrase), self.committee)
 
     # --- what the ledger says at the end

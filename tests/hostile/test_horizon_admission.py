@@ -8,14 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stellar_sdk import Keypair
 
 from agent.core.ledger import Transaction
+from agent.core.pace import CYCLE, LINGER
 from agent.errors import Refused, Unavailable
 from agent.host.logs import Log
 from agent.ledger.horizon import Horizon
+from agent.ledger.transport import BoundedClient
+from agent.validator.entries import NoEntry, read
 from agent.validator.guard import Guard
 from tests.hostile.test_vehicle_admission import honest
 from tests.market.town import REVIEW_S, Town, found
+from tests.validator.bench import SETTLEMENT, Workbench, an_entry
 from tests.validator.committee import House
 from tools.localnet.server import Localnet
 
@@ -49,13 +54,12 @@ def test_a_history_that_cannot_be_had_forfeits_no_stake(
 ) -> None:
     """(u) 410 before_history, or anything else, while strikes are counted: the entry waits and is settled later."""
 
-    def forgets(*_: Any, **__: Any) -> Iterator[Transaction]:
+    def forgets(*_: Any, **__: Any) -> None:
         raise failure
-        yield
 
     with monkeypatch.context() as patch:
         for validator in house.validators.values():
-            patch.setattr(validator.parts.horizon, "history", forgets)
+            patch.setattr(validator.parts.horizon, "page", forgets)
         entry_id = honest(town, 1)
         house.turn(5)
     assert house.end(entry_id) is None
@@ -64,6 +68,15 @@ def test_a_history_that_cannot_be_had_forfeits_no_stake(
     house.turn(1, advance=60)
     house.settle(entry_id, turns=80)
     assert house.end(entry_id).outcome == "accepted"
+
+
+def test_a_stake_out_of_a_transaction_that_this_version_cannot_read_is_no_entry(tmp_path: Path) -> None:
+    """(v) It holds an operation of a newer network: nobody votes on what cannot be read."""
+    served = Workbench(tmp_path).rounds[0]
+    stake = an_entry(Keypair.random().public_key, "").stake
+    unreadable = Transaction("00" * 32, 15, 1000, True, stake.sponsor, "AAAAAgAAAAD/////", "")
+    with pytest.raises(NoEntry, match="cannot be read"):
+        read(unreadable, "a network", stake, SETTLEMENT.public_key, [served.round])
 
 
 def test_nothing_that_is_raised_ends_the_daemon_and_each_piece_is_counted() -> None:
@@ -97,4 +110,62 @@ def test_a_replica_that_is_late_ends_no_review(town: Town, house: House, monkeyp
             validator.turn()
             assert entry_id in validator.parts.docket.open
     house.settle(entry_id)
+    assert house.end(entry_id).outcome == "accepted"
+
+
+@pytest.mark.slow
+def test_a_quiet_market_costs_one_request_a_ledger(town: Town, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """(t) Nothing goes on: at most one request for each closed ledger and settlement account, and an entry is still
+    found."""
+    validator = next(iter(house.validators.values()))
+    asked: list[str] = []
+    get = BoundedClient.get
+
+    def counted(client: BoundedClient, url: str, *rest: Any) -> Any:
+        asked.append(url)
+        return get(client, url, *rest)
+
+    for _ in range(LINGER + CYCLE):
+        validator.turn()
+    with monkeypatch.context() as patch:
+        patch.setattr(BoundedClient, "get", counted)
+        for _ in range(2 * CYCLE):
+            validator.turn()
+            town.net.close_ledger()
+    assert 0 < len(asked) <= 2 * CYCLE, asked
+    entry_id = honest(town, 3)
+    house.settle(entry_id, turns=80)
+    assert house.end(entry_id).outcome == "accepted"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "error", [KeyError("x"), EOFError(), OSError(28, "No space left"), MemoryError(), RuntimeError()]
+)
+def test_no_part_of_a_validator_ends_its_loop(
+    town: Town, house: House, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """(aa) Whatever the ledger, the rounds, the committee or the settlements raise, the loop goes on and says so."""
+
+    def raises(*_: Any, **__: Any) -> None:
+        raise error
+
+    validator = next(iter(house.validators.values()))
+    parts = validator.parts
+    for owner, name in (
+        (parts.horizon, "head"),
+        (parts.horizon, "stakes"),
+        (parts.horizon, "touching"),
+        (parts.rounds, "look"),
+        (parts.settling, "hear"),
+        (parts.settling, "speak"),
+        (parts.reviewing._measurement, "measure"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, raises)
+            entry_id = honest(town, hash(name) % 1000)
+            validator.turn()
+            validator.turn()
+        town.net.close_ledger(advance=5)
+    house.settle(entry_id, turns=120)
     assert house.end(entry_id).outcome == "accepted"

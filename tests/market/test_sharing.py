@@ -7,11 +7,11 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent.core import purse as purses
+from agent.core import record as records
 from agent.core.documents import Purse
 from agent.core.money import MAX_STROOPS, UNIT
-from agent.market import sharing
-from agent.validator import record as records
-from agent.validator.chain import Link
+from agent.core.record import Link
 from agent.validator.rounds import Served
 from tests.core.test_documents import CID, a_round, accounts
 
@@ -23,7 +23,7 @@ credits = st.dictionaries(accounts, st.integers(1, 3 * UNIT), min_size=1, max_si
 def test_shares_are_in_proportion_to_credit_and_leave_less_than_a_stroop_each(
     pot: int, credits: dict[str, int]
 ) -> None:
-    total, paid = sum(credits.values()), {share.vehicle: share.amount for share in sharing.shares(pot, credits)}
+    total, paid = sum(credits.values()), {share.vehicle: share.amount for share in purses.shares(pot, credits)}
     assert all(0 <= pot * credit - paid.get(vehicle, 0) * total < total for vehicle, credit in credits.items())
     assert 0 <= pot - sum(paid.values()) < len(credits)
 
@@ -37,17 +37,17 @@ def test_however_many_records_it_takes_each_vehicle_is_paid_its_share_once(
     round_ = a_round(number=1, previous=CID)
     served, link, paid = Served(CID, round_, 1), Link(purse=Purse(forfeited=pot)), Counter[str]()
     while made := records.shared(link, served, round_.committee[0], credits, lambda vehicle, _: vehicle not in away):
-        assert len(made.shares) <= sharing.MAX_SHARES
+        assert len(made.shares) <= purses.MAX_SHARES
         paid.update({share.vehicle: share.amount for share in made.shares})
         link = Link(made.index, CID, made.agreements, made.purse)
-    due = {share.vehicle: share.amount for share in sharing.shares(pot, credits) if share.vehicle not in away}
+    due = {share.vehicle: share.amount for share in purses.shares(pot, credits) if share.vehicle not in away}
     assert paid == due
     assert link.purse.forfeited == pot - sum(due.values())
 
 
 def test_what_is_forfeited_after_a_round_was_published_is_for_the_next_one() -> None:
-    purse = sharing.begun(Purse(forfeited=10), newest=1)
+    purse = purses.begun(Purse(forfeited=10), newest=1)
     assert (purse.pot, purse.forfeited) == (10, 10)
     later = purse.model_copy(update={"forfeited": 17})
-    assert sharing.begun(later, newest=1) == later
-    assert sharing.begun(later, newest=2).pot == 17
+    assert purses.begun(later, newest=1) == later
+    assert purses.begun(later, newest=2).pot == 17

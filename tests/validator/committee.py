@@ -10,6 +10,7 @@ from stellar_sdk import Keypair
 
 from agent.core.cid import Cid
 from agent.core.documents import Outcome
+from agent.core.record import Link
 from agent.fleet.loopback import LoopbackBroker, LoopbackLink
 from agent.host.clock import SystemClock
 from agent.host.logs import Log
@@ -19,7 +20,7 @@ from agent.ledger.envelope import opened
 from agent.ledger.horizon import Horizon
 from agent.market import settlement
 from agent.market.bundle import Shelf
-from agent.validator.chain import Chain, Link
+from agent.validator.chain import Chain
 from agent.validator.committee import EVERYTHING, Committee
 from agent.validator.daemon import Parts, Validator
 from agent.validator.docket import Docket, every_review
@@ -136,7 +137,9 @@ class House:
     def chain_end(self) -> Link:
         """The newest record that the ledger anchors."""
         town = self.town
-        return Chain(town.horizon, town.shelf, town.settlement).look(since=town.horizon.head().sequence)
+        account = town.horizon.account(town.settlement)
+        assert account is not None
+        return Chain(town.horizon, town.shelf, town.settlement).end(account)
 
     def reviews(self, account: str) -> dict[str, object]:
         return {

@@ -22,7 +22,7 @@ from agent.validator.rounds import Served
 from tests.validator.bench import BASE, DLC, INITIATOR, SETTLEMENT, WINDOW, Workbench, an_entry
 
 CID = str(Cid.v0(b"\x01" * 32))
-VEHICLE, STRANGER = Keypair.from_raw_ed25519_seed(b"\x07" * 32).public_key, INITIATOR.public_key
+VEHICLE, STRANGER = Keypair.random().public_key, INITIATOR.public_key
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from agent.core.money import UNIT
 from agent.core.review import Review, State
 from agent.core.verdict import Verdict
 from agent.errors import Malformed
-from agent.validator.ballots import Ballots, check, vote
+from agent.validator.ballots import check, vote
 from agent.validator.measurement import Judgement, brief
 
 ANN, BEN, EVE = Keypair.random(), Keypair.random(), Keypair.random()
@@ -62,20 +62,9 @@ def test_an_entry_whose_memo_is_no_hash_can_be_voted_on() -> None:
         vote(GOOD, ANN).model_copy(update={"signature": respelt(vote(GOOD, ANN).signature)}),
         vote(judged(Verdict("accepted", 0, "x")), ANN),
         vote(judged(Verdict("rejected", 5, "x")), ANN),
+        vote(judged(Verdict("accepted", 5, "x"), None), ANN),
     ],
 )
 def test_what_is_not_a_members_own_vote_is_not_taken(forged: Vote) -> None:
-    ballots = Ballots()
     with pytest.raises(Malformed, match="a vote"):
-        ballots.take(forged, COMMITTEE)
-    assert ballots.of(ENTRY) == ()
-
-
-def test_who_votes_twice_is_held_to_the_first_vote() -> None:
-    ballots = Ballots()
-    first, second = vote(GOOD, ANN), vote(judged(Verdict("rejected", 0, "changed my mind")), ANN)
-    for cast in (first, second, vote(GOOD, BEN)):
-        ballots.take(cast, COMMITTEE)
-    assert set(ballots.of(ENTRY)) == {first, vote(GOOD, BEN)}
-    ballots.forget(ENTRY)
-    assert ballots.of(ENTRY) == ()
+        check(forged, COMMITTEE)

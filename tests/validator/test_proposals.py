@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 from stellar_sdk import ClaimClaimableBalance, Keypair
 
+from agent.core import record as makers
 from agent.core.cid import Cid
+from agent.core.committee import LEAST_FEE, VALID_S
 from agent.core.ledger import BALANCE_V0
 from agent.core.money import UNIT
 from agent.fleet.link import MAX_PAYLOAD
 from agent.fleet.loopback import LoopbackLink
 from agent.ledger.envelope import build, opened
-from agent.market import bundle
+from agent.market import bundle, records
 from agent.ports import Message
-from agent.validator import record as records
 from agent.validator.ballots import vote
 from agent.validator.committee import EVERYTHING, Committee, Proposal
 from agent.validator.rounds import Served
@@ -46,7 +47,7 @@ def test_thirty_two_entries_are_settled_by_one_transaction(committee: int, tmp_p
         assert {house.end(entry_id).outcome for entry_id in entries} == {"accepted"}
         (settlement,) = {town.horizon.touching(entry_id)[-1].hash for entry_id in entries}
         envelope = town.horizon.find(settlement).envelope
-        assert len(opened(envelope, net.passphrase).operations) == 97
+        assert len(opened(envelope, net.passphrase).operations) == 98
         assert len(town.shelf.record(house.chain_end().cid).votes) == 32 * committee
         proposals = [m for m in listener.receive() if "/proposal/" in m.topic]
         assert proposals
@@ -84,16 +85,16 @@ class Lacking:
     def proposes(self) -> str:
         """The speaker's turn; the record's CID."""
         self.house.validators[self.speaker].turn()
-        draft = self.house.validators[self.speaker].parts.settling._business[self.town.settlement].draft
+        draft = self.house.validators[self.speaker].parts.settling._desks[self.town.settlement].state.draft
         return str(records.record_cid(draft.record))
 
     def says(self, cid: Cid) -> None:
         """The speaker proposes to forfeit the stake, with this record."""
         town = self.town
         account = town.horizon.account(town.settlement)
-        until = town.horizon.head().closed_at + records.VALID_S
+        until = town.horizon.head().closed_at + VALID_S
         forfeits = [ClaimClaimableBalance(BALANCE_V0 + self.entry)]
-        bounds = {"fee": records.FEE, "max_time": until, "memo": cid.digest}
+        bounds = {"fee": LEAST_FEE, "max_time": until, "memo": cid.digest}
         made = build(account.id, account.sequence, forfeits, passphrase=town.net.passphrase, **bounds)
         made.sign(self.key)
         Committee(LoopbackLink(self.house.broker), self.speaker).say_proposal(town.settlement, Proposal(made.to_xdr()))
@@ -162,7 +163,7 @@ def test_votes_in_a_fetched_record_are_checked_like_any_other(town: Town, house:
     against = {"outcome": "rejected", "credit": 0, "reason": "I do not like it", "figure": None}
     forged = own.model_copy(update={**against, "validator": lacking.down})
     cases = [(review, [forged, own.model_copy(update=against)])]
-    made = records.record(house.chain_end(), Served(town.cid, town.round, 0), lacking.speaker, cases, lambda _: "")
+    made = makers.record(house.chain_end(), Served(town.cid, town.round, 0), lacking.speaker, cases, lambda _: None)
     lacking.says(records.pin(made, town.store))
     assert "a vote is malformed" in lacking.hears()
     lacking.settles_in_the_end()
@@ -173,7 +174,7 @@ def test_a_record_of_other_verdicts_than_the_votes_make_is_not_signed(
 ) -> None:
     """Record and transaction fit each other, and give the vehicle half of what the votes say."""
     lacking = Lacking(town, house, 7)
-    honestly = records.record
+    honestly = makers.record
 
     def halved(*asked):
         made = honestly(*asked)
@@ -181,9 +182,9 @@ def test_a_record_of_other_verdicts_than_the_votes_make_is_not_signed(
         return made.model_copy(update={"entries": entries})
 
     with monkeypatch.context() as patch:
-        patch.setattr(records, "record", halved)
+        patch.setattr(makers, "record", halved)
         lacking.proposes()
-    assert "not the one these votes make" in lacking.hears()
+    assert "not the one that its votes make" in lacking.hears()
     lacking.settles_in_the_end()
 
 

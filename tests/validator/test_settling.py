@@ -14,8 +14,7 @@ from stellar_sdk import ChangeTrust, Claimant, ClaimPredicate, CreateClaimableBa
 
 from agent.core import speaker
 from agent.core.cid import Cid
-from agent.core.documents import SettlementRecord
-from agent.core.ledger import Way
+from agent.core.documents import Vote
 from agent.core.money import UNIT, XLM, Asset
 from agent.core.verdict import Verdict
 from agent.errors import Unavailable
@@ -24,16 +23,17 @@ from agent.fleet.loopback import LoopbackLink
 from agent.initiator import press
 from agent.learn import update, weights
 from agent.ledger import keys
-from agent.ledger.envelope import Opened, sdk_asset, stake_id
+from agent.ledger.envelope import opened, sdk_asset, stake_id
 from agent.ledger.horizon import Horizon
 from agent.market import bundle, entry, publish, settlement
 from agent.ports import Message
 from agent.validator.ballots import vote
-from agent.validator.committee import Committee, Cosignature
-from agent.validator.cosigner import Cosigner, Declined
+from agent.validator.committee import Committee, Cosignature, Proposal
 from agent.validator.entries import Entry
 from agent.validator.measurement import Judgement
-from tests.market.town import BASE, DLC_EACH, FEE, REVIEW_S, TURN_S, Numbers, Town, found, printing_press
+from agent.validator.settling import Settling
+from agent.validator.view import View
+from tests.market.town import BASE, DLC_EACH, DLC_PRICE, FEE, REVIEW_S, TURN_S, Numbers, Town, found, printing_press
 from tests.validator.committee import End, House
 from tools.localnet.server import Localnet
 
@@ -182,7 +182,7 @@ def test_what_is_not_in_an_entrys_form_is_left_to_whoever_put_it_down(town: Town
     little = town.enter(poor, town.contribution(poor, town.better(seed=4)), BASE - 1)
     account = town.horizon.account(hasty.public_key)
     assert account is not None
-    hurried = entry.entry(town.round, account, BASE, Way(0), town.horizon.head().closed_at - 550)
+    hurried = entry.entry(town.round, account, BASE, DLC_PRICE, town.horizon.head().closed_at - 550)
     signed = town.apply(hurried, hasty, memo=town.contribution(hasty, town.better(seed=6)).digest)
     back = stake_id(signed.envelope, town.net.passphrase, len(hurried) - 1)
     good = honest(town, 9)
@@ -282,22 +282,43 @@ def test_one_alone_settles_nothing(town: Town, house: House) -> None:
     house.settle(entry_id, turns=80)
 
 
-def test_a_validator_with_another_figure_halts_the_entry_for_inspection(
-    town: Town, house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    liar = house.validators[town.committee[0].public_key]
-    measurement = liar.parts.reviewing._measurement
+def another_figure(house: House, key: Keypair, factor: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    measurement = house.validators[key.public_key].parts.reviewing._measurement
     measure = measurement.measure
 
     def lies(*asked):
         told = measure(*asked)
-        return replace(told, figure=told.figure * 1.01)
+        return replace(told, figure=told.figure * factor)
 
     monkeypatch.setattr(measurement, "measure", lies)
+
+
+def test_a_validator_with_another_figure_holds_nobody_up_and_is_named(
+    town: Town, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    another_figure(house, town.committee[0], 1.01, monkeypatch)
+    entry_id = honest(town, 33)
+    named = f"{town.committee[0].public_key} measured another figure"
+    seen = False
+    for _ in range(10):
+        house.turn()
+        seen |= any(named in t for v in house.validators.values() for t in v.status("online")["troubles"])
+    assert seen
+    assert house.end(entry_id).outcome == "accepted"
+    record = town.shelf.record(house.chain_end().cid)
+    assert record.agreements[town.committee[0].public_key] < max(record.agreements.values())
+
+
+def test_an_entry_on_whose_figure_no_two_thirds_agree_is_halted_for_inspection(
+    town: Town, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    another_figure(house, town.committee[0], 1.01, monkeypatch)
+    another_figure(house, town.committee[1], 1.02, monkeypatch)
     entry_id = honest(town, 33)
     house.turn(20)
     house.turn(3, advance=100)
     assert house.end(entry_id) is None
+    assert all(v.parts.settling.halted == [entry_id] for v in house.validators.values())
     assert town.horizon.stake(entry_id) is not None  # the vehicle takes it back after the review window
 
 
@@ -493,23 +514,24 @@ def test_a_round_that_finds_no_signatures_does_not_hold_up_the_next(tmp_path: Pa
         newer = honest(town, 2)
         house = House(town, tmp_path / "house")
         for validator in house.validators.values():
-            declines(validator.parts.settling._cosigner, stuck)
+            declines(validator.parts.settling, stuck)
         house.settle(newer, turns=5 * TURN_S)
         assert house.end(newer).outcome == "accepted"
         assert house.end(stuck) is None
         house.close()
 
 
-def declines(cosigner: Cosigner, stuck: str) -> None:
+def declines(settling: Settling, stuck: str) -> None:
     """Let a validator sign nothing that settles this entry."""
-    check = cosigner.check
+    hear = settling._hear
 
-    def but_not(account: str, proposed: Opened) -> SettlementRecord:
-        if stuck in settlement.claims(proposed, account):
-            raise Declined(settlement=account, why="the test wants it so")
-        return check(account, proposed)
+    def but_not(view: View, said: Vote | Proposal | Cosignature) -> None:
+        words = settling._horizon.passphrase
+        if isinstance(said, Proposal) and stuck in settlement.claims(opened(said.envelope, words), view.settlement):
+            return
+        hear(view, said)
 
-    cosigner.check = but_not
+    settling._hear = but_not
 
 
 def test_an_entry_that_too_few_can_sign_for_does_not_hold_up_its_round(

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 
 from stellar_sdk import Keypair
 
+from agent.core import record as records
+from agent.core.committee import VALID_S
 from agent.core.documents import Contribution, SettlementRecord
 from agent.core.ledger import Stake
 from agent.core.review import Review, advance
@@ -25,9 +27,10 @@ from agent.learn import update
 from agent.ledger.envelope import Signed, opened, with_signatures
 from agent.ledger.horizon import Horizon
 from agent.ledger.submission import Entered, look
-from agent.market import settlement, strikes
+from agent.market import records as kept
+from agent.market import strikes
 from agent.market.bundle import Shelf
-from agent.validator import record as records
+from agent.validator import record as transactions
 from agent.validator.admission import Admitted, Decision, Facts, decide
 from agent.validator.ballots import vote
 from agent.validator.chain import Chain
@@ -40,7 +43,7 @@ from tools.simulation.market import FIRST_WEIGHTS, Market
 LOOK_S = 0.3
 REVIEWERS = 3
 """Entries that are reviewed at a time."""
-MOST_OPEN = 4 * settlement.MAX_ENTRIES
+MOST_OPEN = 4 * records.MAX_ENTRIES
 """Entries that were found and are not settled yet; others wait on the ledger until there is room."""
 
 
@@ -164,12 +167,12 @@ class Committee(threading.Thread):
         account = horizon.account(market.settlement)
         if not cases or account is None:
             return None
-        link = chain.look(since=int(cases[0][0].facts["ledger"]))
-        made = records.record(link, self._served, market.committee[0].public_key, cases, lambda _: "")
-        cid = records.pin(made, market.store)
-        max_time = horizon.head().closed_at + records.VALID_S
+        link = chain.end(account)
+        made = records.record(link, self._served, market.committee[0].public_key, cases, lambda _: None)
+        cid = kept.pin(made, market.store)
+        max_time = horizon.head().closed_at + VALID_S
         offers = horizon.offers(market.settlement)
-        text = records.envelope(made, cid, market.round, account, offers, horizon.passphrase, max_time)
+        text = transactions.envelope(made, cid, market.round, account, offers, horizon.passphrase, max_time)
         return Submitted(made, with_signatures(text, horizon.passphrase, self._signatures(text, horizon.passphrase)))
 
     def _follow(self, horizon: Horizon, submitted: Submitted) -> None:

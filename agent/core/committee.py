@@ -1,0 +1,464 @@
+"""One settlement account's business, as one member of its committee conducts it (PROTOCOL section 6).
+
+Rules
+  1. Two thirds of the committee settle: fewer than a third, silent, lying or declining, neither move nor stop anything.
+  2. A vote counts for its own entry's own round and that round's committee. Who says two things is named, and what the
+     record holds counts.
+  3. A proposal is signed when it is what would have been built here from the votes that its record holds.
+  4. Two proposals cannot both apply: both use the settlement account's next sequence number. So nothing is written
+     down, and what is lost is proposed again.
+  5. What finds no signatures, or fails, goes on alone and last: it holds up nobody else.
+
+`step` decides and does nothing. What it needs to know it reads from a `Sight`, what is to be done it returns.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from agent.core import record as records
+from agent.core.documents import SettlementRecord, Vote
+from agent.core.money import Stroops
+from agent.core.motion import Batch, Motion, Sight, cases_of, drawn_up, on_turn, payable, share_out
+from agent.core.moves import (
+    Action,
+    Cosigned,
+    Decline,
+    Drafted,
+    Fetched,
+    FetchVotes,
+    Follow,
+    Heard,
+    Look,
+    Over,
+    Propose,
+    Proposed,
+    Said,
+    SayProposal,
+    SaySignature,
+    SayVote,
+    Sign,
+    Signature,
+    Submit,
+)
+from agent.core.verdict import in_doubt, of_one_figure, threshold
+from agent.errors import Malformed
+
+REPEAT_S = 5
+"""Ledger seconds after which what was said is said again."""
+VALID_S = 240
+LATE_S = 10
+"""How far the speaker's ledger may be ahead of ours."""
+LEAST_FEE: Stroops = 1000
+MOST_FEE: Stroops = 100_000
+"""What a settlement may bid per operation. The ledger takes no more of it than it needs."""
+FEE_STEP = 10
+"""A transaction that waits is replaced only by one that bids ten times as much (stellar-core's queue)."""
+PATIENCE_S = 30
+"""Ledger seconds that a bid is given before it is raised."""
+MOST_OPERATIONS = 98
+EARLY = 64
+"""Votes of one validator that are kept until their entries are judged here; it repeats those that are lost."""
+REMEMBERED = 8
+"""Signed proposals whose signature is said again without a second look."""
+
+
+# --- what is under way
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A proposal of ours, on its way to enough signatures and into a ledger."""
+
+    name: str
+    """Of the motion it is about."""
+    record: SettlementRecord
+    committee: tuple[str, ...]
+    sequence: int
+    """The settlement account's as it was drawn up."""
+    fee: Stroops
+    until: int
+    """Ledger time at which another motion has its go."""
+    said_at: int
+    hash: str = ""
+    max_time: int = 0
+    signatures: Mapping[str, bytes] = field(default_factory=dict)
+    submitted_at: int | None = None
+
+    @property
+    def entries(self) -> tuple[str, ...]:
+        return tuple(settled.entry for settled in self.record.entries)
+
+
+@dataclass(frozen=True, slots=True)
+class Bid:
+    """The fee that was last signed here, for which sequence number and when first."""
+
+    sequence: int = -1
+    fee: Stroops = LEAST_FEE
+    since: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    us: str
+    votes: Mapping[str, Mapping[str, Vote]] = field(default_factory=dict)
+    """Entry → validator → its first vote, for entries that are open and judged here."""
+    early: Mapping[str, Mapping[str, Vote]] = field(default_factory=dict)
+    """Validator → entry → its vote, until the entry is judged here."""
+    two_faced: Mapping[str, str] = field(default_factory=dict)
+    """Validator → the entry about which it said two things."""
+    draft: Draft | None = None
+    spoken_at: int = 0
+    bid: Bid = Bid()
+    signed: tuple[str, ...] = ()
+    """Hashes of proposals that were signed last."""
+    fetched_in: int = -1
+    """Ledger in which a record was fetched last."""
+    moved_at: Mapping[str, int] = field(default_factory=dict)
+    """Motion → ledger time at which it last had its go."""
+    tried_at: Mapping[str, int] = field(default_factory=dict)
+    """Entry → ledger time at which it last found no signatures."""
+    most: int = records.MAX_ENTRIES
+    """Entries in one proposal: fewer after one that found no signatures."""
+    shared_out: str = ""
+    """The round that leaves nothing to be shared."""
+
+    def of(self, entry: str) -> tuple[Vote, ...]:
+        """The votes on an entry, in the order of the validators' accounts."""
+        return tuple(vote for _, vote in sorted(self.votes.get(entry, {}).items()))
+
+
+Step = tuple[State, list[Action]]
+
+
+def step(state: State, said: Said, sight: Sight) -> Step:
+    """What one thing that was seen or heard changes, and what is to be done about it."""
+    return _STEPS[type(said)](state, said, sight)
+
+
+# --- votes
+
+
+def _look(state: State, _: Look, sight: Sight) -> Step:
+    """Say our votes, and settle when it is our turn."""
+    state, words = _speak(_pruned(state, sight), sight)
+    state, actions = _settle(state, sight)
+    return state, [*words, *actions]
+
+
+def _pruned(state: State, sight: Sight) -> State:
+    """What was about entries that are over is forgotten; what was heard early of those that are judged now is taken."""
+    own = sight.own
+    state = replace(
+        state,
+        votes={entry: votes for entry, votes in state.votes.items() if entry in own},
+        tried_at={entry: at for entry, at in state.tried_at.items() if entry in own},
+    )
+    for validator, votes in state.early.items():
+        ready = [vote for entry, vote in votes.items() if entry in own]
+        if ready:
+            left = {entry: vote for entry, vote in votes.items() if entry not in own}
+            state = replace(state, early={**state.early, validator: left})
+        for vote in ready:
+            state = _taken(state, vote, sight)
+    return state
+
+
+def _speak(state: State, sight: Sight) -> tuple[State, list[Action]]:
+    now, said = sight.head.closed_at, list[Action]()
+    again = now >= state.spoken_at + REPEAT_S
+    for entry, (_, vote) in sight.own.items():
+        if again or state.us not in state.votes.get(entry, {}):
+            said.append(SayVote(vote))
+        state = _taken(state, vote, sight)
+    return (replace(state, spoken_at=now) if again else state), said
+
+
+def _heard(state: State, said: Heard, sight: Sight) -> Step:
+    return _taken(state, said.vote, sight), []
+
+
+def _taken(state: State, vote: Vote, sight: Sight) -> State:
+    if vote.round not in sight.rounds or vote.validator not in sight.rounds[vote.round].round.committee:
+        return state
+    if vote.entry not in sight.own:
+        early = {**state.early.get(vote.validator, {}), vote.entry: vote}
+        return replace(state, early={**state.early, vote.validator: dict([*early.items()][-EARLY:])})
+    if not _is_about(vote, sight):
+        return state
+    held = state.votes.get(vote.entry, {})
+    if vote.validator not in held:
+        return replace(state, votes={**state.votes, vote.entry: {**held, vote.validator: vote}})
+    if held[vote.validator] != vote:
+        return replace(state, two_faced={**state.two_faced, vote.validator: vote.entry})
+    return state
+
+
+def _is_about(vote: Vote, sight: Sight) -> bool:
+    """Whether it is about the entry, and the round, that we know."""
+    if vote.entry not in sight.own:
+        return False
+    ours = sight.own[vote.entry][1]
+    return (vote.round, vote.contribution) == (ours.round, ours.contribution)
+
+
+def halted(state: State, sight: Sight) -> list[str]:
+    """Entries that cannot be settled because the committee does not agree on what it measured."""
+    return [entry for entry, votes in state.votes.items() if in_doubt([*votes.values()], _members(entry, sight))]
+
+
+def apart(state: State, sight: Sight) -> dict[str, str]:
+    """Validator → an entry of which it measured another figure than two thirds did."""
+    found = dict[str, str]()
+    for entry, votes in state.votes.items():
+        agreed = {vote.validator for vote in of_one_figure([*votes.values()])}
+        if len(agreed) >= threshold(_members(entry, sight)):
+            found |= {validator: entry for validator in votes if validator not in agreed}
+    return found
+
+
+def _members(entry: str, sight: Sight) -> int:
+    """How many are to vote on an entry that is judged here."""
+    served = sight.rounds.get(sight.own[entry][1].round) if entry in sight.own else None
+    return len(served.round.committee) if served is not None else 0
+
+
+# --- the speaker
+
+
+def _settle(state: State, sight: Sight) -> Step:
+    now, draft = sight.head.closed_at, state.draft
+    if draft is not None and draft.submitted_at is not None:
+        follow: list[Action] = [Follow(draft.hash)]
+        # Built anew where more can be bid, and where another transaction has taken its sequence number.
+        is_stuck = _fee(state, sight) > draft.fee or draft.sequence != sight.sequence
+        dropped = now >= draft.submitted_at + PATIENCE_S and is_stuck
+        return (replace(state, draft=None) if dropped else state), follow
+    state, motions = _motions(state, sight)
+    ours = [motion for motion in motions if on_turn(motion, sight) == state.us]
+    if draft is not None and now < draft.until:
+        drafted = _drafted(state, draft, sight)
+        if drafted is not None:
+            return _propose(state, drafted, sight, draft.until) if now >= draft.said_at + REPEAT_S else (state, [])
+    elif draft is not None:
+        state = _fruitless(state, draft, sight)
+    for motion in sorted(ours, key=lambda m: state.moved_at.get(m.name, -1)):
+        # A motion that finds no signatures must not hold up the others: each has its go for a turn.
+        names = {m.name for m in motions}
+        moved = {name: at for name, at in state.moved_at.items() if name in names}
+        state = replace(state, moved_at={**moved, motion.name: now})
+        ready = payable(motion, sight)
+        state = _tried(state, {r.id for r, _ in cases_of(motion)} - {r.id for r, _ in cases_of(ready)}, now)
+        if ready is not None:
+            return _propose(state, ready, sight, now + motion.served.round.turn)
+    return state, []
+
+
+def _motions(state: State, sight: Sight) -> tuple[State, list[Motion]]:
+    """What is to be done: the ripe entries of each round, oldest round first, then shares. Entries that the same
+    validators voted on go together: each of those can sign for all of them. What made a settlement fail goes alone."""
+    ripe = defaultdict[tuple[str, ...], list[records.Case]](list)
+    for review, vote in sight.own.values():
+        served, votes = sight.rounds.get(vote.round), state.of(review.id)
+        if served is not None and records.ripe(review, votes, served.round, sight.head.closed_at):
+            alone = (review.id,) if sight.is_troubled(review.id) else ()
+            ripe[(vote.round, *(v.validator for v in votes), *alone)].append((review, votes))
+    found: list[Motion] = []
+    for name, cases in sorted(ripe.items(), key=lambda item: sight.rounds[item[0][0]].round.number):
+        cases.sort(key=lambda c: (state.tried_at.get(c[0].id, -1), c[0].facts["ledger"], c[0].id))
+        found.append(Batch(" ".join(name), sight.rounds[name[0]], tuple(cases[: state.most])))
+    sharing = sight.sharing
+    if sharing is not None and sharing.served.cid != state.shared_out:
+        shares = share_out(sharing, sight)
+        if shares is None:
+            state = replace(state, shared_out=sharing.served.cid)
+        else:
+            found.append(shares)
+    return state, found
+
+
+def _drafted(state: State, draft: Draft, sight: Sight) -> Motion | None:
+    """What our draft is about, as it stands now; None once it cannot apply or is not ours to put forward."""
+    motion: Motion | None = None
+    if not draft.hash or draft.sequence != sight.sequence:
+        return None
+    if not draft.record.entries:
+        motion = share_out(sight.sharing, sight) if sight.sharing is not None else None
+    elif (batch := _batch(state, draft.entries, sight)) is not None:
+        motion = payable(replace(batch, name=draft.name), sight)
+    if motion is None or len(cases_of(motion)) < len(draft.entries) or on_turn(motion, sight) != state.us:
+        return None
+    return motion
+
+
+def _fruitless(state: State, draft: Draft, sight: Sight) -> State:
+    """Its go is over. If nobody else settled meanwhile, what is in it is tried again last, in smaller parts."""
+    state = replace(state, draft=None)
+    if draft.sequence != sight.sequence or not draft.entries:
+        return state
+    return replace(
+        _tried(state, draft.entries, sight.head.closed_at), most=max(1, min(state.most, len(draft.entries)) // 2)
+    )
+
+
+def _tried(state: State, entries: Iterable[str], now: int) -> State:
+    return replace(state, tried_at={**state.tried_at, **dict.fromkeys(entries, now)})
+
+
+def _propose(state: State, motion: Motion, sight: Sight, until: int) -> Step:
+    """Say what our draft says again while nothing has changed, so that the signatures it has stay good."""
+    made, draft, now = drawn_up(motion, state.us, sight), state.draft, sight.head.closed_at
+    if made is None:  # nobody is left who can be paid a share
+        return replace(state, shared_out=motion.served.cid), []
+    fee = _fee(state, sight)
+    same = draft is not None and (draft.sequence, draft.record, draft.fee) == (sight.sequence, made, fee)
+    if draft is not None and same and draft.hash and now <= draft.max_time - VALID_S // 2:
+        return replace(state, draft=replace(draft, until=until, said_at=now)), [SayProposal(draft.hash)]
+    draft = Draft(motion.name, made, motion.served.round.committee, sight.sequence, fee, until, now)
+    return replace(state, draft=draft), [Propose(made, fee)]
+
+
+def _fee(state: State, sight: Sight) -> Stroops:
+    """The bid per operation: raised when the last one has waited for long, as far as the account can pay."""
+    bid, affordable = state.bid, max(LEAST_FEE, sight.free // MOST_OPERATIONS)
+    if bid.sequence != sight.sequence:
+        return LEAST_FEE
+    is_over = sight.head.closed_at >= bid.since + PATIENCE_S
+    return max(LEAST_FEE, min(bid.fee * (FEE_STEP if is_over else 1), MOST_FEE, affordable))
+
+
+def _bidding(state: State, fee: Stroops, sight: Sight) -> State:
+    if (state.bid.sequence, state.bid.fee) == (sight.sequence, fee):
+        return state
+    return replace(state, bid=Bid(sight.sequence, fee, sight.head.closed_at))
+
+
+def _drew(state: State, said: Drafted, sight: Sight) -> Step:
+    draft = state.draft
+    if draft is None or draft.record != said.record or draft.submitted_at is not None:
+        return state, []
+    draft = replace(draft, hash=said.hash, max_time=said.max_time, signatures={})
+    state = _bidding(replace(state, draft=draft), draft.fee, sight)
+    state, actions = _collect(state, Signature(state.us, said.hash, said.signature), sight)
+    return state, [SayProposal(said.hash), *actions]
+
+
+def _collect(state: State, said: Signature, sight: Sight) -> Step:
+    draft = state.draft
+    if draft is None or draft.submitted_at is not None or said.hash != draft.hash:
+        return state, []
+    if said.validator not in draft.committee:
+        return state, []
+    draft = replace(draft, signatures={**draft.signatures, said.validator: said.signature})
+    needed = threshold(len(draft.committee))
+    if len(draft.signatures) < needed:
+        return replace(state, draft=draft), []
+    # It has its signatures: how large a batch may be is not in question.
+    state = replace(state, most=min(records.MAX_ENTRIES, 2 * state.most))
+    state = replace(state, draft=replace(draft, submitted_at=sight.head.closed_at))
+    return state, [Submit(draft.hash, dict(sorted(draft.signatures.items())[:needed]))]
+
+
+def _over(state: State, said: Over, _: Sight) -> Step:
+    if state.draft is None or state.draft.hash != said.hash:
+        return state, []
+    bid = replace(state.bid, since=-PATIENCE_S) if said.underbid else state.bid
+    return replace(state, draft=None, bid=bid), []
+
+
+# --- the others
+
+
+def _proposed(state: State, said: Proposed, sight: Sight) -> Step:
+    if said.hash in state.signed:
+        return state, [SaySignature(said.hash)]
+    return _consider(state, said, None, sight)
+
+
+def _fetched(state: State, said: Fetched, sight: Sight) -> Step:
+    for vote in said.votes:
+        if _is_about(vote, sight):
+            state = _taken(state, vote, sight)
+    return _consider(state, said.proposed, said.votes, sight)
+
+
+def _consider(state: State, proposed: Proposed, votes: Sequence[Vote] | None, sight: Sight) -> Step:
+    """Sign it if its record is the one that we would make: of the votes that are held here, or else of those that it
+    holds itself."""
+
+    def declined(why: str) -> Step:
+        return state, [Decline(proposed.hash, why)]
+
+    now = sight.head.closed_at
+    motion: Motion | None = _batch(state, proposed.stakes, sight, votes) if proposed.stakes else None
+    if not proposed.stakes:
+        motion = share_out(sight.sharing, sight) if sight.sharing is not None else None
+    if motion is None:
+        return declined("it is not about entries of one round that are judged here, nor is there anything to be shared")
+    if not now < proposed.max_time <= now + VALID_S + LATE_S:
+        return declined("its time bounds are not within the protocol's")
+    if not LEAST_FEE <= proposed.fee <= MOST_FEE:
+        return declined("its fee is not within the protocol's")
+    by = on_turn(motion, sight)
+    if by not in proposed.signers:
+        return declined("it is somebody else's turn")
+    made = _made(motion, by, sight)
+    if made is not None and sight.cid(made) == proposed.cid:
+        return state, [Sign(made, proposed)]
+    if votes is not None or not isinstance(motion, Batch):
+        return declined("its record is not the one that its votes make")
+    if state.fetched_in == sight.head.sequence:
+        return declined("another record was fetched in this ledger")
+    return replace(state, fetched_in=sight.head.sequence), [FetchVotes(proposed)]
+
+
+def _batch(state: State, stakes: Sequence[str], sight: Sight, votes: Sequence[Vote] | None = None) -> Batch | None:
+    """Entries as they are known here, with the votes that are held, or with these. None unless all are judged here and
+    of one round."""
+    own = [sight.own[stake] for stake in stakes if stake in sight.own]
+    rounds = {vote.round for _, vote in own}
+    if len(own) < len(stakes) or len(rounds) != 1 or not rounds <= sight.rounds.keys():
+        return None
+    cast = state.votes if votes is None else _by_entry(votes, sight)
+    cases = tuple((r, tuple(vote for _, vote in sorted(cast.get(r.id, {}).items()))) for r, _ in own)
+    return Batch("", sight.rounds[rounds.pop()], cases)
+
+
+def _by_entry(votes: Sequence[Vote], sight: Sight) -> Mapping[str, Mapping[str, Vote]]:
+    """Those that are about entries as they are known here."""
+    found = defaultdict[str, dict[str, Vote]](dict)
+    for vote in votes:
+        if _is_about(vote, sight) and vote.validator in sight.rounds[vote.round].round.committee:
+            found[vote.entry][vote.validator] = vote
+    return found
+
+
+def _made(motion: Motion, by: str, sight: Sight) -> SettlementRecord | None:
+    now = sight.head.closed_at + LATE_S
+    if any(not records.ripe(review, votes, motion.served.round, now) for review, votes in cases_of(motion)):
+        return None
+    try:
+        return drawn_up(motion, by, sight)
+    except Malformed:
+        return None
+
+
+def _cosigned(state: State, said: Cosigned, sight: Sight) -> Step:
+    signed = (*state.signed, said.proposed.hash)[-REMEMBERED:]
+    return _bidding(replace(state, signed=signed), said.proposed.fee, sight), [SaySignature(said.proposed.hash)]
+
+
+_STEPS: Mapping[type, Callable[[State, Any, Sight], Step]] = {
+    Look: _look,
+    Heard: _heard,
+    Proposed: _proposed,
+    Fetched: _fetched,
+    Signature: _collect,
+    Drafted: _drew,
+    Cosigned: _cosigned,
+    Over: _over,
+}

@@ -1,0 +1,134 @@
+"""What a speaker may put forward, and whose turn it is. Speaker and cosigners go through the same few functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from agent.core import purse as purses
+from agent.core import record as records
+from agent.core import speaker
+from agent.core.documents import SettlementRecord, Vote
+from agent.core.ledger import Head
+from agent.core.money import Stroops
+from agent.core.record import Hindrance, Link, Terms
+from agent.core.review import Review
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """A published round, and what it was fused from."""
+
+    served: Terms
+    ledger: int
+    """That published it, and when that closed."""
+    closed_at: int
+    credits: Mapping[str, Stroops]
+
+
+class Sight(Protocol):
+    """What there is to be seen, the same from the beginning of a step to its end. Reading may raise; then the step has
+    not been taken."""
+
+    @property
+    def head(self) -> Head: ...
+    @property
+    def sequence(self) -> int:
+        """The settlement account's."""
+
+    @property
+    def free(self) -> Stroops:
+        """XLM that the settlement account can spend."""
+
+    @property
+    def link(self) -> Link: ...
+    @property
+    def own(self) -> Mapping[str, tuple[Review, Vote]]:
+        """Entry → our verdict and our signed vote, for each open one that is judged here."""
+
+    @property
+    def rounds(self) -> Mapping[str, Terms]: ...
+    @property
+    def sharing(self) -> Sharing | None:
+        """The newest round's, if there is one and it can be looked up now."""
+
+    def seed(self, ledger: int) -> str:
+        """The ledger's hash."""
+
+    def hindered(self, review: Review) -> Hindrance | None: ...
+    def is_troubled(self, entry: str) -> bool:
+        """Whether a settlement has failed by this entry."""
+
+    def receives(self, vehicle: str, amount: Stroops) -> bool:
+        """Whether a share can be paid."""
+
+    def cid(self, record: SettlementRecord) -> str:
+        """What its transaction's memo must name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Entries of one round that are to be settled together. Not empty."""
+
+    name: str
+    served: Terms
+    cases: tuple[records.Case, ...]
+
+    @property
+    def drawn(self) -> tuple[int, int]:
+        """(ledger whose hash draws the speakers, when it closed): that of the oldest entry."""
+        return min((int(r.facts["ledger"]), int(r.facts["entered_at"])) for r, _ in self.cases)
+
+
+@dataclass(frozen=True, slots=True)
+class ShareOut:
+    """Forfeited stakes that are to be shared among those whose contributions made a round."""
+
+    name: str
+    served: Terms
+    sharing: Sharing
+
+    @property
+    def drawn(self) -> tuple[int, int]:
+        return self.sharing.ledger, self.sharing.closed_at
+
+
+Motion = Batch | ShareOut
+"""What a speaker may put forward."""
+
+
+def share_out(sharing: Sharing, sight: Sight) -> ShareOut | None:
+    """What the publication of a round leaves to be shared, if anything."""
+    purse = purses.begun(sight.link.purse, sharing.served.newest)
+    due = purses.shares(purse.pot, sharing.credits)
+    name = f"shares of {sharing.served.cid}"
+    return ShareOut(name, sharing.served, sharing) if purse.done < len(due) else None
+
+
+def on_turn(motion: Motion, sight: Sight) -> str:
+    """Who puts this forward now."""
+    round_, (ledger, closed_at) = motion.served.round, motion.drawn
+    order = speaker.order(round_.committee, sight.link.agreements, sight.seed(ledger))
+    return speaker.on_turn(order, sight.head.closed_at - closed_at, round_.turn)
+
+
+def payable(motion: Motion, sight: Sight) -> Motion | None:
+    """What of it does not wait for somebody's trustline."""
+    if isinstance(motion, ShareOut):
+        return motion
+    hindered = {review.id: sight.hindered(review) for review, _ in motion.cases}
+    cases = tuple(c for c in motion.cases if (h := hindered[c[0].id]) is None or h.outcome != "waits")
+    return replace(motion, cases=cases) if cases else None
+
+
+def drawn_up(motion: Motion, by: str, sight: Sight) -> SettlementRecord | None:
+    """On top of the chain; None when nobody is left who can be paid a share. Raises Malformed when the votes do not
+    decide every entry."""
+    if isinstance(motion, Batch):
+        return records.record(sight.link, motion.served, by, motion.cases, sight.hindered)
+    return records.shared(sight.link, motion.served, by, motion.sharing.credits, sight.receives)
+
+
+def cases_of(motion: Motion | None) -> tuple[records.Case, ...]:
+    return motion.cases if isinstance(motion, Batch) else ()

@@ -1,0 +1,152 @@
+"""What a committee's machine (`core.committee`) is told, and what it wants done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from agent.core.documents import SettlementRecord, Vote
+from agent.core.money import Stroops
+
+# --- what comes in
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A closed ledger was seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A vote that its validator, a member of its round's committee, has signed."""
+
+    vote: Vote
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """A transaction on the settlement account that a member has signed."""
+
+    hash: str
+    cid: str
+    """Of its record, by its memo."""
+    stakes: tuple[str, ...]
+    """It claims these, in this order; none: it shares out."""
+    signers: frozenset[str]
+    """Members whose signature it carries."""
+    max_time: int
+    fee: Stroops
+    """Per operation."""
+    envelope: str = ""
+    """What this was read from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The votes in a proposal's record, checked like those that are heard."""
+
+    proposed: Proposed
+    votes: tuple[Vote, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A validator's valid signature of a transaction."""
+
+    validator: str
+    hash: str
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """Our record's transaction, with our signature."""
+
+    record: SettlementRecord
+    hash: str
+    max_time: int
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Cosigned:
+    """The transaction was the one that the record makes, and has our signature."""
+
+    proposed: Proposed
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """What we handed in will not be heard of any more: it is in a ledger, or can never be, or was turned away."""
+
+    hash: str
+    underbid: bool = False
+    """It was turned away for its fee."""
+
+
+Said = Look | Heard | Proposed | Fetched | Signature | Drafted | Cosigned | Over
+
+
+# --- what is to be done
+
+
+@dataclass(frozen=True, slots=True)
+class SayVote:
+    vote: Vote
+
+
+@dataclass(frozen=True, slots=True)
+class Propose:
+    """Pin the record, draw up its transaction and sign it: `Drafted`."""
+
+    record: SettlementRecord
+    fee: Stroops
+
+
+@dataclass(frozen=True, slots=True)
+class SayProposal:
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class FetchVotes:
+    """Fetch the proposal's record: `Fetched`."""
+
+    proposed: Proposed
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """Draw up this record's transaction and sign it if it is the proposed one: `Cosigned`."""
+
+    record: SettlementRecord
+    proposed: Proposed
+
+
+@dataclass(frozen=True, slots=True)
+class SaySignature:
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decline:
+    hash: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """Hand it in with these signatures, and no other: the ledger refuses a surplus one (txBAD_AUTH_EXTRA)."""
+
+    hash: str
+    signatures: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """See what became of it: `Over` once that is known."""
+
+    hash: str
+
+
+Action = SayVote | Propose | SayProposal | FetchVotes | Sign | SaySignature | Decline | Submit | Follow

@@ -1,0 +1,155 @@
+"""The settlement record that votes make (PROTOCOL section 6). Speaker and cosigners go through this one function, so
+that they come to the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from agent.core import purse as purses
+from agent.core.documents import Purse, Round, Settled, SettlementRecord, Vote
+from agent.core.ledger import Account
+from agent.core.money import UNIT, Asset, Stroops
+from agent.core.review import Review
+from agent.core.verdict import merge, of_one_figure
+from agent.errors import Malformed
+
+MAX_ENTRIES = 32
+"""An accepted entry takes three operations, the top-up one and the record's digest one: 98 of a transaction's 100."""
+
+Case = tuple[Review, Sequence[Vote]]
+"""An entry and the votes on it."""
+
+
+class Terms(Protocol):
+    """A round that is settled, and the number of its model's newest one."""
+
+    @property
+    def cid(self) -> str: ...
+    @property
+    def round(self) -> Round: ...
+    @property
+    def newest(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The end of the chain: where the next record goes on. Index -1: there is none yet."""
+
+    index: int = -1
+    cid: str | None = None
+    agreements: Mapping[str, int] = field(default_factory=dict)
+    purse: Purse = field(default_factory=Purse)
+
+
+@dataclass(frozen=True, slots=True)
+class Hindrance:
+    """Why a vehicle cannot be given what its entry has earned, and what the entry gets instead: `rejected` where that
+    is the vehicle's own doing, `idle` where the issuer of VLM took its line away, `waits` where the stake itself could
+    not be given back. One payment that fails would fail everybody's."""
+
+    outcome: Literal["rejected", "idle", "waits"]
+    reason: str
+
+
+def hindrance(vehicle: Account | None, round_: Round, stake: Stroops) -> Hindrance | None:
+    """What the vehicle's trustlines hinder now."""
+    lines = {} if vehicle is None else vehicle.lines
+    dlc, vlm = lines.get(Asset.parse(round_.stake.asset)), lines.get(round_.credit_asset)
+    if dlc is not None and not dlc.authorized:
+        return Hindrance("waits", "the operator does not let the vehicle hold DLC")
+    if vlm is not None and not vlm.authorized:
+        return Hindrance("idle", "the issuer of VLM took the vehicle's trustline away")
+    if dlc is None or vlm is None or dlc.room < stake or vlm.room < UNIT:
+        return Hindrance("rejected", "the vehicle has no trustline with room for its pay")
+    return None
+
+
+def ripe(review: Review, votes: Sequence[Vote], round_: Round, now: int) -> bool:
+    """Whether an entry can be settled: all voted, or enough did and the others had a turn's time to."""
+    if merge(votes, len(round_.committee)) is None:
+        return False
+    waited = now - int(review.facts["entered_at"])
+    return len(votes) == len(round_.committee) or waited > round_.turn
+
+
+def record(
+    link: Link, served: Terms, speaker: str, cases: Sequence[Case], hindered: Callable[[Review], Hindrance | None]
+) -> SettlementRecord:
+    """The record that these votes make, of at most MAX_ENTRIES. One entry of a vehicle at a time: that its trustlines
+    have room was seen for one. Raises Malformed when the votes decide nothing."""
+    counts = {validator: link.agreements.get(validator, 0) for validator in served.round.committee}
+    settled: list[Settled] = []
+    votes: list[Vote] = []
+    for review, cast in cases:
+        if len(settled) == MAX_ENTRIES:
+            break
+        if any(review.facts["vehicle"] == other.vehicle for other in settled):
+            continue
+        settled.append(_settled(review, cast, served.round, hindered(review)))
+        votes.extend(cast)
+        for vote in of_one_figure(cast):
+            counts[vote.validator] += vote.outcome == settled[-1].outcome
+    purse = purses.begun(link.purse, served.newest)
+    forfeited = purse.forfeited + sum(entry.stake for entry in settled if entry.outcome == "rejected")
+    return SettlementRecord(
+        index=link.index + 1,
+        previous=link.cid,
+        round=served.cid,
+        entries=tuple(settled),
+        votes=tuple(votes),
+        agreements=counts,
+        purse=purse.model_copy(update={"forfeited": forfeited}),
+        speaker=speaker,
+    )
+
+
+def shared(
+    link: Link,
+    served: Terms,
+    speaker: str,
+    credits: Mapping[str, Stroops],
+    receives: Callable[[str, Stroops], bool],
+) -> SettlementRecord | None:
+    """The record of the next shares that a round's publication gives out; None when none of them can be paid. Who
+    cannot take a share is passed over: it stays forfeited, for the next sharing."""
+    purse = purses.begun(link.purse, served.newest)
+    due = purses.shares(purse.pot, credits)[purse.done :][: purses.MAX_SHARES]
+    paid = tuple(share for share in due if receives(share.vehicle, share.amount))
+    if not paid:
+        return None
+    left = purse.forfeited - sum(share.amount for share in paid)
+    return SettlementRecord(
+        index=link.index + 1,
+        previous=link.cid,
+        round=served.cid,
+        shares=paid,
+        agreements={validator: link.agreements.get(validator, 0) for validator in served.round.committee},
+        purse=purse.model_copy(update={"forfeited": left, "done": purse.done + len(due)}),
+        speaker=speaker,
+    )
+
+
+def _settled(review: Review, votes: Sequence[Vote], round_: Round, hindered: Hindrance | None) -> Settled:
+    """The merged verdict, and what of it can be paid."""
+    verdict, facts = merge(votes, len(round_.committee)), review.facts
+    if verdict is None:  # a proposal from elsewhere may hold too few votes
+        raise Malformed(what="a settlement record", why=f"the votes on {review.id[:12]} decide nothing")
+    outcome, credit, reason = verdict.outcome, verdict.credit, verdict.reason
+    if hindered is not None and outcome != "rejected":
+        if hindered.outcome == "waits":
+            raise Malformed(what="a settlement record", why=f"{review.id[:12]} must wait: {hindered.reason}")
+        if (outcome, hindered.outcome) != ("idle", "idle"):
+            outcome, credit, reason = hindered.outcome, 0, hindered.reason
+    return Settled(
+        entry=review.id,
+        transaction=facts["transaction"],
+        vehicle=facts["vehicle"],
+        contribution=facts["contribution"],
+        outcome=outcome,
+        reason=reason,
+        credit=credit,
+        stake=facts["stake"],
+        fee=0 if outcome == "rejected" else min(round_.stake.fee, facts["stake"]),
+    )

@@ -1,0 +1,198 @@
+"""One settlement account as this validator sees it now: what `core.motion.Sight` asks for, read off ledger, store and
+journal as it is needed, each thing once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
+
+from agent.core.documents import Round, SettlementRecord, Vote
+from agent.core.ledger import Account, Head
+from agent.core.money import XLM, Asset, Stroops
+from agent.core.motion import Sharing
+from agent.core.record import Hindrance, Link, hindrance
+from agent.core.review import Review
+from agent.errors import Refused, Unavailable
+from agent.ledger.horizon import Horizon
+from agent.market import bundle, records, settlement, sharing
+from agent.validator.ballots import vote
+from agent.validator.chain import Chain, Failure
+from agent.validator.docket import Docket
+from agent.validator.guard import Guard
+from agent.validator.rounds import Rounds, Served
+
+if TYPE_CHECKING:
+    from stellar_sdk import Keypair
+
+SEEDS = 256
+
+
+@dataclass
+class Office:
+    """What a validator's views are made from, and what they leave for the next ones."""
+
+    horizon: Horizon
+    shelf: bundle.Shelf
+    keypair: Keypair
+    docket: Docket
+    rounds: Rounds
+    guard: Guard
+    votes: dict[str, Vote] = field(default_factory=dict)
+    """Entry → ours."""
+    belonging: set[str] = field(default_factory=set)
+    """Rounds whose settlement account was seen to be theirs."""
+    _seeds: dict[int, str] = field(default_factory=dict)
+    _credits: dict[str, Mapping[str, Stroops]] = field(default_factory=dict)
+    _kept: set[str] = field(default_factory=set)
+
+    def keep(self, contribution: str) -> None:
+        """Whoever votes for a contribution, or signs for it, keeps it: its initiator can fetch what it has paid for.
+        Raises Unavailable, Refused."""
+        if contribution not in self._kept:
+            self.shelf.store.put(self.shelf.get(contribution, bundle.CONTRIBUTION_LIMITS))
+            self._kept.add(contribution)
+
+    def own_vote(self, review: Review) -> Vote:
+        """On a judged review. Raises Unavailable while what it is about cannot be kept."""
+        if review.facts["outcome"] == "accepted":
+            self.keep(review.facts["contribution"])
+        if review.id not in self.votes:
+            self.votes[review.id] = vote(review, self.keypair)
+        return self.votes[review.id]
+
+    def seed(self, ledger: int) -> str:
+        if ledger not in self._seeds:
+            if len(self._seeds) >= SEEDS:
+                self._seeds.clear()
+            self._seeds[ledger] = self.horizon.ledger(ledger).hash
+        return self._seeds[ledger]
+
+    def credits(self, served: Served, view: View) -> Mapping[str, Stroops]:
+        """A lineage that is not true earns nobody anything. Raises Unavailable."""
+        if served.cid not in self._credits:
+            try:
+                self._credits[served.cid] = sharing.credits(self.shelf, view.link.cid, served.round)
+            except Refused:
+                self._credits[served.cid] = {}
+        return self._credits[served.cid]
+
+    def forget(self, entry: str) -> None:
+        self.votes.pop(entry, None)
+
+
+class View:
+    """A `core.motion.Sight`. Raises Unavailable, Refused."""
+
+    def __init__(self, office: Office, settlement: str, chain: Chain, head: Head | None = None) -> None:
+        self._office, self._chain, self.settlement = office, chain, settlement
+        self._accounts: dict[str, Account | None] = {}
+        if head is not None:
+            self.head = head
+
+    @cached_property
+    def head(self) -> Head:
+        return self._office.horizon.head()
+
+    @cached_property
+    def account(self) -> Account:
+        found = self._office.horizon.account(self.settlement)
+        if found is None:
+            raise Refused(what=f"the settlement account {self.settlement}", why="it is not on the ledger")
+        return found
+
+    @property
+    def sequence(self) -> int:
+        return self.account.sequence
+
+    @property
+    def free(self) -> Stroops:
+        return self.account.free(XLM)
+
+    @cached_property
+    def link(self) -> Link:
+        return self._chain.end(self.account)
+
+    @cached_property
+    def rounds(self) -> Mapping[str, Served]:
+        """Those that are served and whose settlement account this is: one account, one model, one committee."""
+        belonging = self._office.belonging
+        found = {served.cid: served for served in self._office.rounds.of(self.settlement)}
+        belonging |= {cid for cid, s in found.items() if cid not in belonging and _belongs(self.account, s.round)}
+        return {cid: served for cid, served in found.items() if cid in belonging}
+
+    @property
+    def foreign(self) -> list[str]:
+        """Rounds that name this settlement account and are not settled here."""
+        return [s.cid for s in self._office.rounds.of(self.settlement) if s.cid not in self._office.belonging]
+
+    @cached_property
+    def own(self) -> Mapping[str, tuple[Review, Vote]]:
+        office, found = self._office, dict[str, tuple[Review, Vote]]()
+        for cid in self.rounds:
+            for review in office.docket.judged(cid):
+                cast = office.guard(_about(review.id), partial(office.own_vote, review))
+                if cast is not None:
+                    found[review.id] = review, cast
+        office.guard.keep(_about(""), map(_about, office.docket.open))
+        return found
+
+    @cached_property
+    def sharing(self) -> Sharing | None:
+        published = self._office.rounds.newest.get(self.settlement)
+        served = self.rounds.get(published.cid) if published is not None else None
+        if published is None or served is None or not served.round.lineage:
+            return None
+        try:
+            credits = self._office.credits(served, self)
+        except Unavailable:  # what cannot be looked up now holds no settlement up
+            return None
+        return Sharing(served, published.ledger, published.closed_at, credits)
+
+    def seed(self, ledger: int) -> str:
+        return self._office.seed(ledger)
+
+    def hindered(self, review: Review) -> Hindrance | None:
+        failed = self._failures.get(review.id)
+        if failed is not None and failed.code in settlement.PAYEES_DOING:
+            return Hindrance("rejected", f"the ledger refused its pay: {failed.code}")
+        facts = review.facts
+        return hindrance(self._vehicle(facts["vehicle"]), self.rounds[facts["round"]].round, facts["stake"])
+
+    def is_troubled(self, entry: str) -> bool:
+        return entry in self._failures
+
+    def receives(self, vehicle: str, amount: Stroops) -> bool:
+        if self.sharing is None:
+            return False
+        failed, account = self._failures.get(vehicle), self._vehicle(vehicle)
+        if account is None or (failed is not None and failed.ledger >= self.sharing.ledger):
+            return False
+        line = account.lines.get(Asset.parse(self.sharing.served.round.stake.asset))
+        return line is not None and line.authorized and line.room >= amount
+
+    def cid(self, record: SettlementRecord) -> str:
+        return str(records.record_cid(record))
+
+    @cached_property
+    def _failures(self) -> Mapping[str, Failure]:
+        ledgers = [int(review.facts["ledger"]) for review, _ in self.own.values()]
+        shared = [self.sharing.ledger] if self.sharing is not None else []
+        return self._chain.failures(self.account, min([*ledgers, *shared], default=self.head.sequence))
+
+    def _vehicle(self, account: str) -> Account | None:
+        if account not in self._accounts:
+            self._accounts[account] = self._office.horizon.account(account)
+        return self._accounts[account]
+
+
+def _belongs(account: Account, round_: Round) -> bool:
+    """Whether a settlement account is this round's committee's, and for its model and no other."""
+    signers = {signer for signer, weight in account.signers.items() if weight}
+    lines = {asset for asset in account.lines if asset.code.startswith(("DLM", "VLM"))}
+    return signers == set(round_.committee) and lines == {round_.model_asset, round_.credit_asset}
+
+
+def _about(entry: str) -> str:
+    return f"The vote on {entry[:16]}"

@@ -1,0 +1,306 @@
+"""A committee of machines over a model ledger: messages are lost and repeated, members lie, and what applies is what
+two thirds have signed for the account's next sequence number."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from hashlib import sha256
+from random import Random
+
+from stellar_sdk import Keypair
+
+from agent.core import moves
+from agent.core.cid import Cid
+from agent.core.committee import VALID_S, State, step
+from agent.core.documents import Purse, Round, SettlementRecord, Vote
+from agent.core.ledger import Head
+from agent.core.money import UNIT
+from agent.core.motion import Sharing
+from agent.core.record import Hindrance, Link
+from agent.core.review import Review
+from agent.core.review import State as Reviewed
+from agent.core.verdict import threshold
+from tests.core.test_documents import CID, a_round
+
+MEMBERS = tuple(Keypair.from_raw_ed25519_seed(bytes([n]) * 32).public_key for n in range(1, 21))
+STRANGER = Keypair.from_raw_ed25519_seed(b"\x63" * 32).public_key
+LEDGER_S = 5
+TURN_S = 30
+STAKE = 10 * UNIT
+
+LIES = ("silent", "harsh", "two votes", "other figure", "other reason", "no signatures", "hoards", "crooked")
+"""What a liar may do; in all else it does as an honest member."""
+
+
+@dataclass(frozen=True)
+class Served:
+    cid: str
+    round: Round
+    newest: int = 0
+
+
+def named(text: str) -> str:
+    """A CID that stands for something."""
+    return str(Cid.v0(sha256(text.encode()).digest()))
+
+
+def a_review(number: int, *, ledger: int = 1, outcome: str = "accepted", credit: int = UNIT, cid: str = CID) -> Review:
+    facts = {
+        "vehicle": Keypair.from_raw_ed25519_seed(number.to_bytes(32, "big")).public_key,
+        "transaction": sha256(b"t%d" % number).hexdigest(),
+        "contribution": named(f"contribution {number}"),
+        "stake": STAKE,
+        "ledger": ledger,
+        "entered_at": ledger * LEDGER_S,
+        "round": cid,
+        "outcome": outcome,
+        "credit": credit if outcome == "accepted" else 0,
+    }
+    return Review(sha256(b"e%d" % number).hexdigest(), Reviewed.JUDGED, facts)
+
+
+def a_vote(review: Review, validator: str, **other: object) -> Vote:
+    facts = review.facts
+    values = {
+        "round": facts["round"],
+        "entry": review.id,
+        "contribution": facts["contribution"],
+        "validator": validator,
+        "outcome": facts["outcome"],
+        "reason": "measured",
+        "credit": facts["credit"],
+        "figure": Decimal("0.5"),
+    }
+    return Vote(**{**values, **other})
+
+
+@dataclass
+class Sight:
+    """What one member sees; the same questions as of the real one, answered from the model."""
+
+    world: Chamber
+    us: str
+    rounds: Mapping[str, Served]
+    own: Mapping[str, tuple[Review, Vote]]
+    head: Head
+    sequence: int
+    link: Link
+    sharing: Sharing | None = None
+    free: int = 50 * UNIT
+
+    def seed(self, ledger: int) -> str:
+        return sha256(b"ledger %d" % ledger).hexdigest()
+
+    def hindered(self, review: Review) -> Hindrance | None:
+        if review.id in self.world.disputed:
+            return Hindrance("rejected", f"{self.us} sees it so")
+        return self.world.hindrances.get(review.id)
+
+    def is_troubled(self, entry: str) -> bool:
+        return entry in self.world.troubled
+
+    def receives(self, vehicle: str, amount: int) -> bool:
+        return vehicle not in self.world.closed
+
+    def cid(self, record: SettlementRecord) -> str:
+        return str(Cid.v0(sha256(record.to_bytes()).digest()))
+
+
+@dataclass(frozen=True)
+class Transaction:
+    record: SettlementRecord
+    cid: str
+    sequence: int
+    max_time: int
+    fee: int
+    by: str
+
+    @property
+    def hash(self) -> str:
+        words = f"{self.cid} {self.sequence} {self.max_time} {self.fee} {self.by}"
+        return sha256(words.encode()).hexdigest()
+
+
+@dataclass
+class Chamber:
+    size: int = 3
+    lies: Mapping[str, str] = field(default_factory=dict)
+    """Liar → what it does."""
+    newest: int = 0
+    sharing: Sharing | None = None
+    purse: Purse = field(default_factory=Purse)
+    dice: Random = field(default_factory=lambda: Random(0))
+
+    def __post_init__(self) -> None:
+        self.members = MEMBERS[: self.size]
+        self.served = Served(CID, a_round(committee=self.members, turn=TURN_S, number=self.newest), self.newest)
+        self.states = {member: State(member) for member in self.members}
+        self.ledger, self.sequence, self.link = 10, 100, Link(purse=self.purse)
+        self.reviews: dict[str, Review] = {}
+        self.transactions: dict[str, Transaction] = {}
+        self.pinned: dict[str, SettlementRecord] = {}
+        self.applied: list[Transaction] = []
+        self.queue: list[tuple[Transaction, dict[str, bytes]]] = []
+        self.mail: deque[tuple[str, str, moves.Said]] = deque()
+        self.hindrances: dict[str, Hindrance] = {}
+        self.disputed: set[str] = set()
+        """Entries that every member sees otherwise."""
+        self.troubled: set[str] = set()
+        self.failing: set[str] = set()
+        """Entries by which a transaction fails."""
+        self.closed: set[str] = set()
+        """Vehicles that can be paid no share."""
+        self.least_fee = 0
+        self.lost = 0.0
+        """The share of messages that is lost."""
+        self.said: list[tuple[str, moves.Action]] = []
+
+    # --- what members see
+
+    @property
+    def head(self) -> Head:
+        return Head(self.ledger, self.ledger * LEDGER_S, sha256(b"ledger %d" % self.ledger).hexdigest())
+
+    def enters(self, *reviews: Review) -> None:
+        self.reviews |= {review.id: review for review in reviews}
+
+    def sight(self, member: str) -> Sight:
+        own = {entry: (review, self.own_vote(review, member)) for entry, review in self.reviews.items()}
+        rounds = {self.served.cid: self.served}
+        return Sight(self, member, rounds, own, self.head, self.sequence, self.link, self.sharing)
+
+    def own_vote(self, review: Review, member: str) -> Vote:
+        lie = self.lies.get(member)
+        if lie == "harsh":
+            return a_vote(review, member, outcome="rejected", credit=0)
+        if lie == "other figure":
+            return a_vote(review, member, figure=Decimal("0.51"))
+        return a_vote(review, member)
+
+    # --- what happens
+
+    def tick(self) -> None:
+        """One ledger: everybody looks, everything that is said is heard, and what was handed in applies."""
+        for member in self.members:
+            self.tell(member, moves.Look())
+        self.deliver()
+        self.close()
+
+    def settle(self, ticks: int) -> None:
+        for _ in range(ticks):
+            if not self.reviews:
+                return
+            self.tick()
+
+    def deliver(self) -> None:
+        while self.mail:
+            _, to, said = self.mail.popleft()
+            if self.dice.random() >= self.lost:
+                self.tell(to, said)
+
+    def close(self) -> None:
+        """The model ledger's own law: the next sequence number, in time, signed by two thirds, each claim once."""
+        self.ledger += 1
+        for transaction, signatures in self.queue:
+            valid = sum(
+                sign(member, transaction.hash) == s for member, s in signatures.items() if member in self.members
+            )
+            if transaction.sequence != self.sequence + 1 or transaction.max_time < self.head.closed_at:
+                continue
+            if valid < threshold(self.size) or transaction.fee < self.least_fee:
+                continue
+            self.sequence += 1
+            entries = {settled.entry for settled in transaction.record.entries}
+            if entries & self.failing or not entries <= self.reviews.keys():
+                self.troubled |= entries & self.failing
+                continue
+            self.applied.append(transaction)
+            record = transaction.record
+            self.link = Link(record.index, transaction.cid, record.agreements, record.purse)
+            for entry in entries:
+                del self.reviews[entry]
+        self.queue = [(t, s) for t, s in self.queue if t.sequence > self.sequence]
+
+    def tell(self, member: str, said: moves.Said) -> None:
+        sight, told = self.sight(member), deque([said])
+        while told:
+            self.states[member], actions = step(self.states[member], told.popleft(), sight)
+            for action in actions:
+                self.said.append((member, action))
+                told.extend(self.do(member, action, sight))
+
+    def do(self, member: str, action: moves.Action, sight: Sight) -> list[moves.Said]:
+        lie = self.lies.get(member)
+        if lie == "silent":
+            return []
+        if isinstance(action, moves.SayVote):
+            self.say_vote(member, action.vote, lie)
+        elif isinstance(action, moves.Propose):
+            return [self.propose(member, action, sight, lie)]
+        elif isinstance(action, moves.SayProposal):
+            self.say(member, self.proposed(action.hash))
+        elif isinstance(action, moves.FetchVotes):
+            record = self.pinned.get(action.proposed.cid)
+            return [] if record is None else [moves.Fetched(action.proposed, record.votes)]
+        elif isinstance(action, moves.Sign):
+            transaction = self.transactions[action.proposed.hash]
+            if (transaction.record, transaction.sequence) == (action.record, self.sequence + 1):
+                return [moves.Cosigned(action.proposed)]
+        elif isinstance(action, moves.SaySignature):
+            if lie != "no signatures":
+                self.say(member, moves.Signature(member, action.hash, sign(member, action.hash)))
+        elif isinstance(action, moves.Submit):
+            if lie != "hoards":
+                self.queue.append((self.transactions[action.hash], dict(action.signatures)))
+        elif isinstance(action, moves.Follow):
+            transaction = self.transactions[action.hash]
+            over = transaction.sequence <= self.sequence or transaction.max_time < self.head.closed_at
+            return [moves.Over(action.hash)] if over else []
+        return []
+
+    def say_vote(self, member: str, vote: Vote, lie: str | None) -> None:
+        for number, to in enumerate(self.members):
+            other = vote
+            if lie == "two votes" and number % 2:
+                other = vote.model_copy(update={"outcome": "rejected", "credit": 0})
+            if lie == "other reason":
+                other = vote.model_copy(update={"reason": f"because of {number}"})
+            if to != member:
+                self.mail.append((member, to, moves.Heard(other)))
+
+    def propose(self, member: str, action: moves.Propose, sight: Sight, lie: str | None) -> moves.Said:
+        made = action.record
+        if lie == "crooked" and made.entries:
+            taken = tuple(e.model_copy(update={"outcome": "rejected", "credit": 0}) for e in made.entries)
+            made = made.model_copy(update={"entries": taken})
+        cid, until = sight.cid(made), self.head.closed_at + VALID_S
+        transaction = Transaction(made, cid, self.sequence + 1, until, action.fee, member)
+        self.pinned[cid] = made
+        self.transactions[transaction.hash] = transaction
+        return moves.Drafted(action.record, transaction.hash, until, sign(member, transaction.hash))
+
+    def proposed(self, hash: str) -> moves.Proposed:
+        transaction = self.transactions[hash]
+        stakes = tuple(settled.entry for settled in transaction.record.entries)
+        signers = frozenset([transaction.by])
+        return moves.Proposed(hash, transaction.cid, stakes, signers, transaction.max_time, transaction.fee)
+
+    def say(self, member: str, said: moves.Said) -> None:
+        self.mail.extend((member, to, said) for to in self.members if to != member)
+
+    # --- what came of it
+
+    @property
+    def ends(self) -> dict[str, tuple[str, int]]:
+        """Entry → (outcome, credit), as the ledger has it."""
+        return {e.entry: (e.outcome, e.credit) for t in self.applied for e in t.record.entries}
+
+    def proposals(self, member: str) -> list[moves.Propose]:
+        return [action for who, action in self.said if who == member and isinstance(action, moves.Propose)]
+
+
+def sign(member: str, hash: str) -> bytes:
+    return f"{member} {hash}".encode()
