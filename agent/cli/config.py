@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from agent import files
 from agent.cli.terminal import say
-from agent.errors import ConfigError, MilepostError
+from agent.errors import ConfigError, MilepostError, Unavailable
 
 if TYPE_CHECKING:
     from agent.host.config import Loaded
@@ -71,12 +72,11 @@ def init(path: Path) -> None:
         say(reference.commented_file(), nl=False)
         return
     try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(reference.commented_file())
-    except FileExistsError:
+        files.write_new(path, reference.commented_file().encode(), mode=0o644)
+    except files.AlreadyThere:
         raise ConfigThere(path=path) from None
-    except OSError as error:
-        raise ConfigError(path=path, line=1, why=f"the file cannot be written: {error.strerror}") from error
+    except Unavailable as error:
+        raise ConfigError(path=path, line=1, why=f"the file cannot be written: {error}") from error
     say(f"Written to {path}. Set market.initiators and market.operator, then run `milepost config check`.")
 
 

@@ -35,11 +35,14 @@ class Outgoing:
         self._path = path
         with files.room_for(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(path, timeout=10, check_same_thread=False)
-        with self._change() as db:
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = FULL")
-            db.executescript(_SCHEMA)
+        try:
+            self._db = _opened(path)
+        except sqlite3.OperationalError as error:
+            raise Unavailable(what=f"The file {path} ({error})") from error
+        except (sqlite3.DatabaseError, UnicodeDecodeError):  # rotten: what it said is asked for again, or sent again
+            for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+                file.unlink(missing_ok=True)
+            self._db = _opened(path)
 
     def close(self) -> None:
         self._db.close()
@@ -108,3 +111,22 @@ class Outgoing:
             if "full" in str(error):
                 raise files.DiskFull(path=self._path) from error
             raise Unavailable(what=f"The file {self._path} ({error})") from error
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # damaged: the next start begins it anew
+            raise Unavailable(what=f"The file {self._path} ({error})") from error
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """Raises sqlite3's errors; DatabaseError itself for a file that is damaged."""
+    db = sqlite3.connect(path, timeout=10, check_same_thread=False)
+    try:
+        with db:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+            db.executescript(_SCHEMA)
+        (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise sqlite3.DatabaseError(found)
+    except BaseException:
+        db.close()
+        raise
+    return db

@@ -109,7 +109,9 @@ def share_out(sharing: Sharing, sight: Sight) -> ShareOut | None:
 def on_turn(motion: Motion, sight: Sight) -> str:
     """Who puts this forward now."""
     round_, (ledger, closed_at) = motion.served.round, motion.drawn
-    order = speaker.order(round_.committee, sight.link.agreements, sight.seed(ledger))
+    # A publication may be older than what Horizon remembers: the round's own digest draws as well as a ledger's.
+    seed = motion.served.cid if isinstance(motion, ShareOut) else sight.seed(ledger)
+    order = speaker.order(round_.committee, sight.link.agreements, seed)
     return speaker.on_turn(order, sight.head.closed_at - closed_at, round_.turn)
 
 

@@ -93,7 +93,7 @@ METRICS: dict[str, Metric] = {
     ),
     "job_state": Metric(
         "gauge",
-        "1 for the state the current job is in.",
+        "1 for the state that a job came to last.",
         "If it stays in `entered` beyond the review window, the validators are silent: the stake comes back.",
         ("state",),
     ),

@@ -21,5 +21,7 @@ def write(folder: Path, standing: Mapping[str, Any]) -> None:
 
 def read(folder: Path) -> dict[str, Any]:
     """What the daemon said last. Raises OSError, ValueError."""
-    standing: dict[str, Any] = json.loads((folder / FILE).read_bytes())
+    standing = json.loads((folder / FILE).read_bytes())
+    if not isinstance(standing, dict):
+        raise ValueError(f"{FILE} is no object")
     return standing

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.core.documents import Outcome
 from agent.core.turns import Waiting, may_be_judged, patience
-from agent.core.verdict import Verdict, merge
+from agent.core.verdict import merge
 
 WINDOW = 400
 
@@ -85,6 +87,15 @@ def test_an_entry_on_another_base_holds_nobody_up() -> None:
     assert may_be_judged([second, unknown], 100) == [second]
 
 
+class Cast(NamedTuple):
+    """A vote."""
+
+    outcome: Outcome
+    credit: int
+    reason: str = ""
+    figure: float | None = None
+
+
 views = st.lists(st.sampled_from(["first", "second", "neither"]), min_size=1, max_size=20)
 
 
@@ -92,8 +103,8 @@ views = st.lists(st.sampled_from(["first", "second", "neither"]), min_size=1, ma
 def test_a_committee_that_saw_different_things_pays_one_of_two_copies_at_most(saw: list[str], other: str) -> None:
     """Each validator accepts one of them at most; what it says of the other is "rejected" or, if late, "idle"."""
 
-    def says(which: str, mine: str) -> Verdict:
-        return Verdict("accepted", 5, "") if which == mine else Verdict(other, 0, "")  # type: ignore[arg-type]
+    def says(which: str, mine: str) -> Cast:
+        return Cast("accepted", 5) if which == mine else Cast(other, 0)  # type: ignore[arg-type]
 
     merged = [merge([says(which, mine) for which in saw], len(saw)) for mine in ("first", "second")]
     assert sum(verdict is not None and verdict.outcome == "accepted" for verdict in merged) <= 1

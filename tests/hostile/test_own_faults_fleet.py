@@ -12,13 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from agent.errors import NO_PERMISSION, UNAVAILABLE
+from agent.content.outgoing import Outgoing
+from agent.core.cid import Cid
+from agent.errors import NO_PERMISSION, UNAVAILABLE, Unavailable
 from agent.fleet.page.gate import load_token, new_token
 from agent.journal import Event, Journal, JournalDamaged, JournalReader
 from agent.vehicle.logbook import every_job
 from tests.hostile import rot
 
 ROOT = Path(__file__).parents[2]
+BUNDLE = Cid.v0(b"b" * 32)
 CASES = 300
 """Of journals that rot: 20,000 were run once."""
 
@@ -188,3 +191,26 @@ def test_a_token_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
     assert ran.stdout.split() == ["full", "32", "token"], ran.stderr
     made = new_token(tmp_path / "token")
     assert load_token(tmp_path / "token") == made
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_notes_of_what_was_sent_begin_anew_when_they_rot(tmp_path: Path, seed: int) -> None:
+    """(ff) They are worth an upload, not a daemon."""
+    path, chance = tmp_path / "outgoing.sqlite", random.Random(seed)
+    notes = Outgoing(path)
+    for number in range(200):
+        notes.note("node", BUNDLE, Cid.v0(number.to_bytes(32, "big")), "sent")
+    notes.close()
+    path.write_bytes(rot.bytes_flipped(path.read_bytes(), chance))
+    again: Outgoing | None = None
+    try:
+        again = Outgoing(path)
+        again.state("node", BUNDLE, BUNDLE)
+        again.note("node", BUNDLE, BUNDLE, "sending")
+        again.stored("node", BUNDLE, ["pins"])
+        assert again.pins_owed("pins") == [BUNDLE]
+    except Unavailable:
+        pass
+    finally:
+        if again is not None:
+            again.close()

@@ -15,6 +15,7 @@ from stellar_sdk import ChangeTrust, Claimant, ClaimPredicate, CreateClaimableBa
 from agent.core import speaker
 from agent.core.cid import Cid
 from agent.core.documents import Vote
+from agent.core.ledger import Way
 from agent.core.money import UNIT, XLM, Asset
 from agent.core.verdict import Verdict
 from agent.errors import Unavailable
@@ -33,7 +34,7 @@ from agent.validator.entries import Entry
 from agent.validator.measurement import Judgement
 from agent.validator.settling import Settling
 from agent.validator.view import View
-from tests.market.town import BASE, DLC_EACH, DLC_PRICE, FEE, REVIEW_S, TURN_S, Numbers, Town, found, printing_press
+from tests.market.town import BASE, DLC_EACH, FEE, REVIEW_S, TURN_S, Numbers, Town, found, printing_press
 from tests.validator.committee import End, House
 from tools.localnet.server import Localnet
 
@@ -182,7 +183,7 @@ def test_what_is_not_in_an_entrys_form_is_left_to_whoever_put_it_down(town: Town
     little = town.enter(poor, town.contribution(poor, town.better(seed=4)), BASE - 1)
     account = town.horizon.account(hasty.public_key)
     assert account is not None
-    hurried = entry.entry(town.round, account, BASE, DLC_PRICE, town.horizon.head().closed_at - 550)
+    hurried = entry.entry(town.round, account, BASE, Way(0), town.horizon.head().closed_at - 550)
     signed = town.apply(hurried, hasty, memo=town.contribution(hasty, town.better(seed=6)).digest)
     back = stake_id(signed.envelope, town.net.passphrase, len(hurried) - 1)
     good = honest(town, 9)

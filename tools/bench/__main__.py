@@ -14,6 +14,7 @@ BENCHES = {
     "passes": "What a fast computer learns on a trip, by how often it may draw a frame.",
     "fusion": "Fused vehicles against each alone and against central training.",
     "signs": "Traffic signs, learnt from a folder and from a teacher.",
+    "page": "The fleet page in a browser: first paint and its longest task.",
     "deepchain": "The DeepChain paper's experiment on MNIST.",
 }
 

@@ -17,7 +17,7 @@ from agent.core.documents import Round
 from agent.core.job import OUTCOMES, TABLE, State
 from agent.core.plain import plain
 from agent.fleet.page.cards import JobCard, PaymentCard, RoundCard, VehicleCard
-from agent.fleet.page.said import MAX_TEXT, About, Condition, Event, Status, amount, number, short
+from agent.fleet.page.said import MAX_TEXT, Condition, Event, Status, amount, number, short
 from agent.fleet.page.shelf import Shelf
 from agent.fleet.reading import parsed
 from agent.fleet.status import OFFLINE, ONLINE
@@ -114,7 +114,7 @@ class Board:
         card.status, card.session = said.status, said.session
 
     def _state(self, card: VehicleCard, said: Condition) -> None:
-        card.healthy, card.about = said.healthy, About.model_validate(said.model_dump())
+        card.healthy, card.about = said.healthy, said
         card.troubles = [plain(trouble[:MAX_TEXT]) for trouble in said.troubles[:10]]
         card.every = min(max(said.every, 1.0), 3600.0)
 

@@ -13,6 +13,9 @@ from agent.fleet.status import OFFLINE, ONLINE
 OVER = (State.CLOSED.value, State.PASSED.value)
 
 
+ABOUT = set(About.model_fields)
+
+
 @dataclass(slots=True)
 class VehicleCard:
     """Online, healthy and fresh are kept apart: three questions, three answers."""
@@ -60,7 +63,7 @@ class VehicleCard:
             "fresh": self.fresh,
             "troubles": self.troubles,
             "saidAt": self.said_at,
-            "about": self.about.model_dump(),
+            "about": self.about.model_dump(include=ABOUT),
             "outcomes": self.outcomes,
             "paid": str(self.paid),
             "missed": self.missed,

@@ -5,12 +5,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
-import subprocess
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -21,12 +16,13 @@ from agent.fleet.status import EVERY
 from agent.fleet.topics import whole_fleet
 from agent.host.clock import ManualClock, SystemClock
 from agent.host.systemd import Notifier
-from tests.fleet.brokers import free_port, until
+from tests.fleet.brokers import until
 from tests.fleet.page.serving import served
 from tests.fleet.page.street import Car, honest, hostile
+from tools.chromium import PROGRAMS, Chromium, chromium
 
 pytestmark = pytest.mark.slow
-websockets = pytest.importorskip("websockets.sync.client", reason="the browser is driven over a websocket")
+pytest.importorskip("websockets.sync.client", reason="the browser is driven over a websocket")
 
 TOKEN = "a-token-of-some-length"
 FRAME_STEPS = 8
@@ -60,78 +56,6 @@ window.touched = [];
 new MutationObserver((list) => list.forEach(({ target }) => touched.push(target.className || target.id)))
   .observe(document.getElementById("vehicle-rows"), { subtree: true, childList: true, characterData: true });
 """
-
-
-class Chromium:
-    """A headless browser, driven over its debugging protocol."""
-
-    def __init__(self, socket: Any) -> None:
-        self._socket, self._number = socket, 0
-        self._events: dict[str, Any] = {}
-        self.complaints: list[Any] = []
-        for domain in ("Page", "Runtime", "Log", "Network"):
-            self.call(f"{domain}.enable")
-
-    def call(self, method: str, **parameters: Any) -> Any:
-        self._number += 1
-        self._socket.send(json.dumps({"id": self._number, "method": method, "params": parameters}))
-        while True:
-            answer = json.loads(self._socket.recv(timeout=60))
-            if answer.get("id") == self._number:
-                assert "error" not in answer, answer
-                return answer["result"]
-            self._hear(answer)
-
-    def event(self, method: str) -> Any:
-        """What comes, or came, with the event of that name."""
-        while method not in self._events:
-            self._hear(json.loads(self._socket.recv(timeout=60)))
-        return self._events.pop(method)
-
-    def _hear(self, event: Any) -> None:
-        self._events[event["method"]] = event["params"]
-        if event["method"] in ("Runtime.exceptionThrown", "Log.entryAdded"):
-            self.complaints.append(event["params"])
-
-    def visit(self, url: str, width: int, height: int, scheme: str = "light") -> None:
-        phone = width < 500
-        self.call("Page.navigate", url="about:blank")  # what was there before is not measured
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
-        features = [{"name": "prefers-color-scheme", "value": scheme}]
-        self.call("Emulation.setEmulatedMedia", features=features)
-        self.call("Page.navigate", url=url)
-
-    def value(self, expression: str) -> Any:
-        return self.call("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
-
-    def measure(self) -> dict[str, Any]:
-        return json.loads(self.value(MEASURE))
-
-
-@contextmanager
-def chromium(folder: Path) -> Iterator[Chromium]:
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("no Chromium here (apt-get install chromium)")
-    port = free_port()
-    flags = ("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", f"--user-data-dir={folder}")
-    command = [program, *flags, f"--remote-debugging-port={port}", "about:blank"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            pages = until(lambda: _pages(port), seconds=60)
-            with websockets.connect(pages[0]["webSocketDebuggerUrl"], max_size=None) as socket:
-                yield Chromium(socket)
-        finally:
-            process.terminate()
-            process.wait()
-
-
-def _pages(port: int) -> list[Any]:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/json") as answer:
-            return [page for page in json.load(answer) if page["type"] == "page"]
-    except OSError:
-        return []
 
 
 def thousand(broker: LoopbackBroker) -> list[Car]:
@@ -174,6 +98,8 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     ears = LoopbackLink(broker, whole_fleet(), max_waiting=100_000)
     cars, gate = thousand(broker), Gate(TOKEN, clock)
     page = FleetPage(ears, gate, clock, Notifier({}))
+    if not any(map(shutil.which, PROGRAMS)):
+        pytest.skip("no Chromium here (apt-get install chromium)")
     with served(page) as address, chromium(tmp_path_factory.mktemp("chromium")) as browser:
         until(lambda: len(page.board.vehicles) == 1000)
         browser.call("Network.setCookie", name="milepost", value=gate.login(TOKEN, ""), url=address)
@@ -192,7 +118,7 @@ def test_a_thousand_vehicles_are_painted_from_little_and_fit_the_screen(
 ) -> None:
     """What is painted first waits for a few small files and for no vehicle (`python -m tools.bench page` times it)."""
     town.visit(width, height, scheme)
-    seen = town.browser.measure()
+    seen = json.loads(town.browser.value(MEASURE))
     assert seen["files"] <= 8
     assert seen["bytes"] < 64 * 1024
     assert seen["painted"]
