@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 from click.testing import CliRunner
 
 from tools.chaos.__main__ import chaos
-from tools.chaos.kinds.kind import Cast, Kind, ledgers
+from tools.chaos.kinds.kind import Cast, Course, Kind, ledgers
 from tools.chaos.kinds.table import KINDS
 from tools.chaos.play import play
 from tools.chaos.town import Town
@@ -40,7 +39,7 @@ def test_a_town_under_attack_loses_nothing_that_is_honest(seed: int) -> None:
     assert sum(kind["fired"] for kind in report.kinds.values()) > 5
 
 
-def theft(town: Town, cast: Cast) -> Iterator[None]:
+def theft(town: Town, cast: Cast) -> Course:
     """A thief who has a car's key: no software stops that, and the books must show it."""
     from stellar_sdk import Payment
 

@@ -35,6 +35,8 @@ def chaos(seconds: float, ledgers: int, seed: int, only: str, keep: Path | None,
 
     if keep is not None:
         keep.mkdir(parents=True, exist_ok=True)
+        if any(keep.iterdir()):
+            raise click.BadParameter(f"{keep} is not empty", param_hint="--keep")
     report, playing = play(
         seed,
         seconds=0 if ledgers else seconds,

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from stellar_sdk import (
@@ -81,12 +82,12 @@ class Books:
         account = self._ground.line.account(account_id)
         if account is None:
             return 0
-        prices = {self._ground.dlc: DLC_PRICE, XLM: 1}
+        prices = {self._ground.dlc: DLC_PRICE, XLM: Fraction(1)}
         lines = [(asset, line.balance) for asset, line in account.lines.items()]
         lines += [(s.asset, s.amount) for s in self.stakes.values() if s.maker == account_id and not s.ended_by]
-        total = sum(prices[asset] * amount for asset, amount in lines if asset in prices)
+        total = sum(int(prices[asset] * amount) for asset, amount in lines if asset in prices)
         total += sum(amount * credit[asset] // UNIT for asset, amount in lines if asset in credit)
-        return int(total)
+        return total
 
     def balance(self, account_id: str, asset: Asset) -> Stroops:
         account = self._ground.line.account(account_id)

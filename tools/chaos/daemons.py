@@ -246,8 +246,9 @@ class Car(Daemon):
             shelf=shelf,
             keypair=self.key,
             workshop=Workshop(config, shelf, trainer, self.key, self.folder / "jobs", logbook.last_rounds.get),
-            outcomes=lambda: logbook.outcomes,
+            deeds=lambda: logbook.experience,
             last_choice=lambda: logbook.last_choice,
+            open_jobs=lambda: list(logbook.open.values()),
         )
         self.vehicle = Vehicle(
             VehicleParts(
@@ -277,6 +278,8 @@ class Car(Daemon):
     @property
     def stuck(self) -> int:
         """Trips that have not ended and have nothing on the ledger that could still end them."""
+        if not self.is_open:
+            return 1
         return sum("stake_id" not in job.facts for job in self.vehicle.parts.logbook.open.values())
 
     def drop(self) -> None:

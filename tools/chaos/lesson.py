@@ -26,7 +26,7 @@ SMALL = Input(height=28, width=28, colour="grey")
 OTHER = Input(height=32, width=32, colour="grey")
 STEERING = Task(kind="steering", scale=Decimal(25))
 NETWORK = Architecture(name="deepchain", hyper={"filters": 1, "hidden": 4})
-RECIPE = Recipe(steps=10, batch=4, learning_rate="0.001", minimum_samples=5, encoding="dense-fp32")
+RECIPE = Recipe(steps=10, batch=4, learning_rate=Decimal("0.001"), minimum_samples=5, encoding="dense-fp32")
 TRUTH, SPREAD, SAMPLES = 20.0, 0.5, 16
 HONEST = 0.06
 """The share of its way to the truth that an honest update takes the network, at fusion weight."""

@@ -24,7 +24,7 @@ from agent.core.money import UNIT
 from agent.errors import MilepostError
 from tools.chaos.daemons import Car, Daemon
 from tools.chaos.ground import Ground
-from tools.chaos.kinds.kind import Cast, Kind
+from tools.chaos.kinds.kind import Cast, Course, Kind
 from tools.chaos.kinds.table import KINDS
 from tools.chaos.report import Report, book
 from tools.chaos.town import REVIEW_S, Town
@@ -50,7 +50,7 @@ HURRY_S = 30
 class Running:
     kind: Kind
     cast: Cast
-    acts: Iterator[None]
+    acts: Course
 
 
 @dataclass

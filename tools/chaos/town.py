@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -137,10 +138,12 @@ class Town:
     def base(self, cid: str) -> Numbers:
         return dict(weights.load((self.shelf.get(cid, bundle.ROUND_LIMITS) / bundle.WEIGHTS).read_bytes()))
 
-    def contribution(self, owner: Keypair, cid: str, delta: Numbers) -> Path:
+    def contribution(self, owner: Keypair, cid: str, delta: Numbers | bytes) -> Path:
         """Laid out as a vehicle would, and not stored."""
         round_, base = self.shelf.round(cid), self.base(cid)
-        data = update.encode("dense-fp32", base, {name: base[name] + delta[name] for name in base}).data
+        data = delta
+        if not isinstance(data, bytes):
+            data = update.encode("dense-fp32", base, {name: base[name] + data[name] for name in base}).data
         readers = (*round_.committee, round_.initiator)
         ciphertext, boxes = sealed.seal(data, bundle.update_purpose(cid, owner.public_key), readers)
         document = Contribution(
@@ -151,7 +154,7 @@ class Town:
             steps=10,
             planned=10,
             encoding="dense-fp32",
-            encoding_error=0,
+            encoding_error=Decimal(0),
             keys=boxes,
             software="chaos",
             profile="chaos",

@@ -57,7 +57,7 @@ class Line(Horizon):
         is_new = self._server is None
         server = super()._sdk()
         if is_new:
-            server._client._session = self._wire  # type: ignore[union-attr]
+            server._client._session = self._wire  # type: ignore[attr-defined]
         return server
 
 
@@ -181,7 +181,7 @@ def _shortened(found: Answer, head: int) -> Answer:
     elder, where = max(1, head - RECENT), urlsplit(found.url)
     parts = where.path.strip("/").split("/")
     if where.path in ("", "/"):
-        return _rewritten(found, lambda records: [r.update(history_elder_ledger=elder) for r in records] and None)
+        return _rewritten(found, lambda records: records[0].update(history_elder_ledger=elder))
     if parts[0] == "ledgers" and len(parts) == 2 and parts[1].isdigit() and int(parts[1]) < elder:
         return _problem(found.url, 410, "before_history", "Data Requested Is Before Recorded History")
     cursor = parse_qs(where.query).get("cursor", [""])[0]

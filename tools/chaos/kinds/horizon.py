@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from tools.chaos.kinds.kind import Act, Cast, Kind, ledgers
+from tools.chaos.kinds.kind import Act, Cast, Course, Kind, ledgers
 from tools.chaos.town import Town
 
 LASTS = 12
 
 
 def _fault(name: str) -> Act:
-    def act(town: Town, cast: Cast) -> Iterator[None]:
+    def act(town: Town, cast: Cast) -> Course:
         daemons = town.daemons
         struck = town.ground.dice.sample(daemons, len(daemons) // 2)
         for daemon in struck:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -23,14 +23,14 @@ from agent.ledger.envelope import sdk_asset, sdk_price
 from agent.market import publish
 from tools.chaos import trap
 from tools.chaos.ground import Foiled
-from tools.chaos.kinds.kind import Act, Cast, Kind, best_pay, ledgers
+from tools.chaos.kinds.kind import Act, Cast, Course, Kind, best_pay, ledgers
 from tools.chaos.town import Town
 
 BAIT = 16
 """Ledgers for which a trap is watched."""
 
 
-def fake_settlement(town: Town, cast: Cast) -> Iterator[None]:
+def fake_settlement(town: Town, cast: Cast) -> Course:
     """The honest committee, and a settlement account of the initiator's own: stakes are claimed as they come."""
     laid = trap.lay(town, setup=trap.open_door)
     cast.add(laid.own)
@@ -42,7 +42,7 @@ def fake_settlement(town: Town, cast: Cast) -> Iterator[None]:
     trap.take_up(town, laid)
 
 
-def low_threshold(town: Town, cast: Cast) -> Iterator[None]:
+def low_threshold(town: Town, cast: Cast) -> Course:
     """One member of the committee claims stakes alone: claiming is a low-threshold operation."""
     laid = trap.lay(town, setup=trap.low_threshold)
     for _ in range(BAIT):
@@ -55,7 +55,7 @@ def low_threshold(town: Town, cast: Cast) -> Iterator[None]:
 
 
 def _bait(twist: Callable[[Round], Round], **setup: Any) -> Act:
-    def act(town: Town, cast: Cast) -> Iterator[None]:
+    def act(town: Town, cast: Cast) -> Course:
         laid = trap.lay(town, twist, **setup)
         yield from ledgers(BAIT)
         trap.take_up(town, laid)
@@ -80,7 +80,7 @@ def _bad_member(made: Round) -> Round:
     return made.model_copy(update={"committee": (*made.committee[:-1], wrong)})
 
 
-def borrowed_settlement(town: Town, cast: Cast) -> Iterator[None]:
+def borrowed_settlement(town: Town, cast: Cast) -> Course:
     """A round that says it follows another initiator's, is settled where that is, and was made by one friend alone: the
     whole purse would be the friend's."""
     house = town.houses[0]
@@ -106,7 +106,7 @@ def borrowed_settlement(town: Town, cast: Cast) -> Iterator[None]:
     trap.take_up(town, laid)
 
 
-def frozen_purse(town: Town, cast: Cast) -> Iterator[None]:
+def frozen_purse(town: Town, cast: Cast) -> Course:
     """A round number of a thousand million on another's settlement account: no sharing would ever begin again."""
     house = town.houses[1]
     newest, round_ = town.round_of(house)
@@ -119,7 +119,7 @@ def frozen_purse(town: Town, cast: Cast) -> Iterator[None]:
     trap.take_up(town, laid)
 
 
-def frozen_line(town: Town, cast: Cast) -> Iterator[None]:
+def frozen_line(town: Town, cast: Cast) -> Course:
     """The issuer takes away the VLM line of every car that has entered."""
     house = town.hostile_house
     vlm = sdk_asset(house.plan.vlm(house.account))
@@ -139,7 +139,7 @@ def frozen_line(town: Town, cast: Cast) -> Iterator[None]:
     town.ground.apply([SetOptions(clear_flags=AuthorizationFlag.AUTHORIZATION_REVOCABLE)], house.key)
 
 
-def withdrawn_offer(town: Town, cast: Cast) -> Iterator[None]:
+def withdrawn_offer(town: Town, cast: Cast) -> Course:
     """Off the book for a while, after the work was done: redemptions wait."""
     house = town.hostile_house
     dlm = house.plan.dlm(house.account)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Literal
 
 from stellar_sdk import Keypair
 
 from agent.core.money import UNIT
+from tools.chaos.ground import DLC_PRICE
 from tools.chaos.town import Town
 
 Party = Literal["initiator", "vehicle", "validator", "stranger", "horizon", "own fault"]
-Act = Callable[[Town, "Cast"], Iterator[None]]
+Course = Generator[None, None, None]
+Act = Callable[[Town, "Cast"], Course]
 """One attack or fault from its beginning to its end; a ledger closes at each yield."""
 
 
@@ -51,12 +53,18 @@ class Cast:
         return now - sum(self.began.values()) - self.fair()
 
 
-def ledgers(count: int) -> Iterator[None]:
+def ledgers(count: int) -> Course:
     for _ in range(count):
         yield
 
 
 def best_pay(town: Town, cast: Cast) -> int:
-    """What the best entry of the cast earned."""
-    stakes = town.books.of({key.public_key for key in cast.keys})
-    return max((s.credit * town.rewards.get(s.credit_asset, 0) // UNIT for s in stakes if s.credit_asset), default=0)
+    """What the best of the cast earned: its entries' credit, and its shares of what others forfeited."""
+    earned = {key.public_key: 0 for key in cast.keys}
+    for stake in town.books.of(set(earned)):
+        if stake.credit_asset is not None:
+            earned[stake.maker] += stake.credit * town.rewards.get(stake.credit_asset, 0) // UNIT
+    for share in town.books.shares:
+        if earned.get(share.to):
+            earned[share.to] += int(share.amount * DLC_PRICE)
+    return max(earned.values(), default=0)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 
 from tools.chaos import lesson
-from tools.chaos.kinds.kind import Cast, Kind, ledgers
+from tools.chaos.kinds.kind import Cast, Course, Kind, ledgers
 from tools.chaos.town import Town
 
 
-def full_disk(town: Town, cast: Cast) -> Iterator[None]:
+def full_disk(town: Town, cast: Cast) -> Course:
     struck = town.ground.dice.sample(town.daemons, 4)
     for daemon in struck:
         daemon.weather.disk_is_full = True
@@ -19,7 +18,7 @@ def full_disk(town: Town, cast: Cast) -> Iterator[None]:
         daemon.weather.disk_is_full = False
 
 
-def store_outage(town: Town, cast: Cast) -> Iterator[None]:
+def store_outage(town: Town, cast: Cast) -> Course:
     struck = town.ground.dice.sample(town.daemons, 10)
     for daemon in struck:
         daemon.weather.store_is_away = True
@@ -28,26 +27,26 @@ def store_outage(town: Town, cast: Cast) -> Iterator[None]:
         daemon.weather.store_is_away = False
 
 
-def broker_drops(town: Town, cast: Cast) -> Iterator[None]:
+def broker_drops(town: Town, cast: Cast) -> Course:
     town.ground.broker.drops = 0.4
     yield from ledgers(12)
     town.ground.broker.drops = 0.0
 
 
-def broker_repeats(town: Town, cast: Cast) -> Iterator[None]:
+def broker_repeats(town: Town, cast: Cast) -> Course:
     broker = town.ground.broker
     broker.repeats, broker.holds = 0.5, 0.4
     yield from ledgers(12)
     broker.repeats = broker.holds = 0.0
 
 
-def broker_away(town: Town, cast: Cast) -> Iterator[None]:
+def broker_away(town: Town, cast: Cast) -> Course:
     town.ground.broker.stop()
     yield from ledgers(8)
     town.ground.broker.start()
 
 
-def torn_file(town: Town, cast: Cast) -> Iterator[None]:
+def torn_file(town: Town, cast: Cast) -> Course:
     """A power cut in the middle of a write: the newest update that a validator keeps is half there."""
     bench = town.ground.dice.choice(town.benches)
     for _ in range(6):
@@ -59,7 +58,7 @@ def torn_file(town: Town, cast: Cast) -> Iterator[None]:
         yield from ledgers(3)
 
 
-def other_form(town: Town, cast: Cast) -> Iterator[None]:
+def other_form(town: Town, cast: Cast) -> Course:
     """A validator's own test set has another form than its round for a while."""
     bench = town.ground.dice.choice(town.benches)
     bench.crash()
@@ -69,7 +68,7 @@ def other_form(town: Town, cast: Cast) -> Iterator[None]:
     bench.crash()
 
 
-def lost_checkpoint(town: Town, cast: Cast) -> Iterator[None]:
+def lost_checkpoint(town: Town, cast: Cast) -> Course:
     """A car's scratch is gone after a crash: what it was training on is not to be had any more."""
     car = town.ground.dice.choice(town.cars)
     car.crash()

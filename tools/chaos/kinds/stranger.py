@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
 from fractions import Fraction
 
 from stellar_sdk import Claimant, CreateClaimableBalance, ManageSellOffer, Payment
@@ -14,14 +13,14 @@ from agent.fleet import topics
 from agent.ledger.envelope import build, sdk_asset, sdk_price, signed
 from agent.ports import Message
 from tools.chaos.ground import DLC_PRICE
-from tools.chaos.kinds.kind import Cast, Kind, ledgers
+from tools.chaos.kinds.kind import Cast, Course, Kind, ledgers
 from tools.chaos.town import Town
 
 WHOLE = 100
 """Operations of one transaction."""
 
 
-def stroop_payments(town: Town, cast: Cast) -> Iterator[None]:
+def stroop_payments(town: Town, cast: Cast) -> Course:
     """1,500 payments of one stroop to a car and to a settlement account."""
     key = cast.straw()
     dice = town.ground.dice
@@ -31,7 +30,7 @@ def stroop_payments(town: Town, cast: Cast) -> Iterator[None]:
         yield
 
 
-def tiny_offer(town: Town, cast: Cast) -> Iterator[None]:
+def tiny_offer(town: Town, cast: Cast) -> Course:
     """0.0001 DLC at 10 % below the operator's price."""
     key = cast.straw()
     dlc, price = sdk_asset(town.ground.dlc), sdk_price(DLC_PRICE * Fraction(9, 10))
@@ -40,7 +39,7 @@ def tiny_offer(town: Town, cast: Cast) -> Iterator[None]:
         yield from ledgers(3)
 
 
-def one_stroop_balances(town: Town, cast: Cast) -> Iterator[None]:
+def one_stroop_balances(town: Town, cast: Cast) -> Course:
     """Claimable balances of one stroop for settlement accounts: XLM, DLC, and an asset of the stranger's own."""
     key = cast.straw()
     for house in town.houses:
@@ -51,7 +50,7 @@ def one_stroop_balances(town: Town, cast: Cast) -> Iterator[None]:
             yield
 
 
-def proposals(town: Town, cast: Cast) -> Iterator[None]:
+def proposals(town: Town, cast: Cast) -> Course:
     """The purse to the stranger: signed by nobody on the committee."""
     key = cast.straw()
     for _ in range(6):
@@ -73,7 +72,7 @@ def proposals(town: Town, cast: Cast) -> Iterator[None]:
         yield
 
 
-def rubbish(town: Town, cast: Cast) -> Iterator[None]:
+def rubbish(town: Town, cast: Cast) -> Course:
     """Words on the committee's topics that are none."""
     dice = town.ground.dice
     deep = b"[" * 20_000

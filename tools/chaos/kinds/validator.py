@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 
 from stellar_sdk import Keypair, Payment
@@ -16,7 +16,7 @@ from agent.fleet import topics
 from agent.fleet.loopback import LoopbackLink
 from agent.ledger.envelope import opened, sdk_asset
 from agent.validator.committee import Committee, Cosignature, Proposal
-from tools.chaos.kinds.kind import Act, Cast, Kind, ledgers
+from tools.chaos.kinds.kind import Act, Cast, Course, Kind, ledgers
 from tools.chaos.town import Town
 
 LASTS = 20
@@ -31,7 +31,7 @@ def _cast(vote: Vote, key: Keypair, **changes: object) -> Vote:
 
 
 def _lying(lie: Lie) -> Act:
-    def act(town: Town, cast: Cast) -> Iterator[None]:
+    def act(town: Town, cast: Cast) -> Course:
         broker = town.ground.broker
         link = LoopbackLink(broker, (f"{topics.market('+')}/vote/+",))
         heard: dict[str, tuple[str, Vote]] = {}
@@ -82,11 +82,11 @@ def _foreign(town: Town, vote: Vote, key: Keypair) -> list[Vote]:
     return [_cast(vote, key, round=cid, outcome="rejected", credit=0) for cid in rounds if cid != vote.round]
 
 
-def silence(town: Town, cast: Cast) -> Iterator[None]:
+def silence(town: Town, cast: Cast) -> Course:
     yield from ledgers(LASTS)
 
 
-def for_nothing(town: Town, cast: Cast) -> Iterator[None]:
+def for_nothing(town: Town, cast: Cast) -> Course:
     """Votes on entries that do not exist."""
     dice, link = town.ground.dice, LoopbackLink(town.ground.broker)
     for _ in range(5):
@@ -108,7 +108,7 @@ def for_nothing(town: Town, cast: Cast) -> Iterator[None]:
     link.close()
 
 
-def grab(town: Town, cast: Cast) -> Iterator[None]:
+def grab(town: Town, cast: Cast) -> Course:
     """A member proposes that the purse be its own."""
     key = cast.straw()
     link = LoopbackLink(town.ground.broker)
@@ -124,7 +124,7 @@ def grab(town: Town, cast: Cast) -> Iterator[None]:
     link.close()
 
 
-def false_signatures(town: Town, cast: Cast) -> Iterator[None]:
+def false_signatures(town: Town, cast: Cast) -> Course:
     """Answers every proposal with signatures that are none, in everybody's name."""
     broker = town.ground.broker
     link = LoopbackLink(broker, (f"{topics.market('+')}/proposal/+",))

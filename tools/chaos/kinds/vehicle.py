@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from fractions import Fraction
 
 import numpy as np
-from stellar_sdk import ChangeTrust, Claimant, ClaimClaimableBalance, ClaimPredicate, CreateClaimableBalance
+from stellar_sdk import (
+    ChangeTrust,
+    Claimant,
+    ClaimClaimableBalance,
+    ClaimPredicate,
+    CreateClaimableBalance,
+    ManageBuyOffer,
+)
 
 from agent.content.importer import root
 from agent.core.cid import Cid
 from agent.core.ledger import BALANCE_V0
 from agent.core.money import text
 from agent.core.round import State
-from agent.ledger.envelope import sdk_asset, stake_id
+from agent.learn import weights
+from agent.ledger.envelope import sdk_asset, sdk_price, stake_id
 from agent.market import bundle
-from agent.market import entry as entries
 from tools.chaos import lesson
 from tools.chaos.ground import Foiled
-from tools.chaos.kinds.kind import Cast, Kind, best_pay, ledgers
+from tools.chaos.kinds.kind import Cast, Course, Kind, best_pay, ledgers
 from tools.chaos.town import BASE, REVIEW_S, Town
 
 
-def fee_bump(town: Town, cast: Cast) -> Iterator[None]:
+def fee_bump(town: Town, cast: Cast) -> Course:
     """An entry in a fee bump, with a stake of one stroop."""
     for house in town.houses:
         key = cast.straw()
@@ -31,7 +38,7 @@ def fee_bump(town: Town, cast: Cast) -> Iterator[None]:
         yield from ledgers(3)
 
 
-def third_claimant(town: Town, cast: Cast) -> Iterator[None]:
+def third_claimant(town: Town, cast: Cast) -> Course:
     """A harmful entry whose stake a friend may claim too, and does when the verdict is near."""
     key, friend = cast.straw(), cast.straw()
     cid, round_ = town.round_of(town.houses[0])
@@ -46,7 +53,7 @@ def third_claimant(town: Town, cast: Cast) -> Iterator[None]:
     town.ground.apply([ClaimClaimableBalance(BALANCE_V0 + entry)], friend)
 
 
-def same_update(town: Town, cast: Cast) -> Iterator[None]:
+def same_update(town: Town, cast: Cast) -> Course:
     """One good update, entered by four accounts; the bundles are revealed last first."""
     cid, _ = town.round_of(town.houses[1])
     delta = town.numbers(cid, town.ground.dice.randrange(1 << 30))
@@ -62,7 +69,7 @@ def same_update(town: Town, cast: Cast) -> Iterator[None]:
     yield from ledgers(20)
 
 
-def unpublished_step(town: Town, cast: Cast) -> Iterator[None]:
+def unpublished_step(town: Town, cast: Cast) -> Course:
     """The step to a round that its initiator has stored and not yet published, entered on the round before."""
     house = town.houses[0]
     house.holds_back = True
@@ -90,7 +97,7 @@ def unpublished_step(town: Town, cast: Cast) -> Iterator[None]:
     yield from ledgers(15)
 
 
-def nobody_has(town: Town, cast: Cast) -> Iterator[None]:
+def nobody_has(town: Town, cast: Cast) -> Course:
     """Ten entries whose bundles are nowhere."""
     key = cast.straw()
     for house in town.houses:
@@ -100,7 +107,7 @@ def nobody_has(town: Town, cast: Cast) -> Iterator[None]:
         yield
 
 
-def huge_bundle(town: Town, cast: Cast) -> Iterator[None]:
+def huge_bundle(town: Town, cast: Cast) -> Course:
     """24 MB for a network of a few hundred numbers, at a stake of one stroop and at a full one."""
     key = cast.straw()
     cid, _ = town.round_of(town.houses[2])
@@ -113,19 +120,21 @@ def huge_bundle(town: Town, cast: Cast) -> Iterator[None]:
     town.enter(key, cid, memo)
 
 
-def withdrawn_line(town: Town, cast: Cast) -> Iterator[None]:
+def withdrawn_line(town: Town, cast: Cast) -> Course:
     """Enters, and removes its VLM line while it is judged: its own fault, and nobody else's settlement may fail."""
+    cast.fair = lambda: best_pay(town, cast)
     key = cast.straw()
     cid, round_ = town.round_of(town.houses[1])
     memo = town.ground.store.put(town.contribution(key, cid, town.numbers(cid, 11)))
     town.enter(key, cid, memo)
     yield
+    dlc, vlm = sdk_asset(town.ground.dlc), sdk_asset(round_.credit_asset)
     bids = town.ground.line.offers(key.public_key)
-    closing = entries.closing(round_, key.public_key, credit=0, reward=0, take_back=None, bids=[b.id for b in bids])
-    town.ground.apply([*closing, ChangeTrust(sdk_asset(round_.credit_asset), limit="0")], key)
+    gone = [ManageBuyOffer(dlc, vlm, "0", sdk_price(Fraction(1)), offer_id=bid.id) for bid in bids]
+    town.ground.apply([*gone, ChangeTrust(vlm, limit="0")], key)
 
 
-def small_stake(town: Town, cast: Cast) -> Iterator[None]:
+def small_stake(town: Town, cast: Cast) -> Course:
     """Good work at a stake of one stroop."""
     key = cast.straw()
     cid, _ = town.round_of(town.houses[0])
@@ -134,7 +143,7 @@ def small_stake(town: Town, cast: Cast) -> Iterator[None]:
     yield from ledgers(10)
 
 
-def tiny_credit(town: Town, cast: Cast) -> Iterator[None]:
+def tiny_credit(town: Town, cast: Cast) -> Course:
     """Good work, and so little of it that the pay is a few stroops."""
     for house in town.houses[:2]:
         key = cast.straw()
@@ -146,13 +155,13 @@ def tiny_credit(town: Town, cast: Cast) -> Iterator[None]:
         yield from ledgers(4)
 
 
-def poisoned_update(town: Town, cast: Cast) -> Iterator[None]:
+def poisoned_update(town: Town, cast: Cast) -> Course:
     """Numbers that are none, or that are too large for a figure."""
     key = cast.straw()
     for value in (np.float32("nan"), np.float32("inf"), np.float32(1e30)):
         cid, _ = town.round_of(town.houses[0])
         delta = {name: np.full_like(v, value) for name, v in town.base(cid).items()}
-        memo = town.ground.store.put(town.contribution(key, cid, delta))
+        memo = town.ground.store.put(town.contribution(key, cid, weights.dump(delta)))
         town.enter(key, cid, memo)
         yield
 
