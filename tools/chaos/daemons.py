@@ -92,7 +92,8 @@ class Daemon(ABC):
         self.weather = Weather(random.Random(ground.dice.random()))
         self.folder = ground.folder / name
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.log = Log("info", (ground.folder / f"{name}.log").open("a"), journald=False)
+        self._log_file = (ground.folder / f"{name}.log").open("a")
+        self.log = Log("info", self._log_file, journald=False)
         self.is_open = False
         self.down_for = 0
         """Visits until it is started again."""
@@ -125,10 +126,14 @@ class Daemon(ABC):
             self.tally.crashes += 1
             self._down(self.ground.dice.randrange(3))
 
+    def close(self) -> None:
+        with contextlib.suppress(Exception):
+            self.drop()
+        self._log_file.close()
+
     def _down(self, visits: int) -> None:
         self.weather.fuse, self.down_for = 0, visits
-        if self.is_open:
-            self.is_open = False
+        self.is_open = False
         with contextlib.suppress(Exception):
             self.drop()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import warnings
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -77,11 +76,7 @@ class Ground:
     def found(self) -> None:
         """The operator's account and its market."""
         self.fund(self.operator)
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", DeprecationWarning
-            )  # stellar_sdk warns of what its own reader does with flags
-            self.apply(publish.operator_account(self.dlc, 1_000_000 * UNIT, DLC_PRICE), self.operator)
+        self.apply(publish.operator_account(self.dlc, 1_000_000 * UNIT, DLC_PRICE), self.operator)
 
     def fund(self, *keys: Keypair) -> None:
         """On the ledger, with 10,000 XLM each."""

@@ -11,6 +11,7 @@ import secrets
 import tempfile
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -185,7 +186,11 @@ def drawn(dice: random.Random) -> Iterator[None]:
     nacl.utils.random = lambda size=32: dice.randbytes(size)
     Keypair.random = classmethod(lambda cls: cls.from_raw_ed25519_seed(dice.randbytes(32)))  # type: ignore[method-assign,assignment]
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", DeprecationWarning
+            )  # stellar_sdk warns of what its own reader does with flags
+            yield
     finally:
         secrets.token_bytes, nacl.utils.random = token_bytes, nonce
         Keypair.random = keypair  # type: ignore[method-assign]
@@ -225,4 +230,6 @@ def play(
                     break
         except KeyboardInterrupt:
             say("stopped again: this is what there is")
-        return playing.report(seed), playing
+        report = playing.report(seed)
+        town.close()
+        return report, playing

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from stellar_sdk.operation import Operation
 
 from agent.core.cid import Cid
 from agent.core.documents import Contribution, Round
+from agent.core.ledger import Way
 from agent.core.money import UNIT, Asset, Stroops, text
 from agent.core.round import State
 from agent.initiator.plan import Plan
@@ -26,7 +26,7 @@ from tools.chaos import lesson
 from tools.chaos.books import Books
 from tools.chaos.daemons import Bench, Car, House, Tally
 from tools.chaos.doors import Weather
-from tools.chaos.ground import DLC_PRICE, Ground
+from tools.chaos.ground import Ground
 from tools.chaos.lesson import Numbers
 
 HONEST_CARS, LYING_CARS = 6, 2
@@ -73,6 +73,10 @@ class Town:
         ground.closed.append(self.books.read)
         self.fair: Counter[str] = Counter()
         """Account → XLM that is its due for honest work within an attack."""
+
+    def close(self) -> None:
+        for daemon in self.daemons:
+            daemon.close()
 
     # --- who is who
 
@@ -166,7 +170,7 @@ class Town:
     def entry(self, key: Keypair, round_: Round, stake: Stroops) -> list[Operation]:
         account = self.ground.line.account(key.public_key)
         assert account is not None  # noqa: S101
-        return entry.entry(round_, account, stake, Fraction(DLC_PRICE), self.ground.now)
+        return entry.entry(round_, account, stake, Way(0), self.ground.now)
 
     def enter(self, key: Keypair, cid: str, memo: Cid, stake: Stroops = BASE) -> str:
         """An ordinary entry; its stake's id."""
