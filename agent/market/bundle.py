@@ -13,6 +13,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent import files
 from agent.content import exporter
 from agent.core.cid import Cid
 from agent.core.documents import Contribution, D, Round, SettlementRecord
@@ -51,8 +52,9 @@ class Shelf:
         """The bundle's folder, fetched if it is not here. Raises Unavailable, Refused, Malformed."""
         path = self.folder / cid
         if not path.is_dir():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self.store.get(Cid.parse(cid), path, limits)
+            with files.room_for(self.folder):
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self.store.get(Cid.parse(cid), path, limits)
             self._tidy(path)
         else:
             os.utime(path)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+from agent import files
 from agent.core.cid import Cid
 from agent.ports import ContentStore, Limits
 
@@ -51,8 +52,9 @@ class Porter:
 
     def _fetch(self, cid: str, limits: Limits) -> None:
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._store.get(Cid.parse(cid), self._folder / cid, limits)
+            with files.room_for(self._folder):
+                self._folder.mkdir(parents=True, exist_ok=True)
+                self._store.get(Cid.parse(cid), self._folder / cid, limits)
         except Exception as error:  # handed to the loop, which counts it: a thread has nobody to tell
             self._failed[cid] = error
 

@@ -39,7 +39,7 @@ class Likeness:
 
 
 class Vectors:
-    """By the round that updates were trained on. Raises OSError."""
+    """By the round that updates were trained on. Raises what `files.room_for` says."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -57,7 +57,8 @@ class Vectors:
     def keep(self, base: str, place: Place, flat: Flat) -> None:
         """Twice is harmless."""
         folder = self._folder / base
-        folder.mkdir(parents=True, exist_ok=True)
+        with files.room_for(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         file = io.BytesIO()
         np.save(file, direction(flat).astype(np.float16), allow_pickle=False)
         files.write_whole(folder / f"{place.ledger}-{place.entry}.npy", file.getvalue())

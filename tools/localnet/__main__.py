@@ -86,6 +86,11 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # older clicks' is no
     help="How many operations a ledger holds: who bids more goes first. Without it there is plenty of room.",
 )
 @click.option(
+    "--clock",
+    type=click.IntRange(1, 10**11),
+    help="The machine's clock stands at this Unix time, and only closes set it on: the same ledgers every time.",
+)
+@click.option(
     "--rate-limit",
     type=click.IntRange(1),
     default=3_600_000,
@@ -117,6 +122,7 @@ def localnet(
     replica: int | None,
     replica_port: int,
     surge: int | None,
+    clock: int | None,
     rate_limit: int,
     protocol: str,
     ready_file: Path | None,
@@ -144,6 +150,7 @@ def localnet(
             close_seconds=close_every,
             faults=read_faults(fault),
             submit_seconds=timeout,
+            clock=clock,
             requests_per_hour=rate_limit,
             rules=Rules(int(protocol)),
             history=history,

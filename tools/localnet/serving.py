@@ -7,6 +7,7 @@ import json
 import resource
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -45,6 +46,7 @@ class Settings:
     close_seconds: float | None = None
     faults: Faults = field(default_factory=Faults)
     submit_seconds: float = 30.0
+    clock: int | None = None
     requests_per_hour: int = 3_600_000
     rules: Rules = TODAY
     history: int | None = None
@@ -88,7 +90,9 @@ def serve(settings: Settings, ready: Callable[[dict[str, Any]], None]) -> None:
     _raise_file_limit()
     db = open_database(settings.state, settings.passphrase)
     try:
-        node = Node(db, settings.passphrase, settings.rules, keep=settings.history, capacity=settings.surge)
+        stands = settings.clock
+        clock = time.time if stands is None else lambda: float(stands)
+        node = Node(db, settings.passphrase, settings.rules, clock, keep=settings.history, capacity=settings.surge)
         replica = None if settings.replica is None else Replica(node, settings.replica)
         asyncio.run(_serve(settings, node, replica, ready))
     finally:

@@ -1,0 +1,174 @@
+"""The hostile initiator. Vehicles and validators follow it like the others, and it pays best."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from stellar_sdk import (
+    AuthorizationFlag,
+    ClaimClaimableBalance,
+    ManageSellOffer,
+    SetOptions,
+    SetTrustLineFlags,
+    TrustLineFlags,
+)
+
+from agent.core.cid import Cid
+from agent.core.documents import Lineage, Round
+from agent.core.ledger import BALANCE_V0
+from agent.core.money import UNIT, XLM, text
+from agent.ledger.envelope import sdk_asset, sdk_price
+from agent.market import publish
+from tools.chaos import trap
+from tools.chaos.ground import Foiled
+from tools.chaos.kinds.kind import Act, Cast, Course, Kind, best_pay, ledgers
+from tools.chaos.town import Town
+
+BAIT = 16
+"""Ledgers for which a trap is watched."""
+
+
+def fake_settlement(town: Town, cast: Cast) -> Course:
+    """The honest committee, and a settlement account of the initiator's own: stakes are claimed as they come."""
+    laid = trap.lay(town, setup=trap.open_door)
+    cast.add(laid.own)
+    for _ in range(BAIT):
+        for stake in list(town.books.stakes.values()):
+            if laid.own.public_key in stake.claimants and not stake.ended_by:
+                town.ground.apply([ClaimClaimableBalance(BALANCE_V0 + stake.id)], laid.own)
+        yield
+    trap.take_up(town, laid)
+
+
+def low_threshold(town: Town, cast: Cast) -> Course:
+    """One member of the committee claims stakes alone: claiming is a low-threshold operation."""
+    laid = trap.lay(town, setup=trap.low_threshold)
+    for _ in range(BAIT):
+        for stake in list(town.books.stakes.values()):
+            if laid.settlement in stake.claimants and not stake.ended_by:
+                claim = ClaimClaimableBalance(BALANCE_V0 + stake.id, source=laid.settlement)
+                town.ground.apply([claim], town.hostile_house.key, town.liars[0])
+        yield
+    trap.take_up(town, laid)
+
+
+def _bait(twist: Callable[[Round], Round], **setup: Any) -> Act:
+    def act(town: Town, cast: Cast) -> Course:
+        laid = trap.lay(town, twist, **setup)
+        yield from ledgers(BAIT)
+        trap.take_up(town, laid)
+
+    return act
+
+
+def _changed(**changes: Any) -> Callable[[Round], Round]:
+    return lambda made: made.model_copy(update=changes)
+
+
+def _dear(made: Round) -> Round:
+    """The fee eats the pay: base 50, fee 49.9."""
+    stake = made.stake.model_copy(update={"base": 50 * UNIT, "fee": 499 * UNIT // 10})
+    return made.model_copy(update={"stake": stake})
+
+
+def _bad_member(made: Round) -> Round:
+    """An address whose checksum is wrong."""
+    last = made.committee[-1]
+    wrong = last[:-1] + ("A" if last[-1] != "A" else "B")
+    return made.model_copy(update={"committee": (*made.committee[:-1], wrong)})
+
+
+def borrowed_settlement(town: Town, cast: Cast) -> Course:
+    """A round that says it follows another initiator's, is settled where that is, and was made by one friend alone: the
+    whole purse would be the friend's."""
+    house = town.houses[0]
+    friend = cast.straw()
+    cast.fair = lambda: best_pay(town, cast)
+    cid, _ = town.round_of(house)
+    memo = town.ground.store.put(town.contribution(friend, cid, town.numbers(cid, 77)))
+    entry = town.enter(friend, cid, memo)
+    for _ in range(60):
+        if town.books.stakes[entry].ended_by:
+            break
+        yield
+    stake = town.books.stakes[entry]
+    if not stake.credit:
+        raise Foiled(why="the friend's work was not accepted")
+    newest, round_ = town.round_of(house)
+    part = Lineage(cid=str(memo), vehicle=friend.public_key, weight=Decimal(1), settlement=_settled_by(town, entry))
+    laid = trap.lay(
+        town,
+        _changed(settlement=house.settlement, number=round_.number + 1, previous=newest, lineage=(part,)),
+    )
+    yield from ledgers(BAIT)
+    trap.take_up(town, laid)
+
+
+def frozen_purse(town: Town, cast: Cast) -> Course:
+    """A round number of a thousand million on another's settlement account: no sharing would ever begin again."""
+    house = town.houses[1]
+    newest, round_ = town.round_of(house)
+    laid = trap.lay(
+        town,
+        _changed(settlement=house.settlement, number=10**9, previous=newest),
+        committee=round_.committee,
+    )
+    yield from ledgers(BAIT)
+    trap.take_up(town, laid)
+
+
+def frozen_line(town: Town, cast: Cast) -> Course:
+    """The issuer takes away the VLM line of every car that has entered."""
+    house = town.hostile_house
+    vlm = sdk_asset(house.plan.vlm(house.account))
+    town.ground.apply([SetOptions(set_flags=AuthorizationFlag.AUTHORIZATION_REVOCABLE)], house.key)
+    frozen: set[str] = set()
+    yield from ledgers(3)
+    for _ in range(BAIT):
+        for stake in town.books.of(town.honest):
+            if house.settlement in stake.claimants and not stake.ended_by and stake.maker not in frozen:
+                clear = SetTrustLineFlags(stake.maker, vlm, clear_flags=TrustLineFlags.AUTHORIZED_FLAG)
+                town.ground.apply([clear], house.key)
+                frozen.add(stake.maker)
+        yield
+    yield from ledgers(30)
+    for maker in sorted(frozen):
+        town.ground.apply([SetTrustLineFlags(maker, vlm, set_flags=TrustLineFlags.AUTHORIZED_FLAG)], house.key)
+    town.ground.apply([SetOptions(clear_flags=AuthorizationFlag.AUTHORIZATION_REVOCABLE)], house.key)
+
+
+def withdrawn_offer(town: Town, cast: Cast) -> Course:
+    """Off the book for a while, after the work was done: redemptions wait."""
+    house = town.hostile_house
+    dlm = house.plan.dlm(house.account)
+    cid, _ = town.round_of(house)
+    for standing in town.ground.line.offers(house.account):
+        if standing.buying == dlm:
+            gone = ManageSellOffer(
+                sdk_asset(XLM), sdk_asset(dlm), text(0), sdk_price(standing.price), offer_id=standing.id
+            )
+            town.ground.apply([gone], house.key)
+    yield from ledgers(20)
+    sign = publish.Sign(cid, 0, town.shelf.round(cid).ledger)
+    again = publish.offer(dlm, house.plan.budget_stroops, house.plan.reward_stroops, sign)
+    town.ground.apply(again, house.key, memo=Cid.parse(cid).digest)
+
+
+def _settled_by(town: Town, entry: str) -> str:
+    return town.ground.line.touching(entry)[-1].hash
+
+
+KINDS = (
+    Kind("fake settlement", "initiator", "a settlement account of its own under the honest committee", fake_settlement),
+    Kind("low threshold", "initiator", "one member can claim stakes alone", low_threshold),
+    Kind("borrowed settlement", "initiator", "names another's settlement account and round", borrowed_settlement),
+    Kind("frozen purse", "initiator", "a round number of a thousand million on another's account", frozen_purse),
+    Kind("frozen line", "initiator", "clears the VLM lines of cars that have entered", frozen_line),
+    Kind("endless review", "initiator", "a review window of 10^12 seconds", _bait(_changed(review_window=10**12))),
+    Kind("overflowing review", "initiator", "a review window of 2^63 seconds", _bait(_changed(review_window=2**63))),
+    Kind("dear fee", "initiator", "a fee that eats the pay", _bait(_dear)),
+    Kind("bad member", "initiator", "a committee member whose address has a wrong checksum", _bait(_bad_member)),
+    Kind("withdrawn offer", "initiator", "takes its offer off the book for a while", withdrawn_offer),
+)

@@ -1,0 +1,114 @@
+"""A round that its initiator made by hand: what the product's press would refuse to publish."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stellar_sdk import Keypair, ManageSellOffer, SetOptions
+from stellar_sdk.operation import Operation
+
+from agent.core.cid import Cid
+from agent.core.documents import GlobalSet, Round
+from agent.core.money import UNIT, XLM, Asset, text
+from agent.ledger.envelope import sdk_asset, sdk_price
+from agent.market import bundle, publish, sealed
+from tools.chaos.town import Town
+
+REWARD, BUDGET = 60 * UNIT, 600 * UNIT
+"""More than the honest ones offer."""
+
+
+@dataclass(frozen=True)
+class Trap:
+    cid: str
+    round: Round
+    settlement: str
+    own: Keypair
+    """The settlement account's own key, which an honest initiator forgets."""
+
+
+def lay(
+    town: Town,
+    twist: Callable[[Round], Round] = lambda made: made,
+    *,
+    setup: Callable[[list[Operation]], list[Operation]] = list,
+    committee: Sequence[str] | None = None,
+) -> Trap:
+    """A new model of the hostile initiator, on offer. `setup`: what becomes of the settlement account's set-up;
+    `twist`: of the round."""
+    ground, house = town.ground, town.hostile_house
+    name = f"t{ground.dice.randrange(10**6)}"
+    own, key = ground.key(), house.key
+    dlm, vlm = Asset(f"DLM{name}", house.account), Asset(f"VLM{name}", house.account)
+    model_cid, model = town.round_of(house)
+    members = tuple(committee or model.committee)
+    honest = [m for m in members if m in {judge.public_key for judge in town.judges}]
+    ground.apply(
+        setup(
+            [
+                *publish.settlement_account(house.account, own.public_key, 50 * UNIT),
+                *publish.settlement_setup(house.account, own.public_key, ground.dlc, dlm, vlm, honest),
+            ]
+        ),
+        key,
+        own,
+    )
+    ground.allow(own.public_key)
+    purpose = bundle.test_set_purpose(str(dlm))
+    ciphertext, keys = sealed.seal(house.test_set.read_bytes(), purpose, honest)
+    home = ground.folder / "traps" / name
+    tests = ground.store.put(bundle.lay(home / "tests", {bundle.TEST_SET: ciphertext}))
+    made = twist(
+        model.model_copy(
+            update={
+                "model": str(dlm),
+                "number": 0,
+                "ledger": ground.exchange.head + 4,
+                "published_at": ground.now,
+                "previous": None,
+                "lineage": (),
+                "settlement": own.public_key,
+                "committee": members,
+                "global_set": GlobalSet.model_construct(cid=str(tests), keys=keys),
+            }
+        )
+    )
+    folder = town.shelf.get(model_cid, bundle.ROUND_LIMITS)
+    files: dict[str, Any] = {n: folder / n for n in (bundle.WEIGHTS, bundle.GRAPH)}
+    cid = str(ground.store.put(bundle.lay(home / "round", {bundle.ROUND: made.to_bytes(), **files})))
+    offer(town, made, cid)
+    return Trap(cid, made, made.settlement, own)
+
+
+def offer(town: Town, made: Round, cid: str) -> None:
+    """On the book."""
+    operations = publish.offer(made.model_asset, BUDGET, REWARD, publish.Sign(cid, 0, made.ledger))
+    town.ground.apply(operations, town.hostile_house.key, memo=Cid.parse(cid).digest)
+
+
+def take_up(town: Town, trap: Trap) -> None:
+    """Off the book again, if nobody honest fell into it: else its vehicles may still be paid."""
+    if any(trap.settlement in stake.claimants for stake in town.books.of(town.honest)):
+        return
+    key = town.hostile_house.key
+    for standing in town.ground.line.offers(key.public_key):
+        if standing.buying == trap.round.model_asset:
+            gone = ManageSellOffer(
+                sdk_asset(XLM), sdk_asset(standing.buying), text(0), sdk_price(standing.price), offer_id=standing.id
+            )
+            town.ground.apply([gone], key)
+
+
+def open_door(operations: list[Operation]) -> list[Operation]:
+    """The account keeps its own key, alone."""
+    return [operation for operation in operations if not isinstance(operation, SetOptions)]
+
+
+def low_threshold(operations: list[Operation]) -> list[Operation]:
+    """Claiming a balance is a low-threshold operation: one member can."""
+    *others, last = operations
+    assert isinstance(last, SetOptions)  # noqa: S101
+    last.low_threshold = 1
+    return [*others, last]
