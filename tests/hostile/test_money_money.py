@@ -20,7 +20,7 @@ from agent.core.job import Step, advance
 from agent.core.ledger import Way
 from agent.core.money import UNIT, XLM, text
 from agent.ledger.envelope import build, opened, result_code, sdk_asset, signed
-from agent.ledger.horizon import _price
+from agent.ledger.facts import price
 from agent.market import entry
 from agent.vehicle.desk import NoOffer, NotEnough
 from agent.vehicle.offers import OPERATIONS, promised
@@ -223,7 +223,7 @@ def test_an_envelope_that_no_ledger_took_is_built_anew_with_a_higher_bid(town: T
 def test_a_price_that_no_ledger_holds_is_not_taken_from_a_server(n: int, d: int) -> None:
     """(rr) A price is two 32-bit integers above 0; another one is no answer of Horizon's."""
     with pytest.raises(ValueError):
-        _price({"n": n, "d": d})
+        price({"n": n, "d": d})
 
 
 @given(st.integers(1, 2**31 - 1), st.integers(1, 2**31 - 1), st.integers(1, UNIT))
