@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from agent.core.money import Asset, Stroops
+from agent.core.money import Asset, Stroops, stroops
 from agent.errors import Malformed
 
 if TYPE_CHECKING:
@@ -202,6 +203,11 @@ def own_asset(asset: stellar_sdk.Asset) -> Asset:
     from agent.core.money import XLM
 
     return XLM if asset.is_native() else Asset(asset.code, asset.issuer or "")
+
+
+def own_amount(amount: str) -> Stroops:
+    """An operation's amount as the SDK read it back: below ten stroops it writes it as 1E-7. Raises Malformed."""
+    return stroops(format(Decimal(amount), "f"))
 
 
 def sdk_price(price: Fraction) -> stellar_sdk.Price:

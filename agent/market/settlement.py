@@ -16,8 +16,8 @@ from stellar_sdk.operation import Operation
 
 from agent.core.documents import Outcome, Round, SettlementRecord
 from agent.core.ledger import BALANCE_V0, Account, Offer, Transaction
-from agent.core.money import UNIT, Asset, Stroops, stroops, text
-from agent.ledger.envelope import Opened, opened, own_asset, sdk_asset, sdk_price
+from agent.core.money import UNIT, Asset, Stroops, text
+from agent.ledger.envelope import Opened, opened, own_amount, own_asset, sdk_asset, sdk_price
 from agent.ledger.horizon import Horizon
 from agent.ledger.receipt import refused_claims, refused_payments
 from agent.market.records import ENTRY
@@ -85,10 +85,10 @@ def read(envelope: Opened, settlement: str) -> Mapping[str, Settled]:
         if isinstance(operation, ClaimClaimableBalance):
             done[stake] = Settled("rejected", 0, 0)
         elif own_asset(operation.asset).code.startswith("VLM"):
-            done[stake] = Settled("accepted", stroops(operation.amount), done[stake].returned)
+            done[stake] = Settled("accepted", own_amount(operation.amount), done[stake].returned)
         else:
             outcome: Outcome = "accepted" if done[stake].outcome == "accepted" else "idle"
-            done[stake] = Settled(outcome, done[stake].credit, stroops(operation.amount))
+            done[stake] = Settled(outcome, done[stake].credit, own_amount(operation.amount))
     return done
 
 
