@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,11 @@ import pytest
 
 from agent.core.cid import Cid
 from agent.core.documents import Round
+from agent.core.job import Job, Step, advance
 from agent.core.money import UNIT
 from agent.learn import weights
 from agent.market import bundle, publish
+from tests.hostile.errands import desk, do
 from tests.market.town import Numbers, Town, found
 from tests.validator.committee import House
 from tools.localnet.server import Localnet
@@ -71,3 +74,17 @@ def test_a_round_that_is_dated_back_makes_nobodys_update_a_copy_of_it(
         assert house.end(entry) is None
     assert all(late not in v.parts.rounds.served for v in house.validators.values())
     assert "was published later" in str(next(iter(house.validators.values())).parts.rounds.troubles)
+
+
+def test_a_base_of_next_to_nothing_costs_no_car_its_stake(town: Town, tmp_path: Path) -> None:
+    """(d) Any honest step is more than ten times as long as such a base, and was rejected with a strike. The car sees
+    it before it enters."""
+    tiny = {name: value * np.float32(1e-6) for name, value in town.base.items()}
+    small = replace(town, cid=publishes(town, town.horizon.head().sequence + 1, tiny))
+    driver = small.driver()
+    made = desk(small, driver, tmp_path / "car")
+    job = do(made, advance(Job("trip-000001"), "opened", {"metres": 1000}), Step.CHOOSE)
+    for kind in ("fetched", "arrived"):
+        job = advance(job, kind, {})
+    made.workshop.home(job).mkdir(parents=True)
+    assert "is plausible" in do(made, job, Step.FINISH).facts["reason"]
