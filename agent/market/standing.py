@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from agent.core.documents import Round
 from agent.core.ledger import Account
-from agent.core.money import XLM, Asset
+from agent.core.money import UNIT, XLM, Asset, Stroops
 from agent.core.verdict import threshold
 from agent.errors import Malformed
 from agent.ledger import keys
 from agent.ledger.horizon import Horizon
+
+LEAST_CREDIT: Stroops = 2 * UNIT
+"""DLM and VLM of a settlement account: one full credit, and what its standing offer holds above that."""
+LEAST_FEES: Stroops = 100_000
+"""XLM above its reserve: the fee of one large settlement."""
 
 
 def look(horizon: Horizon, round_: Round) -> str:
@@ -43,6 +48,11 @@ def trusted(account: Account | None, round_: Round) -> str:
             return f"no update could be sealed to {reader}"
     if account.lines.keys() - {XLM, dlc, round_.model_asset, round_.credit_asset}:
         return "the settlement account is not this model's alone"
+    if account.lines[dlc].room < round_.stake.base * round_.contributions:
+        return "the settlement account has no room for the round's stakes"
+    held = (account.lines[asset].balance for asset in (round_.model_asset, round_.credit_asset))
+    if min(held) < LEAST_CREDIT or account.free(XLM) < LEAST_FEES:
+        return "the settlement account has not the DLM, VLM and XLM that a settlement takes"
     return ""
 
 

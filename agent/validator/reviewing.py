@@ -9,6 +9,7 @@ Rules
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import partial
@@ -70,6 +71,8 @@ class Reviewing:
         self._pauses = Pauses(docket.journal.note(PAUSES) or "")
         self._entries: dict[str, Entry] = {}
         self._dues: dict[str, Mapping[str, Stroops]] = {}
+        self._counting: set[str] = set()
+        """Entries whose vehicles' strikes were not counted in one look."""
         self._no_entries: dict[str, set[str]] = {}
         """Settlement account → balances that looked like entries and are none."""
         self._unread: dict[str, set[str]] = {}
@@ -154,7 +157,7 @@ class Reviewing:
         for account in sorted(self._rounds.settlements):
             rounds = tuple(self._rounds.of(account))
             waiting = [r for r in self._docket.open.values() if r.facts["settlement"] == account]
-            waiting = sorted((r for r in waiting if r.state is State.FOUND), key=self._order)
+            waiting = self._in_turn([r for r in waiting if r.state is State.FOUND])
             began = self._clock.monotonic()
             for review in waiting:
                 if self._clock.monotonic() - began > LOOK_S:
@@ -164,12 +167,20 @@ class Reviewing:
             self._measured([r for r in waiting if r.id in self._docket.open], rounds, head)
         left = set(self._docket.open).union(*self._unread.values())
         self._pauses.keep(left)
+        self._counting &= left
         self._guard.keep("entry ", map(_name, left))
         self._guard("the journal", self._remember)
 
-    def _order(self, review: Review) -> tuple[bool, int, str]:
-        """Who was not tried yet comes first: hostile bundles that never come hold up no new one."""
-        return review.id in self._pauses, review.facts["ledger"], review.id
+    def _in_turn(self, waiting: list[Review]) -> list[Review]:
+        """Who was not tried yet comes first: bundles that never come, and histories without end, hold up no new one.
+        The first entry of each vehicle comes before anybody's second."""
+        entered = Counter[str]()
+        nth: dict[str, int] = {}
+        for review in sorted(waiting, key=_place_of):
+            nth[review.id] = entered[review.facts["vehicle"]]
+            entered[review.facts["vehicle"]] += 1
+        tried = {review.id: review.id in self._pauses or review.id in self._counting for review in waiting}
+        return sorted(waiting, key=lambda review: (tried[review.id], nth[review.id], *_place_of(review)))
 
     def _unmeasured(self, review: Review, rounds: tuple[Served, ...], head: Head) -> None:
         """A verdict that needs no measurement, or the bundle is sent for."""
@@ -179,6 +190,7 @@ class Reviewing:
         try:
             decision = decide(self._facts(found, rounds, head))
         except strikes.StillCounting as error:  # each look counts on from where the last one stopped
+            self._counting.add(review.id)
             self._log.detail("entry.counting", entry=review.id[:16], why=str(error))
             return
         if isinstance(decision, Verdict):
@@ -302,6 +314,10 @@ class Reviewing:
         self._docket.record(entry_id, kind, facts, self._clock.now())
         shown = {k: facts[k] for k in ("vehicle", "outcome", "credit", "reason", "figure") if k in facts}
         self._log.event(f"entry.{kind}", entry=entry_id[:16], **shown)
+
+
+def _place_of(review: Review) -> tuple[int, str]:
+    return int(review.facts["ledger"]), review.id
 
 
 def _name(entry_id: str, part: str = "") -> str:

@@ -12,14 +12,16 @@ import pytest
 from agent.core.cid import Cid
 from agent.core.documents import Round
 from agent.core.job import Job, Step, advance
-from agent.core.money import UNIT
+from agent.core.ledger import Line
+from agent.core.money import UNIT, XLM, Asset
 from agent.errors import Unavailable
 from agent.host.config import load
 from agent.learn import weights
-from agent.market import bundle, publish
+from agent.market import bundle, publish, standing
 from agent.vehicle import desk as vehicle_desk
 from agent.vehicle.offers import View, survey, uncarried
 from tests.hostile.errands import desk, do, stored
+from tests.market.rounds import a_round, settles
 from tests.market.town import Numbers, Town, found
 from tests.validator.committee import House
 from tools.localnet.server import Localnet
@@ -141,3 +143,15 @@ def test_an_entry_applies_while_more_than_half_its_window_is_left(tmp_path: Path
         car = desk(town, town.driver(), tmp_path / "car")
         facts = do(car, stored(car), Step.SIGN).facts
         assert facts["take_back_at"] - facts["max_time"] >= 60 // 2
+
+
+def test_a_settlement_account_that_could_settle_nothing() -> None:
+    """(a) Its signers are right, and no settlement would ever apply: every trip for it would be for nothing."""
+    round_ = a_round()
+    good, dlc = settles(round_), Asset.parse(round_.stake.asset)
+    assert standing.trusted(good, round_) == ""
+    tight = {**good.lines, dlc: Line(0, limit=round_.stake.base)}
+    assert "no room for the round's stakes" in standing.trusted(replace(good, lines=tight), round_)
+    for asset in (round_.model_asset, round_.credit_asset, XLM):
+        poor = replace(good, lines={**good.lines, asset: Line(UNIT)})
+        assert "that a settlement takes" in standing.trusted(poor, round_)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from agent.content.folder import FolderStore
+from agent.core.cid import Cid
 from agent.core.money import UNIT
 from agent.core.record import MAX_ENTRIES
 from agent.initiator import fusing, press
+from agent.ports import Limits
 from agent.validator.admission import open_to
 from tests.core.chamber import Chamber, a_review
-from tests.market.town import Town, found, printing_press
+from tests.market.town import REVIEW_S, Town, found, printing_press
 from tests.validator.bench import Workbench
 from tests.validator.committee import House
 from tools.localnet.server import Localnet
@@ -94,3 +98,34 @@ def test_a_bundle_is_bounded_by_the_rounds_that_were_open_when_it_was_entered(tm
     then = bench.measurement.limits(bench.rounds[:1])
     assert bench.measurement.limits(asked).total_bytes >= then.total_bytes
     assert bench.rounds[0] not in open_to(replace(found, ledger=35), bench.rounds)
+
+
+class Patient(FolderStore):
+    """A bundle that it has not is looked for without end."""
+
+    gone = threading.Event()
+
+    def get(self, cid: Cid, into: Path, limits: Limits) -> None:
+        if not self.has(cid):
+            self.gone.wait(60)
+        super().get(cid, into, limits)
+
+
+@pytest.mark.slow
+def test_bundles_that_nobody_has_do_not_take_every_hand_while_another_vehicles_is_waiting(tmp_path: Path) -> None:
+    """(m) Nine entries of one vehicle came first: all hands were theirs until each had been looked for, half a minute
+    each. The first entry of each vehicle comes before anybody's second."""
+    with Localnet() as net:
+        town = found(net, tmp_path / "town")
+        house, driver, honest = House(town, tmp_path / "house"), town.driver(), town.driver()
+        for validator in house.validators.values():
+            porter = validator.parts.reviewing._porter
+            porter._store, porter._patience_s = Patient(town.folder / "content"), 0.1
+        for n in range(9):
+            town.enter(driver, Cid.v0(bytes([200 + n]) * 32))
+        good = town.enter(honest, town.contribution(honest, town.better(0.2, 5)))
+        net.close_ledger(advance=REVIEW_S // 4)
+        house.settle(good)
+        assert house.end(good).outcome == "accepted"
+        Patient.gone.set()
+        house.close()
