@@ -24,7 +24,7 @@ from agent.core.ledger import (
     Transaction,
     Way,
 )
-from agent.core.money import Asset, Stroops, text
+from agent.core.money import MAX_STROOPS, Asset, Stroops, text
 from agent.errors import BAD_CONFIG, MilepostError, Refused, Unavailable
 from agent.ledger import facts
 
@@ -232,6 +232,8 @@ class Horizon:
     def cost(self, buy: Asset, amount: Stroops, pay: Asset) -> Way | None:
         """The cheapest way to buy exactly `amount`, or None when nobody sells so many: what is on the book in small
         pieces, or at other prices, counts as it would be taken."""
+        if amount > MAX_STROOPS:
+            return None
         with self._mapped():
             ways = self._sdk().strict_receive_paths([_sdk_asset(pay)], _sdk_asset(buy), text(amount)).call()
             found = [facts.way(record, "source_amount") for record in facts.records(ways)]
