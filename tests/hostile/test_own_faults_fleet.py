@@ -117,7 +117,7 @@ if sys.argv[2] == "before":
 else:
     told(lambda: Journal(path))
     told(lambda: try_writing(path))
-    told(lambda: len(list(Journal.open_readonly(path).events())))
+    told(lambda: len(list(JournalReader(path).events())))
 """
 
 
