@@ -56,9 +56,9 @@ def test_a_second_initiators_round_on_the_firsts_settlement_account_is_given_not
     part = Lineage(cid=town.cid, vehicle=stranger.public_key, weight=1, settlement="ab" * 32)
     twist = {"model": f"DLMroad:{liar.public_key}", "number": 1, "previous": town.cid, "lineage": (part,)}
     false = town.round.model_copy(update=twist)
-    honest_round = town.shelf.get(town.cid, bundle.ROUND_LIMITS)
-    files: dict[str, bytes | Path] = {name: honest_round / name for name in (bundle.WEIGHTS, bundle.GRAPH)}
-    files[bundle.ROUND] = false.to_bytes()
+    true = town.shelf.get(town.cid, bundle.ROUND_LIMITS)
+    models = {name: true / name for name in (bundle.WEIGHTS, bundle.GRAPH)}
+    files: dict[str, bytes | Path] = {bundle.ROUND: false.to_bytes(), **models}
     cid = str(town.store.put(bundle.lay(town.folder / "false", files)))
     head = town.horizon.head()
     for validator in house.validators.values():
