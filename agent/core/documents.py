@@ -26,6 +26,7 @@ from pydantic import (
 
 from agent.core import address
 from agent.core.money import UNIT, Asset
+from agent.core.plain import plain
 from agent.errors import Malformed
 
 D = TypeVar("D", bound="Document")
@@ -46,9 +47,9 @@ def _issued(name: str) -> str:
     return name
 
 
-def _printable(text: Any) -> Any:
-    """What a stranger wrote ends up in records and on terminals: no control characters, no escape sequences."""
-    return "".join(c if c.isprintable() else "?" for c in text) if isinstance(text, str) else text
+def _shown(text: Any) -> Any:
+    """What a stranger wrote ends up in records and on terminals."""
+    return plain(text) if isinstance(text, str) else text
 
 
 AccountId = Annotated[str, StringConstraints(pattern=r"^G[A-Z2-7]{55}$"), AfterValidator(address.account)]
@@ -60,8 +61,8 @@ MemoText = Annotated[str, StringConstraints(pattern=r"^(Qm[1-9A-HJ-NP-Za-km-z]{4
 Hex32 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Base64 = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]*={0,2}$", max_length=512)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.+-]{0,63}$")]
-Reason = Annotated[str, BeforeValidator(_printable), StringConstraints(max_length=200)]
-ClassName = Annotated[str, BeforeValidator(_printable), StringConstraints(min_length=1, max_length=200)]
+Reason = Annotated[str, BeforeValidator(_shown), StringConstraints(max_length=200)]
+ClassName = Annotated[str, BeforeValidator(_shown), StringConstraints(min_length=1, max_length=200)]
 
 # Every number has bounds, so that nothing that is reckoned with one can overflow, and no round can ask for what nobody
 # lives to see.

@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 from stellar_sdk import CreateClaimableBalance
 
 from agent.core.documents import Round
-from agent.core.ledger import FIRST, Transaction
+from agent.core.ledger import Transaction
 from agent.core.money import Asset, Stroops
 from agent.core.stake import stake_due
 from agent.errors import Malformed, Unavailable
@@ -135,9 +135,7 @@ def _read_back(horizon: Horizon, reading: Reading, since: int, left: _Left) -> N
             reading.oldest = found[-1].cursor
             reading.since = found[-1].ledger + 1
         if is_over:
-            elder = horizon.elder()
-            if elder > max(since, FIRST):
-                raise HistoryTooShort(url=horizon.url, elder=elder, wanted=since)
+            elder = horizon.remembers(since)
             if found or reading.newest:
                 reading.since = min(since, elder)
             return

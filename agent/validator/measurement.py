@@ -18,6 +18,7 @@ import numpy as np
 from agent.core.documents import MOST_STALENESS, Contribution, Outcome
 from agent.core.verdict import Losses, Verdict, judge
 from agent.errors import Malformed, MilepostError, Refused, Unavailable
+from agent.files import DiskFails
 from agent.learn import checkpoint, graph, update, weights
 from agent.learn.runner import Machine
 from agent.learn.score import Scorer
@@ -215,12 +216,13 @@ def _follows(served: Served, at: Served, entry: Entry) -> bool:
 
 
 def _own(what: str, work: Callable[[], T]) -> T:
-    """Work that only this machine or its round can be to blame for. Raises CannotJudge; Unavailable passes."""
+    """Work that only this machine or its round can be to blame for. Raises CannotJudge; what the store does not give
+    now passes as Unavailable."""
     try:
         return work()
-    except Unavailable:
-        raise
     except MilepostError as error:
+        if isinstance(error, Unavailable) and not isinstance(error, DiskFails):
+            raise
         raise CannotJudge(what=what, why=str(error)) from error
     except (OSError, MemoryError, ValueError, ArithmeticError) as error:
         raise CannotJudge(what=what, why=f"{type(error).__name__}: {str(error)[:120]}.") from error

@@ -31,13 +31,6 @@ def town(tmp_path: Path) -> Iterator[Town]:
         yield found(net, tmp_path / "town")
 
 
-@pytest.fixture
-def house(town: Town, tmp_path: Path) -> Iterator[House]:
-    made = House(town, tmp_path / "house")
-    yield made
-    made.close()
-
-
 def test_a_round_number_of_a_million_does_not_freeze_the_purse() -> None:
     """(c) No round can be number 10^9 any more; whatever it calls itself, sharing goes on for those that come after."""
     chamber = Chamber(3, newest=10**6)
