@@ -81,6 +81,7 @@ MOST_PRICE = 2**31 - 1
 MOST_STAKE = 1_000_000 * UNIT
 WEEK_S, WEEK_LEDGERS = 604_800, 120_960
 MOST_STEPS, MOST_BATCH, MOST_SAMPLES = 1_000_000, 4096, 10**9
+MOST_STALENESS = 8
 
 
 class Part(BaseModel):
@@ -264,7 +265,7 @@ class Round(Document):
     """Seconds until an unjudged stake may be taken back."""
     turn: int = Field(default=30, ge=1, le=3600)
     """Seconds of ledger time that a speaker has to settle before the next one takes over."""
-    staleness: int = Field(default=1, ge=0, le=8)
+    staleness: int = Field(default=1, ge=0, le=MOST_STALENESS)
     """How many rounds older than the newest an entry's base may be."""
     length: int = Field(ge=1, le=366 * 86_400)
     """Seconds after which the round closes with what there is."""

@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from stellar_sdk import ManageSellOffer
+from stellar_sdk import ManageData, ManageSellOffer
 
 from agent.core.cid import Cid
 from agent.core.documents import Round
 from agent.core.ledger import Account, Offer, Transaction
 from agent.core.money import UNIT, XLM, Asset, Stroops, share
-from agent.errors import Refused
+from agent.errors import Malformed, Refused
 from agent.ledger.envelope import opened, own_asset
-from agent.ledger.horizon import Horizon
+from agent.ledger.horizon import Horizon, LedgerUnavailable
 from agent.market.publish import DATA_PREFIX, WITHIN, Sign, data_name
 
 ALL = 1_000_000
@@ -91,6 +91,32 @@ def listing(initiator: Account | None, offer: Offer, offers: Sequence[Offer]) ->
     if sign is None or why:
         raise NotPublished(offer=offer.id, initiator=offer.seller, why=why)
     return Listing(offer, sign.cid, sign.ledger)
+
+
+def is_dated_back(horizon: Horizon, round_: Round, cid: str) -> bool:
+    """Whether a round was put on the ledger later than it says: what was entered meanwhile would be measured against a
+    round that nobody knew of. Reads the initiator's transactions of the ledgers within which that must have happened.
+    Raises Unavailable, HistoryTooShort."""
+    since = max(1, round_.ledger - WITHIN)
+    for transaction in horizon.history(round_.initiator, after=str(since << 32)):
+        if transaction.ledger > round_.ledger:
+            return True
+        try:
+            envelope = opened(transaction.envelope, horizon.passphrase)
+        except Malformed:  # an operation that only a stranger would put there
+            continue
+        for made in envelope.operations:
+            by = made.source.account_id if made.source else envelope.source
+            if isinstance(made, ManageData) and (by, made.data_name) == (
+                round_.initiator,
+                data_name(round_.model_asset),
+            ):
+                sign = Sign.read(made.data_value or b"")
+                if sign is not None and (sign.cid, sign.ledger) == (cid, round_.ledger):
+                    return False
+    if (latest := horizon.reach().latest) < round_.ledger:
+        raise LedgerUnavailable(url=horizon.url, why=f"knows history up to ledger {latest}, not {round_.ledger}")
+    return True
 
 
 def publication(horizon: Horizon, round_: Round, cid: str) -> Transaction | None:

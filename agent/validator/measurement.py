@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from agent.core.documents import Contribution, Outcome
+from agent.core.documents import MOST_STALENESS, Contribution, Outcome
 from agent.core.verdict import Losses, Verdict, judge
 from agent.errors import Malformed, MilepostError, Refused, Unavailable
 from agent.files import DiskFails
@@ -89,13 +89,13 @@ class Measurement:
 
     def measure(self, entry: Entry, admitted: Admitted, known: Iterable[Served]) -> Judgement:
         """`known`: the rounds known now. Raises CannotJudge, Unavailable: then nothing was found out."""
-        base, contribution = self._base(admitted.at), admitted.contribution
+        known, base, contribution = tuple(known), self._base(admitted.at), admitted.contribution
         delta = self._of_its_bytes(entry.contribution, lambda: self._delta(entry.contribution, contribution, base))
         if isinstance(delta, Refused):
             return Judgement(Verdict("rejected", 0, str(delta)[:200]), None)
         flat = weights.flat(delta)
         others = [served for served in known if _follows(served, admitted.at, entry)]
-        found = self._too_long(flat, base) or self._copied(entry, contribution.base, flat)
+        found = self._too_long(flat, base) or self._copied(entry, admitted, known, flat)
         found = found or self._others_step(entry, flat, base, admitted, others)
         return Judgement(found, None) if found else self._scored(delta, admitted)
 
@@ -129,12 +129,15 @@ class Measurement:
             return None
         return Verdict("rejected", 0, f"the update's length is {length:.3g}, at most {bound:.3g} is plausible")
 
-    def _copied(self, entry: Entry, base: str, flat: Flat) -> Verdict | None:
-        """The one that was judged first is the original. Who came first and is judged late is not to blame for it."""
-        place = Place(entry.ledger, entry.stake.id)
-        like = _own(entry.stake.id, lambda: self._vectors.likeness(base, place, flat))
+    def _copied(self, entry: Entry, admitted: Admitted, known: Iterable[Served], flat: Flat) -> Verdict | None:
+        """The one that was judged first is the original, whichever round it was entered on. Who came first and is
+        judged late is not to blame for it."""
+        place, at = Place(entry.ledger, entry.stake.id), admitted.at
+        oldest = admitted.joins.round.number - MOST_STALENESS
+        bases = {s.cid for s in known if s.round.model == at.round.model and s.round.number >= oldest} | {at.cid}
+        like = _own(entry.stake.id, lambda: self._vectors.likeness(bases, place, flat))
         if like is None:
-            _own(entry.stake.id, lambda: self._vectors.keep(base, place, flat))
+            _own(entry.stake.id, lambda: self._vectors.keep(at.cid, place, flat))
             return None
         what = f"{like.place.entry[:12]} (cosine {like.cosine:.4f})"
         if like.place < place:

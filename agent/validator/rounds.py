@@ -7,16 +7,17 @@ stopped, and its accounts are what it takes to settle it. Nothing of a round tha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from agent.core.documents import Round
 from agent.core.ledger import Account
 from agent.core.money import Asset
 from agent.errors import Refused, Unavailable
-from agent.ledger.horizon import Horizon, LedgerUnavailable
+from agent.ledger.horizon import HistoryTooShort, Horizon, LedgerUnavailable
 from agent.market import standing
 from agent.market.bundle import Shelf
-from agent.market.listing import signs
+from agent.market.listing import is_dated_back, signs
 from agent.market.publish import Sign
 
 CATCH_UP = 64
@@ -143,6 +144,7 @@ class Rounds:
             or self._broken(sign.cid, newest, forebears)
             or standing.trusted(self.horizon.account(newest.settlement), newest)
             or standing.fair(initiator, newest)
+            or self._dated_back({**forebears, sign.cid: newest})
         )
         if why:
             raise NotServed(number=newest.number, model=newest.model, cid=sign.cid, why=why)
@@ -194,6 +196,16 @@ class Rounds:
         known = self._newest_known(newest.model)
         if known is not None and known.cid != cid and known.cid not in forebears:
             return f"it does not follow round {known.round.number}, the newest that is known here"
+        return ""
+
+    def _dated_back(self, found: Mapping[str, Round]) -> str:
+        """Why a round that is new here cannot be told from one that was published after the entries it is said to
+        precede, or ''. What is older than the ledger's history precedes them all. Raises Unavailable."""
+        for cid, round_ in found.items():
+            if cid not in self.served:
+                with suppress(HistoryTooShort):
+                    if is_dated_back(self.horizon, round_, cid):
+                        return f"round {round_.number} opens after ledger {round_.ledger}, and was published later"
         return ""
 
     def _newest_known(self, model: str) -> Served | None:

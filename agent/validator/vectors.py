@@ -7,8 +7,9 @@ made again from its contribution as long as that is at hand.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -44,15 +45,15 @@ class Vectors:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def likeness(self, base: str, place: Place, flat: Flat) -> Likeness | None:
-        """The first entry that was judged on the same base with the same update, if there is one."""
-        mine = direction(flat)
-        for other, theirs in self._held(base):
+    def likeness(self, bases: Iterable[str], place: Place, flat: Flat) -> Likeness | None:
+        """The first entry that was judged on one of these bases with the same update, if there is one."""
+        mine, found = direction(flat), list[Likeness]()
+        for other, theirs in chain.from_iterable(map(self._held, bases)):
             if other.entry != place.entry and theirs.shape == mine.shape:
                 cosine = float(theirs.astype(np.float32) @ mine)
                 if cosine > COPY_COSINE:
-                    return Likeness(other, cosine)
-        return None
+                    found.append(Likeness(other, cosine))
+        return min(found, key=lambda like: like.place, default=None)
 
     def keep(self, base: str, place: Place, flat: Flat) -> None:
         """Twice is harmless."""
