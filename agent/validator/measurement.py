@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from agent.core.documents import MOST_STALENESS, Contribution, Outcome
+from agent.core.documents import Contribution, Outcome
+from agent.core.fields import MOST_STALENESS
 from agent.core.verdict import Losses, Verdict, judge
 from agent.errors import Malformed, MilepostError, Refused, Unavailable
 from agent.files import DiskFails
