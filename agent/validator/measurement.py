@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from agent.core.documents import Contribution, Outcome
-from agent.core.fields import MOST_STALENESS
+from agent.core.fields import MOST_LOSS, MOST_STALENESS
 from agent.core.verdict import Losses, Verdict, judge
 from agent.errors import Malformed, MilepostError, Refused, Unavailable
 from agent.files import DiskFails
@@ -38,7 +38,6 @@ T = TypeVar("T")
 
 NORM_BOUND = 10.0
 """An update may be at most so many times as long as the base's weights."""
-LARGEST_FIGURE = 1e8
 TRY_S = 120.0
 """For one try at a contribution's bundle."""
 
@@ -238,5 +237,5 @@ def brief(judgement: Judgement) -> dict[str, Any]:
     verdict = judgement.verdict
     measured = judgement.figure
     # A vote holds 24 digits. A loss that is too large for them is turned down like any other that rises.
-    figure = None if measured is None or not measured < LARGEST_FIGURE else f"{measured:.15f}"
+    figure = None if measured is None or not measured < MOST_LOSS else f"{measured:.15f}"
     return {"outcome": verdict.outcome, "credit": verdict.credit, "reason": verdict.reason, "figure": figure}
