@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 ANSWER_BYTES = 8 << 20
 PAGE = 200
+"""Records on a page: as many as Horizon gives."""
 
 
 class LedgerUnavailable(Unavailable):

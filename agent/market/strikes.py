@@ -23,6 +23,7 @@ from agent.core.ledger import Transaction
 from agent.core.money import Asset, Stroops
 from agent.core.stake import stake_due
 from agent.errors import Malformed, Unavailable
+from agent.ledger.connection import PAGE
 from agent.ledger.envelope import balance_id, opened, own_asset
 from agent.ledger.horizon import HistoryTooShort, Horizon, LedgerUnavailable
 
@@ -30,8 +31,6 @@ CLAIM = "claim_claimable_balance"
 CLAWBACK = "clawback_claimable_balance"
 MOST_QUESTIONS = 25
 """Pages, and looks at what became of a stake, that one count may cost. The next one goes on from there."""
-PAGE = 200
-"""Transactions on a page: as many as Horizon gives."""
 
 
 class StillCounting(Unavailable):

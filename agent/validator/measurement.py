@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from agent.core.documents import MOST_STALENESS, Contribution, Outcome
+from agent.core.documents import Contribution, Outcome
+from agent.core.fields import MOST_LOSS, MOST_STALENESS
 from agent.core.verdict import Losses, Verdict, judge
 from agent.errors import Malformed, MilepostError, Refused, Unavailable
 from agent.files import DiskFails
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LARGEST_FIGURE = 1e8
 TRY_S = 120.0
 """For one try at a contribution's bundle."""
 
@@ -231,5 +231,5 @@ def brief(judgement: Judgement) -> dict[str, Any]:
     verdict = judgement.verdict
     measured = judgement.figure
     # A vote holds 24 digits. A loss that is too large for them is turned down like any other that rises.
-    figure = None if measured is None or not measured < LARGEST_FIGURE else f"{measured:.15f}"
+    figure = None if measured is None or not measured < MOST_LOSS else f"{measured:.15f}"
     return {"outcome": verdict.outcome, "credit": verdict.credit, "reason": verdict.reason, "figure": figure}
