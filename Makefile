@@ -26,7 +26,7 @@ test: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/python -m tools.ipfs install
 	$(BIN)/python -m tools.stellar_js install
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --durations=20
 
 format: $(INSTALLED)
 	$(BIN)/ruff format .

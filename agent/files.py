@@ -19,11 +19,16 @@ PART = ".part"
 PRIVATE = 0o600
 
 
-class DiskFull(Unavailable):
+class DiskFails(Unavailable):
+    """The disk that holds {path} fails: {why}. What was written before is not touched, and the work goes on when the
+    disk is well again. Look into `dmesg`, copy the disk and replace it."""
+
+
+class DiskFull(DiskFails):
     """The disk under {path} is full. Nothing half-written is left; the work goes on when there is room."""
 
 
-class DiskReadOnly(Unavailable):
+class DiskReadOnly(DiskFails):
     """The disk under {path} is read-only: a card that fails is mounted so, and so is one after an error. What was
     written before can be read. Nothing is lost: the work goes on when it can be written again. Look into `dmesg`, copy
     the card and replace it."""
@@ -35,8 +40,7 @@ class AlreadyThere(MilepostError):
 
 @contextmanager
 def room_for(path: Path) -> Iterator[None]:
-    """What the disk refuses under `path`, as a sentence: DiskFull, DiskReadOnly, and Unavailable for one that fails or
-    is gone."""
+    """What the disk refuses under `path`, as a sentence: DiskFull, DiskReadOnly, or DiskFails."""
     try:
         yield
     except OSError as error:
@@ -44,7 +48,7 @@ def room_for(path: Path) -> Iterator[None]:
             raise DiskFull(path=path) from error
         if error.errno == errno.EROFS:
             raise DiskReadOnly(path=path) from error
-        raise Unavailable(what=f"The folder {path} ({error.strerror or error})") from error
+        raise DiskFails(path=path, why=error.strerror or error) from error
 
 
 def write_whole(path: Path, data: bytes, mode: int = PRIVATE) -> None:

@@ -32,8 +32,6 @@ CLOCK_S = 60.0
 """How far the car's clock may be off. Transactions carry time bounds of five minutes; a ledger closes every 5 s."""
 LATE_LEDGERS = 12
 """How far apart the parts of one Horizon may be: a minute."""
-WINDOW_LEDGERS = 120_960
-"""Ledgers in which a strike counts, where a round does not say otherwise: seven days."""
 LOOK_S = 4.0
 """How long a source may take to show its first reading or frame."""
 EMPTY_FOLDER = "QmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3Nn"
@@ -271,15 +269,17 @@ def _ledger(config: Config) -> str:
 
 def _told(url: str, head: int, reach: Reach, state: int, archive: str | None) -> str:
     """`head`: the newest ledger. `state`: as of which one state is answered; 0 when the answer does not say."""
+    from agent.core.fields import WEEK_LEDGERS  # in which a strike counts, where a round does not say otherwise
+
     if state == 0:
         raise Wrong(why=f"{url} does not say as of which ledger it answers (no Latest-Ledger). What lapsed stays open.")
     late = max(head, reach.latest, state) - min(head, reach.latest, state)
     if late > LATE_LEDGERS:
         raise Wrong(why=f"Parts of {url} are {late} ledgers behind each other: entries wait. Ask another Horizon.")
     remembered = "remembers all" if reach.elder <= FIRST else f"remembers from ledger {reach.elder} on"
-    if reach.elder > FIRST and head - reach.elder < WINDOW_LEDGERS and archive is None:
+    if reach.elder > FIRST and head - reach.elder < WEEK_LEDGERS and archive is None:
         raise Wrong(
-            why=f"{url} remembers {head - reach.elder} ledgers, and strikes are counted over {WINDOW_LEDGERS}. "
+            why=f"{url} remembers {head - reach.elder} ledgers, and strikes are counted over {WEEK_LEDGERS}. "
             "Name a Horizon that remembers more as ledger.archive."
         )
     return f"{url}, ledger {head}, the right network. It {remembered} and lags by {late}."

@@ -22,8 +22,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-EARTH_RADIUS_M = 6_371_008.8
-"""Mean radius, IUGG."""
+from agent.core.trail import TRAIL_S, Mark, Point, distance_m, gone, grown
 
 CREEP_KMH = 1.0
 """Below this a speed is the noise of a receiver at rest."""
@@ -33,9 +32,6 @@ STEP_M = 25.0
 
 START_MPS = 1.5
 """A receiver at rest says 0.3 to 0.8 m/s on average, and up to 2 m/s at times."""
-
-TRAIL_S = 20.0
-"""The stretch over which the receiver's speed and position are held against each other."""
 
 AWAY_M = 100.0
 """No receiver wanders so far: the car crept, or drove where nothing was received."""
@@ -80,19 +76,6 @@ class Moment(Protocol):
     def ignition(self) -> bool | None: ...
     @property
     def position(self) -> Place | None: ...
-
-
-Point = tuple[float, float]
-"""Latitude and longitude in degrees."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """Where the receiver saw the car. `metres`: counted by it up to here, at rest too."""
-
-    t: float
-    place: Point = field(repr=False)
-    metres: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,13 +155,6 @@ class Counted:
     moving: bool | None = None
     elapsed_s: float = 0.0
     doubts: tuple[Doubt, ...] = ()
-
-
-def distance_m(a: Point, b: Point) -> float:
-    """Great-circle distance (haversine) in metres."""
-    lat_a, lon_a, lat_b, lon_b = map(math.radians, (*a, *b))
-    h = math.sin((lat_b - lat_a) / 2) ** 2 + math.cos(lat_a) * math.cos(lat_b) * math.sin((lon_b - lon_a) / 2) ** 2
-    return 2 * EARTH_RADIUS_M * math.asin(min(1.0, math.sqrt(h)))
 
 
 def count(memory: Memory, seen: Moment, bounds: Bounds) -> tuple[Memory, Counted]:
@@ -332,9 +308,9 @@ def _by_receiver(
     elif not has_speed and memory.driving:
         memory = replace(memory, anchor=here)
     received_m = memory.received_m + (step_m if has_speed or memory.driving else 0.0)
-    trail = _trail(memory.trail, Mark(seen.t, here, received_m))
+    trail = grown(memory.trail, Mark(seen.t, here, received_m))
     memory = replace(memory, received_m=received_m, trail=trail)
-    gone_m, seconds = _gone(trail), seen.t - trail[0].t
+    gone_m, seconds = gone(trail), seen.t - trail[0].t
     moves = gone_m >= max(STEP_M, 1.5 * _accuracy(seen.position))
     runs = received_m - trail[0].metres >= START_MPS * seconds
     if moves:
@@ -355,25 +331,6 @@ def _by_receiver(
 def _resting(memory: Memory, here: Point, t: float, driving: bool = False) -> Memory:
     """Everything by the receiver is measured from here on."""
     return replace(memory, anchor=here, driving=driving, trail=(Mark(t, here, memory.received_m),))
-
-
-def _trail(trail: tuple[Mark, ...], newest: Mark) -> tuple[Mark, ...]:
-    if newest.t - trail[-1].t < 1.0:
-        return trail
-    return (*(mark for mark in trail if newest.t - mark.t <= TRAIL_S), newest)
-
-
-def _gone(trail: tuple[Mark, ...]) -> float:
-    """Metres between the middle of a trail's first quarter and that of its last: what noise is left is small."""
-    few = max(1, len(trail) // 4)
-    return distance_m(_middle(trail[:few]), _middle(trail[-few:]))
-
-
-def _middle(marks: tuple[Mark, ...]) -> Point:
-    first = marks[0].place  # a mean of longitudes would be wrong across the date line
-    east = [(mark.place[1] - first[1] + 180.0) % 360.0 - 180.0 for mark in marks]
-    longitude = first[1] + sum(east) / len(east)
-    return sum(mark.place[0] for mark in marks) / len(marks), (longitude + 180.0) % 360.0 - 180.0
 
 
 def _suspect(memory: Memory, here: Point, t: float) -> tuple[Memory, Counted]:

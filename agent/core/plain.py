@@ -15,8 +15,3 @@ UNKNOWN = "\ufffd"
 def plain(text: str) -> str:
     """`text` on one line, with UNKNOWN in place of what is no text."""
     return _OBEYED.sub(lambda found: " " if found[0] in "\t\n\r" else UNKNOWN, text)
-
-
-def is_plain(text: str) -> bool:
-    """Whether `plain` would leave it as it is."""
-    return _OBEYED.search(text) is None

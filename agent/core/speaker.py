@@ -1,7 +1,8 @@
 """Who proposes the next settlement (PROTOCOL section 6, after DeepChain's leader election by strength).
 
 Validator i speaks with strength 1/N + D_i/D, where D_i counts its votes so far that agreed with what was settled. The
-draw is seeded by the hash of the ledger that holds the oldest unsettled entry, so that anyone can recompute it.
+draw is seeded by the hash of the ledger that holds the oldest entry of what is put forward, for shares by the round's
+CID, so that anyone can recompute it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ def strengths(committee: Sequence[str], agreements: Mapping[str, int]) -> dict[s
 
 
 def order(committee: Sequence[str], agreements: Mapping[str, int], seed: str) -> list[str]:
-    """All validators, first speaker first: drawn by strength without replacement. `seed` is a ledger hash, hex."""
+    """All validators, first speaker first: drawn by strength without replacement. `seed`: a ledger's hash, hex, or a
+    round's CID."""
     left = strengths(committee, agreements)
     drawn: list[str] = []
     while left:

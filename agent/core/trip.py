@@ -15,7 +15,8 @@ import math
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 
-from agent.core.mileage import Bounds, Counted, Doubt, Memory, Moment, count, distance_m
+from agent.core.mileage import Bounds, Counted, Doubt, Memory, Moment, count
+from agent.core.trail import distance_m
 
 
 class Phase(str, Enum):

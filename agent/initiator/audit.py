@@ -176,9 +176,7 @@ class _Auditor:
     def _settlement(self, transaction: str, base: Round) -> dict[tuple[str, str], settlement.Settled]:
         """(vehicle, contribution) → what became of it, of every entry that the committee of `base` settled with this
         transaction. Raises Refused."""
-        found = self.history.find(transaction)
-        if found is None:
-            self.history.remembers(base.ledger)  # nothing was settled before it was published
+        found = self.history.recall(transaction, base.ledger)  # nothing was settled before it was published
         if found is None or not found.successful or found.source != base.settlement:
             raise Refused(what=transaction, why=f"it was never accepted: {transaction} is no settlement")
         envelope = opened(found.envelope, self.horizon.passphrase)

@@ -140,9 +140,8 @@ def accepted(press: Press, open_rounds: Mapping[str, Round]) -> Iterator[Accepte
     ages = {cid: newest.number - round_.number for cid, round_ in open_rounds.items()}
     fused = {part.cid for round_ in open_rounds.values() for part in round_.lineage}
     oldest = press.register.job(f"round-{(before or [newest])[-1].number}")
-    for transaction in press.horizon.history(newest.settlement, newest_first=True):
-        if transaction.ledger < int(oldest.facts["ledger"]):
-            return  # nothing was entered on a round before it was published
+    since = int(oldest.facts["ledger"])  # nothing was entered on a round before it was published
+    for transaction in press.horizon.history(newest.settlement, newest_first=True, since=since):
         envelope = opened(transaction.envelope, press.horizon.passphrase)
         if transaction.source != newest.settlement or envelope.memo is None:
             continue

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from agent.core import money
-from agent.core.documents import MOST_PRICE, AccountId, Architecture, AssetName, Input, Name, Number, Recipe, Task
+from agent.core.documents import Architecture, Input, Recipe, Task
+from agent.core.fields import MOST_PRICE, WEEK_LEDGERS, AccountId, AssetName, Name, Number
 from agent.core.money import UNIT, Asset, Stroops
 from agent.errors import ConfigError
 from agent.host.sections import Amount
@@ -36,7 +37,7 @@ class Stake(BaseModel):
     fee: Amount
     """DLC kept of a stake that is not forfeited."""
     growth: Number = Decimal(2)
-    window_ledgers: int = 120_960
+    window_ledgers: int = WEEK_LEDGERS
     """A week of ledgers."""
 
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from agent.content.importer import root
 from agent.core.cid import Cid
 from agent.core.documents import Figure, GlobalSet, Lineage, Round, StakeSchedule
+from agent.core.fields import MOST_LOSS
 from agent.core.money import UNIT, Asset, stroops
 from agent.core.round import RoundJob, State
 from agent.errors import BAD_CONFIG, Refused, TryAgain, Unavailable
@@ -39,7 +40,6 @@ VALID_S = 120
 POLL_S = 1.0
 SETTLEMENT_XLM = 50 * UNIT
 """Reserve and fees of the settlement account, to begin with."""
-LARGEST_LOSS = 1e8
 
 
 class CommitteeChanged(Refused):
@@ -218,7 +218,7 @@ class Press:
         tests = TestSet.load(self.test_set.read_bytes(), self.plan.input)
         scorer = score.Scorer(graph.check(graph_file), self.plan.task)
         measured = scorer.score(values, tests.images, tests.labels)
-        if not measured.loss < LARGEST_LOSS:
+        if not measured.loss < MOST_LOSS:
             raise Refused(what="the network", why=f"its loss on the test set is {measured.loss:.3g}")
         return measured, score.figure(self.plan.task, measured)
 

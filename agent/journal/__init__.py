@@ -2,7 +2,6 @@
 
 from agent.journal.errors import (
     AlreadyRunning,
-    DiskFails,
     JournalBusy,
     JournalDamaged,
     JournalFull,
@@ -16,7 +15,6 @@ from agent.journal.reader import JournalReader
 __all__ = [
     "JSON",
     "AlreadyRunning",
-    "DiskFails",
     "Event",
     "Journal",
     "JournalBusy",

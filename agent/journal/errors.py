@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from agent import errors
-from agent.files import DiskReadOnly
+from agent.files import DiskFails, DiskReadOnly
 
 NEARLY_FULL = 256 * 1024
 """Free bytes below which a failed write is blamed on the full disk."""
@@ -25,11 +25,6 @@ class AlreadyRunning(errors.MilepostError):
 class JournalFull(errors.Unavailable):
     """The disk that holds {path} is full: nothing more can be written down, so nothing more is done.
     Everything written before is safe. Free some space; the agent then goes on by itself."""
-
-
-class DiskFails(errors.Unavailable):
-    """The disk that holds {path} fails: {why}. Nothing more can be written down, so nothing more is done; what was
-    written before is not touched. Look into `dmesg`, copy the disk and replace it."""
 
 
 class JournalBusy(errors.TryAgain):

@@ -46,11 +46,6 @@ class Journal(JournalReader):
         if (given[0] if given else None) != last:
             raise JournalDamaged(path=self.path, why=f"its newest event is number {last}, and {given} was written")
 
-    @classmethod
-    def open_readonly(cls, path: Path) -> JournalReader:
-        """For everybody but the daemon: neither locks nor waits for the writer. Raises JournalMissing."""
-        return JournalReader(path)
-
     def append(self, job: str, kind: str, data: Mapping[str, JSON], at: float) -> Event:
         """Write one event down; durable when this returns. Raises Malformed for data that is not bounded
         JSON."""

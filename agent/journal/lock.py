@@ -7,8 +7,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from agent.errors import Unavailable
-from agent.files import DiskFull, DiskReadOnly, room_for
+from agent.files import DiskFails, DiskFull, DiskReadOnly, room_for
 from agent.journal.errors import AlreadyRunning, StateClosed
 
 
@@ -23,7 +22,7 @@ class StateLock:
                 self._fd: int | None = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except (DiskFull, DiskReadOnly):
             raise  # it may mend itself: the agent is to be started again
-        except Unavailable as error:
+        except DiskFails as error:
             raise StateClosed(folder=folder, why=getattr(error.__cause__, "strerror", None) or error) from error
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

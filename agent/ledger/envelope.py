@@ -155,21 +155,6 @@ def with_signatures(envelope: str, passphrase: str, signatures: Sequence[tuple[b
     return signed(made)
 
 
-def fee_bump(waiting: Signed, payer: Keypair, fee: Stroops, passphrase: str) -> Signed:
-    """The same transaction with a higher bid, paid by `payer`, for one that waits: its hash, sequence number and last
-    second stay, so that it is still found and applies once. A queue takes it in the other's place where `fee`, the bid
-    per operation, is at least ten times that. Raises Malformed when it bids less."""
-    from stellar_sdk import TransactionBuilder
-
-    try:
-        inner = _inner(waiting.envelope, passphrase)
-        made = TransactionBuilder.build_fee_bump_transaction(payer, fee, inner, passphrase)
-    except ValueError as error:
-        raise Malformed(what="a fee bump", why=str(error)) from None
-    made.sign(payer)
-    return Signed(made.to_xdr(), waiting.hash, waiting.sequence, waiting.max_time)
-
-
 def stake_id(envelope: str, passphrase: str, operation: int) -> str:
     """The id (64 hex digits) of the claimable balance that an operation of this transaction makes. Raises Malformed."""
     read = opened(envelope, passphrase)

@@ -19,10 +19,11 @@ from weakref import WeakKeyDictionary
 from stellar_sdk import CreateClaimableBalance
 
 from agent.core.documents import Round
-from agent.core.ledger import FIRST, Transaction
+from agent.core.ledger import Transaction
 from agent.core.money import Asset, Stroops
 from agent.core.stake import stake_due
 from agent.errors import Malformed, Unavailable
+from agent.ledger.connection import PAGE
 from agent.ledger.envelope import balance_id, opened, own_asset
 from agent.ledger.horizon import HistoryTooShort, Horizon, LedgerUnavailable
 
@@ -30,8 +31,6 @@ CLAIM = "claim_claimable_balance"
 CLAWBACK = "clawback_claimable_balance"
 MOST_QUESTIONS = 25
 """Pages, and looks at what became of a stake, that one count may cost. The next one goes on from there."""
-PAGE = 200
-"""Transactions on a page: as many as Horizon gives."""
 
 
 class StillCounting(Unavailable):
@@ -135,9 +134,7 @@ def _read_back(horizon: Horizon, reading: Reading, since: int, left: _Left) -> N
             reading.oldest = found[-1].cursor
             reading.since = found[-1].ledger + 1
         if is_over:
-            elder = horizon.elder()
-            if elder > max(since, FIRST):
-                raise HistoryTooShort(url=horizon.url, elder=elder, wanted=since)
+            elder = horizon.remembers(since)
             if found or reading.newest:
                 reading.since = min(since, elder)
             return

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from agent.core.documents import Vote
 from agent.errors import Malformed
 from agent.fleet import topics
+from agent.fleet.reading import parsed
 from agent.ports import FleetLink, Message
 
 EVERYTHING = f"{topics.market('+')}/+/+"
@@ -82,9 +83,9 @@ def _json(words: dict[str, str]) -> bytes:
 
 def _words(payload: bytes, *names: str) -> list[str]:
     try:
-        words = json.loads(payload)
+        words = parsed(payload)
         return [str(words[name]) for name in names]
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError):
         raise Malformed(what="a message", why=f"expected {', '.join(names)}") from None
 
 

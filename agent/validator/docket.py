@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agent.core.review import Review, State, advance
-from agent.journal import Journal, JournalReader
+from agent.journal import Journal
 
 
 class Docket:
@@ -61,11 +61,3 @@ class Docket:
 
 def _work(vehicle: str, contribution: str) -> str:
     return f"{contribution} {vehicle}"
-
-
-def every_review(journal: JournalReader) -> dict[str, Review]:
-    """All reviews, closed ones too, for people to look at."""
-    reviews: dict[str, Review] = {}
-    for event in journal.events():
-        reviews[event.job] = advance(reviews.get(event.job, Review(event.job)), event.kind, event.data)
-    return reviews

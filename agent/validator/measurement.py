@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from agent.core.documents import MOST_STALENESS, Contribution, Outcome
+from agent.core.documents import Contribution, Outcome
+from agent.core.fields import MOST_LOSS, MOST_STALENESS
 from agent.core.verdict import Losses, Verdict, judge
 from agent.errors import Malformed, MilepostError, Refused, Unavailable
+from agent.files import DiskFails
 from agent.learn import checkpoint, graph, update, weights
 from agent.learn.runner import Machine
 from agent.learn.score import Scorer
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LARGEST_FIGURE = 1e8
 TRY_S = 120.0
 """For one try at a contribution's bundle."""
 
@@ -209,12 +210,13 @@ def _follows(served: Served, at: Served, entry: Entry) -> bool:
 
 
 def _own(what: str, work: Callable[[], T]) -> T:
-    """Work that only this machine or its round can be to blame for. Raises CannotJudge; Unavailable passes."""
+    """Work that only this machine or its round can be to blame for. Raises CannotJudge; what the store does not give
+    now passes as Unavailable."""
     try:
         return work()
-    except Unavailable:
-        raise
     except MilepostError as error:
+        if isinstance(error, Unavailable) and not isinstance(error, DiskFails):
+            raise
         raise CannotJudge(what=what, why=str(error)) from error
     except (OSError, MemoryError, ValueError, ArithmeticError) as error:
         raise CannotJudge(what=what, why=f"{type(error).__name__}: {str(error)[:120]}.") from error
@@ -229,5 +231,5 @@ def brief(judgement: Judgement) -> dict[str, Any]:
     verdict = judgement.verdict
     measured = judgement.figure
     # A vote holds 24 digits. A loss that is too large for them is turned down like any other that rises.
-    figure = None if measured is None or not measured < LARGEST_FIGURE else f"{measured:.15f}"
+    figure = None if measured is None or not measured < MOST_LOSS else f"{measured:.15f}"
     return {"outcome": verdict.outcome, "credit": verdict.credit, "reason": verdict.reason, "figure": figure}

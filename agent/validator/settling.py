@@ -27,8 +27,7 @@ from agent.ledger.envelope import Signed, opened, with_signatures
 from agent.ledger.horizon import Horizon
 from agent.ledger.submission import Entered, Refusal, look
 from agent.market import bundle, records
-from agent.validator import ballots
-from agent.validator import record as transactions
+from agent.validator import ballots, transactions
 from agent.validator.chain import Chain
 from agent.validator.committee import Committee, Cosignature, Proposal
 from agent.validator.docket import Docket

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from agent.core.documents import Round, SettlementRecord, Vote
+from agent.core.documents import SettlementRecord, Vote
 from agent.core.ledger import Account, Head
 from agent.core.money import XLM, Asset, Stroops
 from agent.core.motion import Sharing
@@ -16,7 +16,7 @@ from agent.core.record import Hindrance, Link, hindrance
 from agent.core.review import Review
 from agent.errors import Refused, Unavailable
 from agent.ledger.horizon import Horizon
-from agent.market import bundle, records, settlement, sharing
+from agent.market import bundle, records, settlement, sharing, standing
 from agent.validator.ballots import vote
 from agent.validator.chain import Chain, Failure
 from agent.validator.docket import Docket
@@ -122,10 +122,11 @@ class View:
     @cached_property
     def rounds(self) -> Mapping[str, Served]:
         """Those that are served and whose settlement account this is: one account, one model, one committee."""
-        belonging = self._office.belonging
-        found = {served.cid: served for served in self._office.rounds.of(self.settlement)}
-        belonging |= {cid for cid, s in found.items() if cid not in belonging and _belongs(self.account, s.round)}
-        return {cid: served for cid, served in found.items() if cid in belonging}
+        belonging, found = self._office.belonging, self._office.rounds.of(self.settlement)
+        for served in found:
+            if served.cid not in belonging and not standing.trusted(self.account, served.round):
+                belonging.add(served.cid)
+        return {served.cid: served for served in found if served.cid in belonging}
 
     @property
     def foreign(self) -> list[str]:
@@ -190,13 +191,6 @@ class View:
         if account not in self._accounts:
             self._accounts[account] = self._office.horizon.account(account)
         return self._accounts[account]
-
-
-def _belongs(account: Account, round_: Round) -> bool:
-    """Whether a settlement account is this round's committee's, and for its model and no other."""
-    signers = {signer for signer, weight in account.signers.items() if weight}
-    lines = {asset for asset in account.lines if asset.code.startswith(("DLM", "VLM"))}
-    return signers == set(round_.committee) and lines == {round_.model_asset, round_.credit_asset}
 
 
 def _about(entry: str) -> str:

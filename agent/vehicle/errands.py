@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from agent.core.job import Job, Step, owed
 from agent.errors import MilepostError, TryAgain, Unavailable
+from agent.files import DiskFails
 from agent.vehicle.desk import Desk, Events
 
 WAIT_S = (1.0, 10.0)
@@ -99,11 +100,8 @@ class Errands:
         except MilepostError as error:
             return Outcome(job, step, [], error)
         except OSError as error:
-            return Outcome(job, step, [], NoRoom(what=error.filename or "A file", why=error.strerror or str(error)))
-
-
-class NoRoom(Unavailable):
-    """{what} cannot be written or read: {why}. Nothing is lost; the work goes on when the disk is well again."""
+            path, why = error.filename or "this job's files", error.strerror or str(error)
+            return Outcome(job, step, [], DiskFails(path=path, why=why))
 
 
 def is_waiting(error: MilepostError) -> bool:

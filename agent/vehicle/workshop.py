@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent import __version__, files
-from agent.core.documents import MOST_LOSS, Contribution, Round
+from agent.core.documents import Contribution, Round
+from agent.core.fields import MOST_LOSS
 from agent.core.job import Job
 from agent.errors import MilepostError, Refused
 from agent.host.sections import Config

@@ -32,6 +32,7 @@ from agent.core.documents import (
     Vote,
 )
 from agent.core.money import MAX_STROOPS, UNIT, Asset
+from agent.core.plain import UNKNOWN
 from agent.errors import Malformed
 
 KINDS = (Round, Contribution, Vote, SettlementRecord)
@@ -371,9 +372,9 @@ def test_an_address_is_taken_as_the_official_library_takes_it(key: bytes, at: in
 def test_what_a_stranger_writes_moves_no_terminal() -> None:
     """(nn) Escape sequences reach neither a record nor the votes on it."""
     vote = a_vote(reason="\x1b[2Jpaid\u202e\n")
-    assert vote.reason == "?[2Jpaid??"
+    assert vote.reason == f"{UNKNOWN}[2Jpaid{UNKNOWN} "
     with pytest.raises(Malformed, match="canonical"):
-        Vote.parse(vote.to_bytes().replace(b"?[2J", b"\\u001b[2J"))
+        Vote.parse(vote.to_bytes().replace(f"{UNKNOWN}[2J".encode(), b"\\u001b[2J"))
 
 
 def test_a_round_knows_its_assets() -> None:

@@ -40,7 +40,7 @@ from agent.ledger.envelope import Signed, opened, sdk_asset, signed
 from agent.ledger.horizon import Horizon
 from agent.ledger.submission import Entered, look
 from agent.market import records
-from agent.validator import record as transactions
+from agent.validator import transactions
 from agent.validator.ballots import vote
 from agent.validator.entries import entry
 from agent.validator.rounds import Served

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,25 +18,9 @@ from agent.ledger.transport import BoundedClient
 from agent.validator.entries import NoEntry, read
 from agent.validator.guard import Guard
 from tests.hostile.test_vehicle_admission import honest
-from tests.market.town import REVIEW_S, Town, found
+from tests.market.town import Town
 from tests.validator.bench import SETTLEMENT, Workbench, an_entry
 from tests.validator.committee import House
-from tools.localnet.server import Localnet
-
-
-@pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with Localnet() as net:
-        yield found(net, tmp_path_factory.mktemp("town"))
-
-
-@pytest.fixture
-def house(town: Town, tmp_path: Path) -> Iterator[House]:
-    made = House(town, tmp_path)
-    yield made
-    made.close()
-    town.net.close_ledger(advance=REVIEW_S)
-
 
 FAILURES = {
     "410": Refused(what="a request to https://horizon", why="This horizon instance is configured to only track..."),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,10 +16,9 @@ from agent.ledger.envelope import opened
 from agent.market import records
 from agent.market.bundle import Shelf
 from tests.core.chamber import Chamber, a_review
-from tests.market.town import BASE, Town, found
+from tests.market.town import BASE, Town
 from tests.validator.committee import House
 from tests.validator.test_settling import honest, scaled
-from tools.localnet.server import Localnet
 
 
 @pytest.fixture
@@ -86,19 +84,6 @@ def test_a_record_of_shares_leaves_room_for_its_digest() -> None:
 
 
 # --- on a ledger
-
-
-@pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with Localnet() as net:
-        yield found(net, tmp_path_factory.mktemp("town"))
-
-
-@pytest.fixture
-def house(town: Town, tmp_path: Path) -> Iterator[House]:
-    made = House(town, tmp_path)
-    yield made
-    made.close()
 
 
 def forgets(house: House, account: str) -> None:

@@ -28,7 +28,7 @@ from agent.errors import Malformed, Refused, Unavailable
 from agent.host.doctor import Wrong
 from agent.host.sections import Config
 from agent.ledger import receipt
-from agent.ledger.envelope import build, fee_bump, result_codes, sdk_asset, signed
+from agent.ledger.envelope import build, result_codes, sdk_asset, signed
 from agent.ledger.horizon import HistoryTooShort, Horizon, LedgerUnavailable
 from agent.ledger.submission import Entered, Lapsed, Spent, look
 from agent.market import bundle
@@ -468,23 +468,6 @@ def test_quiet_is_kept_when_it_is_asked_for(net: Localnet, front: Between, horiz
     front.on(r"^/accounts/", problem(503, "busy", "Busy", Retry_After="when it suits you"))
     with pytest.raises(LedgerUnavailable, match="status 503"):
         horizon.account(key)
-
-
-def test_what_waits_in_a_queue_gets_a_higher_bid(net: Localnet, front: Between, horizon: Horizon) -> None:
-    """(qq) A fee bump is the same transaction: the same hash finds it, the same look follows it, and it applies once,
-    whichever of the two a ledger takes."""
-    payer, payee, friend = somebody(net), somebody(net), somebody(net)
-    made = payment(horizon, payer, payee.public_key)
-    bumped = fee_bump(made, friend, 5_000, net.passphrase)
-    assert (bumped.hash, bumped.sequence, bumped.max_time) == (made.hash, made.sequence, made.max_time)
-    again = fee_bump(bumped, friend, 50_000, net.passphrase)
-    assert look(horizon, again) is None
-    net.close_ledger()
-    outcome = look(horizon, again)
-    assert isinstance(outcome, Entered)
-    assert look(horizon, made) == outcome
-    with pytest.raises(Malformed, match="a fee bump"):
-        fee_bump(made, friend, 1, net.passphrase)
 
 
 def test_what_is_looked_up_in_the_past_is_no_only_where_history_goes_back_so_far(

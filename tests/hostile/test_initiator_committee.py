@@ -31,13 +31,6 @@ def town(tmp_path: Path) -> Iterator[Town]:
         yield found(net, tmp_path / "town")
 
 
-@pytest.fixture
-def house(town: Town, tmp_path: Path) -> Iterator[House]:
-    made = House(town, tmp_path / "house")
-    yield made
-    made.close()
-
-
 def test_a_round_number_of_a_million_does_not_freeze_the_purse() -> None:
     """(c) No round can be number 10^9 any more; whatever it calls itself, sharing goes on for those that come after."""
     chamber = Chamber(3, newest=10**6)
@@ -63,12 +56,14 @@ def test_a_second_initiators_round_on_the_firsts_settlement_account_is_given_not
     part = Lineage(cid=town.cid, vehicle=stranger.public_key, weight=1, settlement="ab" * 32)
     twist = {"model": f"DLMroad:{liar.public_key}", "number": 1, "previous": town.cid, "lineage": (part,)}
     false = town.round.model_copy(update=twist)
-    files: dict[str, bytes | Path] = {bundle.ROUND: false.to_bytes()}
+    true = town.shelf.get(town.cid, bundle.ROUND_LIMITS)
+    models = {name: true / name for name in (bundle.WEIGHTS, bundle.GRAPH)}
+    files: dict[str, bytes | Path] = {bundle.ROUND: false.to_bytes(), **models}
     cid = str(town.store.put(bundle.lay(town.folder / "false", files)))
     head = town.horizon.head()
     for validator in house.validators.values():
         rounds = validator.parts.rounds
-        rounds.served[cid] = Served(cid, false, 1, head.sequence)
+        rounds.served[cid] = Served(cid, false, 1)
         rounds.newest[town.settlement] = Published(cid, head.sequence, head.closed_at)
         rounds.look = lambda: None  # type: ignore[method-assign]
         validator.parts.settling._office._credits[cid] = {stranger.public_key: 1}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from stellar_sdk import ChangeTrust, Keypair, ManageSellOffer, Payment, Price
 
 from agent.core import experience
-from agent.core.choice import Candidate, Means, net_pay
+from agent.core.choice import Means, net_pay
 from agent.core.experience import Deed, Odds
 from agent.core.job import Step, advance
 from agent.core.ledger import Way
@@ -24,30 +24,12 @@ from agent.ledger.facts import price
 from agent.market import entry
 from agent.vehicle.desk import NoOffer, NotEnough
 from agent.vehicle.offers import OPERATIONS, promised
+from tests.core.test_choice import FAIR
 from tests.hostile.errands import desk, do, leave, stored
 from tests.market.town import BASE, FEE, REWARD, Town, found
 from tools.localnet.server import Localnet
 
-FAIR = Candidate(
-    offer=1,
-    initiator="G1",
-    model="DLMroad:G1",
-    round=0,
-    cid="Qm1",
-    since=10,
-    reward=40 * UNIT,
-    budget=1000 * UNIT,
-    stake=50 * UNIT,
-    fee=499 * UNIT // 10,
-    stake_price=Fraction(1),
-    missing=0,
-    cost=0,
-    reserve=3 * UNIT // 2,
-    planned=400,
-    steps=400,
-    share=Fraction(1),
-    privacy="sealed",
-)
+DEAR = replace(FAIR, stake=50 * UNIT, fee=499 * UNIT // 10, stake_price=Fraction(1))
 MEANS = Means(10**12, 10**12, 10**12, 0, 0, Odds(Fraction(9, 10), rejected=Fraction(1, 10)))
 amounts = st.integers(1, 10**12)
 weights = st.integers(0, 50)
@@ -73,7 +55,7 @@ def newcomer(town: Town) -> Keypair:
 
 def test_a_fee_of_nearly_the_stake_makes_an_offer_a_loss() -> None:
     """(f) Base 50 DLC, fee 49.9: the fee is kept of what is given back, so 26 XLM of gain were 13.9 of loss."""
-    assert text(net_pay(FAIR, MEANS)) == "-13.9100000"
+    assert text(net_pay(DEAR, MEANS)) == "-13.9100000"
 
 
 @given(amounts, amounts, amounts, st.fractions(0, 9, max_denominator=97), st.fractions(0, 1, max_denominator=97),
@@ -90,7 +72,7 @@ def test_the_net_pay_is_what_all_ends_together_leave_in_the_purse(
         "silent": (silent, Fraction(0), stake),
     }
     mean = sum(often * (lumens - 7 + (back - stake) * price) for often, lumens, back in purse.values())
-    candidate = replace(FAIR, reward=reward, stake=stake, fee=fee, stake_price=price, share=share)
+    candidate = replace(DEAR, reward=reward, stake=stake, fee=fee, stake_price=price, share=share)
     assert net_pay(candidate, replace(MEANS, fees=7, odds=Odds(accepted, idle, rejected))) == mean // 1
 
 

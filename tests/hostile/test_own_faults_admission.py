@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
@@ -18,29 +17,14 @@ from agent.learn.graph.table import RUNNABLE_IR
 from agent.validator.measurement import CannotJudge
 from agent.validator.vectors import Place
 from tests.hostile.test_vehicle_admission import honest
-from tests.market.town import REVIEW_S, Town, found
+from tests.market.town import Town
 from tests.validator.bench import Workbench, a_test_set, graph_file
 from tests.validator.committee import House
-from tools.localnet.server import Localnet
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Workbench:
     return Workbench(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with Localnet() as net:
-        yield found(net, tmp_path_factory.mktemp("town"))
-
-
-@pytest.fixture
-def house(town: Town, tmp_path: Path) -> Iterator[House]:
-    made = House(town, tmp_path)
-    yield made
-    made.close()
-    town.net.close_ledger(advance=REVIEW_S)
 
 
 @pytest.mark.slow

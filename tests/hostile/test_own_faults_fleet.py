@@ -105,7 +105,7 @@ USE = """
 import sys
 from pathlib import Path
 from agent.errors import MilepostError
-from agent.journal import Journal, try_writing
+from agent.journal import Journal, JournalReader, try_writing
 def told(what):
     try:
         print(what())
@@ -117,7 +117,7 @@ if sys.argv[2] == "before":
 else:
     told(lambda: Journal(path))
     told(lambda: try_writing(path))
-    told(lambda: len(list(Journal.open_readonly(path).events())))
+    told(lambda: len(list(JournalReader(path).events())))
 """
 
 
@@ -145,7 +145,8 @@ def test_units_are_started_again_when_something_could_not_be_reached(unit: Path)
 def test_a_disk_that_takes_no_more_is_no_damaged_journal(tmp_path: Path) -> None:
     """(hh) SQLite says "disk I/O error" and nothing of why."""
     script = (
-        "import resource, signal, sys; from pathlib import Path; from agent.journal import Journal, DiskFails\n"
+        "import resource, signal, sys; from pathlib import Path; from agent.journal import Journal\n"
+        "from agent.files import DiskFails\n"
         "journal = Journal(Path(sys.argv[1]) / 'journal.sqlite')\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, -1))\n"
         "try:\n    [journal.append('a', 'k', {'x': 'y' * 9000}, at=0.0) for _ in range(20)]\n"

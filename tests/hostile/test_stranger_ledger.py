@@ -66,7 +66,7 @@ def test_a_flood_is_read_in_turns(road: Road, front: Between, monkeypatch: pytes
 def test_large_transactions_do_not_hide_the_rest(road: Road, front: Between, monkeypatch: pytest.MonkeyPatch) -> None:
     """(r) A stranger chooses how large the transactions are that name a vehicle: a page above the bound is asked for
     in smaller cuts, where it was "unavailable" for good."""
-    monkeypatch.setattr("agent.ledger.horizon.ANSWER_BYTES", 200_000)
+    monkeypatch.setattr("agent.ledger.connection.ANSWER_BYTES", 200_000)
     horizon = Horizon(front.url, road.net.passphrase)
     road.settle(road.one, road.stake(road.one))
     road.rain(8)

@@ -24,7 +24,7 @@ from agent.ledger.envelope import build
 from agent.ledger.horizon import Horizon
 from agent.market.bundle import Shelf
 from agent.ports import Message
-from agent.validator import record as transactions
+from agent.validator import transactions
 from agent.validator.ballots import vote
 from agent.validator.committee import EVERYTHING, Committee, Proposal
 from agent.validator.docket import Docket

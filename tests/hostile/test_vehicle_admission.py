@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,23 +25,8 @@ from agent.ledger.horizon import Horizon
 from agent.market import bundle, entry
 from agent.ports import Limits
 from agent.validator.porter import HANDS, Porter
-from tests.market.town import BASE, REVIEW_S, Numbers, Town, found
+from tests.market.town import BASE, REVIEW_S, Numbers, Town
 from tests.validator.committee import House
-from tools.localnet.server import Localnet
-
-
-@pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with Localnet() as net:
-        yield found(net, tmp_path_factory.mktemp("town"))
-
-
-@pytest.fixture
-def house(town: Town, tmp_path: Path) -> Iterator[House]:
-    made = House(town, tmp_path)
-    yield made
-    made.close()
-    town.net.close_ledger(advance=REVIEW_S)  # what a test left open holds nobody up in the next one
 
 
 def honest(town: Town, seed: int) -> str:

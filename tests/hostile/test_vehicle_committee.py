@@ -25,13 +25,6 @@ def town(tmp_path: Path) -> Iterator[Town]:
         yield found(net, tmp_path / "town")
 
 
-@pytest.fixture
-def house(town: Town, tmp_path: Path) -> Iterator[House]:
-    made = House(town, tmp_path / "house")
-    yield made
-    made.close()
-
-
 @pytest.mark.parametrize("remembers", [True, False])
 def test_what_made_a_settlement_fail_does_not_hold_up_the_others(remembers: bool) -> None:
     """(j) Whatever it was, and whoever looks, also where no history says what it was."""

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core.documents import MOST_PRICE
+from agent.core.fields import MOST_PRICE
 from agent.core.job import NotInTable
 from agent.core.money import UNIT, text
 from agent.core.round import RoundJob, State, advance

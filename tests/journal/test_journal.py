@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from agent import errors
 from agent.errors import Malformed
-from agent.journal import Event, Journal, JournalDamaged, JournalFull, JournalMissing
+from agent.journal import Event, Journal, JournalDamaged, JournalFull, JournalMissing, JournalReader
 from agent.journal.event import encoded
 
 
@@ -118,13 +118,13 @@ def test_a_note_is_kept_and_replaced(path: Path) -> None:
     journal.remember("horizon", "12884905984")
     journal.remember("horizon", "12884905985")
     journal.close()
-    reader = Journal.open_readonly(path)
+    reader = JournalReader(path)
     assert reader.note("horizon") == "12884905985"
     reader.close()
 
 
 def test_status_reads_while_the_daemon_writes(journal: Journal, path: Path) -> None:
-    reader = Journal.open_readonly(path)
+    reader = JournalReader(path)
     journal.append("a", "k", {}, at=0.0)
     assert [event.seq for event in reader.events()] == [1]
     journal.append("a", "k", {}, at=0.0)
@@ -146,7 +146,7 @@ def test_a_reader_who_may_not_write_in_the_folder_reads_a_stopped_journal(path: 
                 env={"PYTHONPATH": str(Path.cwd())},
             )
         else:
-            assert len(list(Journal.open_readonly(path).events())) == 1
+            assert len(list(JournalReader(path).events())) == 1
     finally:
         path.parent.chmod(0o755)
 
@@ -154,19 +154,19 @@ def test_a_reader_who_may_not_write_in_the_folder_reads_a_stopped_journal(path: 
 _READ_AS_NOBODY = """
 import os, sys
 from pathlib import Path
-from agent.journal import Journal
+from agent.journal import Journal, JournalReader
 path = Path(sys.argv[1])
 path.chmod(0o644)
 for folder in path.parents[:5]:
     folder.chmod(folder.stat().st_mode | 0o055)
 os.setuid(65534)
-assert len(list(Journal.open_readonly(path).events())) == 1
+assert len(list(JournalReader(path).events())) == 1
 """
 
 
 def test_without_a_journal_the_exit_code_says_that_no_agent_ran(path: Path) -> None:
     with pytest.raises(JournalMissing) as caught:
-        Journal.open_readonly(path)
+        JournalReader(path)
     assert caught.value.exit_code == errors.NO_DAEMON
 
 
@@ -184,13 +184,13 @@ def test_doctor_hears_of_missing_events_and_of_damage(path: Path) -> None:
     with sqlite3.connect(path) as raw:
         raw.execute("DELETE FROM events WHERE seq = 7")
     raw.close()
-    reader = Journal.open_readonly(path)
+    reader = JournalReader(path)
     assert reader.check() == ["The journal cannot be read: event 7 is missing."]
     reader.close()
     damaged = bytearray(path.read_bytes())
     damaged[8192:20480] = b"\xff" * 12288
     path.write_bytes(damaged)
-    reader = Journal.open_readonly(path)
+    reader = JournalReader(path)
     assert reader.check()
     reader.close()
 

@@ -18,7 +18,6 @@ from agent import errors
 from agent.core.ledger import BASE_RESERVE, Way
 from agent.core.money import UNIT, XLM, Asset, stroops
 from agent.errors import Refused, Unavailable
-from agent.ledger import horizon as horizons
 from agent.ledger.envelope import Signed, build, signed
 from agent.ledger.horizon import Horizon, LedgerUnavailable, WrongNetwork
 from tools.localnet.server import Localnet
@@ -108,7 +107,7 @@ def test_the_head_is_the_newest_ledger(net: Localnet, horizon: Horizon) -> None:
 
 
 def test_a_long_history_is_read_page_by_page(net: Localnet, horizon: Horizon, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(horizons, "PAGE", 2)
+    monkeypatch.setattr("agent.ledger.horizon.TRANSACTIONS_PAGE", 2)
     payer, payee = somebody(net), somebody(net)
     hashes = []
     for _ in range(5):
@@ -231,7 +230,7 @@ LIES = {
 
 @pytest.mark.parametrize("lie", LIES)
 def test_whatever_else_answers_is_a_sentence_and_the_work_waits(lie: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(horizons, "ANSWER_BYTES", 1 << 20)
+    monkeypatch.setattr("agent.ledger.connection.ANSWER_BYTES", 1 << 20)
     account = Keypair.random().public_key
     with liar(LIES[lie]) as horizon:
         questions: list[Callable[[], object]] = [

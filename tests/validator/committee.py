@@ -11,6 +11,7 @@ from stellar_sdk import Keypair
 from agent.core.cid import Cid
 from agent.core.documents import Outcome
 from agent.core.record import Link
+from agent.core.review import Review, advance
 from agent.fleet.loopback import LoopbackBroker, LoopbackLink
 from agent.host.clock import SystemClock
 from agent.host.logs import Log
@@ -23,7 +24,7 @@ from agent.market.bundle import Shelf
 from agent.validator.chain import Chain
 from agent.validator.committee import EVERYTHING, Committee
 from agent.validator.daemon import Parts, Validator
-from agent.validator.docket import Docket, every_review
+from agent.validator.docket import Docket
 from agent.validator.guard import Guard
 from agent.validator.measurement import Measurement
 from agent.validator.porter import Porter
@@ -142,10 +143,11 @@ class House:
         return Chain(town.horizon, town.shelf, town.settlement).end(account)
 
     def reviews(self, account: str) -> dict[str, object]:
-        return {
-            entry: review.facts.get("outcome")
-            for entry, review in every_review(JournalReader(self.folder / account / "reviews.sqlite")).items()
-        }
+        """Entry → outcome, closed ones too."""
+        found: dict[str, Review] = {}
+        for event in JournalReader(self.folder / account / "reviews.sqlite").events():
+            found[event.job] = advance(found.get(event.job, Review(event.job)), event.kind, event.data)
+        return {entry: review.facts.get("outcome") for entry, review in found.items()}
 
     @property
     def log(self) -> str:

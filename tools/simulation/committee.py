@@ -30,7 +30,7 @@ from agent.ledger.submission import Entered, look
 from agent.market import records as kept
 from agent.market import strikes
 from agent.market.bundle import Shelf
-from agent.validator import record as transactions
+from agent.validator import transactions
 from agent.validator.admission import Admitted, Decision, Facts, decide
 from agent.validator.ballots import vote
 from agent.validator.chain import Chain

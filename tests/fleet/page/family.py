@@ -6,6 +6,8 @@ import random
 from decimal import Decimal
 from pathlib import Path
 
+from stellar_sdk import Keypair
+
 from agent.core.documents import (
     Architecture,
     Figure,
@@ -23,7 +25,7 @@ BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
 
 def account(name: str) -> str:
-    return "G" + "".join(random.Random(name).choices("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", k=55))
+    return Keypair.from_raw_ed25519_seed(random.Random(name).randbytes(32)).public_key
 
 
 def cid(name: str) -> str:
