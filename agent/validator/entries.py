@@ -17,7 +17,7 @@ from agent.core.documents import Round
 from agent.core.ledger import Stake, Transaction
 from agent.core.money import Asset
 from agent.errors import Refused
-from agent.ledger.envelope import Opened, opened, stake_id
+from agent.ledger.envelope import Opened, balance_id, opened
 from agent.ledger.horizon import Horizon
 
 
@@ -80,7 +80,7 @@ def read(made: Transaction, passphrase: str, stake: Stake, settlement: str, roun
     except Refused as error:
         raise NoEntry(stake=stake.id, why=f"its transaction cannot be read ({error})") from None
     (vehicle,) = set(stake.claimants) - {settlement}
-    operation = _operation(envelope, made.envelope, passphrase, stake.id)
+    operation = _operation(envelope, stake.id)
     if operation is None or envelope.source != vehicle:
         raise NoEntry(stake=stake.id, why="it was not put down by the transaction of its own vehicle")
     back = _take_back_at(operation, vehicle)
@@ -100,10 +100,12 @@ def read(made: Transaction, passphrase: str, stake: Stake, settlement: str, roun
     )
 
 
-def _operation(envelope: Opened, text: str, passphrase: str, wanted: str) -> CreateClaimableBalance | None:
+def _operation(envelope: Opened, wanted: str) -> CreateClaimableBalance | None:
     """The one that made the stake, if the transaction's own account is behind it."""
     for index, operation in enumerate(envelope.operations):
-        if isinstance(operation, CreateClaimableBalance) and stake_id(text, passphrase, index) == wanted:
+        if not isinstance(operation, CreateClaimableBalance):
+            continue
+        if balance_id(envelope.source, envelope.sequence, index) == wanted:
             own = operation.source is None or operation.source.account_id == envelope.source
             return operation if own else None
     return None

@@ -8,16 +8,22 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from stellar_sdk import Payment
 
 from agent.content.folder import FolderStore
 from agent.core.cid import Cid
+from agent.core.ledger import Way
 from agent.core.money import UNIT
 from agent.core.record import MAX_ENTRIES
 from agent.initiator import fusing, press
+from agent.ledger import envelope as envelopes
+from agent.ledger.envelope import sdk_asset
+from agent.market import entry
 from agent.ports import Limits
+from agent.validator import entries
 from agent.validator.admission import open_to
 from tests.core.chamber import Chamber, a_review
-from tests.market.town import REVIEW_S, Town, found, printing_press
+from tests.market.town import BASE, REVIEW_S, Town, found, printing_press
 from tests.validator.bench import Workbench
 from tests.validator.committee import House
 from tools.localnet.server import Localnet
@@ -129,3 +135,29 @@ def test_bundles_that_nobody_has_do_not_take_every_hand_while_another_vehicles_i
         assert house.end(good).outcome == "accepted"
         Patient.gone.set()
         house.close()
+
+
+def test_ninety_nine_stakes_of_one_transaction_are_read_in_one_go(tmp_path: Path) -> None:
+    """(m) For each of them the whole transaction was opened once for each that stands before it."""
+    with Localnet() as net:
+        town = found(net, tmp_path / "town")
+        vehicle, horizon = town.driver(), town.horizon
+        town.apply([Payment(vehicle.public_key, sdk_asset(town.dlc), "900")], town.operator)
+        account = horizon.account(vehicle.public_key)
+        assert account is not None
+        *_, staking = entry.entry(town.round, account, BASE, Way(0), horizon.head().closed_at)
+        made = town.apply([staking] * 99, vehicle, memo=b"\x05" * 32)
+        rounds = [town.round]
+        (transaction,) = [t for t in town.history(vehicle.public_key) if t.hash == made.hash]
+        really, times = entries.opened, list[str]()
+
+        def opened(text: str, passphrase: str) -> envelopes.Opened:
+            times.append(text)
+            return really(text, passphrase)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(entries, "opened", opened)
+            patch.setattr(envelopes, "opened", opened)
+            for stake in horizon.stakes(town.settlement, town.dlc):
+                entries.read(transaction, horizon.passphrase, stake, town.settlement, rounds)
+        assert len(times) == 99
