@@ -45,6 +45,7 @@ from agent.core.moves import (
     Signature,
     Submit,
 )
+from agent.core.review import Review
 from agent.core.verdict import threshold
 from agent.errors import Malformed
 
@@ -55,6 +56,8 @@ FEE_STEP = 10
 """A transaction that waits is replaced only by one that bids ten times as much (stellar-core's queue)."""
 PATIENCE_S = 30
 """Ledger seconds that a bid is given before it is raised."""
+LEAVING_S = 30
+"""Before its vehicle may take it back, from when on an entry is settled alone."""
 MOST_OPERATIONS = 98
 REMEMBERED = 8
 """Signed proposals whose signature is said again without a second look."""
@@ -112,17 +115,18 @@ def _settle(state: State, sight: Sight) -> Step:
 
 def _motions(state: State, sight: Sight) -> tuple[State, list[Motion]]:
     """What is to be done: the ripe entries of each round, oldest round first, then shares. Entries that the same
-    validators voted on go together: each of those can sign for all of them. What made a settlement fail goes alone."""
+    validators voted on go together: each of those can sign for all of them. What made a settlement fail, or may, goes
+    alone."""
     ripe = defaultdict[tuple[str, ...], list[records.Case]](list)
     for review, vote in sight.own.values():
         served, votes = sight.rounds.get(vote.round), state.of(review.id)
         if served is not None and records.ripe(review, votes, served.round, sight.head.closed_at):
-            alone = (review.id,) if sight.is_troubled(review.id) else ()
+            alone = (review.id,) if sight.is_troubled(review.id) or _is_leaving(review, sight) else ()
             ripe[(vote.round, *(v.validator for v in votes), *alone)].append((review, votes))
     found: list[Motion] = []
     for name, cases in sorted(ripe.items(), key=lambda item: sight.rounds[item[0][0]].round.number):
         cases.sort(key=lambda c: (state.tried_at.get(c[0].id, -1), c[0].facts["ledger"], c[0].id))
-        found.append(Batch(" ".join(name), sight.rounds[name[0]], tuple(cases[: state.most])))
+        found.append(Batch(" ".join(name), sight.rounds[name[0]], tuple(_one_each(cases)[: state.most])))
     sharing = sight.sharing
     if sharing is not None and sharing.served.cid != state.shared_out:
         shares = share_out(sharing, sight)
@@ -131,6 +135,20 @@ def _motions(state: State, sight: Sight) -> tuple[State, list[Motion]]:
         else:
             found.append(shares)
     return state, found
+
+
+def _is_leaving(review: Review, sight: Sight) -> bool:
+    """Whether its vehicle may take it back before a proposal is in a ledger: then that one fails."""
+    back = review.facts.get("take_back_at")
+    return back is not None and int(back) <= sight.head.closed_at + LEAVING_S
+
+
+def _one_each(cases: Sequence[records.Case]) -> list[records.Case]:
+    """The first of each vehicle: a record holds no more, and a hundred of one vehicle's keep nobody out of it."""
+    found: dict[str, records.Case] = {}
+    for case in cases:
+        found.setdefault(str(case[0].facts["vehicle"]), case)
+    return list(found.values())
 
 
 def _drafted(state: State, draft: Draft, sight: Sight) -> Motion | None:

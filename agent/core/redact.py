@@ -18,33 +18,55 @@ _SECRETS = ("secret", "seed", "password", "token", "private_key")
 PRIVATE_NAMES = frozenset([*_PLACES, *_SECRETS])
 """Facts whose value never leaves this machine, whatever it is."""
 
-_SCHEME = "[A-Za-z][A-Za-z0-9+.-]*"
+_SCHEME = "[A-Za-z][A-Za-z0-9+.-]{0,40}"
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _URL = re.compile(rf"(?i)\b(?!file:)({_SCHEME})://[^\s\"<>]*")
 _NUMBER = r"[-+]?\d{1,3}\.\d{3,}"
 _POINT = rf"(?:[NSEW]\s?)?{_NUMBER}(?:°?\s?[NSEW]\b|°)?"
-_WORD = r"(?:\"[^\"]*\"|'[^']*'|[^\s,;\"']+)"
+_DEGREES = r"(?:[NSEW]\s?)?\d{1,3}\s?°\s?\d{1,2}(?:\.\d+)?(?:\s?['′]\s?[\d.]{0,9}\s?[\"″]?)?\s?[NSEW]?"
+_PLUS_CODE = "[23456789CFGHJMPQRVWX]"
+_WORD = (
+    r"(?:\\{1,9}\"(?:(?!\\\").){0,999}(?:\\{1,9}\"|$)?"  # JSON within JSON
+    r"|\"(?:[^\"\\]|\\.){0,999}(?:\"|$)?|'(?:[^'\\]|\\.){0,999}(?:'|$)?|[^\s,;\"']+)"
+)
 _NAMED = (
-    r"[\w-]*(?:pass(?:word|wd|phrase)?|pwd|secret|token|credentials?|signature|api[_-]?key|access[_-]?key|user-pw"
-    r"|private[_-]?key|auth)[\w-]*"
+    r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|credentials?|signature|user-pw|auth"
+    r"|(?:api|access|account|shared|private)[_-]?key)[\w-]{0,40}|\b(?:sig|psk|pin|jwt)"
 )
 
 _PATTERNS = (
     (
-        re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
+        re.compile(
+            r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)", re.DOTALL
+        ),
         HIDDEN,
     ),
-    (re.compile(r"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie)\b[\"']?\s*[:=][^\r\n]*"), rf"\1: {HIDDEN}"),
-    (re.compile(r"\b((?i:basic|bearer|digest))\s+[A-Za-z0-9+/=._~-]{6,}"), rf"\1 {HIDDEN}"),
-    (re.compile(rf"(?i)\b({_NAMED})(\"?\s*[=:]\s*){_WORD}"), rf"\1\2{HIDDEN}"),
-    (re.compile(rf"(?i)\b(token|password|secret) +{_WORD}"), rf"\1 {HIDDEN}"),
+    (re.compile(r"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie)\b\\{0,9}[\"']?\s?[:=][^\r\n]*"), rf"\1: {HIDDEN}"),
+    (re.compile(r"\b((?i:basic|bearer|digest))[\s:=]{1,3}[A-Za-z0-9+/=._~-]{6,}"), rf"\1 {HIDDEN}"),
+    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"), HIDDEN),  # a JSON web token
+    (re.compile(rf"(?i)({_NAMED})(\\{{0,9}}[\"']?\s{{0,9}}[=:]\s{{0,9}}){_WORD}"), rf"\1\2{HIDDEN}"),
+    (re.compile(rf"(?i)(<[\w-]{{0,40}}?(?:{_NAMED})>)[^<]*"), rf"\1{HIDDEN}"),
+    (re.compile(rf"(?i)\b(token|password|secret) {{1,9}}(?:is {{1,9}})?{_WORD}"), rf"\1 {HIDDEN}"),
+    (
+        re.compile(r"[^\s:@/\"'<>]{1,64}:[^\s@\"'<>]{1,256}@(?=[\w.\[-])"),
+        f"{HIDDEN}@",
+    ),  # as in an address without a scheme
     (re.compile(r"S[A-Z2-7]{55}"), HIDDEN),  # a Stellar secret seed
-    (re.compile(rf"{_POINT}(?:\s*[,;/|]\s*|\s+){_POINT}"), HIDDEN),  # latitude, longitude
-    (re.compile(r"(?i)\b(lat|lon|lng|long|latitude|longitude)([\w.]*\W{1,4})[-+]?\d+(?:\.\d+)?"), rf"\1\2{HIDDEN}"),
+    (re.compile(rf"{_POINT}(?:\s{{0,9}}[,;/|]\s{{0,9}}|\s{{1,9}}|(?=[-+])){_POINT}"), HIDDEN),  # latitude, longitude
+    (re.compile(r"[-+]?\b\d{1,3},\d{4,}[\s;/|]{1,9}[-+]?\d{1,3},\d{4,}"), HIDDEN),  # as half of Europe writes it
+    (
+        re.compile(
+            r"(?i)\b(lat|lon|lng|long|latitude|longitude)([\w.]{0,40}(?:\W{1,4}?|\W{1,2}is\W{1,2}))[-+]?\d+(?:\.\d+)?"
+        ),
+        rf"\1\2{HIDDEN}",
+    ),
     (re.compile(r"\d{3,5}\.\d+,[NS],\d{3,5}\.\d+,[EW]"), HIDDEN),  # as NMEA says it
-    (re.compile(r"\d{1,3}\s?°\s?\d{1,2}(?:\s?['′]\s?[\d.]*\s?[\"″]?)?\s?[NSEW]?"), HIDDEN),
+    (re.compile(_DEGREES), HIDDEN),
+    (re.compile(r"\b\d{1,3}[\s:]\d{1,2}[\s:]\d{1,2}(?:\.\d+)?\s?[NSEW]\b"), HIDDEN),  # the same without signs
+    (re.compile(rf"\b{_PLUS_CODE}{{4,8}}\+{_PLUS_CODE}{{2,3}}\b"), HIDDEN),
     (re.compile(r"(?i)\bgeo:\S+"), HIDDEN),
 )
+"""Each takes time that grows with the text and no faster: strangers write some of it."""
 
 
 def shown(address: str) -> str:

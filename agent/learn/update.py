@@ -25,6 +25,8 @@ from agent.learn.weights import Weights, dump, flat, load, same_shape, shaped, t
 
 OVERHEAD = 64 * 1024
 """What a file may hold beyond its payload: the container, and zstd where it cannot shrink."""
+LONGEST = 10.0
+"""An update may be at most so many times as long as the base's weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,12 @@ def decode(data: bytes, base: Weights, said: str | None = None) -> dict[str, NDA
     if not np.isfinite(row).all():
         raise Malformed(what=WHAT, why="it holds a value that is not finite")
     return shaped(row, base)
+
+
+def too_long(change: Weights, base: Weights) -> str:
+    """Why a difference is no step of training, as validators see it, or ''."""
+    length, most = float(np.linalg.norm(flat(change))), LONGEST * float(np.linalg.norm(flat(base)))
+    return "" if length <= most else f"the update's length is {length:.3g}, at most {most:.3g} is plausible"
 
 
 def seal_residual(residual: Weights, key: bytes) -> bytes:

@@ -97,6 +97,13 @@ def newest_before(entry: Entry, rounds: Iterable[Served], at: Served | None = No
     return max(published, key=lambda s: (s.round.number, s.cid))
 
 
+def open_to(entry: Entry, rounds: Iterable[Served]) -> list[Served]:
+    """The rounds that an entry may be based on, whatever was published since."""
+    known = list(rounds)
+    newest = newest_before(entry, known).round.number
+    return [served for served in known if newest - served.round.number <= served.round.staleness]
+
+
 def _unlike(entry: Entry, contribution: Contribution, at: Served, due: Stroops) -> str:
     """How the contribution is not what the round it names asks for."""
     round_ = at.round

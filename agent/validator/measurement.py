@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-NORM_BOUND = 10.0
-"""An update may be at most so many times as long as the base's weights."""
 TRY_S = 120.0
 """For one try at a contribution's bundle."""
 
@@ -77,10 +75,8 @@ class Measurement:
         self._fetched_again: set[str] = set()
 
     def limits(self, rounds: Iterable[Served]) -> Limits:
-        """What a contribution to one of these rounds, as far as they are open, can need. Raises CannotJudge,
-        Unavailable."""
-        open_now = [served for served in rounds if not served.is_stale]
-        most = max(update.most_bytes(s.round.recipe.encoding, self._base(s)) for s in open_now)
+        """What a contribution to one of these rounds can need. Raises CannotJudge, Unavailable."""
+        most = max(update.most_bytes(s.round.recipe.encoding, self._base(s)) for s in rounds)
         return Limits(Contribution.max_bytes + sealed.OVERHEAD + most, files=2, depth=1, seconds=TRY_S)
 
     def contribution(self, cid: str) -> Contribution | Refused:
@@ -95,7 +91,7 @@ class Measurement:
             return Judgement(Verdict("rejected", 0, str(delta)[:200]), None)
         flat = weights.flat(delta)
         others = [served for served in known if _follows(served, admitted.at, entry)]
-        found = self._too_long(flat, base) or self._copied(entry, admitted, known, flat)
+        found = _rejected(update.too_long(delta, base)) or self._copied(entry, admitted, known, flat)
         found = found or self._others_step(entry, flat, base, admitted, others)
         return Judgement(found, None) if found else self._scored(delta, admitted)
 
@@ -122,12 +118,6 @@ class Measurement:
         return update.decode(self._shelf.update(cid, self._keypair), base, contribution.encoding)
 
     # --- what it is like
-
-    def _too_long(self, flat: Flat, base: weights.Weights) -> Verdict | None:
-        length, bound = float(np.linalg.norm(flat)), NORM_BOUND * float(np.linalg.norm(weights.flat(base)))
-        if length <= bound:
-            return None
-        return Verdict("rejected", 0, f"the update's length is {length:.3g}, at most {bound:.3g} is plausible")
 
     def _copied(self, entry: Entry, admitted: Admitted, known: Iterable[Served], flat: Flat) -> Verdict | None:
         """The one that was judged first is the original, whichever round it was entered on. Who came first and is
@@ -207,6 +197,10 @@ class Measurement:
             raise Malformed(what=f"validator.private_set ({self._private_set})", why=error.facts["why"]) from None
         losses = (_loss(scorer, base, on_global), _loss(scorer, base, on_private))
         return Bench(scorer, on_global, on_private, losses)
+
+
+def _rejected(why: str) -> Verdict | None:
+    return Verdict("rejected", 0, why) if why else None
 
 
 def _follows(served: Served, at: Served, entry: Entry) -> bool:

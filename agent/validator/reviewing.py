@@ -27,7 +27,7 @@ from agent.host.logs import Log
 from agent.ledger.horizon import Horizon
 from agent.market import settlement, strikes
 from agent.market.bundle import Shelf
-from agent.validator.admission import Admitted, Bundle, Facts, Patience, decide, newest_before
+from agent.validator.admission import Admitted, Bundle, Facts, Patience, decide, newest_before, open_to
 from agent.validator.docket import Docket
 from agent.validator.entries import Entry, NoEntry, entry, is_formed
 from agent.validator.guard import Guard
@@ -184,7 +184,7 @@ class Reviewing:
         if isinstance(decision, Verdict):
             self._judged(found, Judgement(decision, None), rounds)
         elif isinstance(decision, Bundle):
-            self._porter.send(found.contribution, self._measurement.limits(rounds))
+            self._porter.send(found.contribution, self._measurement.limits(open_to(found, rounds)))
 
     def _measured(self, waiting: list[Review], rounds: tuple[Served, ...], head: Head) -> None:
         """The first whose turn it is."""

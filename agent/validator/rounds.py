@@ -41,10 +41,6 @@ class Served:
         """It is open after this one."""
         return self.round.ledger
 
-    @property
-    def is_stale(self) -> bool:
-        return self.newest - self.round.number > self.round.staleness
-
 
 @dataclass(frozen=True, slots=True)
 class Published:

@@ -40,8 +40,15 @@ Events = list[tuple[str, dict[str, Any]]]
 VALID_S = 120
 """Seconds of ledger time in which an envelope may apply. PROTOCOL section 5 allows 300."""
 
+PART_OF_WINDOW = 4
+"""An entry applies within this part of its round's review window: its moment to take the stake back is counted from
+when it was signed, and validators turn down one that has less than half the window left."""
+
 MOST_REFUSALS = 5
 """Entries that a ledger turned down before the job gives up. A closing never gives up: it is the vehicle's money."""
+
+PATIENCE_LEDGERS = 17_280
+"""A day: so long a contribution is kept ready while nobody has the round that is on offer."""
 
 MOST_DOUBLINGS = 16
 """Of a bid after lapses: the owner's limit is reached long before."""
@@ -167,7 +174,9 @@ class Desk:
             raise NotEnough(why=lacks)
         buy = self._purchase(job, round_, now, view.means.buy_budget)
         operations = entry.entry(round_, account, now.stake, buy, head.closed_at)
-        made = self._signed(account, operations, head.closed_at, job)
+        made = self._signed(
+            account, operations, head.closed_at, job, min(VALID_S, round_.review_window // PART_OF_WINDOW)
+        )
         facts = {
             "stake": now.stake,
             "fee": now.fee,
@@ -239,7 +248,12 @@ class Desk:
             return f"{round_.model} is not offered any more"
         if head.sequence < offered.ledger:
             return offered  # what is on offer opens later: until then entries join the round before it
-        newest = self.shelf.round(offered.cid).number
+        try:
+            newest = self.shelf.round(offered.cid).number
+        except Unavailable:
+            if head.sequence < offered.ledger + PATIENCE_LEDGERS:
+                raise
+            return f"the round that {round_.model} is offered for is not to be had"
         if newest - round_.number > round_.staleness:
             return f"round {round_.number} is closed: the newest is {newest}"
         return offered
@@ -282,7 +296,9 @@ class Desk:
             raise NotAuthorised()
         return account
 
-    def _signed(self, account: Account, operations: Sequence[Operation], now: int, job: Job | None) -> Signed:
+    def _signed(
+        self, account: Account, operations: Sequence[Operation], now: int, job: Job | None, valid_s: int = VALID_S
+    ) -> Signed:
         from agent.core.cid import Cid
 
         memo = Cid.parse(job.facts["contribution"]).digest if job else None  # a trustline is about no document
@@ -292,7 +308,7 @@ class Desk:
             operations,
             passphrase=self.horizon.passphrase,
             fee=self._bid(job),
-            max_time=now + VALID_S,
+            max_time=now + valid_s,
             memo=memo,
         )
         return signed(envelope, self.keypair)

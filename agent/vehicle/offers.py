@@ -156,6 +156,8 @@ def uncarried(account: Account, round_: Round) -> str:
     line = account.lines.get(round_.credit_asset)
     if line is not None and not line.authorized:
         return f"its issuer does not let this account hold {round_.credit_asset.code}"
+    if line is not None and line.clawback:
+        return f"its issuer may take back what this account holds of {round_.credit_asset.code}"
     if line is not None and line.room < 2 * UNIT:
         return f"this account's line of {round_.credit_asset.code} has no room for a bid and a credit"
     return ""
@@ -178,5 +180,5 @@ def _same_model(offered: Listing, round_: Round, operator: str | None) -> None:
     if round_.ledger != offered.ledger:
         why = f"it opens after ledger {round_.ledger}, and is on offer for ledger {offered.ledger}"
         raise Malformed(what=f"the round {offered.cid}", why=why)
-    if operator is not None and Asset.parse(round_.stake.asset).issuer != operator:
+    if operator is None or Asset.parse(round_.stake.asset) != Asset("DLC", operator):
         raise Malformed(what=f"the round {offered.cid}", why="its stake is not the DLC of market.operator")

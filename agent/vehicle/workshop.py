@@ -100,6 +100,8 @@ class Workshop:
         base = checkpoint.read_weights(self.shelf.get(job.facts["round"], bundle.ROUND_LIMITS) / bundle.WEIGHTS)
         after = checkpoint.read_weights(trained.weights)
         encoded = update.encode(round_.recipe.encoding, base, after, self._residual(round_, base))
+        if why := update.too_long(update.decode(encoded.data, base), base):
+            return [("passed", {"reason": f"validators would turn this trip's work down: {why}"})]
         home = self.home(job)
         home.mkdir(parents=True, exist_ok=True)
         files.write_whole(home / "residual", update.seal_residual(encoded.residual, self._residual_key()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,15 @@ import pytest
 
 from agent.core.cid import Cid
 from agent.core.documents import Round
+from agent.core.job import Job, Step, advance
 from agent.core.money import UNIT
+from agent.errors import Unavailable
+from agent.host.config import load
 from agent.learn import weights
 from agent.market import bundle, publish
+from agent.vehicle import desk as vehicle_desk
+from agent.vehicle.offers import View, survey, uncarried
+from tests.hostile.errands import desk, do, stored
 from tests.market.town import Numbers, Town, found
 from tests.validator.committee import House
 from tools.localnet.server import Localnet
@@ -71,3 +78,66 @@ def test_a_round_that_is_dated_back_makes_nobodys_update_a_copy_of_it(
         assert house.end(entry) is None
     assert all(late not in v.parts.rounds.served for v in house.validators.values())
     assert "was published later" in str(next(iter(house.validators.values())).parts.rounds.troubles)
+
+
+def test_a_base_of_next_to_nothing_costs_no_car_its_stake(town: Town, tmp_path: Path) -> None:
+    """(d) Any honest step is more than ten times as long as such a base, and was rejected with a strike. The car sees
+    it before it enters."""
+    tiny = {name: value * np.float32(1e-6) for name, value in town.base.items()}
+    small = replace(town, cid=publishes(town, town.horizon.head().sequence + 1, tiny))
+    driver = small.driver()
+    made = desk(small, driver, tmp_path / "car")
+    job = do(made, advance(Job("trip-000001"), "opened", {"metres": 1000}), Step.CHOOSE)
+    for kind in ("fetched", "arrived"):
+        job = advance(job, kind, {})
+    made.workshop.home(job).mkdir(parents=True)
+    assert "is plausible" in do(made, job, Step.FINISH).facts["reason"]
+
+
+def test_a_car_that_was_told_no_operator_stakes_nobodys_coin(town: Town, tmp_path: Path) -> None:
+    """(a) Without `market.operator` any issuer's DLC would do, the initiator's own too; so would another coin of the
+    operator's."""
+    path, driver = tmp_path / "milepost.toml", town.driver()
+    path.write_text(f'[market]\ninitiators = ["{town.initiator.public_key}"]\n')
+    account = town.horizon.account(driver.public_key)
+    assert account is not None
+    market = survey(View(town.horizon, load(path), account, town.horizon.head(), bid=100), town.shelf, lambda *_: "")
+    assert not market.ranked
+    assert "not the DLC of market.operator" in market.passed_over[0]
+
+
+def test_a_line_that_was_opened_while_its_issuer_could_claw_back(town: Town) -> None:
+    """(d) The flag stays on the line when the issuer has cleared its own: what is paid on it can be taken back."""
+    driver = town.driver()
+    account = town.horizon.account(driver.public_key)
+    assert account is not None
+    assert uncarried(account, town.round) == ""
+    vlm = town.round.credit_asset
+    marked = replace(account, lines={**account.lines, vlm: replace(account.lines[vlm], clawback=True)})
+    assert "may take back what this account holds of VLMroad" in uncarried(marked, town.round)
+
+
+def test_a_newest_round_that_nobody_has_ends_a_job_after_a_day(town: Town, tmp_path: Path) -> None:
+    """(h) Its contribution waited for ever, and with it the reserve that it was promised."""
+    driver = town.driver()
+    car = desk(town, driver, tmp_path / "car")
+    job = stored(car)
+    sign = publish.Sign(str(Cid.v0(b"\x07" * 32)), town.listed.offer.id, town.horizon.head().sequence)
+    town.apply(publish.offer(town.round.model_asset, 100 * UNIT, 40 * UNIT, sign), town.initiator)
+    with pytest.raises(Unavailable):
+        car.do(job, Step.SIGN)
+    long_ago = replace(sign, ledger=sign.ledger - 1)
+    town.apply(publish.offer(town.round.model_asset, 100 * UNIT, 40 * UNIT, long_ago), town.initiator)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vehicle_desk, "PATIENCE_LEDGERS", 1)
+        ((kind, facts),) = car.do(job, Step.SIGN)
+    assert (kind, facts["reason"]) == ("passed", f"the round that {town.round.model} is offered for is not to be had")
+
+
+def test_an_entry_applies_while_more_than_half_its_window_is_left(tmp_path: Path) -> None:
+    """(e) In a short window an entry that a ledger took late could be taken back too soon, and was rejected for it."""
+    with Localnet() as net:
+        town = found(net, tmp_path / "town", review_window=60, turn=30)
+        car = desk(town, town.driver(), tmp_path / "car")
+        facts = do(car, stored(car), Step.SIGN).facts
+        assert facts["take_back_at"] - facts["max_time"] >= 60 // 2

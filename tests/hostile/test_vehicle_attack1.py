@@ -9,8 +9,12 @@ from pathlib import Path
 import pytest
 
 from agent.core.money import UNIT
+from agent.core.record import MAX_ENTRIES
 from agent.initiator import fusing, press
+from agent.validator.admission import open_to
+from tests.core.chamber import Chamber, a_review
 from tests.market.town import Town, found, printing_press
+from tests.validator.bench import Workbench
 from tests.validator.committee import House
 from tools.localnet.server import Localnet
 
@@ -49,3 +53,44 @@ def test_one_update_entered_on_two_rounds_is_paid_once(two_rounds: tuple[House, 
     assert ends[0].outcome == "accepted"
     assert [end.outcome for end in ends].count("accepted") == 1, ends
     assert sum(end.credit for end in ends) <= UNIT
+
+
+def test_a_hundred_entries_of_one_vehicle_keep_nobody_out_of_a_settlement() -> None:
+    """(m) A record holds one entry of a vehicle; those that came before the honest one took its places all the same."""
+    chamber, honest = Chamber(3), a_review(2, ledger=9)
+    many = [a_review(1000 + n, ledger=1) for n in range(3 * MAX_ENTRIES)]
+    for review in many:
+        review.facts["vehicle"] = many[0].facts["vehicle"]  # type: ignore[index]
+    chamber.enters(*many, honest)
+    for _ in range(12):
+        chamber.tick()
+        if chamber.applied:
+            break
+    assert honest.id in chamber.ends
+
+
+def test_an_entry_that_its_vehicle_may_take_back_any_moment_is_settled_alone() -> None:
+    """(j) A vehicle takes its stake back in the very ledger that settles it: that costs nobody else a ledger."""
+    chamber, honest = Chamber(3), [a_review(n) for n in range(1, 5)]
+    leaving = a_review(9, ledger=1)
+    leaving.facts["take_back_at"] = 60  # type: ignore[index]
+    chamber.enters(*honest, leaving)
+    chamber.settle(30)
+    assert not chamber.reviews
+    held = [{entry.entry for entry in made.record.entries} for made in chamber.applied]
+    assert {leaving.id} in held
+    assert {review.id for review in honest} in held
+
+
+def test_a_bundle_is_bounded_by_the_rounds_that_were_open_when_it_was_entered(tmp_path: Path) -> None:
+    """(n) A round that was published since, and asks for less, made an honest bundle oversized: rejected."""
+    bench = Workbench(tmp_path)
+    found = bench.entry(bench.better(), ledger=15)
+    small = {name: value[:1] for name, value in bench.first().items()}
+    for _ in range(2):
+        bench.publish(small, staleness=0)
+    asked = open_to(found, bench.rounds)
+    assert bench.rounds[0] in asked
+    then = bench.measurement.limits(bench.rounds[:1])
+    assert bench.measurement.limits(asked).total_bytes >= then.total_bytes
+    assert bench.rounds[0] not in open_to(replace(found, ledger=35), bench.rounds)
