@@ -6,6 +6,7 @@ classes: a class's docstring explains its table, and the string under a field it
 
 from __future__ import annotations
 
+import ipaddress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -37,6 +38,17 @@ def _loopback(listen: str) -> str:
     if listen and (host not in ("127.0.0.1", "localhost", "[::1]") or not port.isdecimal()):
         raise ValueError("metrics are for this machine alone: use 127.0.0.1:PORT")
     return listen
+
+
+def _host(text: str) -> str:
+    if "://" in text or "/" in text or not text:
+        raise ValueError("it is a name or an address alone, without scheme and path: 10.0.0.5")
+    if ":" in text:
+        try:
+            ipaddress.IPv6Address(text)
+        except ValueError:
+            raise ValueError("the port stands in mqtt.port, not behind the host") from None
+    return text
 
 
 def _interval(seconds: float) -> float:
@@ -253,8 +265,8 @@ class Mqtt(Section):
 
     enabled: bool = True
     """false: no fleet link at all."""
-    host: str = "127.0.0.1"
-    """The broker."""
+    host: Annotated[str, AfterValidator(_host)] = "127.0.0.1"
+    """The broker: its name or address, without scheme and port."""
     port: Annotated[int, Field(ge=1, le=65535)] = 1883
     """8883 with TLS, by custom."""
     tls: Tls | None = None

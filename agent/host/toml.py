@@ -70,7 +70,7 @@ def read(path: Path) -> Document:
     if len(raw) > MAX_BYTES:
         raise ConfigError(path=path, line=1, why=f"the file is larger than {MAX_BYTES} bytes")
     try:
-        text = raw.decode("utf-8")
+        text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise ConfigError(path=path, line=line, why="the file is not UTF-8") from error

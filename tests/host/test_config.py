@@ -59,6 +59,11 @@ def test_the_file_may_change_what_the_profile_says(tmp_path: Path) -> None:
     ("text", "sentence"),
     [
         ("[mqtt]\n\nhsot = 'x'\n", "line 3: unknown key 'hsot' in [mqtt]. Did you mean 'host'?"),
+        (
+            "[mqtt]\nhost = 'tcp://10.0.0.5:1883'\n",
+            "line 2: mqtt.host cannot be used: it is a name or an address alone",
+        ),
+        ("[mqtt]\nhost = '10.0.0.5:1883'\n", "the port stands in mqtt.port"),
         ("[mqt]\nhost = 'x'\n", "line 1: unknown section [mqt]. Did you mean 'mqtt'?"),
         ("[agent]\nhost = 'x'\n", "Did you mean 'host' in [mqtt]?"),
         ("[mqtt.tls]\ncat = 'x'\n", "line 2: unknown key 'cat' in [mqtt.tls]. Did you mean 'ca'?"),
@@ -149,3 +154,8 @@ def test_any_text_is_read_or_refused_in_a_sentence(tmp_path_factory: pytest.Temp
         trace(path, environ={})
     except MilepostError as error:
         assert error.exit_code == BAD_CONFIG
+
+
+def test_a_byte_order_mark_is_no_part_of_the_configuration(tmp_path):
+    path = written(tmp_path, "\ufeff[mqtt]\nhost = 'fe80::1'\n")
+    assert trace(path, {}, {}).config.mqtt.host == "fe80::1"
