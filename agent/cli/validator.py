@@ -76,4 +76,6 @@ def _lines(standing: dict[str, Any]) -> list[str]:
     text += [f"round     {r['model']} number {r['number']}  {r['cid']}" for r in standing["rounds"]]
     text += [f"review    {r['entry'][:16]}  {r['state']}  {r['outcome'] or ''}" for r in standing["reviews"]]
     text += [f"ended     {count} {outcome}" for outcome, count in sorted(standing["ended"].items())]
+    if reach := standing.get("history"):
+        text.append(f"history   from ledger {reach['elder']} on, by a Horizon that has come to {reach['latest']}")
     return text + [f"!         {trouble}" for trouble in standing["troubles"]]

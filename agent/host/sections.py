@@ -95,7 +95,7 @@ class Ledger(Section):
     horizon: Url = TESTNET
     """Horizon's address."""
     archive: Url | None = None
-    """A second Horizon that remembers more, for audits and strikes. Without it: what horizon remembers."""
+    """A second Horizon that remembers more, for strikes, audits and closing a round. Without it: what horizon has."""
     passphrase: str = TESTNET_PASSPHRASE
     """The network's passphrase: signatures hold on this network alone."""
     max_fee_stroops: Annotated[int, Field(ge=100, le=10_000_000)] = 10_000

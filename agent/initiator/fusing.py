@@ -135,13 +135,14 @@ def fuse(
 
 def accepted(press: Press, open_rounds: Mapping[str, Round]) -> Iterator[Accepted]:
     """Every accepted entry of these rounds, newest first, that is in none of them already, from the records that the
-    settlement account's transactions anchor."""
+    settlement account's transactions anchor. Raises HistoryTooShort where not all of these are remembered."""
     newest, *before = open_rounds.values()
     ages = {cid: newest.number - round_.number for cid, round_ in open_rounds.items()}
     fused = {part.cid for round_ in open_rounds.values() for part in round_.lineage}
     oldest = press.register.job(f"round-{(before or [newest])[-1].number}")
     since = int(oldest.facts["ledger"])  # nothing was entered on a round before it was published
-    for transaction in press.horizon.history(newest.settlement, newest_first=True, since=since):
+    horizon = press.horizon.archive or press.horizon
+    for transaction in horizon.history(newest.settlement, newest_first=True, since=since):
         envelope = opened(transaction.envelope, press.horizon.passphrase)
         if transaction.source != newest.settlement or envelope.memo is None:
             continue

@@ -84,6 +84,17 @@ def test_that_nobody_stands_by_a_round_is_not_known_where_history_is_forgotten(t
     assert audit(town.horizon, town.shelf, cid).faults == ("its initiator never published it",)
 
 
+def test_a_round_is_not_closed_on_a_part_of_its_history(town: Town, horizon: Horizon) -> None:
+    """(z) What was accepted and is forgotten would be left out without a word: it is 69, and an archive has it."""
+    desk, rounds = printing_press(town), town.shelf.taking(town.cid)
+    desk.horizon = horizon
+    with pytest.raises(HistoryTooShort):
+        list(fusing.accepted(desk, rounds))
+    horizon.archive = Horizon(town.net.url, town.net.passphrase)
+    assert list(fusing.accepted(desk, rounds)) == []
+    desk.register.journal.close()
+
+
 @pytest.mark.slow
 def test_a_true_round_is_never_called_untrue_by_a_horizon_that_forgot(tmp_path: Path) -> None:
     """(z) Its settlements are forgotten: "It is not what it says it is". Now the transactions that were kept prove

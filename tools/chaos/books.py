@@ -41,8 +41,6 @@ class Stake:
     returned: Stroops = 0
     credit: Stroops = 0
     credit_asset: Asset | None = None
-    withheld: Stroops = 0
-    """Paid to others out of the same claim."""
 
 
 @dataclass
@@ -140,11 +138,9 @@ class Books:
         if claimed is None or claimed.ended_by != by:
             if asset == self._ground.dlc:
                 self.shares.append(Shared(by, to, amount))
-        elif to != claimed.maker:
-            claimed.withheld += amount
-        elif asset == claimed.asset:
+        elif to == claimed.maker and asset == claimed.asset:
             claimed.returned += amount
-        else:
+        elif to == claimed.maker:
             claimed.credit += amount
             claimed.credit_asset = asset
 

@@ -23,7 +23,8 @@ from stellar_sdk import Keypair
 
 from agent.core.money import UNIT
 from agent.errors import MilepostError
-from tools.chaos.daemons import Car, Daemon
+from tools.chaos.car import Car
+from tools.chaos.daemon import Daemon
 from tools.chaos.ground import Ground
 from tools.chaos.kinds.kind import Cast, Course, Kind
 from tools.chaos.kinds.table import KINDS

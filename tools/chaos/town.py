@@ -23,10 +23,13 @@ from agent.ledger.envelope import stake_id
 from agent.market import bundle, entry, sealed
 from agent.market.bundle import Shelf
 from tools.chaos import lesson
+from tools.chaos.bench import Bench
 from tools.chaos.books import Books
-from tools.chaos.daemons import Bench, Car, House, Tally
+from tools.chaos.car import Car
+from tools.chaos.daemon import Tally
 from tools.chaos.doors import Weather
 from tools.chaos.ground import Ground
+from tools.chaos.house import House
 from tools.chaos.lesson import Numbers
 
 HONEST_CARS, LYING_CARS = 6, 2

@@ -1,0 +1,159 @@
+"""A vehicle of the town: it drives, trains by arithmetic, and does its errands at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
+from typing import Any
+
+from stellar_sdk import Keypair
+
+from agent.core.job import State
+from agent.core.trip import TripRules
+from agent.host.metrics import Metrics
+from agent.host.scripted import ScriptedHost
+from agent.host.sections import Agent, Config, Content, Market, Mqtt
+from agent.ports import Frame, Reading
+from agent.vehicle.daemon import Parts as VehicleParts
+from agent.vehicle.daemon import Vehicle
+from agent.vehicle.desk import Desk
+from agent.vehicle.gauges import Gauges
+from agent.vehicle.logbook import JOURNAL, Logbook
+from agent.vehicle.watch import Watch
+from agent.vehicle.workshop import Workshop
+from tools.chaos import lesson
+from tools.chaos.daemon import Daemon, Tally
+from tools.chaos.ground import Ground
+
+
+class Inline(Executor):
+    """Errands are run at once: one thread, one order of events."""
+
+    def submit(self, work: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        try:
+            done.set_result(work(*args, **options))
+        except Exception as error:
+            done.set_exception(error)
+        return done
+
+
+class Dark:
+    """A camera that sees nothing: what is learnt here needs no frames."""
+
+    trouble: str | None = None
+
+    def read(self, timeout: float) -> Frame | None:
+        time.sleep(min(timeout, 0.005))
+        return None
+
+    def close(self) -> None:
+        return
+
+
+class Wheel:
+    """An odometer whose trips last until they were trained on for a moment, or until nobody offered anything."""
+
+    trouble: str | None = None
+
+    def __init__(self, logbook: Logbook, wanted: Callable[[], bool]) -> None:
+        self._logbook, self._wanted = logbook, wanted
+        self._t = self._metres = 0.0
+        self._looks = 0
+        self._drives = False
+
+    def poll(self) -> Sequence[Reading]:
+        job = self._logbook.driving
+        if job is not None:
+            self._looks += 1 + 20 * (job.state is State.TRAINING)
+            self._drives = self._looks < 100
+        elif not self._drives:
+            self._looks = 0
+            self._drives = len(self._logbook.open) < 2 and self._wanted()
+        self._t += 1
+        self._metres += 10 * self._drives
+        return [Reading(self._t, speed_kmh=36.0 * self._drives, travelled_m=self._metres, ignition=self._drives)]
+
+    def close(self) -> None:
+        return
+
+
+class Car(Daemon):
+    def __init__(
+        self,
+        name: str,
+        ground: Ground,
+        key: Keypair,
+        tally: Tally,
+        initiators: Sequence[str],
+        making: lesson.Making = lesson.better,
+    ) -> None:
+        super().__init__(name, ground, key, tally)
+        self.drives = True
+        self._making = making
+        self._config = Config(
+            agent=Agent(id=name, state_dir=self.folder, profile="chaos"),
+            market=Market(
+                initiators=tuple(initiators),
+                operator=ground.operator.public_key,
+                max_stake="200",
+                buy_stake_budget="200",
+            ),
+            content=Content(),
+            mqtt=Mqtt(enabled=False),
+        )
+        self.vehicle: Vehicle
+
+    def open(self) -> None:
+        config, horizon, shelf = self._config, self.horizon(), self.shelf(16)
+        self._horizon = horizon
+        self._journal = journal = self.journal(JOURNAL)
+        logbook = Logbook(journal)
+        trainer = lesson.Arithmetic(self._making)
+        desk = Desk(
+            config=config,
+            horizon=horizon,
+            shelf=shelf,
+            keypair=self.key,
+            workshop=Workshop(config, shelf, trainer, self.key, self.folder / "jobs", logbook.last_rounds.get),
+            deeds=lambda: logbook.experience,
+            last_choice=lambda: logbook.last_choice,
+            open_jobs=lambda: list(logbook.open.values()),
+        )
+        self.vehicle = Vehicle(
+            VehicleParts(
+                odometer=Wheel(logbook, lambda: self.drives),
+                camera=Dark,
+                trainer=trainer,
+                desk=desk,
+                logbook=logbook,
+                watch=Watch(config, ScriptedHost(), journal, self.log, dict, None),
+                clock=self.ground.clock,
+                log=self.log,
+                rules=TripRules(trigger_m=20, ignition_off_s=1),
+                gauges=Gauges(Metrics()),
+                state_dir=self.folder,
+            )
+        )
+        self.vehicle._errands._worker.shutdown()
+        self.vehicle._errands._worker = Inline()  # type: ignore[assignment]
+
+    def turn(self) -> None:
+        self.vehicle.turn()
+
+    @property
+    def is_idle(self) -> bool:
+        return self.is_open and not self.vehicle.parts.logbook.open
+
+    @property
+    def stuck(self) -> int:
+        """Trips that have not ended and have nothing on the ledger that could still end them."""
+        if not self.is_open:
+            return 1
+        return sum("stake_id" not in job.facts for job in self.vehicle.parts.logbook.open.values())
+
+    def drop(self) -> None:
+        self._journal.close()
+        self._horizon.close()
+        self.vehicle._stop_capture()
