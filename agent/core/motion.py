@@ -101,7 +101,7 @@ Motion = Batch | ShareOut
 def share_out(sharing: Sharing, sight: Sight) -> ShareOut | None:
     """What the publication of a round leaves to be shared, if anything."""
     purse = purses.begun(sight.link.purse, sharing.served.newest)
-    due = purses.shares(purse.pot, sharing.credits)
+    due = purses.shares(purse.pot, sharing.credits, sharing.served.round.stake.base)
     name = f"shares of {sharing.served.cid}"
     return ShareOut(name, sharing.served, sharing) if purse.done < len(due) else None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from agent.core.documents import Purse, Share
-from agent.core.money import Stroops
+from agent.core.money import UNIT, Stroops
 
 MAX_SHARES = 99
 """Payments in a record of shares: its transaction holds 100 operations, and one names the record."""
@@ -22,9 +22,11 @@ def begun(purse: Purse, newest: int) -> Purse:
     return Purse(forfeited=purse.forfeited, round=newest, pot=purse.forfeited)
 
 
-def shares(pot: Stroops, credits: Mapping[str, Stroops]) -> list[Share]:
-    """By credit, rounded down, in the order of the vehicles' accounts. Together never more than the pot; what rounding
-    leaves stays forfeited, for the next sharing."""
+def shares(pot: Stroops, credits: Mapping[str, Stroops], base: Stroops) -> list[Share]:
+    """By credit, rounded down, in the order of the vehicles' accounts. Together never more than the pot, and each never
+    more than `base` for 1.0 of credit: who is alone in a round with next to no credit gets next to nothing. The rest
+    stays forfeited, for the next sharing."""
     total = sum(credits.values())
-    amounts = [(vehicle, pot * credit // total) for vehicle, credit in sorted(credits.items())]
+    most = min(pot, base * total // UNIT)
+    amounts = [(vehicle, most * credit // total) for vehicle, credit in sorted(credits.items())]
     return [Share(vehicle=vehicle, amount=amount) for vehicle, amount in amounts if amount]

@@ -115,7 +115,7 @@ def shared(
     """The record of the next shares that a round's publication gives out; None when none of them can be paid. Who
     cannot take a share is passed over: it stays forfeited, for the next sharing."""
     purse = purses.begun(link.purse, served.newest)
-    due = purses.shares(purse.pot, credits)[purse.done :][: purses.MAX_SHARES]
+    due = purses.shares(purse.pot, credits, served.round.stake.base)[purse.done :][: purses.MAX_SHARES]
     paid = tuple(share for share in due if receives(share.vehicle, share.amount))
     if not paid:
         return None

@@ -23,7 +23,8 @@ KEYS = [
 def test_at_least_twenty_kinds_of_trouble_are_told_apart() -> None:
     names = [kind.name for kind in KINDS]
     assert len(set(names)) == len(names) >= 20
-    assert {kind.party for kind in KINDS} == {"initiator", "vehicle", "validator", "stranger", "horizon", "own fault"}
+    parties = {"initiator", "vehicle", "validator", "stranger", "operator", "horizon", "own fault"}
+    assert {kind.party for kind in KINDS} == parties
     assert all(kind.does for kind in KINDS)
 
 

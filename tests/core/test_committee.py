@@ -360,7 +360,9 @@ def test_no_more_is_bid_than_the_account_can_pay() -> None:
 
 
 def a_sharing(chamber: Chamber, number: int) -> Sharing:
-    served = replace(chamber.served, newest=number)
+    round_ = chamber.served.round
+    dear = round_.model_copy(update={"stake": round_.stake.model_copy(update={"base": 10 * UNIT})})
+    served = replace(chamber.served, round=dear, newest=number)
     return Sharing(served, 9, 9 * LEDGER_S, {MEMBERS[10]: UNIT, MEMBERS[11]: 3 * UNIT})
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor, Future
 from typing import Any
 
@@ -146,12 +146,13 @@ class Car(Daemon):
     def is_idle(self) -> bool:
         return self.is_open and not self.vehicle.parts.logbook.open
 
-    @property
-    def stuck(self) -> int:
-        """Trips that have not ended and have nothing on the ledger that could still end them."""
+    def stuck(self, gone: Collection[str]) -> int:
+        """Trips that have not ended and have nothing on the ledger that could still end them. `gone`: stakes that
+        their issuer took back."""
         if not self.is_open:
             return 1
-        return sum("stake_id" not in job.facts for job in self.vehicle.parts.logbook.open.values())
+        stakes = [job.facts.get("stake_id") for job in self.vehicle.parts.logbook.open.values()]
+        return sum(stake is None or stake in gone for stake in stakes)
 
     def drop(self) -> None:
         self._journal.close()

@@ -65,7 +65,7 @@ def better(base: Numbers, model: Path, k: int, seed: int, share: float = HONEST)
     said = Runner(graph.check(model), base).run(seen.images)[:, 0]
     towards = float(np.mean(seen.labels / float(STEERING.scale) - said)) * share * k
     delta[bias][:] = towards
-    hidden = max((name for name in base if name != bias), key=lambda name: base[name].size)
+    hidden = max(sorted(base.keys() - {bias}), key=lambda name: base[name].size)
     scatter = random.normal(0, 1, base[hidden].shape)
     delta[hidden] += (scatter / np.linalg.norm(scatter) * abs(towards) * 0.1).astype(np.float32)
     return delta
@@ -79,9 +79,8 @@ def flipped(base: Numbers, model: Path, k: int, seed: int) -> Numbers:
 def noise(base: Numbers, model: Path, k: int, seed: int) -> Numbers:
     """What somebody hands in who did not train."""
     random = np.random.default_rng(seed)
-    return {
-        name: random.normal(0, float(value.std()) + 1.0, value.shape).astype(np.float32) for name, value in base.items()
-    }
+    names = sorted(base)  # as they are read from a file their order is another one each time
+    return {n: random.normal(0, float(base[n].std()) + 1.0, base[n].shape).astype(np.float32) for n in names}
 
 
 class Arithmetic:

@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import nacl.utils
+import nacl.public
+import nacl.secret
 from stellar_sdk import Keypair
 
 from agent.core.money import UNIT
@@ -182,19 +183,23 @@ class Play:
 @contextmanager
 def drawn(dice: random.Random) -> Iterator[None]:
     """Keys are drawn from the seed like everything else, so that one seed is one run."""
-    token_bytes, nonce, keypair = secrets.token_bytes, nacl.utils.random, Keypair.random
-    secrets.token_bytes = lambda nbytes=None: dice.randbytes(nbytes or 32)
-    nacl.utils.random = lambda size=32: dice.randbytes(size)
-    Keypair.random = classmethod(lambda cls: cls.from_raw_ed25519_seed(dice.randbytes(32)))  # type: ignore[method-assign,assignment]
+    chances: list[tuple[Any, str, Any]] = [
+        (secrets, "token_bytes", lambda nbytes=None: dice.randbytes(nbytes or 32)),
+        (nacl.public, "random", lambda size=32: dice.randbytes(size)),
+        (nacl.secret, "random", lambda size=32: dice.randbytes(size)),
+        (Keypair, "random", lambda: Keypair.from_raw_ed25519_seed(dice.randbytes(32))),
+    ]
+    true = [getattr(owner, name) for owner, name, _ in chances]
+    for owner, name, chance in chances:
+        setattr(owner, name, chance)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", DeprecationWarning
-            )  # stellar_sdk warns of what its own reader does with flags
+            # stellar_sdk warns of what its own reader does with flags
+            warnings.simplefilter("ignore", DeprecationWarning)
             yield
     finally:
-        secrets.token_bytes, nacl.utils.random = token_bytes, nonce
-        Keypair.random = keypair  # type: ignore[method-assign]
+        for (owner, name, _), chance in zip(chances, true, strict=True):
+            setattr(owner, name, chance)
 
 
 def play(

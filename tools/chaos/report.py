@@ -61,15 +61,17 @@ class Report:
 
 def book(town: Town, seed: int, kinds: Mapping[str, dict[str, Any]], lying_profit: Stroops) -> Report:
     """At the end of a run, when what is under way has had its time."""
-    stakes = town.books.of(town.honest)
-    made = Report(seed, honest_entries=len(stakes), kinds=dict(kinds))
+    entered = town.books.of(town.honest)
+    made = Report(seed, honest_entries=len(entered), kinds=dict(kinds))
+    stakes = [s for s in entered if s.ended_by != "clawback"]
     lost = [s for s in stakes if s.ended_by and s.ended_by != s.maker and s.returned < s.amount - FEE]
     made.honest_stakes_lost = len(lost)
     made.strikes_on_honest = sum(s.ended_by in s.claimants and not s.returned for s in lost)
     made.stalled_entries = sum(not s.ended_by or s.ended_at > s.entered_at + REVIEW_S for s in stakes)
-    made.stalled_entries += sum(car.stuck for car in town.cars)
+    gone = {s.id for s in entered} - {s.id for s in stakes}
+    made.stalled_entries += sum(car.stuck(gone) for car in town.cars)
     made.honest_unpaid = sum(not s.credit or not _worth(town, s) for s in stakes) + _unredeemed(town, stakes)
-    memos = [(s.maker, s.memo) for s in stakes]
+    memos = [(s.maker, s.memo) for s in entered]
     made.doubled = len(memos) - len(set(memos))
     made.purse_lost_stroops = _purses(town)
     made.daemons_died, made.untyped = town.tally.died, town.tally.untyped
@@ -89,6 +91,8 @@ def sore(town: Town) -> list[str]:
     houses = {account: house.name for account, house in town.settlements.items()}
     found = []
     for s in town.books.of(town.honest):
+        if s.ended_by == "clawback":
+            continue
         if s.credit and _worth(town, s) and s.ended_at <= s.entered_at + REVIEW_S:
             continue
         by = houses.get(s.ended_by, names.get(s.ended_by, s.ended_by[:8])) or "nobody"

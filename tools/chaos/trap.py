@@ -34,10 +34,11 @@ def lay(
     twist: Callable[[Round], Round] = lambda made: made,
     *,
     setup: Callable[[list[Operation]], list[Operation]] = list,
+    graph: Callable[[bytes], bytes] = bytes,
     committee: Sequence[str] | None = None,
 ) -> Trap:
     """A new model of the hostile initiator, on offer. `setup`: what becomes of the settlement account's set-up;
-    `twist`: of the round."""
+    `twist`: of the round; `graph`: of its network."""
     ground, house = town.ground, town.hostile_house
     name = f"t{ground.dice.randrange(10**6)}"
     own, key = ground.key(), house.key
@@ -76,7 +77,10 @@ def lay(
         )
     )
     folder = town.shelf.get(model_cid, bundle.ROUND_LIMITS)
-    files: dict[str, Any] = {n: folder / n for n in (bundle.WEIGHTS, bundle.GRAPH)}
+    files: dict[str, Any] = {
+        bundle.WEIGHTS: folder / bundle.WEIGHTS,
+        bundle.GRAPH: graph((folder / bundle.GRAPH).read_bytes()),
+    }
     cid = str(ground.store.put(bundle.lay(home / "round", {bundle.ROUND: made.to_bytes(), **files})))
     offer(town, made, cid)
     return Trap(cid, made, made.settlement, own)

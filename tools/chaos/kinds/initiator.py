@@ -54,7 +54,7 @@ def low_threshold(town: Town, cast: Cast) -> Course:
     trap.take_up(town, laid)
 
 
-def _bait(twist: Callable[[Round], Round], **setup: Any) -> Act:
+def _bait(twist: Callable[[Round], Round] = lambda made: made, **setup: Any) -> Act:
     def act(town: Town, cast: Cast) -> Course:
         laid = trap.lay(town, twist, **setup)
         yield from ledgers(BAIT)
@@ -78,6 +78,15 @@ def _bad_member(made: Round) -> Round:
     last = made.committee[-1]
     wrong = last[:-1] + ("A" if last[-1] != "A" else "B")
     return made.model_copy(update={"committee": (*made.committee[:-1], wrong)})
+
+
+def _of_tomorrow(exported: bytes) -> bytes:
+    """A file format that no onnxruntime reads yet."""
+    import onnx
+
+    made = onnx.load_from_string(exported)
+    made.ir_version = 99
+    return bytes(made.SerializeToString())
 
 
 def borrowed_settlement(town: Town, cast: Cast) -> Course:
@@ -170,5 +179,6 @@ KINDS = (
     Kind("overflowing review", "initiator", "a review window of 2^63 seconds", _bait(_changed(review_window=2**63))),
     Kind("dear fee", "initiator", "a fee that eats the pay", _bait(_dear)),
     Kind("bad member", "initiator", "a committee member whose address has a wrong checksum", _bait(_bad_member)),
+    Kind("graph of tomorrow", "initiator", "a network in a file format nobody reads", _bait(graph=_of_tomorrow)),
     Kind("withdrawn offer", "initiator", "takes its offer off the book for a while", withdrawn_offer),
 )

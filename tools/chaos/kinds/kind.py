@@ -12,7 +12,7 @@ from agent.core.money import UNIT
 from tools.chaos.ground import DLC_PRICE
 from tools.chaos.town import Town
 
-Party = Literal["initiator", "vehicle", "validator", "stranger", "horizon", "own fault"]
+Party = Literal["initiator", "vehicle", "validator", "stranger", "operator", "horizon", "own fault"]
 Course = Generator[None, None, None]
 Act = Callable[[Town, "Cast"], Course]
 """One attack or fault from its beginning to its end; a ledger closes at each yield."""

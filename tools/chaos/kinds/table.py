@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tools.chaos.kinds import horizon, initiator, own, stranger, validator, vehicle
+from tools.chaos.kinds import horizon, initiator, operator, own, stranger, validator, vehicle
 from tools.chaos.kinds.kind import Kind
 
 KINDS: tuple[Kind, ...] = (
@@ -10,6 +10,7 @@ KINDS: tuple[Kind, ...] = (
     *vehicle.KINDS,
     *validator.KINDS,
     *stranger.KINDS,
+    *operator.KINDS,
     *horizon.KINDS,
     *own.KINDS,
 )
