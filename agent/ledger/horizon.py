@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any
 
+from agent.core import redact
 from agent.core.ledger import (
     BALANCE_V0,
     FIRST,
@@ -25,6 +26,7 @@ from agent.core.ledger import (
     Way,
 )
 from agent.core.money import Asset, Stroops, text
+from agent.core.plain import plain
 from agent.errors import BAD_CONFIG, MilepostError, Refused, Unavailable
 from agent.ledger import facts
 
@@ -63,6 +65,8 @@ class Horizon:
         """`archive`: another one that remembers more, for those who read history."""
         self.archive = archive
         self.url = url.rstrip("/")
+        self.shown = redact.shown(self.url)
+        """For sentences: an address may hold a secret."""
         self.passphrase = passphrase
         self._timeout = timeout
         self._server: Server | None = None
@@ -74,7 +78,7 @@ class Horizon:
         self._filters_by_both = True
 
     def __repr__(self) -> str:
-        return f"<Horizon {self.url}>"
+        return f"<Horizon {self.shown}>"
 
     def head(self) -> Head:
         """The newest closed ledger. The first look also makes sure that this is the network we sign for: raises
@@ -278,7 +282,7 @@ class Horizon:
         """Raises WrongNetwork when the server's passphrase is not ours."""
         self.reach()
         if self._network != self.passphrase:
-            raise WrongNetwork(url=self.url, theirs=self._network, ours=self.passphrase)
+            raise WrongNetwork(url=self.shown, theirs=self._network, ours=self.passphrase)
 
     def close(self) -> None:
         if self.archive is not None:
@@ -299,7 +303,7 @@ class Horizon:
 
     def _too_short(self, wanted: int) -> MilepostError:
         try:
-            return HistoryTooShort(url=self.url, elder=self.elder(), wanted=wanted)
+            return HistoryTooShort(url=self.shown, elder=self.elder(), wanted=wanted)
         except MilepostError as error:
             return error
 
@@ -371,7 +375,7 @@ class Horizon:
         with self._mapped():
             changed = 0 if record is None else int(record["last_modified_ledger"])
         if changed and changed >= self.elder():
-            raise LedgerUnavailable(url=self.url, why=f"knows the account {account_id}, but none of its transactions")
+            raise LedgerUnavailable(url=self.shown, why=f"knows the account {account_id}, but none of its transactions")
 
     def remembers(self, ledger: int) -> None:
         """Raises HistoryTooShort when what happened from a ledger on is not all here: then nothing that is not found
@@ -381,7 +385,7 @@ class Horizon:
     def _must_reach(self, ledger: int) -> None:
         elder = self.elder()
         if elder > max(ledger, FIRST):
-            raise HistoryTooShort(url=self.url, elder=elder, wanted=ledger)
+            raise HistoryTooShort(url=self.shown, elder=elder, wanted=ledger)
 
     @contextmanager
     def _mapped(self, wanted: int = 1) -> Iterator[None]:
@@ -397,16 +401,16 @@ class Horizon:
         except BaseHorizonError as error:
             if error.status == 410:
                 raise self._too_short(wanted) from None
-            said = f": {error.detail or error.title}" if error.title else ""
-            raise LedgerUnavailable(url=self.url, why=f"answered with status {error.status}{said[:200]}") from None
+            said = f": {plain(str(error.detail or error.title))}" if error.title else ""
+            raise LedgerUnavailable(url=self.shown, why=f"answered with status {error.status}{said[:200]}") from None
         except Hushed as error:
             why = f"asked for quiet, {error.seconds:.0f} s of it are left"
-            raise LedgerUnavailable(url=self.url, why=why) from None
+            raise LedgerUnavailable(url=self.shown, why=why) from None
         except BaseRequestError as error:
-            raise LedgerUnavailable(url=self.url, why=f"cannot be reached ({type(error).__name__})") from None
-        except (LookupError, AttributeError, TypeError, ValueError, RecursionError) as error:
+            raise LedgerUnavailable(url=self.shown, why=f"cannot be reached ({type(error).__name__})") from None
+        except (ArithmeticError, LookupError, AttributeError, TypeError, ValueError, RecursionError) as error:
             why = f"answered with something that is not Horizon's ({type(error).__name__})"
-            raise LedgerUnavailable(url=self.url, why=why) from None
+            raise LedgerUnavailable(url=self.shown, why=why) from None
 
 
 @dataclass

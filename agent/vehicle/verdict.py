@@ -104,7 +104,7 @@ class Verdicts:
         """Raises Unavailable while the records are not to be had and the review window is not over."""
         account = self.horizon.account(terms.settlement)
         if self.horizon.latest < as_of or account is None:
-            raise LedgerUnavailable(url=self.horizon.url, why=f"does not say what ledger {as_of} holds")
+            raise LedgerUnavailable(url=self.horizon.shown, why=f"does not say what ledger {as_of} holds")
         try:
             found = _recorded(self.shelf, account, job.facts["stake_id"])
         except (Unavailable, Refused) as error:
@@ -120,7 +120,7 @@ class Verdicts:
         """Off the ledger, in no record, and in no history that was asked."""
         reach = self.horizon.reach()
         if reach.latest < as_of or reach.elder <= job.facts["ledger"]:
-            raise LedgerUnavailable(url=self.horizon.url, why="does not say yet what became of a stake that is gone")
+            raise LedgerUnavailable(url=self.horizon.shown, why="does not say yet what became of a stake that is gone")
         return _gone(f"history begins at ledger {reach.elder}, and no record of the committee names it")
 
     def _held(self, terms: Terms, why: str) -> Events:
