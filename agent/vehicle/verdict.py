@@ -13,23 +13,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent.core.cid import Cid
-from agent.core.documents import Settled
 from agent.core.job import Job
-from agent.core.ledger import Account, Action
+from agent.core.ledger import Action
 from agent.core.money import UNIT
-from agent.errors import Malformed, Refused, Unavailable
+from agent.errors import Refused, Unavailable
 from agent.ledger.envelope import opened
 from agent.ledger.horizon import Horizon, LedgerUnavailable
 from agent.ledger.submission import Spent
-from agent.market import settlement
+from agent.market import records, settlement
 from agent.market.bundle import Shelf
 from agent.market.entry import Terms
 from agent.market.strikes import CLAIM, CLAWBACK
 
 Events = list[tuple[str, dict[str, Any]]]
 
-RECORD = "milepost/record"
-"""The settlement account's data entry: the digest of its newest record's bundle."""
 LONGEST_LEDGER_S = 10
 """Seconds after which a ledger has surely closed: the time of the newest one is not asked for sooner than needed."""
 
@@ -95,7 +92,9 @@ class Verdicts:
             transaction = horizon.find(taken.transaction)
             if transaction is not None:
                 envelope = opened(transaction.envelope, horizon.passphrase)
-                settled = settlement.read(envelope, terms.settlement)[stake]
+                settled = settlement.read(envelope, terms.settlement).get(stake)
+                if settled is None:
+                    raise LedgerUnavailable(url=horizon.shown, why=f"shows another transaction as {transaction.hash}")
                 facts = {"credit": settled.credit, "returned": settled.returned, "settlement": transaction.hash}
                 return [(settled.outcome, {**facts, "reason": self._reason(envelope.memo, stake)})]
         return []
@@ -106,7 +105,7 @@ class Verdicts:
         if self.horizon.latest < as_of or account is None:
             raise LedgerUnavailable(url=self.horizon.shown, why=f"does not say what ledger {as_of} holds")
         try:
-            found = _recorded(self.shelf, account, job.facts["stake_id"])
+            found = records.settled(self.shelf, records.newest(account), job.facts["stake_id"])
         except (Unavailable, Refused) as error:
             if self.horizon.head().closed_at < job.facts["take_back_at"]:
                 raise
@@ -157,19 +156,3 @@ def _gone(why: str) -> Events:
 def _taken(horizon: Horizon, stake: str) -> Action | None:
     """The operation that ended a stake, as far as history is remembered."""
     return next((a for a in horizon.actions(stake=stake) if a.kind in (CLAIM, CLAWBACK)), None)
-
-
-def _recorded(shelf: Shelf, account: Account, stake: str) -> Settled | None:
-    """What the account's chain of records says about a stake, from the newest back. Raises Unavailable, Malformed."""
-    digest = account.data.get(RECORD)
-    cid = str(Cid.v0(digest)) if digest else None
-    before: int | None = None
-    while cid is not None:
-        record = shelf.record(cid)
-        if before is not None and record.index != before - 1:
-            raise Malformed(what=f"the record {cid}", why=f"its index is {record.index}, not {before - 1}")
-        for entry in record.entries:
-            if entry.entry == stake:
-                return entry
-        cid, before = record.previous, record.index
-    return None
