@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import cast
 
+import pytest
+
+from agent.content import importer
+from agent.content.blockfolder import BlockFolder
+from agent.content.importer import GOOD_LINK, Layout
+from agent.core.documents import Contribution
 from agent.core.job import Job, State, Step
-from agent.errors import MilepostError
+from agent.errors import Malformed, MilepostError, Unavailable
+from agent.market import bundle
 from agent.vehicle.desk import Desk, Events
 from agent.vehicle.errands import Errands, Outcome
+from tests.validator.bench import Workbench
 
 WATCHED = Job("trip-1", State.ENTERED, {})
 FINISHED = Job("trip-2", State.STORED, {})
@@ -66,3 +75,27 @@ def test_what_nobody_foresaw_holds_up_one_job_and_ends_nothing() -> None:
     assert turn(errands, 0, WATCHED, FINISHED) is None
     assert turn(errands, 60, WATCHED) is not None
     errands.close()
+
+
+@pytest.mark.parametrize("layout", [GOOD_LINK, Layout(chunk_bytes=100), Layout(links=2, chunk_bytes=64)])
+def test_a_bundle_that_is_cut_in_another_way_is_turned_down(tmp_path: Path, layout: Layout) -> None:
+    """(h) Who votes for a contribution keeps it, but stored again it had another name: its vehicle took it away once it
+    was paid, and the initiator could not close."""
+    bench = Workbench(tmp_path)
+    honest = bench.entry(bench.better())
+    folder = bench.shelf.get(honest.contribution, bundle.CONTRIBUTION_LIMITS)
+    blocks = BlockFolder(tmp_path / "content")
+    for block in importer.bundle_blocks(folder, layout):
+        blocks.put(block)
+    blocks.sync()
+    cid = str(block.cid)
+    assert cid != honest.contribution
+    bench.shelf.get(cid, bundle.CONTRIBUTION_LIMITS)
+    try:
+        found = bench.measurement.contribution(cid)
+    except Unavailable:  # it is fetched once more before anybody is blamed
+        bench.shelf.get(cid, bundle.CONTRIBUTION_LIMITS)
+        found = bench.measurement.contribution(cid)
+    assert isinstance(found, Malformed)
+    assert "not cut into blocks" in str(found)
+    assert isinstance(bench.measurement.contribution(honest.contribution), Contribution)
