@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from agent.core import redact
 from agent.core.ledger import FIRST, Reach
+from agent.core.plain import plain
 from agent.errors import BAD_CONFIG, MilepostError, Unavailable
 from agent.ledger import facts
 
@@ -53,6 +55,8 @@ class Connection:
 
     def __init__(self, url: str, passphrase: str, timeout: float) -> None:
         self.url = url.rstrip("/")
+        self.shown = redact.shown(self.url)
+        """For sentences: an address may hold a secret."""
         self.passphrase = passphrase
         self._timeout = timeout
         self._server: Server | None = None
@@ -62,7 +66,7 @@ class Connection:
         """What `reach` said last."""
 
     def __repr__(self) -> str:
-        return f"<Horizon {self.url}>"
+        return f"<Horizon {self.shown}>"
 
     @property
     def latest(self) -> int:
@@ -87,14 +91,14 @@ class Connection:
         not found was not so."""
         elder = self.elder()
         if elder > max(ledger, FIRST):
-            raise HistoryTooShort(url=self.url, elder=elder, wanted=ledger)
+            raise HistoryTooShort(url=self.shown, elder=elder, wanted=ledger)
         return elder
 
     def check_network(self) -> None:
         """Raises WrongNetwork when the server's passphrase is not ours."""
         self.reach()
         if self._network != self.passphrase:
-            raise WrongNetwork(url=self.url, theirs=self._network, ours=self.passphrase)
+            raise WrongNetwork(url=self.shown, theirs=self._network, ours=self.passphrase)
 
     def close(self) -> None:
         if self._server is not None:
@@ -179,11 +183,11 @@ class Connection:
         with self._mapped():
             changed = 0 if record is None else int(record["last_modified_ledger"])
         if changed and changed >= self.elder():
-            raise LedgerUnavailable(url=self.url, why=f"knows the account {account_id}, but none of its transactions")
+            raise LedgerUnavailable(url=self.shown, why=f"knows the account {account_id}, but none of its transactions")
 
     def _too_short(self, wanted: int) -> MilepostError:
         try:
-            return HistoryTooShort(url=self.url, elder=self.elder(), wanted=wanted)
+            return HistoryTooShort(url=self.shown, elder=self.elder(), wanted=wanted)
         except MilepostError as error:
             return error
 
@@ -201,16 +205,16 @@ class Connection:
         except BaseHorizonError as error:
             if error.status == 410:
                 raise self._too_short(wanted) from None
-            said = f": {error.detail or error.title}" if error.title else ""
-            raise LedgerUnavailable(url=self.url, why=f"answered with status {error.status}{said[:200]}") from None
+            said = f": {plain(str(error.detail or error.title))}" if error.title else ""
+            raise LedgerUnavailable(url=self.shown, why=f"answered with status {error.status}{said[:200]}") from None
         except Hushed as error:
             why = f"asked for quiet, {error.seconds:.0f} s of it are left"
-            raise LedgerUnavailable(url=self.url, why=why) from None
+            raise LedgerUnavailable(url=self.shown, why=why) from None
         except BaseRequestError as error:
-            raise LedgerUnavailable(url=self.url, why=f"cannot be reached ({type(error).__name__})") from None
-        except (LookupError, AttributeError, TypeError, ValueError, RecursionError) as error:
+            raise LedgerUnavailable(url=self.shown, why=f"cannot be reached ({type(error).__name__})") from None
+        except (ArithmeticError, LookupError, AttributeError, TypeError, ValueError, RecursionError) as error:
             why = f"answered with something that is not Horizon's ({type(error).__name__})"
-            raise LedgerUnavailable(url=self.url, why=why) from None
+            raise LedgerUnavailable(url=self.shown, why=why) from None
 
 
 def _is_horizons(missing: NotFoundError) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent import files
-from agent.content import exporter
+from agent.content import exporter, importer
 from agent.core.cid import Cid
 from agent.core.documents import Contribution, D, Round, SettlementRecord
 from agent.errors import Malformed
@@ -66,6 +66,10 @@ class Shelf:
     def is_sound(self, cid: str) -> bool:
         """Whether what lies on the disk is still what was fetched: its bytes make the CID again."""
         return exporter.holds(self.folder / cid, Cid.parse(cid))
+
+    def is_plain(self, cid: str) -> bool:
+        """Whether storing these files again makes this CID, as it does where a vehicle cut them as `put` does."""
+        return importer.root(self.folder / cid) == Cid.parse(cid)
 
     def drop(self, cid: str) -> None:
         """Forget a bundle, so that it is fetched again."""

@@ -115,7 +115,7 @@ def is_dated_back(horizon: Horizon, round_: Round, cid: str) -> bool:
                 if sign is not None and (sign.cid, sign.ledger) == (cid, round_.ledger):
                     return False
     if (latest := horizon.reach().latest) < round_.ledger:
-        raise LedgerUnavailable(url=horizon.url, why=f"knows history up to ledger {latest}, not {round_.ledger}")
+        raise LedgerUnavailable(url=horizon.shown, why=f"knows history up to ledger {latest}, not {round_.ledger}")
     return True
 
 

@@ -85,7 +85,7 @@ def _counted(horizon: Horizon, vehicle: str, dlc: Asset, since: int, until: int)
     _read_back(horizon, reading, since, left)
     if reach.latest < until - 1:
         why = f"knows history up to ledger {reach.latest}, and {until - 1} is needed"
-        raise LedgerUnavailable(url=horizon.url, why=why)
+        raise LedgerUnavailable(url=horizon.shown, why=why)
     for stake, (ledger, asset) in list(reading.stakes.items()):
         if stake not in reading.ended and asset == dlc and since <= ledger < until:
             left.take(f"what became of {stake[:12]} was not asked yet")

@@ -73,6 +73,7 @@ class Measurement:
         self._bases: dict[str, Mapping[str, Flat]] = {}
         self._benches: dict[tuple[str, float], Bench] = {}
         self._fetched_again: set[str] = set()
+        self._plain: set[str] = set()
 
     def limits(self, rounds: Iterable[Served]) -> Limits:
         """What a contribution to one of these rounds can need. Raises CannotJudge, Unavailable."""
@@ -81,7 +82,7 @@ class Measurement:
 
     def contribution(self, cid: str) -> Contribution | Refused:
         """What a bundle that is on the shelf says; a refusal is about its bytes. Raises CannotJudge, Unavailable."""
-        return self._of_its_bytes(cid, lambda: self._shelf.contribution(cid))
+        return self._of_its_bytes(cid, lambda: self._read(cid))
 
     def measure(self, entry: Entry, admitted: Admitted, known: Iterable[Served]) -> Judgement:
         """`known`: the rounds known now. Raises CannotJudge, Unavailable: then nothing was found out."""
@@ -114,6 +115,14 @@ class Measurement:
         self._shelf.drop(cid)
         raise Unavailable(what=f"The contribution {cid}, which is not on this disk as it was fetched,")
 
+    def _read(self, cid: str) -> Contribution:
+        """One that is cut into other blocks than ours could not be kept for its initiator by who votes for it."""
+        contribution = self._shelf.contribution(cid)
+        if cid not in self._plain and not self._shelf.is_plain(cid):
+            raise Malformed(what=f"the bundle {cid}", why="it is not cut into blocks of 256 KiB as others would cut it")
+        self._plain.add(cid)
+        return contribution
+
     def _delta(self, cid: str, contribution: Contribution, base: weights.Weights) -> Mapping[str, Flat]:
         return update.decode(self._shelf.update(cid, self._keypair), base, contribution.encoding)
 
@@ -125,9 +134,9 @@ class Measurement:
         place, at = Place(entry.ledger, entry.stake.id), admitted.at
         oldest = admitted.joins.round.number - MOST_STALENESS
         bases = {s.cid for s in known if s.round.model == at.round.model and s.round.number >= oldest} | {at.cid}
-        like = _own(entry.stake.id, lambda: self._vectors.likeness(bases, place, flat))
+        like = _on_disk(entry.stake.id, lambda: self._vectors.likeness(bases, place, flat))
         if like is None:
-            _own(entry.stake.id, lambda: self._vectors.keep(at.cid, place, flat))
+            _on_disk(entry.stake.id, lambda: self._vectors.keep(at.cid, place, flat))
             return None
         what = f"{like.place.entry[:12]} (cosine {like.cosine:.4f})"
         if like.place < place:
@@ -220,6 +229,14 @@ def _own(what: str, work: Callable[[], T]) -> T:
         raise CannotJudge(what=what, why=str(error)) from error
     except (OSError, MemoryError, ValueError, ArithmeticError) as error:
         raise CannotJudge(what=what, why=f"{type(error).__name__}: {str(error)[:120]}.") from error
+
+
+def _on_disk(what: str, work: Callable[[], T]) -> T:
+    """Work that asks nobody but this machine's own disk. Raises CannotJudge."""
+    try:
+        return _own(what, work)
+    except Unavailable as error:
+        raise CannotJudge(what=what, why=str(error)) from error
 
 
 def _loss(scorer: Scorer, values: weights.Weights, on: TestSet) -> float:

@@ -53,7 +53,9 @@ class Office:
         """Whoever votes for a contribution, or signs for it, keeps it: its initiator can fetch what it has paid for.
         Raises Unavailable, Refused."""
         if contribution not in self._kept:
-            self.shelf.store.put(self.shelf.get(contribution, bundle.CONTRIBUTION_LIMITS))
+            kept = self.shelf.store.put(self.shelf.get(contribution, bundle.CONTRIBUTION_LIMITS))
+            if str(kept) != contribution:
+                raise Refused(what=f"The contribution {contribution}", why=f"what is kept of it is {kept}")
             self._kept.add(contribution)
 
     def own_vote(self, review: Review) -> Vote:

@@ -13,6 +13,8 @@ from agent.vehicle.desk import Desk, Events
 
 WAIT_S = (1.0, 10.0)
 """First and longest pause before a step that had nothing to say is asked again."""
+LEDGER = 6
+"""So many first pauses does a ledger take: a verdict cannot come sooner."""
 FAULT_S = (1.0, 120.0)
 """The same after a step that failed."""
 SIGNING = (Step.SIGN, Step.CLOSE)
@@ -27,6 +29,7 @@ BACKWARDS_S = (5.0, 3600.0)
 class Pause:
     until: float
     length: float
+    step: Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ class Errands:
 
     def fetch(self) -> Outcome | None:
         """What the finished errand brought, or None. Stays until `done`, so that nothing is lost when it cannot be
-        written down yet. What an errand raises that is not a MilepostError is a fault of the program: it goes on up."""
+        written down yet."""
         if self._running is None or not self._running.done():
             return None
         return self._running.result()
@@ -79,13 +82,15 @@ class Errands:
             self._pauses.pop(outcome.job.id, None)
             return
         first, longest = BACKWARDS_S if outcome.events else FAULT_S if outcome.trouble else WAIT_S
+        if outcome.step is Step.WATCH and not outcome.trouble:
+            first = min(LEDGER * first, longest)
         before = self._pauses.get(outcome.job.id)
         length = min(before.length * 1.5, longest) if before else first
-        self._pauses[outcome.job.id] = Pause(now + length, length)
+        self._pauses[outcome.job.id] = Pause(now + length, length, outcome.step)
 
     def hurry(self) -> None:
-        """Something changed: ask again without waiting."""
-        self._pauses.clear()
+        """Something changed in the car: ask again without waiting, but for verdicts, which are the ledger's."""
+        self._pauses = {job: pause for job, pause in self._pauses.items() if pause.step is Step.WATCH}
 
     def close(self) -> None:
         self._worker.shutdown(wait=False, cancel_futures=True)
@@ -102,6 +107,13 @@ class Errands:
         except OSError as error:
             path, why = error.filename or "this job's files", error.strerror or str(error)
             return Outcome(job, step, [], DiskFails(path=path, why=why))
+        except Exception as error:  # what a stranger's bytes led to ends no daemon: this job waits, the others go on
+            return Outcome(job, step, [], Unforeseen(step=step.value, kind=type(error).__name__, why=str(error)[:160]))
+
+
+class Unforeseen(MilepostError):
+    """The step {step} came to nothing: {kind} ({why}). It is a fault of this program. Nothing is lost; it is tried
+    again after a while."""
 
 
 def is_waiting(error: MilepostError) -> bool:

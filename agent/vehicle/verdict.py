@@ -17,6 +17,7 @@ from agent.core.job import Job
 from agent.core.ledger import Action
 from agent.core.money import UNIT
 from agent.errors import Refused, Unavailable
+from agent.ledger.envelope import opened
 from agent.ledger.horizon import Horizon, LedgerUnavailable
 from agent.ledger.submission import Spent
 from agent.market import records, settlement
@@ -88,18 +89,21 @@ class Verdicts:
                 return [("clawed", {"credit": 0, "returned": 0, "reason": reason})]
             if taken.source != terms.settlement:
                 return []
-            found = settlement.settling(horizon, stake, terms.settlement)
-            if found is not None:
-                settled = found.settled
-                facts = {"credit": settled.credit, "returned": settled.returned, "settlement": found.transaction.hash}
-                return [(settled.outcome, {**facts, "reason": self._reason(found.memo, stake)})]
+            transaction = horizon.find(taken.transaction)
+            if transaction is not None:
+                envelope = opened(transaction.envelope, horizon.passphrase)
+                settled = settlement.read(envelope, terms.settlement).get(stake)
+                if settled is None:
+                    raise LedgerUnavailable(url=horizon.shown, why=f"shows another transaction as {transaction.hash}")
+                facts = {"credit": settled.credit, "returned": settled.returned, "settlement": transaction.hash}
+                return [(settled.outcome, {**facts, "reason": self._reason(envelope.memo, stake)})]
         return []
 
     def _in_records(self, job: Job, terms: Terms, as_of: int) -> Events:
         """Raises Unavailable while the records are not to be had and the review window is not over."""
         account = self.horizon.account(terms.settlement)
         if self.horizon.latest < as_of or account is None:
-            raise LedgerUnavailable(url=self.horizon.url, why=f"does not say what ledger {as_of} holds")
+            raise LedgerUnavailable(url=self.horizon.shown, why=f"does not say what ledger {as_of} holds")
         try:
             found = records.settled(self.shelf, records.newest(account), job.facts["stake_id"])
         except (Unavailable, Refused) as error:
@@ -115,7 +119,7 @@ class Verdicts:
         """Off the ledger, in no record, and in no history that was asked."""
         reach = self.horizon.reach()
         if reach.latest < as_of or reach.elder <= job.facts["ledger"]:
-            raise LedgerUnavailable(url=self.horizon.url, why="does not say yet what became of a stake that is gone")
+            raise LedgerUnavailable(url=self.horizon.shown, why="does not say yet what became of a stake that is gone")
         return _gone(f"history begins at ledger {reach.elder}, and no record of the committee names it")
 
     def _held(self, terms: Terms, why: str) -> Events:
