@@ -26,6 +26,7 @@ from pydantic import (
 
 from agent.core import address
 from agent.core.money import UNIT, Asset
+from agent.core.plain import OBEYED
 from agent.errors import Malformed
 
 D = TypeVar("D", bound="Document")
@@ -48,7 +49,7 @@ def _issued(name: str) -> str:
 
 def _printable(text: Any) -> Any:
     """What a stranger wrote ends up in records and on terminals: no control characters, no escape sequences."""
-    return "".join(c if c.isprintable() else "?" for c in text) if isinstance(text, str) else text
+    return OBEYED.sub("?", text) if isinstance(text, str) else text
 
 
 AccountId = Annotated[str, StringConstraints(pattern=r"^G[A-Z2-7]{55}$"), AfterValidator(address.account)]

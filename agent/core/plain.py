@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 
-_OBEYED = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb]"
-)
+OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb]")
 """Control characters (escape sequences begin with one), what turns the direction of writing round, and halves of
 characters. Written out: Python's own tables change with its version, and a document must be read alike by all."""
 UNKNOWN = "\ufffd"
@@ -14,9 +12,9 @@ UNKNOWN = "\ufffd"
 
 def plain(text: str) -> str:
     """`text` on one line, with UNKNOWN in place of what is no text."""
-    return _OBEYED.sub(lambda found: " " if found[0] in "\t\n\r" else UNKNOWN, text)
+    return OBEYED.sub(lambda found: " " if found[0] in "\t\n\r" else UNKNOWN, text)
 
 
 def is_plain(text: str) -> bool:
     """Whether `plain` would leave it as it is."""
-    return _OBEYED.search(text) is None
+    return OBEYED.search(text) is None
