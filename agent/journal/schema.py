@@ -44,6 +44,8 @@ def migrate(db: Database, path: Path) -> None:
     version: int = db.conn.execute("PRAGMA user_version").fetchone()[0]
     if version > len(MIGRATIONS):
         raise JournalDamaged(path=path, why=f"it was written by a newer agent (version {version})")
+    if version <= 0 and db.conn.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]:
+        raise JournalDamaged(path=path, why="it has tables and no version: it is another program's")
     for number, change in enumerate(MIGRATIONS[version:], start=version + 1):
         db.conn.execute("BEGIN IMMEDIATE")
         try:

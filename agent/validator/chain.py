@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from agent.core.ledger import Account
 from agent.core.record import Link
@@ -13,6 +14,9 @@ from agent.ledger.envelope import opened
 from agent.ledger.horizon import Horizon
 from agent.market import records, settlement
 from agent.market.bundle import Shelf
+
+MOST_READ = 1000
+"""Transactions of the account that one look reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +50,24 @@ class Chain:
         if self._read is not None and self._read[0] == account.sequence and self._read[1] <= since:
             return self._failures
         try:
-            self._failures, cursor = self._found(since)
-            self._read = (account.sequence, since if self._read is None else min(since, self._read[1]), cursor)
+            self._failures, cursor, is_over = self._found(since)
+            sequence = account.sequence if is_over else -1  # the next look goes on
+            self._read = (sequence, since if self._read is None else min(since, self._read[1]), cursor)
         except Unavailable:
             pass
         return self._failures
 
-    def _found(self, since: int) -> tuple[Mapping[str, Failure], str]:
-        """All that are known by now, and how far history was read."""
+    def _found(self, since: int) -> tuple[Mapping[str, Failure], str, bool]:
+        """All that are known by now, how far history was read, and whether that is up to now. Anybody can pay to the
+        account, and each payment is in its history: what lies more than MOST_READ of them back stays unknown."""
         known, newest, read = dict(self._failures), "", self._read
         back = read is None or since < read[1]
         history = self._horizon.history(
             self._account, newest_first=back, after=None if back or read is None else read[2] or None, failed=True
         )
-        for transaction in history:
+        count = 0
+        for transaction in islice(history, MOST_READ):
+            count += 1
             if back and transaction.ledger < since:
                 break
             newest = (newest or transaction.cursor) if back else transaction.cursor
@@ -67,4 +75,4 @@ class Chain:
                 envelope = opened(transaction.envelope, self._horizon.passphrase)
                 found = settlement.failures(envelope, self._account, transaction.result)
                 known |= {name: Failure(code, transaction.ledger) for name, code in found.items()}
-        return known, newest or (read[2] if read is not None else "")
+        return known, newest or (read[2] if read is not None else ""), back or count < MOST_READ

@@ -5,12 +5,17 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent.content.folder import FolderStore
 from agent.core.plain import plain
 from agent.ledger.horizon import Horizon, LedgerUnavailable
+from agent.market.bundle import Shelf
+from agent.validator import chain
+from agent.validator.chain import Chain
 from tests.ledger.between import Between, between, changed
 from tests.ledger.test_horizon import payment, somebody
 from tools.localnet.server import Localnet
@@ -80,3 +85,33 @@ def test_what_is_secret_in_a_horizons_address_stands_in_no_sentence(net: Localne
         horizon.bid(100)
     assert "hunter2" not in f"{caught.value}{horizon!r}"
     assert "http://127.0.0.1:9" in str(caught.value)
+
+
+@pytest.mark.slow
+def test_payments_without_end_to_a_settlement_account_are_not_all_read(
+    net: Localnet, front: Between, horizon: Horizon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """(r) 100,000 payments of one stroop cost 1 XLM; every validator read them all, again in each turn in which one
+    page was missing. What is newer is read on later, what is older stays unknown."""
+    monkeypatch.setattr(chain, "MOST_READ", 50)
+    stranger, settlement = somebody(net), somebody(net)
+    end = Chain(horizon, Shelf(tmp_path / "shelf", FolderStore(tmp_path / "content")), settlement.public_key)
+
+    def looks() -> int:
+        """Pages of its history that a look asks for."""
+        account, before = horizon.account(settlement.public_key), len(front.asked)
+        assert account is not None
+        end.failures(account, 2)
+        return sum("/transactions" in path for path in front.asked[before:])
+
+    def pays(times: int) -> None:
+        for _ in range(times):
+            horizon.hand_in(payment(horizon, stranger, settlement.public_key).envelope)
+            net.close_ledger()
+
+    pays(60)
+    assert (looks(), looks()) == (1, 0)
+    pays(60)
+    horizon.hand_in(payment(horizon, settlement, stranger.public_key).envelope)
+    net.close_ledger()
+    assert [looks() for _ in range(5)] == [1, 1, 0, 0, 0]
