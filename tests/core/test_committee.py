@@ -423,7 +423,7 @@ def test_a_liar_on_turn_costs_its_turn_and_no_more() -> None:
     chamber.enters(a_review(1, ledger=10))
     motion = next(iter(chamber.reviews.values()))
     sight = chamber.sight(MEMBERS[0])
-    first = on_turn(Batch("", chamber.served, ((motion, ()),)), sight)
+    first = on_turn(Batch("", chamber.served, ((motion, ()),)), sight, chamber.head.closed_at)
     chamber.lies = {first: "crooked"}
     chamber.settle(ticks=3 * TURN_S // LEDGER_S)
     (transaction,) = chamber.applied
