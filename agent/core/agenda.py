@@ -27,7 +27,7 @@ class Draft:
     """The settlement account's as it was drawn up."""
     fee: Stroops
     until: int
-    """Ledger time at which another motion has its go."""
+    """Ledger time from which on another motion of ours has its go."""
     said_at: int
     hash: str = ""
     max_time: int = 0
@@ -62,8 +62,8 @@ class State:
     bid: Bid = Bid()
     signed: tuple[str, ...] = ()
     """Hashes of proposals that were signed last."""
-    fetched_in: int = -1
-    """Ledger in which a record was fetched last."""
+    fetched_in: Mapping[str, int] = field(default_factory=dict)
+    """Speaker → ledger in which a record of its was fetched last: who lies uses up nobody else's question."""
     moved_at: Mapping[str, int] = field(default_factory=dict)
     """Motion → ledger time at which it last had its go."""
     tried_at: Mapping[str, int] = field(default_factory=dict)

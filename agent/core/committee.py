@@ -4,7 +4,9 @@ Rules
   1. Two thirds of the committee settle: fewer than a third, silent, lying or declining, neither move nor stop anything.
   2. A vote counts for its own entry's own round and that round's committee. Who says two things is named, and what the
      record holds counts.
-  3. A proposal is signed when it is what would have been built here from the votes that its record holds.
+  3. A proposal is signed when it is what would have been built here from the votes that its record holds, and whose
+     turn it was when it was drawn up (its time bound tells) has signed it. It stays good until that bound: a turn may
+     be shorter than a question and its answer, and votes that come later void no signature.
   4. Two proposals cannot both apply: both use the settlement account's next sequence number. So nothing is written
      down, and what is lost is proposed again.
   5. What finds no signatures, or fails, goes on alone and last: it holds up nobody else.
@@ -50,8 +52,11 @@ from agent.core.verdict import threshold
 from agent.errors import Malformed
 
 VALID_S = 240
+"""How long a proposal may be signed and enter a ledger, from the ledger on that it was drawn up in."""
 LATE_S = 10
 """How far the speaker's ledger may be ahead of ours."""
+SPARE_S = 30
+"""A proposal that has no more time left than this is not said again."""
 FEE_STEP = 10
 """A transaction that waits is replaced only by one that bids ten times as much (stellar-core's queue)."""
 PATIENCE_S = 30
@@ -94,22 +99,21 @@ def _settle(state: State, sight: Sight) -> Step:
         dropped = now >= draft.submitted_at + PATIENCE_S and is_stuck
         return (replace(state, draft=None) if dropped else state), follow
     state, motions = _motions(state, sight)
-    ours = [motion for motion in motions if on_turn(motion, sight) == state.us]
-    if draft is not None and now < draft.until:
-        drafted = _drafted(state, draft, sight)
-        if drafted is not None:
-            return _propose(state, drafted, sight, draft.until) if now >= draft.said_at + REPEAT_S else (state, [])
-    elif draft is not None:
-        state = _fruitless(state, draft, sight)
+    ready = {motion.name: payable(motion, sight) for motion in motions}
+    ours = [motion for motion in motions if (m := ready[motion.name]) and on_turn(m, sight, now) == state.us]
+    if draft is not None:
+        if (now < draft.until or not ours) and _stands(state, draft, sight):
+            return _again(state, draft, now)
+        return _settle(_fruitless(state, draft, sight), sight)
     for motion in sorted(ours, key=lambda m: state.moved_at.get(m.name, -1)):
         # A motion that finds no signatures must not hold up the others: each has its go for a turn.
         names = {m.name for m in motions}
         moved = {name: at for name, at in state.moved_at.items() if name in names}
         state = replace(state, moved_at={**moved, motion.name: now})
-        ready = payable(motion, sight)
-        state = _tried(state, {r.id for r, _ in cases_of(motion)} - {r.id for r, _ in cases_of(ready)}, now)
-        if ready is not None:
-            return _propose(state, ready, sight, now + motion.served.round.turn)
+        made = ready[motion.name]
+        state = _tried(state, {r.id for r, _ in cases_of(motion)} - {r.id for r, _ in cases_of(made)}, now)
+        if made is not None:
+            return _propose(state, made, sight)
     return state, []
 
 
@@ -151,24 +155,29 @@ def _one_each(cases: Sequence[records.Case]) -> list[records.Case]:
     return list(found.values())
 
 
-def _drafted(state: State, draft: Draft, sight: Sight) -> Motion | None:
-    """What our draft is about, as it stands now; None once it cannot apply or is not ours to put forward."""
+def _stands(state: State, draft: Draft, sight: Sight) -> bool:
+    """Whether our draft can still apply, and is what the votes that it holds make."""
+    if not draft.hash or draft.sequence != sight.sequence or sight.head.closed_at >= draft.max_time - SPARE_S:
+        return False
     motion: Motion | None = None
-    if not draft.hash or draft.sequence != sight.sequence:
-        return None
-    if not draft.record.entries:
-        motion = share_out(sight.sharing, sight) if sight.sharing is not None else None
-    elif (batch := _batch(state, draft.entries, sight)) is not None:
-        motion = payable(replace(batch, name=draft.name), sight)
-    if motion is None or len(cases_of(motion)) < len(draft.entries) or on_turn(motion, sight) != state.us:
-        return None
-    return motion
+    if draft.entries:
+        motion = _batch(state, draft.entries, sight, draft.record.votes)
+    elif sight.sharing is not None:
+        motion = share_out(sight.sharing, sight)
+    return motion is not None and _made(motion, state.us, sight) == draft.record
+
+
+def _again(state: State, draft: Draft, now: int) -> Step:
+    if now < draft.said_at + REPEAT_S:
+        return state, []
+    return replace(state, draft=replace(draft, said_at=now)), [SayProposal(draft.hash)]
 
 
 def _fruitless(state: State, draft: Draft, sight: Sight) -> State:
-    """Its go is over. If nobody else settled meanwhile, what is in it is tried again last, in smaller parts."""
-    state = replace(state, draft=None)
-    return _smaller(state, draft, sight) if draft.sequence == sight.sequence else state
+    """It is given up. If it has had its go and nobody else settled meanwhile, what is in it is tried again last, in
+    smaller parts."""
+    state, had = replace(state, draft=None), sight.head.closed_at >= draft.until
+    return _smaller(state, draft, sight) if had and draft.sequence == sight.sequence else state
 
 
 def _smaller(state: State, draft: Draft, sight: Sight) -> State:
@@ -182,16 +191,12 @@ def _tried(state: State, entries: Iterable[str], now: int) -> State:
     return replace(state, tried_at={**state.tried_at, **dict.fromkeys(entries, now)})
 
 
-def _propose(state: State, motion: Motion, sight: Sight, until: int) -> Step:
-    """Say what our draft says again while nothing has changed, so that the signatures it has stay good."""
-    made, draft, now = drawn_up(motion, state.us, sight), state.draft, sight.head.closed_at
+def _propose(state: State, motion: Motion, sight: Sight) -> Step:
+    made, now, round_ = drawn_up(motion, state.us, sight), sight.head.closed_at, motion.served.round
     if made is None:  # nobody is left who can be paid a share
         return replace(state, shared_out=motion.served.cid), []
     fee = _fee(state, sight)
-    same = draft is not None and (draft.sequence, draft.record, draft.fee) == (sight.sequence, made, fee)
-    if draft is not None and same and draft.hash and now <= draft.max_time - VALID_S // 2:
-        return replace(state, draft=replace(draft, until=until, said_at=now)), [SayProposal(draft.hash)]
-    draft = Draft(motion.name, made, motion.served.round.committee, sight.sequence, fee, until, now)
+    draft = Draft(motion.name, made, round_.committee, sight.sequence, fee, now + round_.turn, now)
     return replace(state, draft=draft), [Propose(made, fee)]
 
 
@@ -279,17 +284,17 @@ def _consider(state: State, proposed: Proposed, votes: Sequence[Vote] | None, si
         return declined("its time bounds are not within the protocol's")
     if not LEAST_FEE <= proposed.fee <= MOST_FEE:
         return declined("its fee is not within the protocol's")
-    by = on_turn(motion, sight)
+    by = on_turn(motion, sight, proposed.max_time - VALID_S)
     if by not in proposed.signers:
-        return declined("it is somebody else's turn")
+        return declined("it was somebody else's turn")
     made = _made(motion, by, sight)
     if made is not None and sight.cid(made) == proposed.cid:
         return state, [Sign(made, proposed)]
     if votes is not None or not isinstance(motion, Batch):
         return declined("its record is not the one that its votes make")
-    if state.fetched_in == sight.head.sequence:
-        return declined("another record was fetched in this ledger")
-    return replace(state, fetched_in=sight.head.sequence), [FetchVotes(proposed)]
+    if state.fetched_in.get(by) == sight.head.sequence:
+        return declined("another record of its speaker's was fetched in this ledger")
+    return replace(state, fetched_in={**state.fetched_in, by: sight.head.sequence}), [FetchVotes(proposed)]
 
 
 def _batch(state: State, stakes: Sequence[str], sight: Sight, votes: Sequence[Vote] | None = None) -> Batch | None:

@@ -106,22 +106,26 @@ def share_out(sharing: Sharing, sight: Sight) -> ShareOut | None:
     return ShareOut(name, sharing.served, sharing) if purse.done < len(due) else None
 
 
-def on_turn(motion: Motion, sight: Sight) -> str:
-    """Who puts this forward now."""
+def on_turn(motion: Motion, sight: Sight, at: int) -> str:
+    """Who puts this forward at a ledger time."""
     round_, (ledger, closed_at) = motion.served.round, motion.drawn
     # A publication may be older than what Horizon remembers: the round's own digest draws as well as a ledger's.
     seed = motion.served.cid if isinstance(motion, ShareOut) else sight.seed(ledger)
     order = speaker.order(round_.committee, sight.link.agreements, seed)
-    return speaker.on_turn(order, sight.head.closed_at - closed_at, round_.turn)
+    return speaker.on_turn(order, at - closed_at, round_.turn)
 
 
 def payable(motion: Motion, sight: Sight) -> Motion | None:
-    """What of it does not wait for somebody's trustline."""
+    """What of it can be in one record: what waits for somebody's trustline cannot, nor can a vehicle's second entry.
+    Its oldest entry draws the speaker, here as with those who are asked to sign."""
     if isinstance(motion, ShareOut):
         return motion
-    hindered = {review.id: sight.hindered(review) for review, _ in motion.cases}
-    cases = tuple(c for c in motion.cases if (h := hindered[c[0].id]) is None or h.outcome != "waits")
-    return replace(motion, cases=cases) if cases else None
+    cases = dict[str, records.Case]()
+    for review, votes in motion.cases:
+        hindered = sight.hindered(review)
+        if hindered is None or hindered.outcome != "waits":
+            cases.setdefault(review.facts["vehicle"], (review, votes))
+    return replace(motion, cases=tuple(cases.values())) if cases else None
 
 
 def drawn_up(motion: Motion, by: str, sight: Sight) -> SettlementRecord | None:

@@ -134,10 +134,11 @@ class Chamber:
     sharing: Sharing | None = None
     purse: Purse = field(default_factory=Purse)
     dice: Random = field(default_factory=lambda: Random(0))
+    turn: int = TURN_S
 
     def __post_init__(self) -> None:
         self.members = MEMBERS[: self.size]
-        self.served = Served(CID, a_round(committee=self.members, turn=TURN_S, number=self.newest), self.newest)
+        self.served = Served(CID, a_round(committee=self.members, turn=self.turn, number=self.newest), self.newest)
         self.states = {member: State(member) for member in self.members}
         self.ledger, self.sequence, self.link = 10, 100, Link(purse=self.purse)
         self.reviews: dict[str, Review] = {}
@@ -159,6 +160,10 @@ class Chamber:
         self.least_fee = 0
         self.lost = 0.0
         """The share of messages that is lost."""
+        self.late = self.restarts = self.outages = 0.0
+        """The share of messages that come a ledger later; chances of each member at each visit to have lost its mind,
+        and to have no store to fetch or pin anything with."""
+        self.cut_off: set[str] = set()
         self.said: list[tuple[str, moves.Action]] = []
 
     # --- what members see
@@ -190,6 +195,24 @@ class Chamber:
         for member in self.members:
             self.tell(member, moves.Look())
         self.deliver()
+        self.close()
+
+    def visit(self) -> None:
+        """One ledger as daemons have it: each, in any order, hears what has come for it by then, and looks once."""
+        for member in self.dice.sample(self.members, self.size):
+            self.cut_off.discard(member)
+            if self.dice.random() < self.outages:
+                self.cut_off.add(member)
+            come = [mail for mail in self.mail if mail[1] == member]
+            self.mail = deque(mail for mail in self.mail if mail[1] != member)
+            if self.dice.random() < self.restarts:
+                self.states[member], come = State(member), []
+            for mail in come:
+                if self.dice.random() < self.late:
+                    self.mail.append(mail)
+                elif self.dice.random() >= self.lost:
+                    self.tell(member, mail[2])
+            self.tell(member, moves.Look())
         self.close()
 
     def settle(self, ticks: int) -> None:
@@ -237,7 +260,8 @@ class Chamber:
 
     def do(self, member: str, action: moves.Action, sight: Sight) -> list[moves.Said]:
         lie = self.lies.get(member)
-        if lie == "silent":
+        needs_store = isinstance(action, moves.Propose | moves.FetchVotes | moves.Sign)
+        if lie == "silent" or (needs_store and member in self.cut_off):
             return []
         if isinstance(action, moves.SayVote):
             self.say_vote(member, action.vote, lie)

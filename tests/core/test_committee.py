@@ -21,6 +21,8 @@ from agent.core.record import MAX_ENTRIES, Hindrance
 from agent.core.verdict import threshold
 from tests.core.chamber import CID, LEDGER_S, LIES, MEMBERS, STRANGER, TURN_S, Chamber, a_review, a_vote, named
 
+VISITS = 60
+"""Ledgers within which even a rough committee has settled what it was given."""
 VERDICTS = st.sampled_from(["accepted", "idle", "rejected"])
 
 
@@ -66,6 +68,30 @@ def test_no_two_proposals_both_apply_however_many_messages_are_lost(chamber: Cha
     assert len(settled) == len(set(settled))
     assert [t.record.index for t in chamber.applied] == list(range(len(chamber.applied)))
     assert [t.record.previous for t in chamber.applied] == [None, *(t.cid for t in chamber.applied)][:-1]
+
+
+@given(
+    size=st.integers(4, 7),
+    lie=st.sampled_from(LIES),
+    seed=st.integers(0, 10**6),
+    turn=st.integers(1, 3),
+    rough=st.tuples(*[st.sampled_from([0.0, 0.1, 0.3])] * 2, *[st.sampled_from([0.0, 0.02, 0.1])] * 2),
+)
+@settings(max_examples=60, deadline=None)
+def test_nothing_starves_where_a_turn_is_shorter_than_a_question_and_its_answer(
+    size: int, lie: str, seed: int, turn: int, rough: tuple[float, float, float, float]
+) -> None:
+    """Messages are lost and late, members forget what they heard, stores are out: within a ledger or three, not all
+    that are honest hear, sign and are heard."""
+    dice = Random(seed)
+    chamber = Chamber(size, {dice.choice(MEMBERS[:size]): lie}, dice=dice, turn=turn * LEDGER_S)
+    chamber.lost, chamber.late, chamber.restarts, chamber.outages = rough
+    for number in range(1, 6):
+        chamber.enters(a_review(number, ledger=dice.randint(5, 10), outcome=dice.choice(["accepted", "idle"])))
+    wanted = deserved(chamber)
+    for _ in range(VISITS):
+        chamber.visit()
+    assert chamber.ends == wanted
 
 
 @given(chambers(), st.data())
@@ -313,6 +339,20 @@ def test_an_entry_whose_vehicle_may_not_hold_dlc_waits_and_the_others_are_settle
     assert chamber.ends[waits.id] == ("accepted", UNIT)
 
 
+@pytest.mark.parametrize("ledger", range(2, 10))
+def test_an_old_entry_that_waits_does_not_draw_the_others_speaker(ledger: int) -> None:
+    """Who puts forward and who signs reckon the turn from the same entry, whatever had to be left out."""
+    chamber = Chamber(5, {MEMBERS[4]: "silent"})
+    good, second, waits = (a_review(n, ledger=ledger) for n in (1, 2, 3))
+    waits = replace(waits, facts={**waits.facts, "ledger": 1, "entered_at": LEDGER_S})
+    second = replace(second, facts={**second.facts, "vehicle": good.facts["vehicle"]})
+    chamber.enters(good, second, waits)
+    chamber.hindrances = {waits.id: Hindrance("waits", "DLC")}
+    for _ in range(VISITS):
+        chamber.visit()
+    assert chamber.ends.keys() == {good.id, second.id}
+
+
 def test_a_bid_that_waits_is_raised_tenfold_up_to_the_cap_and_cosigners_accept_it() -> None:
     chamber = Chamber(3)
     chamber.enters(a_review(1))
@@ -425,7 +465,7 @@ def test_a_liar_on_turn_costs_its_turn_and_no_more() -> None:
     chamber.enters(a_review(1, ledger=10))
     motion = next(iter(chamber.reviews.values()))
     sight = chamber.sight(MEMBERS[0])
-    first = on_turn(Batch("", chamber.served, ((motion, ()),)), sight)
+    first = on_turn(Batch("", chamber.served, ((motion, ()),)), sight, chamber.head.closed_at)
     chamber.lies = {first: "crooked"}
     chamber.settle(ticks=3 * TURN_S // LEDGER_S)
     (transaction,) = chamber.applied

@@ -98,7 +98,10 @@ class Play:
         """One ledger of quiet; whether all is at an end."""
         self._move()
         self._visit(1.0)
-        self._close(HURRY_S if hurry else STEP_S[1])
+        stakes = self.town.books.of(self.town.honest)
+        # A ledger that is longer than a turn is no ledger to be settled in: nobody who has time left is hurried.
+        are_over = all(stake.ended_by or self.town.ground.now > stake.entered_at + REVIEW_S for stake in stakes)
+        self._close(HURRY_S if hurry and are_over else STEP_S[1])
         stakes = self.town.books.of(self.town.honest)
         return all(stake.ended_by for stake in stakes) and all(car.is_idle for car in self.town.cars)
 
