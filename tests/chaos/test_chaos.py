@@ -40,6 +40,14 @@ def test_a_town_under_attack_loses_nothing_that_is_honest(seed: int) -> None:
     assert sum(kind["fired"] for kind in report.kinds.values()) > 5
 
 
+@pytest.mark.slow
+def test_one_seed_is_one_run() -> None:
+    """What a run found can be found again: the same documents by the same accounts in the same ledgers."""
+    (first, once), (second, again) = (play(5, ledgers=8) for _ in range(2))
+    assert once.town.books.memos == again.town.books.memos
+    assert first == second
+
+
 def theft(town: Town, cast: Cast) -> Course:
     """A thief who has a car's key: no software stops that, and the books must show it."""
     from stellar_sdk import Payment

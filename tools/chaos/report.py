@@ -110,7 +110,7 @@ def _unredeemed(town: Town, stakes: list[Stake]) -> int:
     count = 0
     for house in town.houses:
         vlm = house.plan.vlm(house.account)
-        for maker in town.honest:
+        for maker in sorted(town.honest):
             left = town.books.balance(maker, vlm)
             for stake in reversed(stakes):
                 if left > 0 and stake.maker == maker and stake.credit_asset == vlm:

@@ -133,7 +133,7 @@ def false_signatures(town: Town, cast: Cast) -> Course:
             try:
                 envelope = str(json.loads(message.payload)["envelope"])
                 transaction = opened(envelope, town.ground.net.passphrase).hash.hex()
-            except (MilepostError, ValueError, KeyError, TypeError):
+            except (MilepostError, ValueError, KeyError, TypeError, RecursionError):
                 continue
             for judge in town.judges:
                 said = Cosignature(judge.public_key, transaction, town.ground.dice.randbytes(64))
