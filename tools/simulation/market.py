@@ -33,7 +33,7 @@ OPERATIONS, SIGNATURES = 100, 20
 REWARD, STAKE, FEE = 2 * UNIT, 5 * UNIT, UNIT // 10
 DLC_PRICE = Fraction(1, 2)
 PATIENCE_S = 120.0
-FIRST_WEIGHTS = {"weight": np.zeros(64, dtype=np.float32)}
+FIRST_WEIGHTS = {"weight": np.ones(64, dtype=np.float32)}
 
 
 class NotEntered(MilepostError):
