@@ -67,7 +67,7 @@ def book(town: Town, seed: int, kinds: Mapping[str, dict[str, Any]], lying_profi
     lost = [s for s in stakes if s.ended_by and s.ended_by != s.maker and s.returned < s.amount - FEE]
     made.honest_stakes_lost = len(lost)
     made.strikes_on_honest = sum(s.ended_by in s.claimants and not s.returned for s in lost)
-    made.stalled_entries = sum(not s.ended_by or s.ended_at > s.entered_at + REVIEW_S for s in stakes)
+    made.stalled_entries = sum(not s.ended_by or s.ended_at >= s.entered_at + REVIEW_S for s in stakes)
     gone = {s.id for s in entered} - {s.id for s in stakes}
     made.stalled_entries += sum(car.stuck(gone) for car in town.cars)
     made.honest_unpaid = sum(not s.credit or not _worth(town, s) for s in stakes) + _unredeemed(town, stakes)
