@@ -31,6 +31,8 @@ class Facts:
     """Whether its vehicle entered this very contribution before, and that is not turned down."""
     contribution: Contribution | Refused | None = None
     """None: its bundle is not here yet. Refused: the bundle's own bytes, checked against its CID, are not one."""
+    is_behind: bool = False
+    """Whether a round that was published before the entry could not be had yet."""
     is_overdue: bool = False
     """Whether the time is over for which a base that is not known may still turn out to be a new round's."""
 
@@ -42,7 +44,7 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Its base is not known here. It may have been published a moment ago."""
+    """Its base, or a round that it joins, is not known here. It may have been published a moment ago."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,8 @@ def decide(facts: Facts) -> Decision:
         return _rejected(_too_little(entry, least))
     if contribution is None:
         return Bundle()
+    if facts.is_behind and not facts.is_overdue:
+        return Patience()
     if isinstance(contribution, Refused):
         return _rejected(str(contribution))
     if contribution.vehicle != entry.vehicle:

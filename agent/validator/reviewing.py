@@ -239,6 +239,7 @@ class Reviewing:
             due=self._due(found, rounds),
             is_repeat=self._docket.was_entered(found.stake.id, found.vehicle, found.contribution),
             contribution=self._contribution(found),
+            is_behind=any(self._rounds.away.get(s.round.model, found.ledger) < found.ledger for s in rounds),
             is_overdue=head.closed_at > turns.patience(found.entered_at, window),
         )
 

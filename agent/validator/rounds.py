@@ -77,6 +77,9 @@ class Rounds:
     served: dict[str, Served] = field(default_factory=dict)
     newest: dict[str, Published] = field(default_factory=dict)
     """Settlement account → the newest round that is settled there."""
+    away: dict[str, int] = field(default_factory=dict)
+    """Model → the ledger after which a round of it is open that could not be had yet. Others may know it: what was
+    entered since then is not measured against an older one meanwhile."""
     _seen: dict[str, _Seen] = field(default_factory=dict)
 
     def look(self) -> None:
@@ -118,8 +121,13 @@ class Rounds:
                 self._take(account, model, sign)
             except LedgerUnavailable:
                 raise
-            except (Refused, Unavailable) as error:
+            except Unavailable as error:
+                self.away[str(model)] = sign.ledger
                 troubles.append(str(error))
+                continue
+            except Refused as error:
+                troubles.append(str(error))
+            self.away.pop(str(model), None)
         seen.troubles, again = tuple(troubles), opens
         if troubles:
             again = [*opens, head + seen.pause]

@@ -99,6 +99,12 @@ def test_a_base_that_is_not_known_here_may_be_a_round_of_a_moment_ago(rounds: tu
     assert outcome(facts(rounds, contribution=elsewhere, is_overdue=True))[0] == "idle"
 
 
+def test_an_entry_is_not_measured_on_an_older_round_while_a_newer_one_cannot_be_had(rounds: tuple[Served, ...]) -> None:
+    """Others have it, measure there, and get another figure."""
+    assert isinstance(decide(facts(rounds, is_behind=True)), Patience)
+    assert isinstance(decide(facts(rounds, is_behind=True, is_overdue=True)), Admitted)
+
+
 def test_a_base_grows_old_by_what_was_published_before_the_entry_not_before_its_review(
     rounds: tuple[Served, ...],
 ) -> None:
