@@ -5,6 +5,7 @@ Honest updates are made by arithmetic: each takes the network a share of its way
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from decimal import Decimal
@@ -77,10 +78,14 @@ def flipped(base: Numbers, model: Path, k: int, seed: int) -> Numbers:
 
 
 def noise(base: Numbers, model: Path, k: int, seed: int) -> Numbers:
-    """What somebody hands in who did not train."""
-    random = np.random.default_rng(seed)
+    """What somebody hands in who did not train: a random direction, and the opposite of what helps, or chance would at
+    times make it work that is rightly paid."""
+    random, harm = np.random.default_rng(seed), flipped(base, model, k, seed)
     names = sorted(base)  # as they are read from a file their order is another one each time
-    return {n: random.normal(0, float(base[n].std()) + 1.0, base[n].shape).astype(np.float32) for n in names}
+    scatter = {name: random.normal(0, 1, base[name].shape) for name in names}
+    length = math.sqrt(sum(float(np.sum(scatter[name] ** 2)) for name in names))
+    reach = math.sqrt(sum(float(np.sum(harm[name] ** 2)) for name in names)) / length
+    return {name: (harm[name] + scatter[name] * reach).astype(np.float32) for name in names}
 
 
 class Arithmetic:
