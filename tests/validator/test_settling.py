@@ -553,6 +553,6 @@ def test_an_entry_that_too_few_can_sign_for_does_not_hold_up_its_round(
     house.turn(1)
     house.stop(gone.parts.account)
     newer = honest(town, 56)
-    house.settle(newer, turns=6 * TURN_S)
+    house.settle(newer, turns=12 * TURN_S)  # a proposal of the older one stays signable for 240 s
     assert house.end(newer).signers == 2
     assert house.end(older) is None
