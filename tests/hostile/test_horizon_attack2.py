@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,30 +15,11 @@ from agent.ledger.horizon import Horizon, LedgerUnavailable
 from agent.market.bundle import Shelf
 from agent.validator import chain
 from agent.validator.chain import Chain
-from tests.ledger.between import Between, between, changed
+from tests.ledger.between import Between, changed
 from tests.ledger.test_horizon import payment, somebody
 from tools.localnet.server import Localnet
 
 JSON = {"content-type": "application/json"}
-
-
-@pytest.fixture(scope="module")
-def net() -> Iterator[Localnet]:
-    with Localnet() as made:
-        yield made
-
-
-@pytest.fixture
-def front(net: Localnet) -> Iterator[Between]:
-    with between(net.url) as made:
-        yield made
-
-
-@pytest.fixture
-def horizon(net: Localnet, front: Between) -> Iterator[Horizon]:
-    made = Horizon(front.url, net.passphrase)
-    yield made
-    made.close()
 
 
 @pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN", "9" * 5000, '"' + "9" * 5000 + '"'])

@@ -41,26 +41,6 @@ from tests.ledger.test_horizon import payment, somebody
 from tests.market.town import BASE, Town, found
 from tools.localnet.server import Localnet
 
-
-@pytest.fixture(scope="module")
-def net() -> Iterator[Localnet]:
-    with Localnet() as made:
-        yield made
-
-
-@pytest.fixture
-def front(net: Localnet) -> Iterator[Between]:
-    with between(net.url) as made:
-        yield made
-
-
-@pytest.fixture
-def horizon(net: Localnet, front: Between) -> Iterator[Horizon]:
-    made = Horizon(front.url, net.passphrase)
-    yield made
-    made.close()
-
-
 # --- (w) one replica is late
 
 
