@@ -14,7 +14,7 @@ from agent.cli import cli
 from agent.initiator import plan
 
 ROOT = Path(__file__).parents[1]
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("t*/*/README.md"))]
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 
 

@@ -32,7 +32,7 @@ def seal(data: bytes, purpose: str, readers: Iterable[str]) -> tuple[bytes, dict
     from nacl.secret import Aead
 
     key = secrets.token_bytes(KEY_BYTES)
-    return bytes(Aead(key).encrypt(data, purpose.encode())), {reader: _box(key, reader) for reader in set(readers)}
+    return bytes(Aead(key).encrypt(data, purpose.encode())), {reader: boxed(key, reader) for reader in set(readers)}
 
 
 def key(boxes: Mapping[str, str], reader: Keypair) -> bytes:
@@ -53,7 +53,7 @@ def unseal(ciphertext: bytes, purpose: str, boxes: Mapping[str, str], key: bytes
     from nacl.secret import Aead
 
     what = f"the sealed bundle ({purpose[:60]})"
-    if len(key) != KEY_BYTES or any(box != _box(key, reader) for reader, box in boxes.items()):
+    if len(key) != KEY_BYTES or any(box != boxed(key, reader) for reader, box in boxes.items()):
         raise Malformed(what=what, why="its boxes do not all hold this key")
     try:
         return bytes(Aead(key).decrypt(ciphertext, purpose.encode()))
@@ -61,6 +61,7 @@ def unseal(ciphertext: bytes, purpose: str, boxes: Mapping[str, str], key: bytes
         raise Malformed(what=what, why="it does not open with the key that came with it") from None
 
 
-def _box(key: bytes, reader: str) -> str:
+def boxed(key: bytes, reader: str) -> str:
+    """The one box of this key for a reader's account, in base64. Raises Malformed where nothing can be sealed to it."""
     seed = hashlib.blake2b(reader.encode(), key=key, person=b"milepost/box", digest_size=32).digest()
     return base64.b64encode(keys.seal(reader, key, seed)).decode()

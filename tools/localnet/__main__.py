@@ -1,4 +1,4 @@
-"""`python -m tools.localnet`: a development ledger that speaks Horizon's HTTP API."""
+"""`localnet`, within Milepost `python -m tools.localnet`: a development ledger that speaks Horizon's HTTP API."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from agent.errors import MilepostError
+from .errors import LocalnetError
 
 DEFAULT_PASSPHRASE = "Milepost Localnet ; 2026"  # noqa: S105  the name of a network, no secret
 
@@ -129,9 +129,9 @@ def localnet(
     as_json: bool,
 ) -> None:
     """Run a Stellar development ledger with Horizon's API on this machine."""
-    from tools.localnet.engine import Rules
-    from tools.localnet.faults import read_faults
-    from tools.localnet.serving import Settings, serve, write_ready_file
+    from .engine import Rules
+    from .faults import read_faults
+    from .serving import Settings, serve, write_ready_file
 
     def ready(facts: dict[str, Any]) -> None:
         if ready_file is not None:
@@ -159,7 +159,7 @@ def localnet(
             surge=surge,
         )
         serve(settings, ready)
-    except MilepostError as found:
+    except LocalnetError as found:
         click.echo(str(found), err=True)
         sys.exit(found.exit_code)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from tools.localnet.engine import Account, Change, Changes, ClaimableBalance, Entry, Offer, Store, TrustLine
+from .engine import Account, Change, Changes, ClaimableBalance, Entry, Offer, Store, TrustLine
 
 # kind of entry -> the statements that forget and that list it
 _FORGET = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from agent.errors import BAD_CONFIG, NO_PERMISSION, UNAVAILABLE, MilepostError
+from .errors import BAD_CONFIG, NO_PERMISSION, UNAVAILABLE, LocalnetError
 
 FILE = "ledger.sqlite"
 
@@ -85,19 +85,19 @@ _ADDED = (
 )
 
 
-class LedgerInUse(MilepostError):
+class LedgerInUse(LocalnetError):
     """The ledger in {path} is open in another process. Stop that one, or choose another --state directory."""
 
     exit_code = UNAVAILABLE
 
 
-class OtherNetwork(MilepostError):
+class OtherNetwork(LocalnetError):
     """The ledger in {path} belongs to the network "{found}", not "{asked}". Choose another --state."""
 
     exit_code = BAD_CONFIG
 
 
-class LedgerUnreadable(MilepostError):
+class LedgerUnreadable(LocalnetError):
     """The ledger in {path} cannot be opened: {reason}. Check the directory and its permissions, or choose another."""
 
     exit_code = NO_PERMISSION

@@ -16,8 +16,8 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from agent.errors import USAGE, MilepostError
-from tools.localnet.horizon.problem import Problem
+from .errors import USAGE, LocalnetError
+from .horizon.problem import Problem
 
 DROP = "localnet.drop"
 RETRY_AFTER_SECONDS = 1
@@ -27,7 +27,7 @@ KINDS = ("lose-request", "lose-answer", "429", "504", "404", "garble")
 _XDR = re.compile(rb'("(?:result|envelope)_xdr":)"[^"]*"')
 
 
-class FaultError(MilepostError):
+class FaultError(LocalnetError):
     """The fault "{text}" is not known. Write {kinds} as NAME=PROBABILITY, delay=2s, seed=7, only=/path, with commas."""
 
     exit_code = USAGE

@@ -6,9 +6,9 @@ from struct import pack
 
 from stellar_sdk import xdr
 
-from tools.localnet.engine import Account, Changes
-from tools.localnet.engine.assets import public_key
-from tools.localnet.engine.signers import signer_parts
+from .engine import Account, Changes
+from .engine.assets import public_key
+from .engine.signers import signer_parts
 
 _STATE = xdr.LedgerEntryChangeType.LEDGER_ENTRY_STATE
 _UPDATED = xdr.LedgerEntryChangeType.LEDGER_ENTRY_UPDATED

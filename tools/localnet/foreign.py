@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 
 from stellar_sdk import Account, Keypair, StrKey, TransactionBuilder, scval, xdr
 
-from tools.localnet.engine import network_id
+from .engine import network_id
 
 Kind = Literal["invoke_host_function", "unknown"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

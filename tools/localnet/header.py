@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from stellar_sdk import xdr
 
-from tools.localnet.engine import Header
+from .engine import Header
 
 _ZERO = xdr.Hash(bytes(32))
 

@@ -7,8 +7,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 
-from agent.errors import MilepostError
-from tools.localnet.engine import (
+from .engine import (
     NOBODY,
     TODAY,
     Admission,
@@ -24,16 +23,17 @@ from tools.localnet.engine import (
     genesis,
     price,
 )
-from tools.localnet.engine.market import rate
-from tools.localnet.foreign import Foreign
-from tools.localnet.record import Chapter, record_ledger
-from tools.localnet.view import View, transaction
+from .engine.market import rate
+from .errors import LocalnetError
+from .foreign import Foreign
+from .record import Chapter, record_ledger
+from .view import View, transaction
 
 DEFAULT_CAPACITY = 5_000
 """Operations."""
 
 
-class LedgerStopped(MilepostError):
+class LedgerStopped(LocalnetError):
     """Ledger {sequence} could not be closed: {reason}. All before it are kept. See to the cause, start again."""
 
 

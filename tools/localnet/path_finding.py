@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from tools.localnet.engine import Asset, Offer, State
-from tools.localnet.engine.crossing import End, cross
-from tools.localnet.engine.entries import MAX
-from tools.localnet.engine.exchange import Rounding
+from .engine import Asset, Offer, State
+from .engine.crossing import End, cross
+from .engine.entries import MAX
+from .engine.exchange import Rounding
 
 MAX_HOPS = 3
 """As many as Horizon looks for by default; a payment itself may have six."""

@@ -13,18 +13,18 @@ from typing import Any
 
 from stellar_sdk import xdr
 
-from tools.localnet.engine import NOBODY, Applied, AppliedOperation, Changes, Closed, Crowd, Header
-from tools.localnet.engine.assets import account_from_xdr, muxed_from_xdr
-from tools.localnet.fee_meta import fee_meta
-from tools.localnet.foreign import Foreign
-from tools.localnet.header import header_xdr
-from tools.localnet.horizon.address import muxed_fields
-from tools.localnet.horizon.asset import asset_order, asset_text
-from tools.localnet.horizon.codes import inner_result
-from tools.localnet.horizon.details import details
-from tools.localnet.horizon.effect import TYPES, claimed_offers, effects
-from tools.localnet.horizon.signed import signed_part, source_of
-from tools.localnet.horizon.toid import synthetic_offer, toid
+from .engine import NOBODY, Applied, AppliedOperation, Changes, Closed, Crowd, Header
+from .engine.assets import account_from_xdr, muxed_from_xdr
+from .fee_meta import fee_meta
+from .foreign import Foreign
+from .header import header_xdr
+from .horizon.address import muxed_fields
+from .horizon.asset import asset_order, asset_text
+from .horizon.codes import inner_result
+from .horizon.details import details
+from .horizon.effect import TYPES, claimed_offers, effects
+from .horizon.signed import signed_part, source_of
+from .horizon.toid import synthetic_offer, toid
 
 Rows = dict[str, list[tuple[Any, ...]]]
 

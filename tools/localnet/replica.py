@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 
-from tools.localnet.database import open_database
-from tools.localnet.node import Node
-from tools.localnet.record import Chapter
-from tools.localnet.view import View
+from .database import open_database
+from .node import Node
+from .record import Chapter
+from .view import View
 
 
 class Replica(View):

@@ -10,18 +10,21 @@ import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from agent.errors import UNAVAILABLE, MilepostError
-from tools.localnet.foreign import Kind
+from .errors import UNAVAILABLE, LocalnetError
+
+if TYPE_CHECKING:
+    from .foreign import Kind
 
 _STOP_SECONDS = 10
 _HTTP_SECONDS = 60
-_ROOT = Path(__file__).resolve().parents[2]
+_ROOT = Path(__file__).resolve().parents[__name__.count(".")]
+"""The folder that `__package__` is imported from."""
 
 
-class LocalnetFailed(MilepostError):
+class LocalnetFailed(LocalnetError):
     """Localnet did not start: it ended with exit code {code}. Its own words are above."""
 
     exit_code = UNAVAILABLE
@@ -88,7 +91,7 @@ class Localnet:
         command = [
             sys.executable,
             "-m",
-            "tools.localnet",
+            __package__,
             "--json",
             "--port",
             str(self._port),

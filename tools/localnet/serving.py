@@ -16,15 +16,15 @@ from typing import Any
 
 import uvicorn
 
-from agent.errors import UNAVAILABLE, MilepostError
-from tools.localnet.database import open_database
-from tools.localnet.engine import TODAY, Rules, root_keypair
-from tools.localnet.faults import DroppableConnection, Faults
-from tools.localnet.horizon.app import application
-from tools.localnet.horizon.friendbot import Friendbot
-from tools.localnet.node import LedgerStopped, Node
-from tools.localnet.replica import Replica
-from tools.localnet.view import View
+from .database import open_database
+from .engine import TODAY, Rules, root_keypair
+from .errors import UNAVAILABLE, LocalnetError
+from .faults import DroppableConnection, Faults
+from .horizon.app import application
+from .horizon.friendbot import Friendbot
+from .node import LedgerStopped, Node
+from .replica import Replica
+from .view import View
 
 _GRACE_SECONDS = 2
 _IDLE_SECONDS = 75  # longer than clients keep a connection between two polls
@@ -99,7 +99,7 @@ def serve(settings: Settings, ready: Callable[[dict[str, Any]], None]) -> None:
         db.close()
 
 
-class AddressTaken(MilepostError):
+class AddressTaken(LocalnetError):
     """Cannot listen on {host} port {port}: {reason}. Choose another --port, or 0 for a free one."""
 
     exit_code = UNAVAILABLE

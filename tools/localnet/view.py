@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tools.localnet.catalogue import CataloguedStore
-from tools.localnet.engine import (
+from .catalogue import CataloguedStore
+from .engine import (
     TODAY,
     Admission,
     Envelope,
@@ -23,11 +23,11 @@ from tools.localnet.engine import (
     State,
     network_id,
 )
-from tools.localnet.horizon.toid import toid
-from tools.localnet.record import Chapter, record
+from .horizon.toid import toid
+from .record import Chapter, record
 
 if TYPE_CHECKING:
-    from tools.localnet.node import Node
+    from .node import Node
 
 # what a ledger leaves behind, by total order id
 _HISTORY = (

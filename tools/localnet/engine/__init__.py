@@ -3,7 +3,7 @@
 No clock, file, socket or random number decides anything here. Whoever serves HTTP or replays recordings does
 this:
 
-    from tools.localnet.engine import *
+    from tools.localnet.engine import *    # `localnet.engine` where it is installed
 
     state = State(store=SqliteStore(path))    # in memory; every commit goes to the store as well
     if not len(state):
@@ -46,10 +46,10 @@ Sponsorship, liquidity pools, inflation and smart contracts are refused with op_
 
 from __future__ import annotations
 
-from tools.localnet.engine.admission import Admission, admit
-from tools.localnet.engine.assets import NATIVE, Asset
-from tools.localnet.engine.closing import Applied, AppliedOperation, Closed, close
-from tools.localnet.engine.entries import (
+from .admission import Admission, admit
+from .assets import NATIVE, Asset
+from .closing import Applied, AppliedOperation, Closed, close
+from .entries import (
     Account,
     Change,
     Changes,
@@ -64,13 +64,13 @@ from tools.localnet.engine.entries import (
     Signer,
     TrustLine,
 )
-from tools.localnet.engine.envelope import Envelope, Operation, Transaction, Undecodable, network_id
-from tools.localnet.engine.genesis import genesis, root_keypair
-from tools.localnet.engine.market import NOBODY, Crowd, price
-from tools.localnet.engine.queue import Queue
-from tools.localnet.engine.rules import PROTOCOL_19, TODAY, Rules
-from tools.localnet.engine.state import State, Store
-from tools.localnet.engine.storage import SqliteStore
+from .envelope import Envelope, Operation, Transaction, Undecodable, network_id
+from .genesis import genesis, root_keypair
+from .market import NOBODY, Crowd, price
+from .queue import Queue
+from .rules import PROTOCOL_19, TODAY, Rules
+from .state import State, Store
+from .storage import SqliteStore
 
 __all__ = [
     "NATIVE",

@@ -8,16 +8,16 @@ from typing import Literal
 
 from stellar_sdk.xdr import TransactionResultCode
 
-from tools.localnet.engine.entries import MAX
-from tools.localnet.engine.envelope import Envelope
-from tools.localnet.engine.holdings import available_lumens
-from tools.localnet.engine.market import NOBODY, QUEUE_LEDGERS, Crowd, better_fee, rate
-from tools.localnet.engine.queue import Queue
-from tools.localnet.engine.results import outer_result
-from tools.localnet.engine.rules import TODAY, Rules
-from tools.localnet.engine.state import State
-from tools.localnet.engine.submission import error_of
-from tools.localnet.engine.validity import Moment, min_fee
+from .entries import MAX
+from .envelope import Envelope
+from .holdings import available_lumens
+from .market import NOBODY, QUEUE_LEDGERS, Crowd, better_fee, rate
+from .queue import Queue
+from .results import outer_result
+from .rules import TODAY, Rules
+from .state import State
+from .submission import error_of
+from .validity import Moment, min_fee
 
 Code = TransactionResultCode
 Status = Literal["PENDING", "ERROR", "DUPLICATE", "TRY_AGAIN_LATER"]

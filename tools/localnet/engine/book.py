@@ -10,8 +10,8 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterator
 
-from tools.localnet.engine.assets import Asset
-from tools.localnet.engine.entries import Offer
+from .assets import Asset
+from .entries import Offer
 
 Pair = tuple[Asset, Asset]
 

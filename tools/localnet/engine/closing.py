@@ -12,23 +12,23 @@ from dataclasses import dataclass, replace
 
 from stellar_sdk.xdr import OperationResultCode, TransactionResultCode
 
-from tools.localnet.engine.entries import NO_CHANGES, Changes, Header
-from tools.localnet.engine.envelope import Envelope, Transaction
-from tools.localnet.engine.operations import kind_of
-from tools.localnet.engine.refusal import Inconsistent, OperationRefused, Refused
-from tools.localnet.engine.results import (
+from .entries import NO_CHANGES, Changes, Header
+from .envelope import Envelope, Transaction
+from .operations import kind_of
+from .refusal import Inconsistent, OperationRefused, Refused
+from .results import (
     operation_result,
     refused_result,
     transaction_result,
     unjudged_result,
 )
-from tools.localnet.engine.rows import row_of
-from tools.localnet.engine.rules import TODAY, Rules
-from tools.localnet.engine.signatures import SignatureCheck
-from tools.localnet.engine.signers import Type, signer_parts
-from tools.localnet.engine.state import State
-from tools.localnet.engine.step import Step
-from tools.localnet.engine.validity import Moment, Reached, check_signature, judge
+from .rows import row_of
+from .rules import TODAY, Rules
+from .signatures import SignatureCheck
+from .signers import Type, signer_parts
+from .state import State
+from .step import Step
+from .validity import Moment, Reached, check_signature, judge
 
 Code = TransactionResultCode
 

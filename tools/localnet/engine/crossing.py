@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
-from tools.localnet.engine import liabilities
-from tools.localnet.engine.assets import Asset
-from tools.localnet.engine.entries import Offer
-from tools.localnet.engine.exchange import Rounding, Trade, adjusted_amount, exchange
-from tools.localnet.engine.holdings import can_buy, can_sell, move
-from tools.localnet.engine.refusal import Inconsistent
-from tools.localnet.engine.reserves import release_subentry
-from tools.localnet.engine.state import State
+from . import liabilities
+from .assets import Asset
+from .entries import Offer
+from .exchange import Rounding, Trade, adjusted_amount, exchange
+from .holdings import can_buy, can_sell, move
+from .refusal import Inconsistent
+from .reserves import release_subentry
+from .state import State
 
 MAX_OFFERS_CROSSED = 1000
 """For one operation, all its hops together."""

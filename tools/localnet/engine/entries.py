@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from tools.localnet.engine.assets import Asset
+from .assets import Asset
 
 MAX = 2**63 - 1
 """INT64_MAX: the largest amount, and "no limit"."""

@@ -11,14 +11,14 @@ from typing import Any, cast
 
 from stellar_sdk import xdr
 
-from agent.errors import MilepostError
-from tools.localnet.engine.assets import muxed_from_xdr
+from ..errors import LocalnetError
+from .assets import muxed_from_xdr
 
 MAX_ENVELOPE_BYTES = 1 << 17
 """A hundred of the longest operations with twenty signatures fit several times."""
 
 
-class Undecodable(MilepostError):
+class Undecodable(LocalnetError):
     """This is not a transaction envelope: {reason}. Send the base64 of a TransactionEnvelope's XDR."""
 
 

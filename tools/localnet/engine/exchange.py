@@ -12,7 +12,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-from tools.localnet.engine.entries import MAX
+from .entries import MAX
 
 
 class Rounding(Enum):

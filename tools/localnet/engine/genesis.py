@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from stellar_sdk import Keypair
 
-from tools.localnet.engine.entries import Account, Entry, Header
-from tools.localnet.engine.envelope import network_id
-from tools.localnet.engine.rules import TODAY, Rules
+from .entries import Account, Entry, Header
+from .envelope import network_id
+from .rules import TODAY, Rules
 
 TOTAL_COINS = 10**18
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tools.localnet.engine.assets import NATIVE, Asset
-from tools.localnet.engine.entries import (
+from .assets import NATIVE, Asset
+from .entries import (
     AUTHORIZED,
     AUTHORIZED_TO_MAINTAIN_LIABILITIES,
     MAX,
@@ -16,8 +16,8 @@ from tools.localnet.engine.entries import (
     Header,
     TrustLine,
 )
-from tools.localnet.engine.refusal import Inconsistent
-from tools.localnet.engine.state import State
+from .refusal import Inconsistent
+from .state import State
 
 _MAY_HOLD_OFFERS = AUTHORIZED | AUTHORIZED_TO_MAINTAIN_LIABILITIES
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from tools.localnet.engine.assets import NATIVE, Asset
-from tools.localnet.engine.entries import MAX, Offer
-from tools.localnet.engine.exchange import Rounding, exchange_unbounded
-from tools.localnet.engine.refusal import Inconsistent
-from tools.localnet.engine.state import State
+from .assets import NATIVE, Asset
+from .entries import MAX, Offer
+from .exchange import Rounding, exchange_unbounded
+from .refusal import Inconsistent
+from .state import State
 
 
 class Liabilities(NamedTuple):

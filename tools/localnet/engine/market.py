@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from tools.localnet.engine.entries import Header
-from tools.localnet.engine.envelope import Envelope
+from .entries import Header
+from .envelope import Envelope
 
 QUEUE_LEDGERS = 2
 """How many ledgers' operations may wait."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stellar_sdk import xdr
 
-from tools.localnet.engine.entries import MAX, Predicate
+from .entries import MAX, Predicate
 
 Type = xdr.ClaimPredicateType
 MAX_DEPTH = 4

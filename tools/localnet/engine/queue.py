@@ -6,12 +6,12 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
-from tools.localnet.engine.envelope import Envelope
-from tools.localnet.engine.market import NOBODY, PENDING_LEDGERS, Crowd, rate
-from tools.localnet.engine.rules import TODAY, Rules
-from tools.localnet.engine.state import State
-from tools.localnet.engine.submission import error_of
-from tools.localnet.engine.validity import Moment
+from .envelope import Envelope
+from .market import NOBODY, PENDING_LEDGERS, Crowd, rate
+from .rules import TODAY, Rules
+from .state import State
+from .submission import error_of
+from .validity import Moment
 
 BAN_LEDGERS = 10
 """For how long an envelope that was applied, or became invalid while it waited, is not looked at again."""

@@ -7,10 +7,10 @@ from enum import IntEnum
 
 from stellar_sdk import xdr
 
-from tools.localnet.engine.entries import Account
-from tools.localnet.engine.holdings import available_lumens
-from tools.localnet.engine.refusal import Inconsistent, OperationRefused, Refused
-from tools.localnet.engine.state import State
+from .entries import Account
+from .holdings import available_lumens
+from .refusal import Inconsistent, OperationRefused, Refused
+from .state import State
 
 MAX_SUBENTRIES = 1000
 

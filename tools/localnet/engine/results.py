@@ -8,10 +8,10 @@ from struct import pack
 
 from stellar_sdk.xdr import OperationResultCode, TransactionResultCode
 
-from tools.localnet.engine.envelope import Envelope, Operation
-from tools.localnet.engine.operations import result_type, unjudged
-from tools.localnet.engine.refusal import OperationRefused, Refused
-from tools.localnet.engine.rules import Rules
+from .envelope import Envelope, Operation
+from .operations import result_type, unjudged
+from .refusal import OperationRefused, Refused
+from .rules import Rules
 
 Code = TransactionResultCode
 _WITH_OPERATIONS = (Code.txSUCCESS, Code.txFAILED)

@@ -6,8 +6,8 @@ import json
 from dataclasses import fields
 from typing import Any
 
-from tools.localnet.engine.assets import Asset
-from tools.localnet.engine.entries import (
+from .assets import Asset
+from .entries import (
     Account,
     ClaimableBalance,
     Claimant,

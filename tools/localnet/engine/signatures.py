@@ -9,9 +9,9 @@ from nacl.bindings import crypto_sign_open
 from nacl.exceptions import BadSignatureError
 from stellar_sdk import xdr
 
-from tools.localnet.engine.entries import Account, Signer
-from tools.localnet.engine.envelope import FeeBump, Signature, Transaction
-from tools.localnet.engine.signers import signer_parts
+from .entries import Account, Signer
+from .envelope import FeeBump, Signature, Transaction
+from .signers import signer_parts
 
 Type = xdr.SignerKeyType
 MAX_WEIGHT = 255

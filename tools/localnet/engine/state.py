@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Protocol
 
-from tools.localnet.engine.assets import Asset
-from tools.localnet.engine.book import Books, Pair
-from tools.localnet.engine.entries import (
+from .assets import Asset
+from .book import Books, Pair
+from .entries import (
     HEADER_KEY,
     SUBENTRIES,
     Account,
@@ -29,7 +29,7 @@ from tools.localnet.engine.entries import (
     Offer,
     TrustLine,
 )
-from tools.localnet.engine.rows import row_of
+from .rows import row_of
 
 
 class Store(Protocol):

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tools.localnet.engine.entries import Account, Header
-from tools.localnet.engine.envelope import Operation, Transaction
-from tools.localnet.engine.reserves import owner
-from tools.localnet.engine.state import State
+from .entries import Account, Header
+from .envelope import Operation, Transaction
+from .reserves import owner
+from .state import State
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ import json
 import sqlite3
 from pathlib import Path
 
-from tools.localnet.engine.entries import Changes, Entry, Key
-from tools.localnet.engine.rows import entry_of, row_of
+from .entries import Changes, Entry, Key
+from .rows import entry_of, row_of
 
 
 class SqliteStore:

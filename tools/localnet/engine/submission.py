@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from stellar_sdk.xdr import TransactionResultCode
 
-from tools.localnet.engine.entries import MAX
-from tools.localnet.engine.envelope import Envelope, Operation
-from tools.localnet.engine.holdings import available_lumens
-from tools.localnet.engine.operations import Level, kind_of
-from tools.localnet.engine.refusal import OperationRefused, Refused
-from tools.localnet.engine.results import (
+from .entries import MAX
+from .envelope import Envelope, Operation
+from .holdings import available_lumens
+from .operations import Level, kind_of
+from .refusal import OperationRefused, Refused
+from .results import (
     outer_result,
     refused_result,
     transaction_result,
     unjudged_result,
 )
-from tools.localnet.engine.rules import Rules
-from tools.localnet.engine.signatures import SignatureCheck
-from tools.localnet.engine.state import State
-from tools.localnet.engine.validity import Moment, Reached, check_signature, judge, min_fee
+from .rules import Rules
+from .signatures import SignatureCheck
+from .state import State
+from .validity import Moment, Reached, check_signature, judge, min_fee
 
 Code = TransactionResultCode
 

@@ -7,15 +7,15 @@ from enum import IntEnum, auto
 
 from stellar_sdk.xdr import OperationResultCode, TransactionResultCode
 
-from tools.localnet.engine.entries import MAX, Account, Header, Signer
-from tools.localnet.engine.envelope import Operation, Preconditions, Transaction
-from tools.localnet.engine.holdings import available_lumens
-from tools.localnet.engine.operations import Level, kind_of, level_of
-from tools.localnet.engine.operations.create_account import starting_sequence
-from tools.localnet.engine.refusal import OperationRefused
-from tools.localnet.engine.signatures import SignatureCheck
-from tools.localnet.engine.signers import is_empty_payload, signer_text
-from tools.localnet.engine.state import State
+from .entries import MAX, Account, Header, Signer
+from .envelope import Operation, Preconditions, Transaction
+from .holdings import available_lumens
+from .operations import Level, kind_of, level_of
+from .operations.create_account import starting_sequence
+from .refusal import OperationRefused
+from .signatures import SignatureCheck
+from .signers import is_empty_payload, signer_text
+from .state import State
 
 Code = TransactionResultCode
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 from struct import Struct, pack
 
-from tools.localnet.engine.assets import Asset, public_key
-from tools.localnet.engine.crossing import Claim
-from tools.localnet.engine.entries import Offer
+from .assets import Asset, public_key
+from .crossing import Claim
+from .entries import Offer
 
 INT64 = Struct(">q").pack
 _ACCOUNT_AND_ID = Struct(">i32sq").pack

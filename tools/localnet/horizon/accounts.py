@@ -8,17 +8,17 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tools.localnet.engine import Account, DataEntry, TrustLine
-from tools.localnet.horizon.amount import coins
-from tools.localnet.horizon.answer import answer, link, origin
-from tools.localnet.horizon.asset import NATIVE, asset_fields, parse_asset
-from tools.localnet.horizon.collection import Collection, view_of
-from tools.localnet.horizon.ledgers import closed_at
-from tools.localnet.horizon.page import text_key
-from tools.localnet.horizon.party import account_in_address, account_param
-from tools.localnet.horizon.problem import Problem, bad_field
-from tools.localnet.horizon.stream import stream_object, wants_stream
-from tools.localnet.view import View
+from ..engine import Account, DataEntry, TrustLine
+from ..view import View
+from .amount import coins
+from .answer import answer, link, origin
+from .asset import NATIVE, asset_fields, parse_asset
+from .collection import Collection, view_of
+from .ledgers import closed_at
+from .page import text_key
+from .party import account_in_address, account_param
+from .problem import Problem, bad_field
+from .stream import stream_object, wants_stream
 
 _NOUNS = ("transactions", "operations", "payments", "effects", "offers", "trades")
 _FLAGS = {"auth_required": 1, "auth_revocable": 2, "auth_immutable": 4, "auth_clawback_enabled": 8}

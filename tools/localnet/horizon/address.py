@@ -1,10 +1,13 @@
-"""Accounts as Horizon writes them: the `G…` address, and the `M…` beside it where a sender muxed it."""
+"""Accounts and balances as Horizon writes them: `G…`, the `M…` beside it where a sender muxed it, a balance's id."""
 
 from __future__ import annotations
 
 from stellar_sdk import StrKey, xdr
 
-from tools.localnet.engine.assets import muxed_from_xdr
+from ..engine.assets import muxed_from_xdr
+
+BALANCE_V0 = "00000000"
+"""What stands before the 64 hex digits of a claimable balance's id: the XDR union's discriminant."""
 
 
 def muxed_fields(name: str, account: xdr.MuxedAccount) -> dict[str, str]:

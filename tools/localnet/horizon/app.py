@@ -11,8 +11,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from tools.localnet.faults import Faults, FaultyServer
-from tools.localnet.horizon import (
+from ..faults import Faults, FaultyServer
+from ..replica import Replica
+from ..view import View
+from . import (
     accounts,
     assets,
     claimable_balances,
@@ -31,12 +33,10 @@ from tools.localnet.horizon import (
     trades,
     transactions,
 )
-from tools.localnet.horizon.collection import view_of
-from tools.localnet.horizon.problem import Problem
-from tools.localnet.horizon.quota import Quota
-from tools.localnet.horizon.stream import wants_stream
-from tools.localnet.replica import Replica
-from tools.localnet.view import View
+from .collection import view_of
+from .problem import Problem
+from .quota import Quota
+from .stream import wants_stream
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 

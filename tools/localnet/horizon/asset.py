@@ -7,9 +7,9 @@ import re
 from starlette.requests import Request
 from stellar_sdk import xdr
 
-from tools.localnet.engine.assets import asset_from_xdr
-from tools.localnet.horizon.address import is_account
-from tools.localnet.horizon.problem import (
+from ..engine.assets import asset_from_xdr
+from .address import is_account
+from .problem import (
     ACCOUNT,
     ASSET,
     ASSET_CODE,

@@ -8,14 +8,14 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tools.localnet.engine import Asset
-from tools.localnet.horizon.address import is_account
-from tools.localnet.horizon.amount import coins
-from tools.localnet.horizon.asset import asset_fields, asset_type
-from tools.localnet.horizon.collection import Collection, Condition
-from tools.localnet.horizon.page import Key
-from tools.localnet.horizon.problem import bad_field
-from tools.localnet.view import View
+from ..engine import Asset
+from ..view import View
+from .address import is_account
+from .amount import coins
+from .asset import asset_fields, asset_type
+from .collection import Collection, Condition
+from .page import Key
+from .problem import bad_field
 
 _CODE = re.compile(r"[A-Za-z0-9]{1,12}\Z", re.ASCII)
 _FLAGS = {"auth_required": 1, "auth_revocable": 2, "auth_immutable": 4, "auth_clawback_enabled": 8}

@@ -7,18 +7,18 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from agent.core.ledger import BALANCE_V0
-from tools.localnet.engine import ClaimableBalance
-from tools.localnet.horizon.amount import coins
-from tools.localnet.horizon.answer import answer, link, origin
-from tools.localnet.horizon.asset import parse_asset
-from tools.localnet.horizon.collection import Collection, Condition, view_of
-from tools.localnet.horizon.ledgers import closed_at
-from tools.localnet.horizon.page import Key, whole
-from tools.localnet.horizon.party import account_param, balance_in_address
-from tools.localnet.horizon.predicate import entry_predicate
-from tools.localnet.horizon.problem import Problem
-from tools.localnet.view import View
+from ..engine import ClaimableBalance
+from ..view import View
+from .address import BALANCE_V0
+from .amount import coins
+from .answer import answer, link, origin
+from .asset import parse_asset
+from .collection import Collection, Condition, view_of
+from .ledgers import closed_at
+from .page import Key, whole
+from .party import account_param, balance_in_address
+from .predicate import entry_predicate
+from .problem import Problem
 
 
 def balance_record(view: View, balance: ClaimableBalance, base: str) -> dict[str, Any]:

@@ -9,12 +9,12 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tools.localnet.horizon.answer import answer, origin
-from tools.localnet.horizon.page import Key, Page, page_document, position, read_cursor, read_page
-from tools.localnet.horizon.problem import Problem, bad_field
-from tools.localnet.horizon.stream import stream_page, stream_records, wants_stream
-from tools.localnet.horizon.toid import toid
-from tools.localnet.view import View
+from ..view import View
+from .answer import answer, origin
+from .page import Key, Page, page_document, position, read_cursor, read_page
+from .problem import Problem, bad_field
+from .stream import stream_page, stream_records, wants_stream
+from .toid import toid
 
 Record = dict[str, Any]
 Condition = tuple[str, Sequence[Any]]

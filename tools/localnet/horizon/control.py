@@ -5,15 +5,15 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tools.localnet.engine import Crowd
-from tools.localnet.faults import FaultError, read_faults
-from tools.localnet.foreign import KINDS
-from tools.localnet.foreign import foreign as made
-from tools.localnet.horizon.answer import answer
-from tools.localnet.horizon.collection import truth, view_of
-from tools.localnet.horizon.page import whole
-from tools.localnet.horizon.party import account_param
-from tools.localnet.horizon.problem import bad_field
+from ..engine import Crowd
+from ..faults import FaultError, read_faults
+from ..foreign import KINDS
+from ..foreign import foreign as made
+from .answer import answer
+from .collection import truth, view_of
+from .page import whole
+from .party import account_param
+from .problem import bad_field
 
 _MAX_SECONDS = 10**10
 

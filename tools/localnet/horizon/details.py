@@ -12,12 +12,12 @@ from typing import Any
 
 from stellar_sdk import StrKey, xdr
 
-from tools.localnet.engine.assets import account_from_xdr, asset_from_xdr, credit_asset, muxed_from_xdr
-from tools.localnet.horizon.address import muxed_fields
-from tools.localnet.horizon.amount import coins, price_fields
-from tools.localnet.horizon.asset import asset_fields, asset_text
-from tools.localnet.horizon.codes import inner_result
-from tools.localnet.horizon.predicate import xdr_predicate
+from ..engine.assets import account_from_xdr, asset_from_xdr, credit_asset, muxed_from_xdr
+from .address import muxed_fields
+from .amount import coins, price_fields
+from .asset import asset_fields, asset_text
+from .codes import inner_result
+from .predicate import xdr_predicate
 
 Fields = dict[str, Any]
 

@@ -13,14 +13,14 @@ from typing import Any
 
 from stellar_sdk import xdr
 
-from agent.core.ledger import BALANCE_V0
-from tools.localnet.engine.assets import account_from_xdr, muxed_from_xdr
-from tools.localnet.engine.entries import Account, Change, Changes, ClaimableBalance, TrustLine
-from tools.localnet.horizon.amount import coins
-from tools.localnet.horizon.asset import NATIVE, asset_fields, asset_text
-from tools.localnet.horizon.codes import inner_result
-from tools.localnet.horizon.details import allow_trust_asset, sent_amount
-from tools.localnet.horizon.predicate import xdr_predicate
+from ..engine.assets import account_from_xdr, muxed_from_xdr
+from ..engine.entries import Account, Change, Changes, ClaimableBalance, TrustLine
+from .address import BALANCE_V0
+from .amount import coins
+from .asset import NATIVE, asset_fields, asset_text
+from .codes import inner_result
+from .details import allow_trust_asset, sent_amount
+from .predicate import xdr_predicate
 
 TYPES = {
     "account_created": 0,

@@ -8,15 +8,15 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tools.localnet.horizon.answer import link
-from tools.localnet.horizon.collection import Collection
-from tools.localnet.horizon.effect import NAMES
-from tools.localnet.horizon.ledgers import known_ledger, ledger_range
-from tools.localnet.horizon.moment import moment
-from tools.localnet.horizon.operations import operation_in_address, transaction_range
-from tools.localnet.horizon.page import pair_key
-from tools.localnet.horizon.party import known_account
-from tools.localnet.view import View
+from ..view import View
+from .answer import link
+from .collection import Collection
+from .effect import NAMES
+from .ledgers import known_ledger, ledger_range
+from .moment import moment
+from .operations import operation_in_address, transaction_range
+from .page import pair_key
+from .party import known_account
 
 _SELECT = "SELECT effect.*, ledger.closed_at FROM effect JOIN ledger ON ledger.sequence = effect.id >> 32"
 _WITHIN = "effect.id BETWEEN ? AND ?"

@@ -8,8 +8,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tools.localnet.horizon.answer import answer
-from tools.localnet.horizon.collection import view_of
+from .answer import answer
+from .collection import view_of
 
 _LEDGERS = 5
 _PERCENTILES = (10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99)

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 from starlette.requests import Request
 
-from tools.localnet.horizon.problem import Problem
+from .problem import Problem
 
 MAX_FORM_BYTES = 256 * 1024
 """Room for the largest envelope that decodes, in base64 and with every sign escaped."""

@@ -9,14 +9,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from stellar_sdk import Account, TransactionBuilder
 
-from tools.localnet.engine import Envelope, root_keypair
-from tools.localnet.horizon.answer import answer, origin
-from tools.localnet.horizon.collection import view_of
-from tools.localnet.horizon.party import account_param
-from tools.localnet.horizon.problem import Problem, bad_field
-from tools.localnet.horizon.submit import include, transaction_failed
-from tools.localnet.horizon.transactions import transaction_record
-from tools.localnet.node import Node
+from ..engine import Envelope, root_keypair
+from ..node import Node
+from .answer import answer, origin
+from .collection import view_of
+from .party import account_param
+from .problem import Problem, bad_field
+from .submit import include, transaction_failed
+from .transactions import transaction_record
 
 STARTING_LUMENS = "10000"
 _VALID_SECONDS = 300

@@ -8,14 +8,14 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tools.localnet.horizon.amount import coins
-from tools.localnet.horizon.answer import answer, link, origin
-from tools.localnet.horizon.collection import Collection, view_of
-from tools.localnet.horizon.moment import moment
-from tools.localnet.horizon.page import Key, whole
-from tools.localnet.horizon.problem import Problem, bad_field
-from tools.localnet.horizon.toid import ledger_of, toid
-from tools.localnet.view import View
+from ..view import View
+from .amount import coins
+from .answer import answer, link, origin
+from .collection import Collection, view_of
+from .moment import moment
+from .page import Key, whole
+from .problem import Problem, bad_field
+from .toid import ledger_of, toid
 
 _BITS = 32
 

@@ -7,16 +7,16 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tools.localnet.engine import Offer
-from tools.localnet.horizon.amount import coins, price_fields
-from tools.localnet.horizon.answer import answer, link, origin
-from tools.localnet.horizon.asset import asset_fields, parse_asset, read_asset
-from tools.localnet.horizon.collection import Collection, Condition, view_of
-from tools.localnet.horizon.ledgers import closed_at
-from tools.localnet.horizon.page import number_key, whole
-from tools.localnet.horizon.party import account_in_address, account_param
-from tools.localnet.horizon.problem import Problem, bad_field
-from tools.localnet.view import View
+from ..engine import Offer
+from ..view import View
+from .amount import coins, price_fields
+from .answer import answer, link, origin
+from .asset import asset_fields, parse_asset, read_asset
+from .collection import Collection, Condition, view_of
+from .ledgers import closed_at
+from .page import number_key, whole
+from .party import account_in_address, account_param
+from .problem import Problem, bad_field
 
 
 def offer_record(view: View, offer: Offer, base: str) -> dict[str, Any]:

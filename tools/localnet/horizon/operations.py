@@ -10,17 +10,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from stellar_sdk import xdr
 
-from tools.localnet.horizon.answer import answer, link, origin
-from tools.localnet.horizon.collection import Collection, Condition, truth, view_of
-from tools.localnet.horizon.details import PAYMENT_TYPES
-from tools.localnet.horizon.ledgers import known_ledger, ledger_range
-from tools.localnet.horizon.moment import moment
-from tools.localnet.horizon.page import number_key, whole
-from tools.localnet.horizon.party import known_account, known_balance
-from tools.localnet.horizon.problem import Problem, bad_field
-from tools.localnet.horizon.toid import ledger_of
-from tools.localnet.horizon.transactions import find_transaction, hash_in_address, transaction_record
-from tools.localnet.view import View
+from ..view import View
+from .answer import answer, link, origin
+from .collection import Collection, Condition, truth, view_of
+from .details import PAYMENT_TYPES
+from .ledgers import known_ledger, ledger_range
+from .moment import moment
+from .page import number_key, whole
+from .party import known_account, known_balance
+from .problem import Problem, bad_field
+from .toid import ledger_of
+from .transactions import find_transaction, hash_in_address, transaction_record
 
 _COLUMNS = "SELECT operation.*, history.hash, ledger.closed_at FROM"
 _JOINS = """JOIN history ON history.id = operation.id >> 12 << 12

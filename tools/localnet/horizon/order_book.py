@@ -10,15 +10,15 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tools.localnet.engine import Asset, Offer
-from tools.localnet.horizon.amount import coins, price_text
-from tools.localnet.horizon.answer import answer
-from tools.localnet.horizon.asset import asset_fields, require_asset
-from tools.localnet.horizon.collection import view_of
-from tools.localnet.horizon.page import read_limit
-from tools.localnet.horizon.problem import Problem
-from tools.localnet.horizon.stream import stream_object, wants_stream
-from tools.localnet.view import View
+from ..engine import Asset, Offer
+from ..view import View
+from .amount import coins, price_text
+from .answer import answer
+from .asset import asset_fields, require_asset
+from .collection import view_of
+from .page import read_limit
+from .problem import Problem
+from .stream import stream_object, wants_stream
 
 _DEFAULT_LIMIT = 20
 

@@ -14,8 +14,8 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 
-from tools.localnet.horizon.answer import origin
-from tools.localnet.horizon.problem import bad_field
+from .answer import origin
+from .problem import bad_field
 
 MAX_LIMIT = 200
 DEFAULT_LIMIT = 10

@@ -6,9 +6,9 @@ import re
 
 from starlette.requests import Request
 
-from tools.localnet.horizon.address import is_account
-from tools.localnet.horizon.collection import view_of
-from tools.localnet.horizon.problem import ACCOUNT, Problem, bad_field
+from .address import is_account
+from .collection import view_of
+from .problem import ACCOUNT, Problem, bad_field
 
 _BALANCE = re.compile(r"0{8}([0-9a-f]{64})\Z")
 

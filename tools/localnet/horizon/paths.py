@@ -7,14 +7,14 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tools.localnet.engine import NATIVE, Asset, State, TrustLine
-from tools.localnet.horizon.amount import coins, stroops
-from tools.localnet.horizon.answer import answer
-from tools.localnet.horizon.asset import asset_fields, parse_assets, require_asset
-from tools.localnet.horizon.collection import view_of
-from tools.localnet.horizon.party import account_param
-from tools.localnet.horizon.problem import AMOUNT, REQUIRED, Problem, bad_field
-from tools.localnet.path_finding import Way, ways_receiving, ways_sending
+from ..engine import NATIVE, Asset, State, TrustLine
+from ..path_finding import Way, ways_receiving, ways_sending
+from .amount import coins, stroops
+from .answer import answer
+from .asset import asset_fields, parse_assets, require_asset
+from .collection import view_of
+from .party import account_param
+from .problem import AMOUNT, REQUIRED, Problem, bad_field
 
 _MAX_ASSETS = 15
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from stellar_sdk import xdr
 
-from tools.localnet.engine.entries import Predicate
-from tools.localnet.horizon.moment import moment
+from ..engine.entries import Predicate
+from .moment import moment
 
 
 def xdr_predicate(predicate: xdr.ClaimPredicate) -> dict[str, Any]:

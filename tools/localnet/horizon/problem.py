@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from tools.localnet.horizon.answer import body
+from .answer import body
 
 _TYPES = "https://stellar.org/horizon-errors/"
 

@@ -6,7 +6,7 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tools.localnet.horizon.problem import Problem
+from .problem import Problem
 
 _WINDOW_SECONDS = 3600
 

@@ -7,11 +7,11 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tools.localnet.horizon.answer import answer, origin
-from tools.localnet.horizon.collection import view_of
-from tools.localnet.horizon.moment import moment
-from tools.localnet.horizon.page import page_document, read_page
-from tools.localnet.horizon.problem import Problem
+from .answer import answer, origin
+from .collection import view_of
+from .moment import moment
+from .page import page_document, read_page
+from .problem import Problem
 
 _VERSION = "localnet"
 _PAIR = "&".join(

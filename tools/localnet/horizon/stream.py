@@ -15,10 +15,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from tools.localnet.horizon.answer import body
-from tools.localnet.horizon.page import Page
-from tools.localnet.horizon.problem import Problem
-from tools.localnet.view import View
+from ..view import View
+from .answer import body
+from .page import Page
+from .problem import Problem
 
 HELLO = b'retry: 1000\nevent: open\ndata: "hello"\n\n'
 BYEBYE = b'retry: 10\nevent: close\ndata: "byebye"\n\n'

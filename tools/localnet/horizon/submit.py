@@ -10,14 +10,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from stellar_sdk import xdr
 
-from tools.localnet.engine import Envelope, Undecodable
-from tools.localnet.horizon.answer import answer, origin
-from tools.localnet.horizon.codes import result_codes
-from tools.localnet.horizon.collection import view_of
-from tools.localnet.horizon.form import read_field
-from tools.localnet.horizon.problem import Problem
-from tools.localnet.horizon.transactions import find_transaction, transaction_record
-from tools.localnet.view import View
+from ..engine import Envelope, Undecodable
+from ..view import View
+from .answer import answer, origin
+from .codes import result_codes
+from .collection import view_of
+from .form import read_field
+from .problem import Problem
+from .transactions import find_transaction, transaction_record
 
 _HTTP_STATUS = {"PENDING": 201, "DUPLICATE": 409, "TRY_AGAIN_LATER": 503, "ERROR": 400}
 

@@ -11,13 +11,13 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tools.localnet.horizon.amount import coins, price_text
-from tools.localnet.horizon.answer import answer, origin
-from tools.localnet.horizon.asset import asset_order
-from tools.localnet.horizon.collection import view_of
-from tools.localnet.horizon.page import read_page, whole
-from tools.localnet.horizon.problem import bad_field
-from tools.localnet.horizon.trades import read_pair
+from .amount import coins, price_text
+from .answer import answer, origin
+from .asset import asset_order
+from .collection import view_of
+from .page import read_page, whole
+from .problem import bad_field
+from .trades import read_pair
 
 RESOLUTIONS_MS = (60_000, 300_000, 900_000, 3_600_000, 86_400_000, 604_800_000)
 _HOUR_MS = 3_600_000

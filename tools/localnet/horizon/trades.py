@@ -7,16 +7,16 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tools.localnet.horizon.amount import coins
-from tools.localnet.horizon.answer import link
-from tools.localnet.horizon.asset import asset_fields, asset_order, read_asset
-from tools.localnet.horizon.collection import Collection, Condition
-from tools.localnet.horizon.moment import moment
-from tools.localnet.horizon.offers import OFFER, offer_in_address
-from tools.localnet.horizon.page import pair_key
-from tools.localnet.horizon.party import known_account
-from tools.localnet.horizon.problem import bad_field
-from tools.localnet.view import View
+from ..view import View
+from .amount import coins
+from .answer import link
+from .asset import asset_fields, asset_order, read_asset
+from .collection import Collection, Condition
+from .moment import moment
+from .offers import OFFER, offer_in_address
+from .page import pair_key
+from .party import known_account
+from .problem import bad_field
 
 _TYPES = ("all", "orderbook", "liquidity_pool")
 _OFFER = "(base_offer = ? OR counter_offer = ?)"

@@ -10,17 +10,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from stellar_sdk import xdr
 
-from tools.localnet.horizon.address import muxed_fields
-from tools.localnet.horizon.answer import answer, link, origin
-from tools.localnet.horizon.collection import Collection, Condition, truth, view_of
-from tools.localnet.horizon.details import signer_text
-from tools.localnet.horizon.ledgers import known_ledger, ledger_range
-from tools.localnet.horizon.moment import moment
-from tools.localnet.horizon.page import number_key
-from tools.localnet.horizon.party import known_account, known_balance
-from tools.localnet.horizon.problem import Problem, bad_field
-from tools.localnet.horizon.signed import signed_part, source_of
-from tools.localnet.view import View
+from ..view import View
+from .address import muxed_fields
+from .answer import answer, link, origin
+from .collection import Collection, Condition, truth, view_of
+from .details import signer_text
+from .ledgers import known_ledger, ledger_range
+from .moment import moment
+from .page import number_key
+from .party import known_account, known_balance
+from .problem import Problem, bad_field
+from .signed import signed_part, source_of
 
 _HASH = re.compile(r"[0-9a-f]{64}\Z")
 _SELECT = "SELECT history.*, ledger.closed_at FROM history JOIN ledger ON ledger.sequence = history.ledger"

@@ -14,8 +14,10 @@ from typing import Any
 
 from stellar_sdk.xdr import OperationType
 
-from tools.localnet.engine.envelope import Operation
-from tools.localnet.engine.operations import (
+from ..envelope import Operation
+from ..step import Step
+from ..wire import INT64
+from . import (
     account_merge,
     bump_sequence,
     change_trust,
@@ -28,8 +30,6 @@ from tools.localnet.engine.operations import (
     set_options,
     trust_flags,
 )
-from tools.localnet.engine.step import Step
-from tools.localnet.engine.wire import INT64
 
 
 class Level(IntEnum):

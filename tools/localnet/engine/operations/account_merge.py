@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from stellar_sdk.xdr import AccountMergeResultCode as Code
 
-from tools.localnet.engine.assets import muxed_from_xdr
-from tools.localnet.engine.entries import AUTH_IMMUTABLE
-from tools.localnet.engine.envelope import Operation
-from tools.localnet.engine.holdings import move_lumens
-from tools.localnet.engine.operations.create_account import starting_sequence
-from tools.localnet.engine.refusal import Refused
-from tools.localnet.engine.step import Step
-from tools.localnet.engine.wire import INT64
+from ..assets import muxed_from_xdr
+from ..entries import AUTH_IMMUTABLE
+from ..envelope import Operation
+from ..holdings import move_lumens
+from ..refusal import Refused
+from ..step import Step
+from ..wire import INT64
+from .create_account import starting_sequence
 
 
 def check(operation: Operation) -> None:

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from stellar_sdk.xdr import BumpSequenceResultCode as Code
 
-from tools.localnet.engine.envelope import Operation
-from tools.localnet.engine.refusal import Refused
-from tools.localnet.engine.step import Step
+from ..envelope import Operation
+from ..refusal import Refused
+from ..step import Step
 
 
 def check(operation: Operation) -> None:

@@ -7,8 +7,8 @@ from dataclasses import replace
 from stellar_sdk import xdr
 from stellar_sdk.xdr import ChangeTrustResultCode as Code
 
-from tools.localnet.engine.assets import NATIVE, asset_from_xdr
-from tools.localnet.engine.entries import (
+from ..assets import NATIVE, asset_from_xdr
+from ..entries import (
     AUTH_CLAWBACK_ENABLED,
     AUTH_REQUIRED,
     AUTHORIZED,
@@ -16,10 +16,10 @@ from tools.localnet.engine.entries import (
     Account,
     TrustLine,
 )
-from tools.localnet.engine.envelope import Operation
-from tools.localnet.engine.refusal import Refused
-from tools.localnet.engine.reserves import claim_subentry, release_subentry
-from tools.localnet.engine.step import Step
+from ..envelope import Operation
+from ..refusal import Refused
+from ..reserves import claim_subentry, release_subentry
+from ..step import Step
 
 
 def supported(operation: Operation) -> bool:

@@ -8,19 +8,19 @@ from struct import pack
 
 from stellar_sdk import xdr
 
-from tools.localnet.engine.assets import NATIVE, Asset, account_from_xdr, asset_from_xdr, public_key
-from tools.localnet.engine.entries import (
+from ..assets import NATIVE, Asset, account_from_xdr, asset_from_xdr, public_key
+from ..entries import (
     AUTH_CLAWBACK_ENABLED,
     CLAWBACK_ENABLED,
     ClaimableBalance,
     Claimant,
 )
-from tools.localnet.engine.envelope import Operation
-from tools.localnet.engine.holdings import available_lumens, is_authorized, move_credit, move_lumens
-from tools.localnet.engine.predicates import absolute, holds, is_well_formed
-from tools.localnet.engine.refusal import Refused
-from tools.localnet.engine.reserves import owner
-from tools.localnet.engine.step import Step
+from ..envelope import Operation
+from ..holdings import available_lumens, is_authorized, move_credit, move_lumens
+from ..predicates import absolute, holds, is_well_formed
+from ..refusal import Refused
+from ..reserves import owner
+from ..step import Step
 
 Create = xdr.CreateClaimableBalanceResultCode
 Claim = xdr.ClaimClaimableBalanceResultCode

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from stellar_sdk import xdr
 
-from tools.localnet.engine.assets import NATIVE, asset_from_xdr, muxed_from_xdr
-from tools.localnet.engine.entries import CLAWBACK_ENABLED
-from tools.localnet.engine.envelope import Operation
-from tools.localnet.engine.operations.claimable_balance import remove_balance
-from tools.localnet.engine.refusal import Refused
-from tools.localnet.engine.step import Step
+from ..assets import NATIVE, asset_from_xdr, muxed_from_xdr
+from ..entries import CLAWBACK_ENABLED
+from ..envelope import Operation
+from ..refusal import Refused
+from ..step import Step
+from .claimable_balance import remove_balance
 
 Line = xdr.ClawbackResultCode
 Balance = xdr.ClawbackClaimableBalanceResultCode

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from stellar_sdk.xdr import CreateAccountResultCode as Code
 
-from tools.localnet.engine.assets import account_from_xdr
-from tools.localnet.engine.entries import Account
-from tools.localnet.engine.envelope import Operation
-from tools.localnet.engine.holdings import move_lumens
-from tools.localnet.engine.refusal import Refused
-from tools.localnet.engine.step import Step
+from ..assets import account_from_xdr
+from ..entries import Account
+from ..envelope import Operation
+from ..holdings import move_lumens
+from ..refusal import Refused
+from ..step import Step
 
 
 def check(operation: Operation) -> None:

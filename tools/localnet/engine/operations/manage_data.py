@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from stellar_sdk.xdr import ManageDataResultCode as Code
 
-from tools.localnet.engine.entries import DataEntry
-from tools.localnet.engine.envelope import Operation
-from tools.localnet.engine.operations.set_options import is_plain_text
-from tools.localnet.engine.refusal import Refused
-from tools.localnet.engine.reserves import claim_subentry, release_subentry
-from tools.localnet.engine.step import Step
+from ..entries import DataEntry
+from ..envelope import Operation
+from ..refusal import Refused
+from ..reserves import claim_subentry, release_subentry
+from ..step import Step
+from .set_options import is_plain_text
 
 
 def check(operation: Operation) -> None:

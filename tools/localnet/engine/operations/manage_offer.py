@@ -14,18 +14,18 @@ from typing import Any, NamedTuple
 
 from stellar_sdk import xdr
 
-from tools.localnet.engine import liabilities
-from tools.localnet.engine.assets import NATIVE, Asset, asset_from_xdr
-from tools.localnet.engine.crossing import Claim, End, cross
-from tools.localnet.engine.entries import MAX, PASSIVE, Offer
-from tools.localnet.engine.envelope import Operation
-from tools.localnet.engine.exchange import Rounding, adjusted_amount
-from tools.localnet.engine.holdings import can_buy, can_sell, is_authorized, move
-from tools.localnet.engine.liabilities import Liabilities, liabilities_of
-from tools.localnet.engine.refusal import Inconsistent, OperationRefused, Refused
-from tools.localnet.engine.reserves import claim_subentry, release_subentry
-from tools.localnet.engine.step import Step
-from tools.localnet.engine.wire import INT64, asset_bytes, claims_bytes, offer_bytes
+from .. import liabilities
+from ..assets import NATIVE, Asset, asset_from_xdr
+from ..crossing import Claim, End, cross
+from ..entries import MAX, PASSIVE, Offer
+from ..envelope import Operation
+from ..exchange import Rounding, adjusted_amount
+from ..holdings import can_buy, can_sell, is_authorized, move
+from ..liabilities import Liabilities, liabilities_of
+from ..refusal import Inconsistent, OperationRefused, Refused
+from ..reserves import claim_subentry, release_subentry
+from ..step import Step
+from ..wire import INT64, asset_bytes, claims_bytes, offer_bytes
 
 CREATED, UPDATED, DELETED = (pack(">i", effect) for effect in range(3))
 

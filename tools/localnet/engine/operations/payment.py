@@ -13,16 +13,16 @@ from typing import Any, NamedTuple
 
 from stellar_sdk import xdr
 
-from tools.localnet.engine.assets import NATIVE, Asset, asset_from_xdr, muxed_from_xdr
-from tools.localnet.engine.crossing import MAX_OFFERS_CROSSED, Claim, End, Walk, cross
-from tools.localnet.engine.entries import MAX, Offer
-from tools.localnet.engine.envelope import Operation
-from tools.localnet.engine.exchange import Rounding
-from tools.localnet.engine.holdings import is_authorized, move_credit, move_lumens
-from tools.localnet.engine.refusal import OperationRefused, Refused
-from tools.localnet.engine.reserves import owner
-from tools.localnet.engine.step import Step
-from tools.localnet.engine.wire import INT64, account_bytes, asset_bytes, claims_bytes
+from ..assets import NATIVE, Asset, asset_from_xdr, muxed_from_xdr
+from ..crossing import MAX_OFFERS_CROSSED, Claim, End, Walk, cross
+from ..entries import MAX, Offer
+from ..envelope import Operation
+from ..exchange import Rounding
+from ..holdings import is_authorized, move_credit, move_lumens
+from ..refusal import OperationRefused, Refused
+from ..reserves import owner
+from ..step import Step
+from ..wire import INT64, account_bytes, asset_bytes, claims_bytes
 
 
 class Codes(NamedTuple):

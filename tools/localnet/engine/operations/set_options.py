@@ -7,8 +7,8 @@ from typing import Any
 
 from stellar_sdk.xdr import SetOptionsResultCode as Code
 
-from tools.localnet.engine.assets import account_from_xdr
-from tools.localnet.engine.entries import (
+from ..assets import account_from_xdr
+from ..entries import (
     AUTH_CLAWBACK_ENABLED,
     AUTH_IMMUTABLE,
     AUTH_REQUIRED,
@@ -16,11 +16,11 @@ from tools.localnet.engine.entries import (
     Account,
     Signer,
 )
-from tools.localnet.engine.envelope import Operation
-from tools.localnet.engine.refusal import Refused
-from tools.localnet.engine.reserves import claim_subentry, release_subentry
-from tools.localnet.engine.signers import is_empty_payload, signer_order, signer_text
-from tools.localnet.engine.step import Step
+from ..envelope import Operation
+from ..refusal import Refused
+from ..reserves import claim_subentry, release_subentry
+from ..signers import is_empty_payload, signer_order, signer_text
+from ..step import Step
 
 ALL_FLAGS = AUTH_REQUIRED | AUTH_REVOCABLE | AUTH_IMMUTABLE | AUTH_CLAWBACK_ENABLED
 MAX_SIGNERS = 20

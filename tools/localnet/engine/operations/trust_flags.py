@@ -7,9 +7,9 @@ from enum import IntEnum
 
 from stellar_sdk import xdr
 
-from tools.localnet.engine import liabilities
-from tools.localnet.engine.assets import NATIVE, Asset, account_from_xdr, asset_from_xdr, credit_asset
-from tools.localnet.engine.entries import (
+from .. import liabilities
+from ..assets import NATIVE, Asset, account_from_xdr, asset_from_xdr, credit_asset
+from ..entries import (
     AUTH_REVOCABLE,
     AUTHORIZED,
     AUTHORIZED_TO_MAINTAIN_LIABILITIES,
@@ -17,11 +17,11 @@ from tools.localnet.engine.entries import (
     Offer,
     TrustLine,
 )
-from tools.localnet.engine.envelope import Operation
-from tools.localnet.engine.holdings import may_hold_offers
-from tools.localnet.engine.refusal import Refused
-from tools.localnet.engine.reserves import release_subentry
-from tools.localnet.engine.step import Step
+from ..envelope import Operation
+from ..holdings import may_hold_offers
+from ..refusal import Refused
+from ..reserves import release_subentry
+from ..step import Step
 
 Set = xdr.SetTrustLineFlagsResultCode
 Allow = xdr.AllowTrustResultCode
