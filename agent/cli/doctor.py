@@ -96,7 +96,7 @@ def checks(loaded: Loaded) -> list[Check]:
 
 def _import_rooms() -> None:
     """Before the threads start: libraries with circular imports break when two threads import them at once."""
-    for room in ("stellar_sdk", "agent.market.wiring", "agent.sense.sources", "agent.vehicle.compose"):
+    for room in ("stellar_sdk", "agent.sense.sources", "agent.compose.vehicle"):
         with contextlib.suppress(ImportError):  # the check that needs it says so
             importlib.import_module(room)
 
@@ -257,7 +257,7 @@ def _store(config: Config) -> str:
 
 def _ledger(config: Config) -> str:
     """Three answers may come from three replicas: how far they are apart is what a vehicle has to live with."""
-    from agent.market.wiring import horizon
+    from agent.compose.doors import horizon
 
     url, ledger = config.ledger.horizon, horizon(config)
     ledger.check_network()
@@ -286,7 +286,7 @@ def _told(url: str, head: int, reach: Reach, state: int, archive: str | None) ->
 
 
 def _clock(config: Config) -> str:
-    from agent.market.wiring import horizon
+    from agent.compose.doors import horizon
 
     off_s = time.time() - horizon(config).head().closed_at
     if abs(off_s) > CLOCK_S:
@@ -296,9 +296,9 @@ def _clock(config: Config) -> str:
 
 
 def _funds(config: Config) -> str:
+    from agent.compose.doors import horizon
     from agent.core.money import XLM, Asset, text
     from agent.ledger.keys import address
-    from agent.market.wiring import horizon
 
     account = horizon(config).account(own := address(config.agent.key_file))
     if account is None:
@@ -311,7 +311,7 @@ def _funds(config: Config) -> str:
 
 
 def _broker(config: Config) -> str:
-    from agent.market.wiring import broker
+    from agent.compose.doors import broker
 
     if not config.mqtt.enabled:
         raise Skipped(why="mqtt.enabled is false.")

@@ -21,8 +21,8 @@ def validator() -> None:
 def run(config_path: str | None) -> None:
     """Look for entries, judge, vote, settle. Runs until SIGTERM or Ctrl-C; started again, it goes on. No torch."""
     from agent.cli.daemon import run_until_told
+    from agent.compose.validator import validator as compose
     from agent.host.config import load
-    from agent.validator.compose import validator as compose
 
     config = load(config_path)
     run_until_told(lambda clock: compose(config, clock))

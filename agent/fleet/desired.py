@@ -9,7 +9,7 @@ Rules
   2. It is written down before it is followed, so that a restart changes nothing. The same wish again changes nothing.
   3. Each key is taken or refused by itself, with a sentence. A malformed wish is answered and changes nothing.
 
-Which keys there are, and what is too much, is the composition's affair (`agent.vehicle.remote`).
+Which keys there are, and what is too much, is the composition's affair (`agent.compose.remote`).
 """
 
 from __future__ import annotations

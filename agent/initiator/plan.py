@@ -12,10 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from agent.core import money
 from agent.core.documents import Architecture, Input, Recipe, Task
-from agent.core.fields import MOST_PRICE, WEEK_LEDGERS, AccountId, AssetName, Name, Number
+from agent.core.fields import MOST_PRICE, WEEK_LEDGERS, AccountId, AmountText, AssetName, Name, Number
 from agent.core.money import UNIT, Asset, Stroops
 from agent.errors import ConfigError
-from agent.host.sections import Amount
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -32,9 +31,9 @@ class Stake(BaseModel):
 
     asset: AssetName
     """The operator's DLC, as CODE:ISSUER."""
-    base: Amount
+    base: AmountText
     """DLC at stake without strikes."""
-    fee: Amount
+    fee: AmountText
     """DLC kept of a stake that is not forfeited."""
     growth: Number = Decimal(2)
     window_ledgers: int = WEEK_LEDGERS
@@ -50,9 +49,9 @@ class Plan(BaseModel):
     """The model's short name: its assets are DLM{name} and VLM{name}."""
     committee: tuple[AccountId, ...] = Field(min_length=1, max_length=20)
     """The validators' accounts."""
-    reward: Amount
+    reward: AmountText
     """XLM for one contribution with full credit."""
-    budget: Amount
+    budget: AmountText
     """XLM on offer for a round."""
     contributions: int = Field(ge=1)
     """K: contributions a round plans for."""

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from agent.cli.daemon import run_until_told
+from agent.compose.vehicle import vehicle
 from agent.core.job import State
 from agent.host.clock import SystemClock
 from agent.host.config import Config, load
 from agent.journal import Journal
 from agent.ports import Reading
 from agent.vehicle import errands
-from agent.vehicle.compose import vehicle
 from agent.vehicle.daemon import Vehicle
 from agent.vehicle.logbook import Logbook
 from tools.demo.hostile import NoiseTrainer

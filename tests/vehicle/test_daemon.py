@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.compose.vehicle import vehicle
 from agent.core.job import State
 from agent.host.clock import SystemClock
 from agent.host.config import load
@@ -17,7 +18,6 @@ from agent.learn.handover import NothingLearnt
 from agent.market.bundle import GRAPH, ROUND, ROUND_LIMITS, WEIGHTS
 from agent.ports import Reading, Trained, TrainingTask
 from agent.vehicle import errands
-from agent.vehicle.compose import vehicle
 from agent.vehicle.daemon import Vehicle
 from agent.vehicle.logbook import Logbook, every_job
 from tests.market.town import Town, found

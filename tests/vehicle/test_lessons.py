@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from agent.compose.vehicle import survey, vehicle
 from agent.core.documents import Architecture, Input, Recipe, Task
 from agent.core.job import State
 from agent.host.clock import SystemClock
@@ -20,7 +21,6 @@ from agent.learn import graph, weights
 from agent.learn.testset import TestSet
 from agent.sense import album
 from agent.vehicle import errands
-from agent.vehicle.compose import survey, vehicle
 from tests.market.town import Lesson, Town, found
 from tests.validator.committee import House
 from tests.vehicle.test_daemon import Ride, Wheel

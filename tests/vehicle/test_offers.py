@@ -14,13 +14,13 @@ import pytest
 from stellar_sdk import Keypair
 
 from agent import errors
+from agent.compose.vehicle import survey
 from agent.core.cid import Cid
 from agent.core.job import Job, Step
 from agent.core.money import UNIT, Asset
 from agent.host.config import load
 from agent.journal import Journal
 from agent.market import bundle
-from agent.vehicle.compose import survey
 from agent.vehicle.desk import Desk
 from agent.vehicle.workshop import Workshop
 from tests.market.town import BASE, FEE, REWARD, Town, found

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from stellar_sdk import Keypair
 
+from agent.compose.vehicle import resources
 from agent.content.folder import FolderStore
 from agent.core.documents import Input, Round, Task
 from agent.host.sections import Config
@@ -85,7 +86,7 @@ class Car:
         self.trainer = ChildTrainer(Settings(threads=1))
         config = Config.model_validate({"train": {"labelled": labelled}})
         shelf = Shelf(folder / "bundles", FolderStore(folder / "store"))
-        self.workshop = Workshop(config, shelf, self.trainer, Keypair.random(), folder / "jobs")
+        self.workshop = Workshop(resources(config), shelf, self.trainer, Keypair.random(), folder / "jobs")
         self.task = TrainingTask(folder / "job", self.base, round, 1)
 
     def learnt(self) -> Weights:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor, Future
+from functools import partial
 from typing import Any
 
 from stellar_sdk import Keypair
 
+from agent.compose.vehicle import followed, identity, preferences, resources
 from agent.core.job import State
 from agent.core.trip import TripRules
 from agent.host.metrics import Metrics
@@ -111,12 +113,13 @@ class Car(Daemon):
         self._journal = journal = self.journal(JOURNAL)
         logbook = Logbook(journal)
         trainer = lesson.Arithmetic(self._making)
+        workshop = Workshop(resources(config), shelf, trainer, self.key, self.folder / "jobs", logbook.last_rounds.get)
         desk = Desk(
-            config=config,
+            preferences=preferences(config),
             horizon=horizon,
             shelf=shelf,
             keypair=self.key,
-            workshop=Workshop(config, shelf, trainer, self.key, self.folder / "jobs", logbook.last_rounds.get),
+            workshop=workshop,
             deeds=lambda: logbook.experience,
             last_choice=lambda: logbook.last_choice,
             open_jobs=lambda: list(logbook.open.values()),
@@ -126,9 +129,11 @@ class Car(Daemon):
                 odometer=Wheel(logbook, lambda: self.drives),
                 camera=Dark,
                 trainer=trainer,
+                identity=identity(config, self.key),
                 desk=desk,
+                workshop=workshop,
                 logbook=logbook,
-                watch=Watch(config, ScriptedHost(), journal, self.log, dict, None),
+                watch=Watch(partial(followed, config), ScriptedHost(), journal, self.log, dict, None),
                 clock=self.ground.clock,
                 log=self.log,
                 rules=TripRules(trigger_m=20, ignition_off_s=1),

@@ -13,6 +13,7 @@ from typing import Any
 
 from stellar_sdk import Keypair
 
+from agent.compose.vehicle import preferences, resources
 from agent.core.documents import Round
 from agent.core.job import Job, Step, advance, owed
 from agent.errors import MilepostError
@@ -178,8 +179,9 @@ class Vehicle:
         shelf: Shelf = self._shop.shelf()
         trainer = NoTrainer(-1.0 if self.hostile else 0.5)
         home = self._shop.folder / self.name / "jobs"
-        workshop = UnfitForNothing(self._shop.config, shelf, trainer, self.keypair, home)
-        return Desk(self._shop.config, horizon, shelf, self.keypair, workshop, list).do(job, step)
+        workshop = UnfitForNothing(resources(self._shop.config), shelf, trainer, self.keypair, home)
+        wants = preferences(self._shop.config)
+        return Desk(wants, horizon, shelf, self.keypair, workshop, list).do(job, step)
 
     def _record(self, kind: str, facts: dict[str, Any]) -> None:
         self.job = advance(self.job, kind, facts)

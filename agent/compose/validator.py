@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 
+from agent.compose.doors import broker, horizon, store
 from agent.errors import BAD_CONFIG, MilepostError
 from agent.fleet.link import PahoLink
 from agent.host.clock import SystemClock
@@ -13,7 +14,6 @@ from agent.journal import Journal
 from agent.learn.runner import Machine
 from agent.ledger import keys
 from agent.market.bundle import Shelf
-from agent.market.wiring import broker, horizon, store
 from agent.validator.committee import EVERYTHING, Committee
 from agent.validator.daemon import Parts, Validator
 from agent.validator.docket import Docket
