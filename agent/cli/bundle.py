@@ -39,7 +39,7 @@ def bundle(config_path: str | None, path: Path | None) -> None:
 
 def _contents(config_path: str | None) -> Iterator[tuple[str, str]]:
     """File by file. What cannot be had is said in its place: a bundle is asked for when things are broken."""
-    from agent.cli.doctor import findings_of
+    from agent.compose.doctor import findings_of
     from agent.host.board import inspect
 
     yield "versions.json", _json({"milepost": __version__, "system": platform.platform(), "packages": _packages()})
@@ -61,8 +61,8 @@ def _config(config_path: str | None) -> Any:
 
 
 def _status(config_path: str | None) -> Any:
-    from agent.cli.status import look
     from agent.host.config import load
+    from agent.host.standing import look
 
     return look(load(config_path).agent.state_dir)[1]
 

@@ -10,7 +10,7 @@ import click
 def run(config_path: str | None) -> None:
     """Drive, train, be paid. Runs until SIGTERM or Ctrl-C; started again, it goes on where it was."""
     from agent.cli.daemon import run_until_told
-    from agent.cli.doctor import findings_of, report
+    from agent.compose.doctor import findings_of, report
     from agent.compose.vehicle import vehicle
     from agent.host.config import load
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from agent.host import metrics
 from agent.host.clock import SystemClock
 from agent.host.logs import Log
 from agent.host.machine import Machine
-from agent.host.sections import Config
+from agent.host.sections import Config, Train, Trip
 from agent.journal import Journal, JournalReader
 from agent.ledger import keys
 from agent.market.bundle import Shelf
@@ -82,7 +83,7 @@ def vehicle(config: Config, clock: SystemClock, checkup: Checkup, trainer: Train
             watch=watch,
             clock=clock,
             log=log,
-            rules=rules(config),
+            rules=rules(config.trip),
             gauges=_gauges(config.metrics.listen),
             state_dir=state,
         )
@@ -139,22 +140,20 @@ def _signals(config: Config) -> PahoLink | None:
     return None
 
 
-def rules(config: Config) -> TripRules:
-    trip = config.trip
+def rules(trip: Trip) -> TripRules:
     return TripRules(
         trigger_m=trip.trigger_m,
         standstill_s=trip.standstill_s,
         ignition_off_s=trip.ignition_off_s,
         silence_s=trip.silence_s,
-        fences=tuple(Fence(f.latitude_deg, f.longitude_deg, f.radius_m) for f in trip.geofences),
         bounds=Bounds(top_kmh=trip.top_kmh),
+        fences=tuple(Fence(f.latitude_deg, f.longitude_deg, f.radius_m) for f in trip.geofences),
     )
 
 
-def training(config: Config, keypair: Keypair) -> Settings:
+def training(train: Train) -> Settings:
     from agent.learn.settings import Settings
 
-    train = config.train
     return Settings(
         device=train.device,
         precision=train.precision,
@@ -163,9 +162,6 @@ def training(config: Config, keypair: Keypair) -> Settings:
         reservoir_mb=train.reservoir_mb,
         checkpoint_s=train.checkpoint_s,
         past_mb=train.past_mb,
-        past_file=config.agent.state_dir / "past" if train.past_mb else None,
-        past_key=keys.derived(keypair, "milepost/past"),
-        fingerprint_key=keys.derived(keypair, "milepost/fingerprint"),
     )
 
 
@@ -173,7 +169,13 @@ def _trainer(config: Config, keypair: Keypair) -> Trainer:
     from agent.learn.trainer import ChildTrainer
 
     logging.getLogger("milepost").addHandler(logging.StreamHandler())
-    return ChildTrainer(training(config, keypair))
+    settings = replace(
+        training(config.train),
+        past_file=config.agent.state_dir / "past" if config.train.past_mb else None,
+        past_key=keys.derived(keypair, "milepost/past"),
+        fingerprint_key=keys.derived(keypair, "milepost/fingerprint"),
+    )
+    return ChildTrainer(settings)
 
 
 def survey(config: Config) -> Market:

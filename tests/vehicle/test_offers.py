@@ -14,7 +14,7 @@ import pytest
 from stellar_sdk import Keypair
 
 from agent import errors
-from agent.compose.vehicle import survey
+from agent.compose.vehicle import preferences, resources, survey
 from agent.core.cid import Cid
 from agent.core.job import Job, Step
 from agent.core.money import UNIT, Asset
@@ -130,8 +130,8 @@ def test_an_open_round_is_shown_as_one_and_an_owner_may_stay_away_from_it(
     assert market.winner is None
     assert market.ranked[0].lost == "its updates become public, and market.open_rounds is false"
     shelf = bundle.Shelf(tmp_path / "bundles", public.store)
-    workshop = Workshop(shy, shelf, NoiseTrainer(), car.key, tmp_path / "jobs")
-    desk = Desk(shy, public.horizon, shelf, car.key, workshop, list)
+    workshop = Workshop(resources(shy), shelf, NoiseTrainer(), car.key, tmp_path / "jobs")
+    desk = Desk(preferences(shy), public.horizon, shelf, car.key, workshop, list)
     trained_before_the_owner_said_so = Job("trip-000001", facts={"round": public.cid, "steps": 10})
     ((event, facts),) = desk.do(trained_before_the_owner_said_so, Step.SIGN)
     assert (event, facts["reason"]) == ("passed", market.ranked[0].lost)

@@ -10,12 +10,11 @@ from typing import Any
 
 from stellar_sdk import Keypair
 
-from agent.compose.vehicle import followed, identity, preferences, resources
+from agent.compose.vehicle import followed, identity, preferences, resources, rules
 from agent.core.job import State
-from agent.core.trip import TripRules
 from agent.host.metrics import Metrics
 from agent.host.scripted import ScriptedHost
-from agent.host.sections import Agent, Config, Content, Market, Mqtt
+from agent.host.sections import Agent, Config, Content, Market, Mqtt, Trip
 from agent.ports import Frame, Reading
 from agent.vehicle.daemon import Parts as VehicleParts
 from agent.vehicle.daemon import Vehicle
@@ -136,7 +135,7 @@ class Car(Daemon):
                 watch=Watch(partial(followed, config), ScriptedHost(), journal, self.log, dict, None),
                 clock=self.ground.clock,
                 log=self.log,
-                rules=TripRules(trigger_m=20, ignition_off_s=1),
+                rules=rules(Trip(trigger_m=20, ignition_off_s=1)),
                 gauges=Gauges(Metrics()),
                 state_dir=self.folder,
             )
