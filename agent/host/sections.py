@@ -13,8 +13,12 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from agent.core import address, money
-from agent.core.gates import BANDS
+from agent.core.gates import BANDS, Limits
+from agent.core.trip import TripRules
 from agent.errors import MilepostError
+
+GATES, TRIP = Limits(), TripRules()
+"""Where the defaults of [gates] and [trip] stand."""
 
 TESTNET = "https://horizon-testnet.stellar.org"
 TESTNET_PASSPHRASE = "Test SDF Network ; September 2015"  # noqa: S105 - Stellar's name for a network, no secret
@@ -69,7 +73,7 @@ Url = Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Agent(Section):
@@ -166,13 +170,13 @@ class Geofence(Section):
 class Trip(Section):
     """When a trip begins and ends."""
 
-    trigger_m: Annotated[float, Field(gt=0)] = 1000
+    trigger_m: Annotated[float, Field(gt=0)] = TRIP.trigger_m
     """Metres driven since the last trip's end that open a trip."""
-    standstill_s: Seconds = 180
+    standstill_s: Seconds = TRIP.standstill_s
     """Standing this long is an arrival. Longer than a traffic light."""
-    ignition_off_s: Seconds = 5
+    ignition_off_s: Seconds = TRIP.ignition_off_s
     """The ignition must be off this long to be an arrival. Longer than cranking the engine."""
-    silence_s: Seconds = 1800
+    silence_s: Seconds = TRIP.silence_s
     """A source that is silent this long ends the trip. Longer than any tunnel."""
     top_kmh: Annotated[float, Field(gt=0, le=1000)] = 250
     """Faster than this did not happen: a jump of the source, not distance."""
@@ -213,21 +217,21 @@ class Inference(Section):
 class Gates(Section):
     """When training pauses and when it goes on. The band between the two values keeps it from flapping."""
 
-    pause_above_c: Annotated[float, Field(ge=0, le=150)] = 85
+    pause_above_c: Annotated[float, Field(ge=0, le=150)] = GATES.pause_above_c
     """Training pauses above this temperature."""
-    resume_below_c: Annotated[float, Field(ge=0, le=150)] = 75
+    resume_below_c: Annotated[float, Field(ge=0, le=150)] = GATES.resume_below_c
     """It goes on below this one."""
-    pause_below_volts: Annotated[float, Field(ge=0, le=60)] = 11.8
+    pause_below_volts: Annotated[float, Field(ge=0, le=60)] = GATES.pause_below_volts
     """Training pauses when the battery falls below this."""
-    resume_above_volts: Annotated[float, Field(ge=0, le=60)] = 12.4
+    resume_above_volts: Annotated[float, Field(ge=0, le=60)] = GATES.resume_above_volts
     """It goes on above this."""
-    disk_free_mb: Annotated[int, Field(ge=0, le=1_000_000)] = 1024
+    disk_free_mb: Annotated[int, Field(ge=0, le=1_000_000)] = GATES.disk_free_mb
     """Training pauses when less than this is free."""
-    pause_above_load: Share = 0.9
+    pause_above_load: Share = GATES.pause_above_load
     """Training pauses when others use more than this share of all cores."""
-    resume_below_load: Share = 0.7
+    resume_below_load: Share = GATES.resume_below_load
     """It goes on below this share."""
-    metered: Literal["wait", "use"] = "wait"
+    metered: Literal["wait", "use"] = GATES.metered
     """What to do with bundles while the link is metered."""
 
     @model_validator(mode="after")
