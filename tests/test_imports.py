@@ -12,7 +12,7 @@ AGENT = Path(__file__).resolve().parents[1] / "agent"
 LEVELS = (
     {"errors", "sentences"},
     {"core"},
-    {"ports", "files", "toml", "credential"},
+    {"ports", "files", "toml", "credential", "commit"},
     {"journal", "sense", "learn", "content", "ledger", "fleet", "host"},
     {"market"},
     {"vehicle", "validator", "initiator"},
