@@ -10,9 +10,9 @@ import pytest
 
 AGENT = Path(__file__).resolve().parents[1] / "agent"
 LEVELS = (
-    {"errors"},
+    {"errors", "sentences"},
     {"core"},
-    {"ports", "files"},
+    {"ports", "files", "toml", "credential", "commit"},
     {"journal", "sense", "learn", "content", "ledger", "fleet", "host"},
     {"market"},
     {"vehicle", "validator", "initiator"},

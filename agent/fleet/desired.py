@@ -27,6 +27,7 @@ from agent.fleet.reading import parsed
 from agent.fleet.telegram import message
 from agent.fleet.topics import VehicleTopics
 from agent.ports import Clock, FleetLink, Message
+from agent.sentences import first_mistake
 
 NOTE = "desired"
 """The journal's note that holds the wish in force."""
@@ -127,7 +128,6 @@ def _parsed(payload: bytes) -> Wish:
     try:
         return Wish.model_validate(parsed(payload))
     except ValidationError as error:
-        why = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
-        raise Malformed(what="a wish for settings", why=why) from None
+        raise Malformed(what="a wish for settings", why=first_mistake(error)) from None
     except ValueError as error:
         raise Malformed(what="a wish for settings", why=str(error)[:200]) from None

@@ -11,6 +11,7 @@ import pytest
 
 from agent.compose.vehicle import vehicle
 from agent.core.job import State
+from agent.core.pauses import Backoff
 from agent.host.clock import SystemClock
 from agent.host.config import load
 from agent.journal import Journal, JournalFull
@@ -101,8 +102,8 @@ class Ride:
 
 @pytest.fixture
 def ride(town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Ride]]:
-    monkeypatch.setattr(errands, "WAIT_S", (0.05, 0.1))
-    monkeypatch.setattr(errands, "FAULT_S", (0.05, 0.1))
+    for pauses in ("WAIT_S", "VERDICT_S", "FAULT_S"):
+        monkeypatch.setattr(errands, pauses, Backoff(0.05, 0.1))
     open_ones: list[Ride] = []
 
     def begin(**tables: dict[str, object]) -> Ride:

@@ -31,13 +31,12 @@ from agent.ledger.horizon import Horizon
 from agent.market.bundle import Shelf
 from agent.ports import LabelledFrame, Progress, Trained, TrainingTask
 from agent.vehicle.desk import Desk
+from agent.vehicle.errands import WAIT_S
 from agent.vehicle.workshop import Workshop
 from tools.simulation.market import FIRST_WEIGHTS
 from tools.simulation.wire import WireLink
 
 JOB = "trip-000001"
-WAIT_S = (1.0, 10.0)
-"""First and longest pause before asking again, as the agent's own errands have it."""
 TEND_S = 2.0
 """A vehicle's loop turns so often, for up to a thousand of them; then one process must take longer."""
 
@@ -151,7 +150,7 @@ class Vehicle:
 
     async def _job(self) -> None:
         self._record("opened", {"metres": 1200})
-        pause = WAIT_S[0]
+        pause = 0.0
         while (step := owed(self.job)) is not None:
             if step is Step.TRAIN:
                 self._record("arrived", {"reason": "standstill", "metres": 3400, "seconds": 240})
@@ -160,10 +159,10 @@ class Vehicle:
             for kind, facts in events:
                 self._record(kind, facts)
             if events:
-                pause = WAIT_S[0]
+                pause = 0.0
             else:
+                pause = WAIT_S.after(pause)
                 await asyncio.sleep(pause)
-                pause = min(pause * 1.5, WAIT_S[1])
 
     async def _do(self, step: Step) -> list[tuple[str, dict[str, Any]]]:
         try:
