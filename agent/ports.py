@@ -209,6 +209,10 @@ class Host(Protocol):
 class Clock(Protocol):
     """Time. `now` for people and time stamps, `monotonic` for waiting."""
 
+    @property
+    def stopped(self) -> bool:
+        """Whether it was told to stop, which ends a daemon's loop."""
+
     def now(self) -> float:
         """Seconds since the epoch."""
 

@@ -19,14 +19,13 @@ from agent.core.money import stroops
 from agent.core.trip import Fence, TripRules
 from agent.fleet.link import PahoLink
 from agent.host import metrics
-from agent.host.clock import SystemClock
 from agent.host.logs import Log
 from agent.host.machine import Machine
 from agent.host.sections import Config, Train, Trip
 from agent.journal import Journal, JournalReader
 from agent.ledger import keys
 from agent.market.bundle import Shelf
-from agent.ports import Trainer
+from agent.ports import Clock, Trainer
 from agent.sense.sources import Sources
 from agent.vehicle.daemon import Parts, Vehicle
 from agent.vehicle.desk import Desk
@@ -44,7 +43,7 @@ if TYPE_CHECKING:
     from agent.learn.settings import Settings
 
 
-def vehicle(config: Config, clock: SystemClock, checkup: Checkup, trainer: Trainer | None = None) -> Vehicle:
+def vehicle(config: Config, clock: Clock, checkup: Checkup, trainer: Trainer | None = None) -> Vehicle:
     """Everything is opened here; what cannot work at all raises now, with its exit code. `checkup`: what the workshop's
     `doctor` is answered with. `trainer`: in place of the child process."""
     log = Log(config.agent.log_level)

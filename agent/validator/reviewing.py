@@ -23,11 +23,11 @@ from agent.core.pauses import Pauses
 from agent.core.review import Review, State
 from agent.core.verdict import Verdict
 from agent.errors import Refused
-from agent.host.clock import SystemClock
 from agent.host.logs import Log
 from agent.ledger.horizon import Horizon
 from agent.market import settlement, strikes
 from agent.market.bundle import Shelf
+from agent.ports import Clock
 from agent.validator.admission import Admitted, Bundle, Facts, Patience, decide, newest_before, open_to
 from agent.validator.docket import Docket
 from agent.validator.entries import Entry, NoEntry, entry, is_formed
@@ -61,7 +61,7 @@ class Reviewing:
         measurement: Measurement,
         porter: Porter,
         guard: Guard,
-        clock: SystemClock,
+        clock: Clock,
         log: Log,
         over: Callable[[str], None],
     ) -> None:

@@ -21,11 +21,10 @@ from agent.core.plain import plain
 from agent.core.trip import Doubted, Tick, TripClosed, TripOpened, TripRules, TripState, advance
 from agent.errors import MilepostError, Unavailable
 from agent.host import standing
-from agent.host.clock import SystemClock
 from agent.host.logs import Log
 from agent.host.systemd import Notifier
 from agent.ledger.horizon import LedgerUnavailable
-from agent.ports import Camera, LabelledFrame, Odometer, Trainer, TrainingTask
+from agent.ports import Camera, Clock, LabelledFrame, Odometer, Trainer, TrainingTask
 from agent.sense.album import Album
 from agent.sense.alignment import Aligner
 from agent.sense.capture import Capture
@@ -64,7 +63,7 @@ class Parts:
     workshop: Workshop
     logbook: Logbook
     watch: Watch
-    clock: SystemClock
+    clock: Clock
     log: Log
     rules: TripRules
     gauges: Gauges
