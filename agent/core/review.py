@@ -1,4 +1,4 @@
-"""A validator's review of one entry, folded from its events like a vehicle's job (`core.job`).
+"""A validator's review of one entry, folded from its events like a vehicle's job (`core.jobs.contribution`).
 
 Rules
   1. An entry is a stake on the ledger. It is found there, never announced.
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
-from agent.core.job import NotInTable
+from agent.core.jobs.fold import NotInTable
 
 
 class State(str, Enum):

@@ -1,4 +1,4 @@
-"""An initiator's round, folded from its events like a vehicle's job (`core.job`).
+"""An initiator's round, folded from its events like a vehicle's job (`core.jobs.contribution`).
 
 Rules
   1. A round is published by one transaction that is written down, signed, before it leaves.
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
-from agent.core.job import NotInTable
+from agent.core.jobs.fold import NotInTable
 
 
 class State(str, Enum):

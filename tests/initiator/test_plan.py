@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.core.fields import MOST_PRICE
-from agent.core.job import NotInTable
+from agent.core.jobs.fold import NotInTable
 from agent.core.money import UNIT, text
 from agent.core.round import RoundJob, State, advance
 from agent.errors import BAD_CONFIG
