@@ -6,6 +6,8 @@ Rules
      `published`): what nobody knows of yet, nobody can hand in as their own work.
   3. A round that is closed is fused from what the ledger says was accepted, and from nothing else.
   4. Setting up the settlement account is the job before round 0, and uses the same table; it has nothing to announce.
+  5. `owed(job)` names the one thing to do next. An open round is owed nothing: whether what comes after it fuses or
+     restores, its initiator decides.
 """
 
 from __future__ import annotations
@@ -28,6 +30,15 @@ class State(str, Enum):
     CLOSED = "closed"
 
 
+class Step(str, Enum):
+    """What a round is owed."""
+
+    LAY = "lay out the bundle"
+    SIGN = "sign the publication"
+    SUBMIT = "submit the publication"
+    REVEAL = "store the bundle"
+
+
 S = State
 
 TABLE: Mapping[tuple[State, str], State] = {
@@ -40,6 +51,14 @@ TABLE: Mapping[tuple[State, str], State] = {
     (S.SIGNED, "published"): S.OPEN,
     (S.ANNOUNCED, "published"): S.OPEN,
     (S.OPEN, "closed"): S.CLOSED,
+}
+
+OWED: Mapping[State, Step] = {
+    S.NONE: Step.LAY,
+    S.PLANNED: Step.LAY,
+    S.STORED: Step.SIGN,
+    S.SIGNED: Step.SUBMIT,
+    S.ANNOUNCED: Step.REVEAL,
 }
 
 
@@ -58,3 +77,8 @@ def advance(job: RoundJob, kind: str, data: Mapping[str, Any]) -> RoundJob:
     if after is None:
         raise NotInTable(kind=kind, state=job.state.value, job=job.id)
     return replace(job, state=after, facts={**job.facts, **data})
+
+
+def owed(job: RoundJob) -> Step | None:
+    """The one thing to do next, or None when the round is open."""
+    return OWED.get(job.state)

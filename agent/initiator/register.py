@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agent.core.round import RoundJob, State, advance
+from agent.errors import Refused
 from agent.journal import Journal, JournalReader
 
 SETTLEMENT = "settlement"
@@ -26,6 +27,9 @@ class Register:
     def job(self, job_id: str) -> RoundJob:
         return self.jobs.get(job_id, RoundJob(job_id))
 
+    def round(self, number: int) -> RoundJob:
+        return self.job(round_id(number))
+
     @property
     def settlement(self) -> str | None:
         """The settlement account, once it is on the ledger."""
@@ -42,6 +46,26 @@ class Register:
     def newest(self) -> RoundJob | None:
         rounds = self.rounds
         return rounds[-1] if rounds else None
+
+    def following(self, what: str, restores: str | None = None) -> int:
+        """The number of the round that comes next, on its way or not begun. `restores`: the CID of the round whose
+        weights it has; None: it fuses. The round that restores it already, where that is the newest. Raises Refused
+        while no round is open, and while one is on its way that came about otherwise."""
+        newest = self.newest
+        if newest is None or (newest.id == round_id(0) and newest.state is not State.OPEN):
+            raise Refused(what=what, why="no round is open: run `milepost initiator publish`")
+        number, again = int(newest.facts["number"]), newest.facts.get("restores")
+        if newest.state is State.OPEN:
+            return number if restores and restores == again else number + 1
+        if restores != again:
+            command = f"milepost initiator restore {again}" if again else "milepost initiator close"
+            raise Refused(what=what, why=f"round {number} is on its way: run `{command}` first")
+        return number
+
+
+def round_id(number: int) -> str:
+    """Of its job."""
+    return f"round-{number}"
 
 
 def every_round(journal: JournalReader) -> dict[str, RoundJob]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.core.round import RoundJob, State
+from agent.core.round import RoundJob
 from agent.errors import Refused
 from agent.initiator.fusing import models
 from agent.initiator.press import Edition, Press
@@ -15,16 +15,13 @@ def restore(press: Press, cid: str) -> RoundJob:
 
     What was staked on the round that is left still counts, as on any round before the newest.
     """
-    what, newest = f"restoring {cid}", press.register.newest
-    if newest is None or (newest.id == "round-0" and newest.state is not State.OPEN):
-        raise Refused(what=what, why="no round is open: run `milepost initiator publish`")
-    number, again = int(newest.facts["number"]), newest.facts.get("restores")
-    if again == cid and newest.state is not State.PLANNED:
-        return press.offer(number)
-    if newest.state is not State.OPEN and again != cid:
-        unfinished = f"`milepost initiator restore {again}`" if again else "`milepost initiator close`"
-        raise Refused(what=what, why=f"round {number} is on its way: run {unfinished} first")
-    left = newest if newest.state is State.OPEN else press.register.job(f"round-{number - 1}")
+    number = press.register.following(f"restoring {cid}", cid)
+    return press.publish(number, lambda: _edition(press, number, cid))
+
+
+def _edition(press: Press, number: int, cid: str) -> Edition:
+    """Round `number`, with the weights of round `cid`. Raises Refused."""
+    what, left = f"restoring {cid}", press.register.round(number - 1)
     before = press.shelf.round(str(left.facts["cid"]))
     if cid == left.facts["cid"]:
         raise Refused(what=what, why="it is the newest round")
@@ -33,12 +30,11 @@ def restore(press: Press, cid: str) -> RoundJob:
     if cid not in {job.facts.get("cid") for job in press.register.rounds}:
         raise Refused(what=what, why="it was never published from here")
     folder = press.shelf.get(cid, bundle.ROUND_LIMITS)
-    edition = Edition(
-        number=before.number + 1,
+    return Edition(
+        number=number,
         weights=(folder / bundle.WEIGHTS).read_bytes(),
         models=models(press.shelf, cid),
         previous=before,
         previous_cid=str(left.facts["cid"]),
         restores=cid,
     )
-    return press.publish(edition)

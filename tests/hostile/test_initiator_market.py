@@ -106,7 +106,7 @@ def test_a_committee_that_was_changed_in_the_plan_publishes_no_dead_round(town: 
     models = {bundle.GRAPH: folder / bundle.GRAPH}
     edition = Edition(1, (folder / bundle.WEIGHTS).read_bytes(), models, town.round, town.cid)
     with pytest.raises(CommitteeChanged):
-        desk.publish(edition)
+        desk.publish(1, lambda: edition)
     assert desk.register.jobs == before
     assert sorted((town.folder / "content").iterdir()) == stored
 

@@ -43,7 +43,8 @@ def town(net: Localnet, tmp_path: Path) -> Town:
     desk = printing_press(made)
     worse = {name: value + np.float32(0.5) for name, value in made.base.items()}
     models = fusing.models(made.shelf, made.cid)
-    desk.publish(Edition(1, weights.dump(worse), models, previous=made.round, previous_cid=made.cid))
+    edition = Edition(1, weights.dump(worse), models, previous=made.round, previous_cid=made.cid)
+    desk.publish(1, lambda: edition)
     desk.register.journal.close()
     return made
 
@@ -157,7 +158,7 @@ def test_what_was_begun_is_finished_before_anything_else(
         patch.setattr(Press, "_follow", _cut)
         with pytest.raises(PowerCut):
             restore(desk, town.cid)
-    with pytest.raises(Refused, match=f"run `milepost initiator restore {town.cid}` again"):
+    with pytest.raises(Refused, match=f"run `milepost initiator restore {town.cid}` first"):
         fusing.close(desk)
     with pytest.raises(Refused, match=f"run `milepost initiator restore {town.cid}` first"):
         restore(desk, newest(town)[0])
