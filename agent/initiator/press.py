@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -145,7 +144,7 @@ class Press:
         steps: Steps = {
             Step.LAY: lambda _: self._lay(edition()),
             Step.SIGN: self._announce,
-            Step.SUBMIT: partial(self._follow, entered="announced"),
+            Step.SUBMIT: lambda job: self._follow(job, "announced"),
             Step.REVEAL: self._reveal,
         }
         job = self._done(round_id(number), steps)

@@ -90,6 +90,12 @@ def test_the_round_before_is_closed_in_the_books_too(closed: Closed) -> None:
     assert closed.desk.register.job("round-1").state is State.OPEN
 
 
+def test_publishing_the_first_round_again_closes_no_newer_one(closed: Closed) -> None:
+    weights_file, graph_file = closed.town.lesson.network(closed.town.folder)
+    assert closed.desk.first(weights_file, graph_file).state is State.CLOSED
+    assert closed.desk.register.job("round-1").state is State.OPEN
+
+
 def test_of_a_sealed_round_no_key_is_published(closed: Closed) -> None:
     assert [part.key for part in closed.next.lineage] == [None, None]
 
