@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
-from agent.errors import MilepostError
+from agent.core.jobs.fold import NotInTable as NotInTable
 
 
 class State(str, Enum):
@@ -108,10 +108,6 @@ OWED: Mapping[State, Step] = {
 OUTCOMES = ("accepted", "idle", "rejected", "silent", "clawed")
 IN_FLIGHT = (S.SIGNED, S.CLOSING)
 """States in which an envelope of the vehicle's account could still apply: one job at a time may be in them."""
-
-
-class NotInTable(MilepostError):
-    """The event {kind} does not follow {state} in job {job}. Nothing was changed; run `milepost doctor`."""
 
 
 @dataclass(frozen=True, slots=True)
