@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core import job, review
+from agent.core import job
 from agent.core import round as rounds
 from agent.core.job import IN_FLIGHT, OUTCOMES, OWED, TABLE, Job, NotInTable, State, Step, advance, fold, owed
 
@@ -24,7 +24,6 @@ events = st.lists(
 
 ONE = {
     "job": (job.TABLE, job.advance, job.Job("one")),
-    "review": (review.TABLE, review.advance, review.Review("one")),
     "round": (rounds.TABLE, rounds.advance, rounds.RoundJob("one")),
 }
 

@@ -15,6 +15,8 @@ from stellar_sdk import ChangeTrust, Claimant, ClaimPredicate, CreateClaimableBa
 from agent.core import speaker
 from agent.core.cid import Cid
 from agent.core.documents import Vote
+from agent.core.ids import CidText
+from agent.core.jobs.review import Judged
 from agent.core.ledger import Way
 from agent.core.money import UNIT, XLM, Asset
 from agent.core.verdict import Verdict
@@ -364,8 +366,8 @@ def test_what_is_forged_is_refused_and_does_no_harm(town: Town, house: House) ->
     review = house.validators[victim.public_key].parts.docket.open[entry_id]
     house.turn(1)
     review = house.validators[victim.public_key].parts.docket.open.get(entry_id, review)
-    facts = {**review.facts, "outcome": "rejected", "credit": 0, "reason": "forged", "round": town.cid, "figure": None}
-    own = vote(replace(review, facts=facts), stranger)
+    forged = Judged(CidText(town.cid), "rejected", 0, "forged", None)
+    own = vote(replace(review, events={**review.events, Judged: forged}), stranger)
     in_anothers_name = own.model_copy(update={"validator": victim.public_key})
     link = LoopbackLink(house.broker)
     words = Committee(link, "somebody")
