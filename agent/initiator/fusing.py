@@ -13,8 +13,8 @@ from pathlib import Path
 
 from agent.core.cid import Cid
 from agent.core.documents import Figure, Lineage, Round
+from agent.core.jobs.round import RoundJob, State
 from agent.core.money import UNIT, Stroops
-from agent.core.round import RoundJob, State
 from agent.errors import Refused, TryAgain, Unavailable
 from agent.initiator.press import Edition, Press
 from agent.learn import checkpoint, fusion, update, weights
@@ -85,7 +85,7 @@ class _NoBetter(Exception):
 def _edition(press: Press, number: int, now: bool, without: Collection[str]) -> Edition:
     """Round `number`, fused from what was accepted for the one before. Raises NotDue, NotToBeHad, _NoBetter."""
     job = press.register.round(number - 1)
-    cid = str(job.facts["cid"])
+    cid = job.cid
     round_ = press.shelf.round(cid)
     press.check_committee(round_)
     open_rounds = press.shelf.taking(cid)
@@ -147,7 +147,7 @@ def accepted(press: Press, open_rounds: Mapping[str, Round]) -> Iterator[Accepte
     ages = {cid: newest.number - round_.number for cid, round_ in open_rounds.items()}
     fused = {part.cid for round_ in open_rounds.values() for part in round_.lineage}
     oldest = press.register.round((before or [newest])[-1].number)
-    since = int(oldest.facts["ledger"])  # nothing was entered on a round before it was published
+    since = oldest.publication.ledger  # nothing was entered on a round before it was published
     horizon = press.horizon.archive or press.horizon
     for transaction in horizon.history(newest.settlement, newest_first=True, since=since):
         envelope = opened(transaction.envelope, press.horizon.passphrase)
@@ -206,7 +206,8 @@ def _cids(parts: Iterable[Accepted] | Iterable[Lineage]) -> tuple[str, ...]:
 
 def _until_length(press: Press, job: RoundJob, round_: Round) -> int:
     """Seconds until the round's length is over; negative afterwards."""
-    opened_at = int(job.facts.get("closed_at") or press.horizon.ledger(int(job.facts["ledger"])).closed_at)
+    published = job.publication
+    opened_at = published.closed_at or press.horizon.ledger(published.ledger).closed_at
     return opened_at + round_.length - press.horizon.head().closed_at
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
 
@@ -16,14 +16,20 @@ from agent.content.importer import root
 from agent.core.cid import Cid
 from agent.core.documents import Figure, GlobalSet, Lineage, Round, StakeSchedule
 from agent.core.fields import MOST_LOSS
+from agent.core.ids import AccountId, CidText
+from agent.core.jobs import round as rounds
+from agent.core.jobs import settlement as accounts
+from agent.core.jobs.fold import Event, Folded, owed
+from agent.core.jobs.round import RoundJob, State, Step
+from agent.core.jobs.settlement import SettlementJob
+from agent.core.ledger import Signed
 from agent.core.money import UNIT, Asset, stroops
-from agent.core.round import RoundJob, State, Step, owed
 from agent.errors import BAD_CONFIG, Refused, TryAgain, Unavailable
 from agent.initiator.plan import Plan
-from agent.initiator.register import SETTLEMENT, Register, round_id
+from agent.initiator.register import Register, round_id
 from agent.learn import architecture, fitness, fusion, graph, score, weights
 from agent.learn.testset import TestSet
-from agent.ledger.envelope import Signed, build, signed
+from agent.ledger.envelope import build, signed
 from agent.ledger.horizon import Horizon
 from agent.ledger.receipt import offer_ids
 from agent.ledger.submission import Entered, Lapsed, Spent, look
@@ -55,8 +61,7 @@ class Unauthorised(TryAgain):
     command again: nothing has been offered."""
 
 
-Steps = Mapping[Step, Callable[[RoundJob], None]]
-"""What is done when a job is owed it, and written down; or waited for."""
+J = TypeVar("J", bound=Folded[State, Step])
 
 NOT_YET = GlobalSet(cid=str(Cid.v0(bytes(32))), keys={})
 """Stands in a draft where the test set will be."""
@@ -74,12 +79,7 @@ class Edition:
     previous: Round | None = None
     previous_cid: str | None = None
     lineage: tuple[Lineage, ...] = ()
-    restores: str | None = None
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """For the journal."""
-        return {"number": self.number} | ({"restores": self.restores} if self.restores else {})
+    restores: CidText | None = None
 
 
 @dataclass
@@ -108,14 +108,14 @@ class Press:
     def set_up(self) -> str:
         """The settlement account, made if it is not there yet: one atomic transaction, signed by the initiator and,
         once and never again, by the account's own key, which is forgotten afterwards."""
-        steps = {Step.LAY: self._plan_account, Step.SIGN: self._sign_account, Step.SUBMIT: self._follow}
-        return str(self._done(SETTLEMENT, steps).facts["settlement"])
+        steps = {Step.LAY: self._plan_account, Step.SIGN: self._sign_account, Step.SUBMIT: self._submit_account}
+        return self._done(lambda: self.register.account, steps).account
 
-    def _plan_account(self, job: RoundJob) -> None:
+    def _plan_account(self, job: SettlementJob) -> None:
         """There is nothing to lay out."""
-        self._record(job.id, "planned" if job.state is State.NONE else "stored", {})
+        self._record(job.id, accounts.Planned() if job.state is State.NONE else accounts.Stored())
 
-    def _sign_account(self, job: RoundJob) -> None:
+    def _sign_account(self, job: SettlementJob) -> None:
         from stellar_sdk import Keypair
 
         own, plan = Keypair.random(), self.plan
@@ -125,7 +125,19 @@ class Press:
             *publish.settlement_setup(self.account, own.public_key, dlc, dlm, vlm, plan.committee),
         ]
         made = self._signed(operations, None, own)  # no document: it only makes an account
-        self._record(job.id, "signed", {**asdict(made), "settlement": own.public_key})
+        self._record(job.id, accounts.Signed(made, AccountId(own.public_key)))
+
+    def _submit_account(self, job: SettlementJob) -> None:
+        def by_state(why: str) -> Event:
+            there = self.horizon.account(job.account)
+            return rounds.Lapsed(why) if there is None else accounts.Published()
+
+        self._follow(
+            job.id,
+            job.of(accounts.Signed).envelope,
+            lambda found: accounts.Published(found.ledger, _offer_of(found), found.closed_at),
+            by_state,
+        )
 
     # --- a round
 
@@ -141,23 +153,23 @@ class Press:
         Raises Refused for what vehicles or validators would turn down, before anything is written down or paid for;
         TryAgain while the operator has not let the settlement account hold DLC.
         """
-        steps: Steps = {
+        steps: Mapping[Step, Callable[[RoundJob], None]] = {
             Step.LAY: lambda _: self._lay(edition()),
-            Step.SIGN: self._announce,
-            Step.SUBMIT: lambda job: self._follow(job, "announced"),
+            Step.SIGN: self._sign,
+            Step.SUBMIT: self._submit,
             Step.REVEAL: self._reveal,
         }
-        job = self._done(round_id(number), steps)
+        job = self._done(lambda: self.register.round(number), steps)
         for earlier in self.register.rounds:
-            if earlier.state is State.OPEN and int(earlier.facts["number"]) < number:
-                self._record(earlier.id, "closed", {"next": job.facts["cid"]})
+            if earlier.state is State.OPEN and earlier.number < number:
+                self._record(earlier.id, rounds.Closed(job.cid))
         return job
 
-    def _done(self, job_id: str, steps: Steps) -> RoundJob:
-        """The job, owed nothing more."""
-        while (step := owed(job := self.register.job(job_id))) is not None:
-            steps[step](job)
-        return job
+    def _done(self, job: Callable[[], J], steps: Mapping[Step, Callable[[J], None]]) -> J:
+        """The job, once it is owed nothing more. Each step writes down what it did, or waits."""
+        while (step := owed(now := job())) is not None:
+            steps[step](now)
+        return now
 
     def _lay(self, edition: Edition) -> None:
         """Lay the bundle out, whole but for what its publication says. May be done twice: the files are the same or
@@ -167,41 +179,55 @@ class Press:
         draft = self._draft(edition, folder)
         self._check_issuer(draft)
         if self.register.job(name).state is State.NONE:
-            self._record(name, "planned", edition.facts)
+            self._record(name, rounds.Planned(edition.number, edition.restores))
         draft = draft.model_copy(update={"settlement": self.set_up()})
         self._check_settlement(draft)
         tests = edition.previous.global_set if edition.previous else self._global_set()
         draft = draft.model_copy(update={"global_set": tests})
         bundle.write(folder / bundle.ROUND, draft.to_bytes())
         figure = None if draft.figure is None else str(draft.figure.value)
-        self._record(name, "stored", {"figure": figure, "fused": [p.cid for p in edition.lineage]})
+        self._record(name, rounds.Stored(figure, tuple(CidText(part.cid) for part in edition.lineage)))
         self.say(f"round {edition.number}: ready, figure {figure}")
 
-    def _announce(self, job: RoundJob) -> None:
+    def _sign(self, job: RoundJob) -> None:
         """Write down, signed, the transaction that sets the offer for the round. The bundle names the last ledger that
         may hold it, so another transaction publishes another bundle."""
-        number = int(job.facts["number"])
-        folder, head = self._folder(number), self.horizon.head()
+        folder, head = self._folder(job.number), self.horizon.head()
         open_after = head.sequence + publish.WITHIN
-        document = self.document(number).model_copy(update={"ledger": open_after, "published_at": head.closed_at})
+        document = self.document(job.number).model_copy(update={"ledger": open_after, "published_at": head.closed_at})
         bundle.write(folder / bundle.ROUND, document.to_bytes())
-        cid = str(root(folder))
+        cid = CidText(str(root(folder)))
         operations = self._offer(Sign(cid, self._standing(), open_after))
         made = self._signed(operations, cid, max_ledger=open_after)
-        self._record(job.id, "signed", {**asdict(made), "cid": cid, "open_after": open_after})
+        self._record(job.id, rounds.Signed(made, cid, open_after))
+
+    def _submit(self, job: RoundJob) -> None:
+        def by_state(why: str) -> Event:
+            account = self.horizon.account(self.account)
+            sign = signs(account).get(self.plan.dlm(self.account)) if account else None
+            if sign is None or sign.cid != job.cid:
+                return rounds.Lapsed(why)
+            return rounds.Announced(sign.ledger, self._standing())
+
+        self._follow(
+            job.id,
+            job.of(rounds.Signed).envelope,
+            lambda found: rounds.Announced(found.ledger, _offer_of(found), found.closed_at),
+            by_state,
+        )
 
     def _reveal(self, job: RoundJob) -> None:
         """Store the bundle once its publication can apply no more. Nobody can have it while nobody knows of the round:
         what leads to it could be entered as one's own work. Stored twice, it has the same CID."""
-        if self.horizon.head().sequence < int(job.facts["open_after"]):
+        if self.horizon.head().sequence < (job.of(rounds.Signed).open_after or 0):
             self.wait()
             return
-        number, cid = int(job.facts["number"]), str(job.facts["cid"])
+        number, cid = job.number, job.cid
         folder = self._folder(number)
         if str(root(folder)) != cid:
             raise Refused(what=f"round {number}", why=f"{folder} is not what was published as {cid} any more")
         self.store.put(folder)
-        self._record(job.id, "published", {})
+        self._record(job.id, rounds.Published())
         self.say(f"round {number}: stored as {cid}")
 
     def check_committee(self, before: Round) -> None:
@@ -335,37 +361,31 @@ class Press:
         )
         return signed(envelope, self.keypair, *also)
 
-    def _follow(self, job: RoundJob, entered: str = "published") -> None:
-        """Wait until the signed transaction is in a ledger or can never be; `entered` is the event for the former.
-        Raises Refused when a ledger holds it as failed: what it says is then for the initiator to mend."""
-        facts = job.facts
-        outcome = look(self.horizon, Signed(facts["envelope"], facts["hash"], facts["sequence"], facts["max_time"]))
+    def _follow(
+        self, job_id: str, envelope: Signed, entered: Callable[[Entered], Event], by_state: Callable[[str], Event]
+    ) -> None:
+        """Hand the transaction in until it is in a ledger or can never be. `by_state`: the event for one whose number
+        is used up while history does not show by what (it is told so): what it would have left on the ledger is there,
+        or it can never be. Raises Refused when a ledger holds it as failed: what it says is then for the initiator to
+        mend."""
+        outcome = look(self.horizon, envelope)
         if isinstance(outcome, Entered):
-            ids = list(offer_ids(outcome.result).values())
-            found = {"ledger": outcome.ledger, "closed_at": outcome.closed_at, "offer": ids[0] if ids else 0}
-            self._record(job.id, entered, found)
-            self.say(f"{job.id}: in ledger {outcome.ledger}")
+            self._record(job_id, entered(outcome))
+            self.say(f"{job_id}: in ledger {outcome.ledger}")
         elif isinstance(outcome, Lapsed):
-            self._record(job.id, "lapsed", {"why": outcome.why})
+            self._record(job_id, rounds.Lapsed(outcome.why))
         elif isinstance(outcome, Spent):
-            self._record(job.id, *self._by_state(job, entered, outcome.why))
+            self._record(job_id, by_state(outcome.why))
         elif outcome is not None:
-            self._record(job.id, "refused", {"codes": outcome.codes})
-            raise Refused(what=f"the transaction of {job.id}", why=outcome.codes)
+            self._record(job_id, rounds.Refused(outcome.codes))
+            raise Refused(what=f"the transaction of {job_id}", why=outcome.codes)
         else:
             self.wait()
 
-    def _by_state(self, job: RoundJob, entered: str, why: str) -> tuple[str, dict[str, Any]]:
-        """The event for a transaction whose number is used up while history does not show by what: what it would have
-        left on the ledger is there, or it can never be."""
-        facts = job.facts
-        if "settlement" in facts:
-            return ("lapsed", {"why": why}) if self.horizon.account(facts["settlement"]) is None else (entered, {})
-        account = self.horizon.account(self.account)
-        sign = signs(account).get(self.plan.dlm(self.account)) if account else None
-        if sign is None or sign.cid != facts["cid"]:
-            return "lapsed", {"why": why}
-        return entered, {"ledger": sign.ledger, "offer": self._standing()}
+    def _record(self, job_id: str, event: Event) -> None:
+        self.register.record(job_id, event, time.time())
 
-    def _record(self, job_id: str, kind: str, facts: dict[str, Any]) -> None:
-        self.register.record(job_id, kind, facts, time.time())
+
+def _offer_of(found: Entered) -> int:
+    """The id of the offer that a transaction made or changed; 0: none."""
+    return next(iter(offer_ids(found.result).values()), 0)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from agent.core.round import RoundJob
+from agent.core.ids import CidText
+from agent.core.jobs.round import RoundJob, Signed
 from agent.errors import Refused
 from agent.initiator.fusing import models
 from agent.initiator.press import Edition, Press
 from agent.market import bundle
 
 
-def restore(press: Press, cid: str) -> RoundJob:
+def restore(press: Press, cid: CidText) -> RoundJob:
     """Publish the weights of round `cid` again, as the round after the newest, under the plan as it is now. Goes on
     where an earlier call stopped; asked once more when it is done, it does nothing.
 
@@ -19,15 +20,15 @@ def restore(press: Press, cid: str) -> RoundJob:
     return press.publish(number, lambda: _edition(press, number, cid))
 
 
-def _edition(press: Press, number: int, cid: str) -> Edition:
+def _edition(press: Press, number: int, cid: CidText) -> Edition:
     """Round `number`, with the weights of round `cid`. Raises Refused."""
     what, left = f"restoring {cid}", press.register.round(number - 1)
-    before = press.shelf.round(str(left.facts["cid"]))
-    if cid == left.facts["cid"]:
+    before = press.shelf.round(left.cid)
+    if cid == left.cid:
         raise Refused(what=what, why="it is the newest round")
     if press.shelf.round(cid).model != before.model:
         raise Refused(what=what, why=f"it is a round of {press.shelf.round(cid).model}, not of {before.model}")
-    if cid not in {job.facts.get("cid") for job in press.register.rounds}:
+    if cid not in {job.cid for job in press.register.rounds if job.newest(Signed)}:
         raise Refused(what=what, why="it was never published from here")
     folder = press.shelf.get(cid, bundle.ROUND_LIMITS)
     return Edition(
@@ -35,6 +36,6 @@ def _edition(press: Press, number: int, cid: str) -> Edition:
         weights=(folder / bundle.WEIGHTS).read_bytes(),
         models=models(press.shelf, cid),
         previous=before,
-        previous_cid=str(left.facts["cid"]),
+        previous_cid=left.cid,
         restores=cid,
     )

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.core import job
-from agent.core import round as rounds
 from agent.core.job import IN_FLIGHT, OUTCOMES, OWED, TABLE, Job, NotInTable, State, Step, advance, fold, owed
 
 KINDS = sorted({kind for _, kind in TABLE})
@@ -24,7 +23,6 @@ events = st.lists(
 
 ONE = {
     "job": (job.TABLE, job.advance, job.Job("one")),
-    "round": (rounds.TABLE, rounds.advance, rounds.RoundJob("one")),
 }
 
 

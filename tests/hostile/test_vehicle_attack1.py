@@ -43,7 +43,7 @@ def two_rounds(tmp_path: Path) -> Iterator[tuple[House, Town, Town]]:
         closed = fusing.close(desk)
         desk.register.journal.close()
         assert closed.published is not None
-        yield house, town, replace(town, cid=str(closed.published.facts["cid"]))
+        yield house, town, replace(town, cid=closed.published.cid)
         house.close()
 
 

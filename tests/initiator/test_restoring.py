@@ -12,7 +12,8 @@ import pytest
 from stellar_sdk import Keypair
 
 from agent.core.documents import Round
-from agent.core.round import State
+from agent.core.jobs.fold import Event
+from agent.core.jobs.round import State
 from agent.errors import Refused
 from agent.initiator import fusing
 from agent.initiator.audit import audit
@@ -130,11 +131,11 @@ def test_cut_off_at_any_step_it_goes_on_and_publishes_once(
 ) -> None:
     record, desk = Register.record, printing_press(town)
 
-    def cut(self: Register, job_id: str, kind: str, data: Any, at: float) -> Any:
-        if kind == event and not written:
+    def cut(self: Register, job_id: str, happened: Event, at: float) -> Any:
+        if happened.kind == event and not written:
             raise PowerCut
-        done = record(self, job_id, kind, data, at)
-        if kind == event:
+        done = record(self, job_id, happened, at)
+        if happened.kind == event:
             raise PowerCut
         return done
 

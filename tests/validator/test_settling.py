@@ -512,7 +512,7 @@ def test_a_round_that_finds_no_signatures_does_not_hold_up_the_next(tmp_path: Pa
         folder = town.shelf.get(town.cid, bundle.ROUND_LIMITS)
         values, models = (folder / bundle.WEIGHTS).read_bytes(), {bundle.GRAPH: folder / bundle.GRAPH}
         following = press.Edition(1, values, models, previous=town.round, previous_cid=town.cid)
-        town.cid = desk.publish(1, lambda: following).facts["cid"]
+        town.cid = desk.publish(1, lambda: following).cid
         desk.register.journal.close()
         newer = honest(town, 2)
         house = House(town, tmp_path / "house")
