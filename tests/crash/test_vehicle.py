@@ -29,11 +29,13 @@ from stellar_sdk import (
 )
 
 from agent.core.committee import VALID_S
+from agent.core.ids import CidText
 from agent.core.jobs.contribution import TABLE, Closed, Job, State
+from agent.core.jobs.review import Found, Judged, Review
+from agent.core.jobs.review import State as Reviewed
 from agent.core.ledger import BALANCE_V0, Offer
 from agent.core.money import UNIT, XLM
 from agent.core.record import Link, record
-from agent.core.review import Review
 from agent.errors import Unavailable
 from agent.journal import JournalMissing, JournalReader
 from agent.ledger.envelope import Signed, opened, sdk_asset, signed
@@ -318,13 +320,9 @@ class Play:
         assert found is not None
         assert account is not None
         outcome: Any = self.story.outcome
-        facts = {
-            "outcome": outcome,
-            "credit": UNIT if outcome == "accepted" else 0,
-            "reason": "said so",
-            "figure": "0.5",
-        }
-        review = Review(found.stake.id, facts={**found.facts(), "round": town.cid, **facts})
+        said = Judged(CidText(town.cid), outcome, UNIT if outcome == "accepted" else 0, "said so", "0.5")
+        events = {Found: found.found(town.settlement), Judged: said}
+        review = Review(found.stake.id, Reviewed.JUDGED, events)
         cast = vote(review, self.committee)
         made = record(
             Link(), Served(town.cid, town.round, 0), self.committee.public_key, [(review, [cast])], lambda _: None

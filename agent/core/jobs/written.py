@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from functools import lru_cache
-from types import UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -54,5 +53,5 @@ def names(form: Any, *, lists: bool = True) -> tuple[str, ...]:
 
 def _inner(hint: Any) -> type | None:
     """The dataclass that a field holds, or may hold."""
-    choices = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    choices = () if get_origin(hint) is tuple else (hint, *get_args(hint))
     return next((each for each in choices if isinstance(each, type) and dataclasses.is_dataclass(each)), None)
