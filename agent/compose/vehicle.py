@@ -14,6 +14,7 @@ from agent.compose import remote
 from agent.compose.doors import broker, horizon, store
 from agent.core import gates
 from agent.core.experience import deed
+from agent.core.jobs.contribution import Trained
 from agent.core.mileage import Bounds
 from agent.core.money import stroops
 from agent.core.trip import Fence, TripRules
@@ -181,7 +182,7 @@ def survey(config: Config) -> Market:
     """The offers as a vehicle sees them now. Reads only; works beside a running daemon."""
     journal = config.agent.state_dir / JOURNAL
     jobs = list(every_job(JournalReader(journal)).values()) if journal.exists() else []
-    deeds = [deed(job) for job in jobs if job.is_over or "steps" in job.facts]
+    deeds = [deed(job) for job in jobs if job.is_over or job.newest(Trained)]
     still_open = [job for job in jobs if not job.is_over]
     keypair = keys.load(config.agent.key_file)
     with tempfile.TemporaryDirectory(prefix="milepost-") as scratch:

@@ -129,8 +129,8 @@ class Validator:
                 {
                     "entry": r.id,
                     "state": r.state.value,
-                    "vehicle": r.facts["vehicle"],
-                    "outcome": r.facts.get("outcome"),
+                    "vehicle": r.entry.vehicle,
+                    "outcome": r.outcome,
                 }
                 for r in parts.docket.open.values()
             ],

@@ -12,7 +12,7 @@ from typing import Any
 
 from agent.cli.daemon import run_until_told
 from agent.compose.vehicle import vehicle
-from agent.core.job import State
+from agent.core.jobs.contribution import State
 from agent.core.pauses import Backoff
 from agent.host.clock import SystemClock
 from agent.host.config import Config, load

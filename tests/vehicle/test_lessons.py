@@ -14,7 +14,7 @@ import torch
 
 from agent.compose.vehicle import survey, vehicle
 from agent.core.documents import Architecture, Input, Recipe, Task
-from agent.core.job import State
+from agent.core.jobs.contribution import State
 from agent.core.pauses import Backoff
 from agent.host.clock import SystemClock
 from agent.host.config import load
