@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from agent.cli.terminal import say
+
+if TYPE_CHECKING:
+    from agent.initiator.register import Job
 
 
 @click.group()
@@ -42,8 +45,8 @@ def publish(
 ) -> None:
     """Make the settlement account if there is none, offer XLM for round 0, and store it. Exit 75: the operator has not
     let the settlement account hold DLC yet."""
+    from agent.compose.initiator import press
     from agent.host.config import load
-    from agent.initiator.compose import press
 
     with press(load(config_path), plan, test_set, _say(as_json)) as made:
         job = made.first(weights, graph, teacher)
@@ -63,9 +66,9 @@ def close(
     config_path: str | None, plan: Path, test_set: Path, now: bool, without: tuple[str, ...], as_json: bool
 ) -> None:
     """Fuse what was accepted; publish the next round if it is better on the global test set. Exit 75: nothing yet."""
+    from agent.compose.initiator import press
     from agent.host.config import load
     from agent.initiator import fusing
-    from agent.initiator.compose import press
 
     with press(load(config_path), plan, test_set, _say(as_json)) as made:
         fused = fusing.close(made, now, without)
@@ -89,13 +92,14 @@ def close(
 @click.pass_obj
 def restore(config_path: str | None, cid: str, plan: Path, test_set: Path, as_json: bool) -> None:
     """Publish the weights of an earlier round as the newest one: what came after it has turned out worse."""
+    from agent.compose.initiator import press
     from agent.core.cid import Cid
+    from agent.core.ids import CidText
     from agent.host.config import load
     from agent.initiator import restoring
-    from agent.initiator.compose import press
 
     with press(load(config_path), plan, test_set, _say(as_json)) as made:
-        job = restoring.restore(made, str(Cid.parse(cid)))
+        job = restoring.restore(made, CidText(str(Cid.parse(cid))))
     _print(_round(job), as_json)
 
 
@@ -104,12 +108,13 @@ def restore(config_path: str | None, cid: str, plan: Path, test_set: Path, as_js
 @click.pass_obj
 def status(config_path: str | None, as_json: bool) -> None:
     """The rounds, from the journal."""
+    from agent.compose.initiator import JOURNAL
     from agent.host.config import load
-    from agent.initiator.compose import JOURNAL
-    from agent.initiator.register import every_round
+    from agent.initiator.register import new_job
     from agent.journal import JournalReader
+    from agent.journal.book import every
 
-    rounds = every_round(JournalReader(load(config_path).agent.state_dir / JOURNAL)).values()
+    rounds = every(JournalReader(load(config_path).agent.state_dir / JOURNAL), new_job).values()
     if as_json:
         say(json.dumps([_round(job) for job in rounds]))
         return
@@ -117,9 +122,13 @@ def status(config_path: str | None, as_json: bool) -> None:
         say("  ".join(f"{k} {v}" for k, v in _round(job).items() if v not in (None, "", [])))
 
 
-def _round(job: Any) -> dict[str, Any]:
+def _round(job: Job) -> dict[str, Any]:
+    """What was written down of it last, under the names that the journal has."""
+    from agent.journal.codec import encode
+
     names = ("cid", "figure", "fused", "restores", "offer", "ledger", "settlement", "hash")
-    return {"job": job.id, "state": job.state.value, **{name: job.facts.get(name) for name in names}}
+    written = {name: value for event in job.events.values() for name, value in encode(event).items()}
+    return {"job": job.id, "state": job.state.value, **{name: written.get(name) for name in names}}
 
 
 def _say(as_json: bool) -> Any:

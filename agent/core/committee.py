@@ -25,6 +25,7 @@ from agent.core import record as records
 from agent.core.agenda import LEAST_FEE, MOST_FEE, Bid, Draft, State
 from agent.core.ballots import REPEAT_S, is_about, pruned, spoken, taken
 from agent.core.documents import SettlementRecord, Vote
+from agent.core.jobs.review import Review
 from agent.core.money import Stroops
 from agent.core.motion import Batch, Motion, Sight, cases_of, drawn_up, on_turn, payable, share_out
 from agent.core.moves import (
@@ -47,7 +48,6 @@ from agent.core.moves import (
     Signature,
     Submit,
 )
-from agent.core.review import Review
 from agent.core.verdict import threshold
 from agent.errors import Malformed
 
@@ -129,7 +129,7 @@ def _motions(state: State, sight: Sight) -> tuple[State, list[Motion]]:
             ripe[(vote.round, *(v.validator for v in votes), *alone)].append((review, votes))
     found: list[Motion] = []
     for name, cases in sorted(ripe.items(), key=lambda item: sight.rounds[item[0][0]].round.number):
-        cases.sort(key=lambda c: (state.tried_at.get(c[0].id, -1), c[0].facts["ledger"], c[0].id))
+        cases.sort(key=lambda c: (state.tried_at.get(c[0].id, -1), c[0].entry.ledger, c[0].id))
         found.append(Batch(" ".join(name), sight.rounds[name[0]], tuple(_one_each(cases)[: state.most])))
     sharing = sight.sharing
     if sharing is not None and sharing.served.cid != state.shared_out:
@@ -143,15 +143,15 @@ def _motions(state: State, sight: Sight) -> tuple[State, list[Motion]]:
 
 def _is_leaving(review: Review, sight: Sight) -> bool:
     """Whether its vehicle may take it back before a proposal is in a ledger: then that one fails."""
-    back = review.facts.get("take_back_at")
-    return back is not None and int(back) <= sight.head.closed_at + LEAVING_S
+    back = review.entry.take_back_at
+    return back is not None and back <= sight.head.closed_at + LEAVING_S
 
 
 def _one_each(cases: Sequence[records.Case]) -> list[records.Case]:
     """The first of each vehicle: a record holds no more, and a hundred of one vehicle's keep nobody out of it."""
     found: dict[str, records.Case] = {}
     for case in cases:
-        found.setdefault(str(case[0].facts["vehicle"]), case)
+        found.setdefault(case[0].entry.vehicle, case)
     return list(found.values())
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from agent.core.ids import TxHash
 from agent.core.money import MAX_STROOPS, XLM, Asset, Stroops
 
 BASE_RESERVE: Stroops = 5_000_000
@@ -109,6 +110,17 @@ class Way:
 
     amount: Stroops
     path: tuple[Asset, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A transaction that may leave the machine: everything needed to find it again."""
+
+    envelope: str
+    """Base64 XDR."""
+    hash: TxHash
+    sequence: int
+    max_time: int
 
 
 @dataclass(frozen=True, slots=True)

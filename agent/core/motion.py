@@ -10,10 +10,10 @@ from agent.core import purse as purses
 from agent.core import record as records
 from agent.core import speaker
 from agent.core.documents import SettlementRecord, Vote
+from agent.core.jobs.review import Review
 from agent.core.ledger import Head
 from agent.core.money import Stroops
 from agent.core.record import Hindrance, Link, Terms
-from agent.core.review import Review
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def payable(motion: Motion, sight: Sight) -> Motion | None:
     for review, votes in motion.cases:
         hindered = sight.hindered(review)
         if hindered is None or hindered.outcome != "waits":
-            cases.setdefault(review.facts["vehicle"], (review, votes))
+            cases.setdefault(review.entry.vehicle, (review, votes))
     return replace(motion, cases=tuple(cases.values())) if cases else None
 
 

@@ -9,9 +9,9 @@ from typing import Literal, Protocol
 
 from agent.core import purse as purses
 from agent.core.documents import Purse, Round, Settled, SettlementRecord, Vote
+from agent.core.jobs.review import Review
 from agent.core.ledger import Account
 from agent.core.money import UNIT, Asset, Stroops
-from agent.core.review import Review
 from agent.core.verdict import merge, of_one_figure
 from agent.errors import Malformed
 
@@ -70,7 +70,7 @@ def ripe(review: Review, votes: Sequence[Vote], round_: Round, now: int) -> bool
     """Whether an entry can be settled: all voted, or enough did and the others had a turn's time to."""
     if merge(votes, len(round_.committee)) is None:
         return False
-    waited = now - int(review.facts["entered_at"])
+    waited = now - review.entry.entered_at
     return len(votes) == len(round_.committee) or waited > round_.turn
 
 
@@ -85,7 +85,7 @@ def record(
     for review, cast in cases:
         if len(settled) == MAX_ENTRIES:
             break
-        if any(review.facts["vehicle"] == other.vehicle for other in settled):
+        if any(review.entry.vehicle == other.vehicle for other in settled):
             continue
         settled.append(_settled(review, cast, served.round, hindered(review)))
         votes.extend(cast)
@@ -133,7 +133,7 @@ def shared(
 
 def _settled(review: Review, votes: Sequence[Vote], round_: Round, hindered: Hindrance | None) -> Settled:
     """The merged verdict, and what of it can be paid."""
-    verdict, facts = merge(votes, len(round_.committee)), review.facts
+    verdict, found = merge(votes, len(round_.committee)), review.entry
     if verdict is None:  # a proposal from elsewhere may hold too few votes
         raise Malformed(what="a settlement record", why=f"the votes on {review.id[:12]} decide nothing")
     outcome, credit, reason = verdict.outcome, verdict.credit, verdict.reason
@@ -144,12 +144,12 @@ def _settled(review: Review, votes: Sequence[Vote], round_: Round, hindered: Hin
             outcome, credit, reason = hindered.outcome, 0, hindered.reason
     return Settled(
         entry=review.id,
-        transaction=facts["transaction"],
-        vehicle=facts["vehicle"],
-        contribution=facts["contribution"],
+        transaction=found.transaction,
+        vehicle=found.vehicle,
+        contribution=found.contribution,
         outcome=outcome,
         reason=reason,
         credit=credit,
-        stake=facts["stake"],
-        fee=0 if outcome == "rejected" else min(round_.stake.fee, facts["stake"]),
+        stake=found.stake,
+        fee=0 if outcome == "rejected" else min(round_.stake.fee, found.stake),
     )

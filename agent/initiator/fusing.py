@@ -13,8 +13,8 @@ from pathlib import Path
 
 from agent.core.cid import Cid
 from agent.core.documents import Figure, Lineage, Round
+from agent.core.jobs.round import RoundJob, State
 from agent.core.money import UNIT, Stroops
-from agent.core.round import RoundJob, State
 from agent.errors import Refused, TryAgain, Unavailable
 from agent.initiator.press import Edition, Press
 from agent.learn import checkpoint, fusion, update, weights
@@ -65,25 +65,33 @@ def close(press: Press, now: bool = False, without: Collection[str] = ()) -> Fus
     Due when K contributions are accepted or the round's length is over and there is one; `now` does with one.
     `without`: CIDs of contributions that are left out.
     """
-    newest = press.register.newest
-    if newest is None or (newest.id == "round-0" and newest.state is not State.OPEN):
-        raise Refused(what="closing a round", why="no round is open: run `milepost initiator publish`")
-    number = int(newest.facts["number"])
-    if newest.state is not State.OPEN and "restores" in newest.facts:
-        again = f"run `milepost initiator restore {newest.facts['restores']}` again"
-        raise Refused(what="closing a round", why=f"an earlier one is being restored: {again}")
-    if newest.state in (State.STORED, State.SIGNED, State.ANNOUNCED):  # the last call stopped while it was publishing
-        made = press.document(number)
-        after = made.figure or press.measure(*press.laid(number))[1]
-        return Fused(number - 1, figure(press, str(made.previous)), after, _cids(made.lineage), press.offer(number))
-    job = newest if newest.state is State.OPEN else press.register.job(f"round-{number - 1}")
-    cid = str(job.facts["cid"])
+    number = press.register.following("closing a round")
+    try:
+        job = press.publish(number, lambda: _edition(press, number, now, without))
+    except _NoBetter as stays:
+        return stays.fused
+    made = press.document(number)
+    after = made.figure or press.measure(*press.laid(number))[1]
+    return Fused(number - 1, figure(press, str(made.previous)), after, _cids(made.lineage), job)
+
+
+class _NoBetter(Exception):
+    """No error: the round stays as it is."""
+
+    def __init__(self, fused: Fused) -> None:
+        self.fused = fused
+
+
+def _edition(press: Press, number: int, now: bool, without: Collection[str]) -> Edition:
+    """Round `number`, fused from what was accepted for the one before. Raises NotDue, NotToBeHad, _NoBetter."""
+    job = press.register.round(number - 1)
+    cid = job.cid
     round_ = press.shelf.round(cid)
     press.check_committee(round_)
     open_rounds = press.shelf.taking(cid)
     parts = sorted((p for p in accepted(press, open_rounds) if p.cid not in without), key=lambda part: part.cid)
     left = _until_length(press, job, round_)
-    if newest is job:
+    if press.register.round(number).state is State.NONE:
         _check_due(round_, len(parts), left, now)
     readable = _readable(press, parts, left + round_.review_window)
     parts = [part for part in parts if part.cid in readable]
@@ -92,7 +100,7 @@ def close(press: Press, now: bool = False, without: Collection[str] = ()) -> Fus
     before = figure(press, cid)
     _, after = press.measure(fused, press.shelf.get(cid, bundle.ROUND_LIMITS) / bundle.GRAPH)
     if not _is_better(before, after):
-        return Fused(round_.number, before, after, _cids(parts), None)
+        raise _NoBetter(Fused(round_.number, before, after, _cids(parts), None))
     lineage = tuple(
         Lineage(
             cid=part.cid,
@@ -104,15 +112,14 @@ def close(press: Press, now: bool = False, without: Collection[str] = ()) -> Fus
         )
         for part in parts
     )
-    edition = Edition(
-        number=round_.number + 1,
+    return Edition(
+        number=number,
         weights=weights.dump(fused),
         models=models(press.shelf, cid),
         previous=round_,
         previous_cid=cid,
         lineage=lineage,
     )
-    return Fused(round_.number, before, after, _cids(lineage), press.publish(edition))
 
 
 def delta(shelf: bundle.Shelf, part: Accepted, key: bytes) -> weights.Weights:
@@ -139,8 +146,8 @@ def accepted(press: Press, open_rounds: Mapping[str, Round]) -> Iterator[Accepte
     newest, *before = open_rounds.values()
     ages = {cid: newest.number - round_.number for cid, round_ in open_rounds.items()}
     fused = {part.cid for round_ in open_rounds.values() for part in round_.lineage}
-    oldest = press.register.job(f"round-{(before or [newest])[-1].number}")
-    since = int(oldest.facts["ledger"])  # nothing was entered on a round before it was published
+    oldest = press.register.round((before or [newest])[-1].number)
+    since = oldest.publication.ledger  # nothing was entered on a round before it was published
     horizon = press.horizon.archive or press.horizon
     for transaction in horizon.history(newest.settlement, newest_first=True, since=since):
         envelope = opened(transaction.envelope, press.horizon.passphrase)
@@ -199,7 +206,8 @@ def _cids(parts: Iterable[Accepted] | Iterable[Lineage]) -> tuple[str, ...]:
 
 def _until_length(press: Press, job: RoundJob, round_: Round) -> int:
     """Seconds until the round's length is over; negative afterwards."""
-    opened_at = int(job.facts.get("closed_at") or press.horizon.ledger(int(job.facts["ledger"])).closed_at)
+    published = job.publication
+    opened_at = published.closed_at or press.horizon.ledger(published.ledger).closed_at
     return opened_at + round_.length - press.horizon.head().closed_at
 
 

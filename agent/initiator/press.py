@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
 
@@ -16,14 +16,20 @@ from agent.content.importer import root
 from agent.core.cid import Cid
 from agent.core.documents import Figure, GlobalSet, Lineage, Round, StakeSchedule
 from agent.core.fields import MOST_LOSS
+from agent.core.ids import AccountId, CidText
+from agent.core.jobs import round as rounds
+from agent.core.jobs import settlement as accounts
+from agent.core.jobs.fold import Event, Folded, owed
+from agent.core.jobs.round import RoundJob, State, Step
+from agent.core.jobs.settlement import SettlementJob
+from agent.core.ledger import Signed
 from agent.core.money import UNIT, Asset, stroops
-from agent.core.round import RoundJob, State
 from agent.errors import BAD_CONFIG, Refused, TryAgain, Unavailable
 from agent.initiator.plan import Plan
-from agent.initiator.register import SETTLEMENT, Register
+from agent.initiator.register import Register, round_id
 from agent.learn import architecture, fitness, fusion, graph, score, weights
 from agent.learn.testset import TestSet
-from agent.ledger.envelope import Signed, build, signed
+from agent.ledger.envelope import build, signed
 from agent.ledger.horizon import Horizon
 from agent.ledger.receipt import offer_ids
 from agent.ledger.submission import Entered, Lapsed, Spent, look
@@ -31,6 +37,7 @@ from agent.market import bundle, publish, sealed, standing
 from agent.market.listing import signs
 from agent.market.publish import Sign
 from agent.ports import ContentStore
+from agent.sentences import first_mistake
 
 if TYPE_CHECKING:
     from stellar_sdk import Keypair
@@ -55,6 +62,8 @@ class Unauthorised(TryAgain):
     command again: nothing has been offered."""
 
 
+J = TypeVar("J", bound=Folded[State, Step])
+
 NOT_YET = GlobalSet(cid=str(Cid.v0(bytes(32))), keys={})
 """Stands in a draft where the test set will be."""
 
@@ -71,12 +80,7 @@ class Edition:
     previous: Round | None = None
     previous_cid: str | None = None
     lineage: tuple[Lineage, ...] = ()
-    restores: str | None = None
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """For the journal."""
-        return {"number": self.number} | ({"restores": self.restores} if self.restores else {})
+    restores: CidText | None = None
 
 
 @dataclass
@@ -105,74 +109,127 @@ class Press:
     def set_up(self) -> str:
         """The settlement account, made if it is not there yet: one atomic transaction, signed by the initiator and,
         once and never again, by the account's own key, which is forgotten afterwards."""
+        steps = {Step.LAY: self._plan_account, Step.SIGN: self._sign_account, Step.SUBMIT: self._submit_account}
+        return self._done(lambda: self.register.account, steps).account
+
+    def _plan_account(self, job: SettlementJob) -> None:
+        """There is nothing to lay out."""
+        self._record(job.id, accounts.Planned() if job.state is State.NONE else accounts.Stored())
+
+    def _sign_account(self, job: SettlementJob) -> None:
         from stellar_sdk import Keypair
 
-        job = self.register.job(SETTLEMENT)
-        if job.state is State.NONE:
-            self._record(SETTLEMENT, "planned", {})
-            self._record(SETTLEMENT, "stored", {})
-        while (job := self.register.job(SETTLEMENT)).state is not State.OPEN:
-            if job.state is State.STORED:
-                own, plan = Keypair.random(), self.plan
-                dlc, dlm, vlm = Asset.parse(plan.stake.asset), plan.dlm(self.account), plan.vlm(self.account)
-                operations = [
-                    *publish.settlement_account(self.account, own.public_key, SETTLEMENT_XLM),
-                    *publish.settlement_setup(self.account, own.public_key, dlc, dlm, vlm, plan.committee),
-                ]
-                made = self._signed(operations, None, own)  # no document: it only makes an account
-                self._record(SETTLEMENT, "signed", {**asdict(made), "settlement": own.public_key})
-            else:
-                self._follow(SETTLEMENT)
-        return str(job.facts["settlement"])
+        own, plan = Keypair.random(), self.plan
+        dlc, dlm, vlm = Asset.parse(plan.stake.asset), plan.dlm(self.account), plan.vlm(self.account)
+        operations = [
+            *publish.settlement_account(self.account, own.public_key, SETTLEMENT_XLM),
+            *publish.settlement_setup(self.account, own.public_key, dlc, dlm, vlm, plan.committee),
+        ]
+        made = self._signed(operations, None, own)  # no document: it only makes an account
+        self._record(job.id, accounts.Signed(made, AccountId(own.public_key)))
+
+    def _submit_account(self, job: SettlementJob) -> None:
+        def by_state(why: str) -> Event:
+            there = self.horizon.account(job.account)
+            return rounds.Lapsed(why) if there is None else accounts.Published()
+
+        self._follow(
+            job.id,
+            job.of(accounts.Signed).envelope,
+            lambda found: accounts.Published(found.ledger, _offer_of(found), found.closed_at),
+            by_state,
+        )
 
     # --- a round
 
     def first(self, weights_file: Path, graph_file: Path, teacher_file: Path | None = None) -> RoundJob:
         """Publish round 0 from a network's weights and graph, and a teacher where labels come from one."""
         models = {bundle.GRAPH: graph_file} | ({bundle.TEACHER: teacher_file} if teacher_file else {})
-        return self.publish(Edition(0, weights_file.read_bytes(), models))
+        return self.publish(0, lambda: Edition(0, weights_file.read_bytes(), models))
 
-    def publish(self, edition: Edition) -> RoundJob:
-        """Set the offer that stands for a round and store its bundle. Goes on where an earlier call stopped.
+    def publish(self, number: int, edition: Callable[[], Edition]) -> RoundJob:
+        """Do what round `number` is owed until it is open. Goes on where an earlier call stopped; an open round stays
+        as it is. `edition` is asked while the round's bundle is not laid out, and may raise.
 
         Raises Refused for what vehicles or validators would turn down, before anything is written down or paid for;
         TryAgain while the operator has not let the settlement account hold DLC.
         """
-        name = f"round-{edition.number}"
-        if self.register.job(name).state in (State.NONE, State.PLANNED):
-            folder = bundle.lay(self._folder(edition.number), {bundle.WEIGHTS: edition.weights, **edition.models})
-            draft = self._draft(edition, folder)
-            self._check_issuer(draft)
-            if self.register.job(name).state is State.NONE:
-                self._record(name, "planned", edition.facts)
-            draft = draft.model_copy(update={"settlement": self.set_up()})
-            self._check_settlement(draft)
-            tests = edition.previous.global_set if edition.previous else self._global_set()
-            draft = draft.model_copy(update={"global_set": tests})
-            bundle.write(folder / bundle.ROUND, draft.to_bytes())
-            figure = None if draft.figure is None else str(draft.figure.value)
-            self._record(name, "stored", {"figure": figure, "fused": [p.cid for p in edition.lineage]})
-            self.say(f"round {edition.number}: ready, figure {figure}")
-        return self.offer(edition.number)
-
-    def offer(self, number: int) -> RoundJob:
-        """Set the offer that stands for a round whose bundle is ready, or go on with it, until its publication can
-        apply no more; then store the bundle. Nobody can have the bundle while nobody knows of the round: what leads to
-        it could be entered as one's own work."""
-        name = f"round-{number}"
-        while (job := self.register.job(name)).state in (State.STORED, State.SIGNED, State.ANNOUNCED):
-            if job.state is State.STORED:
-                self._record(name, "signed", self._announcement(number))
-            elif job.state is State.SIGNED:
-                self._follow(name, "announced")
-            elif self.horizon.head().sequence < int(job.facts["open_after"]):
-                self.wait()
-            else:
-                self._reveal(job)
+        steps: Mapping[Step, Callable[[RoundJob], None]] = {
+            Step.LAY: lambda _: self._lay(edition()),
+            Step.SIGN: self._sign,
+            Step.SUBMIT: self._submit,
+            Step.REVEAL: self._reveal,
+        }
+        job = self._done(lambda: self.register.round(number), steps)
         for earlier in self.register.rounds:
-            if earlier.state is State.OPEN and earlier.id != name:
-                self._record(earlier.id, "closed", {"next": job.facts["cid"]})
+            if earlier.state is State.OPEN and earlier.number < number:
+                self._record(earlier.id, rounds.Closed(job.cid))
         return job
+
+    def _done(self, job: Callable[[], J], steps: Mapping[Step, Callable[[J], None]]) -> J:
+        """The job, once it is owed nothing more. Each step writes down what it did, or waits."""
+        while (step := owed(now := job())) is not None:
+            steps[step](now)
+        return now
+
+    def _lay(self, edition: Edition) -> None:
+        """Lay the bundle out, whole but for what its publication says. May be done twice: the files are the same or
+        newer, and nobody has them."""
+        name = round_id(edition.number)
+        folder = bundle.lay(self._folder(edition.number), {bundle.WEIGHTS: edition.weights, **edition.models})
+        draft = self._draft(edition, folder)
+        self._check_issuer(draft)
+        if self.register.job(name).state is State.NONE:
+            self._record(name, rounds.Planned(edition.number, edition.restores))
+        draft = draft.model_copy(update={"settlement": self.set_up()})
+        self._check_settlement(draft)
+        tests = edition.previous.global_set if edition.previous else self._global_set()
+        draft = draft.model_copy(update={"global_set": tests})
+        bundle.write(folder / bundle.ROUND, draft.to_bytes())
+        figure = None if draft.figure is None else str(draft.figure.value)
+        self._record(name, rounds.Stored(figure, tuple(CidText(part.cid) for part in edition.lineage)))
+        self.say(f"round {edition.number}: ready, figure {figure}")
+
+    def _sign(self, job: RoundJob) -> None:
+        """Write down, signed, the transaction that sets the offer for the round. The bundle names the last ledger that
+        may hold it, so another transaction publishes another bundle."""
+        folder, head = self._folder(job.number), self.horizon.head()
+        open_after = head.sequence + publish.WITHIN
+        document = self.document(job.number).model_copy(update={"ledger": open_after, "published_at": head.closed_at})
+        bundle.write(folder / bundle.ROUND, document.to_bytes())
+        cid = CidText(str(root(folder)))
+        operations = self._offer(Sign(cid, self._standing(), open_after))
+        made = self._signed(operations, cid, max_ledger=open_after)
+        self._record(job.id, rounds.Signed(made, cid, open_after))
+
+    def _submit(self, job: RoundJob) -> None:
+        def by_state(why: str) -> Event:
+            account = self.horizon.account(self.account)
+            sign = signs(account).get(self.plan.dlm(self.account)) if account else None
+            if sign is None or sign.cid != job.cid:
+                return rounds.Lapsed(why)
+            return rounds.Announced(sign.ledger, self._standing())
+
+        self._follow(
+            job.id,
+            job.of(rounds.Signed).envelope,
+            lambda found: rounds.Announced(found.ledger, _offer_of(found), found.closed_at),
+            by_state,
+        )
+
+    def _reveal(self, job: RoundJob) -> None:
+        """Store the bundle once its publication can apply no more. Nobody can have it while nobody knows of the round:
+        what leads to it could be entered as one's own work. Stored twice, it has the same CID."""
+        if self.horizon.head().sequence < (job.of(rounds.Signed).open_after or 0):
+            self.wait()
+            return
+        number, cid = job.number, job.cid
+        folder = self._folder(number)
+        if str(root(folder)) != cid:
+            raise Refused(what=f"round {number}", why=f"{folder} is not what was published as {cid} any more")
+        self.store.put(folder)
+        self._record(job.id, rounds.Published())
+        self.say(f"round {number}: stored as {cid}")
 
     def check_committee(self, before: Round) -> None:
         """Raises CommitteeChanged: the settlement account's signers, and the test set's readers, are the old one's."""
@@ -187,27 +244,6 @@ class Press:
         """Its weights, and its graph's file."""
         folder = self._folder(number)
         return weights.load((folder / bundle.WEIGHTS).read_bytes()), folder / bundle.GRAPH
-
-    def _announcement(self, number: int) -> dict[str, Any]:
-        """For the journal: the transaction that publishes a round. The bundle names the last ledger that may hold it,
-        so another transaction publishes another bundle."""
-        folder, head = self._folder(number), self.horizon.head()
-        open_after = head.sequence + publish.WITHIN
-        document = self.document(number).model_copy(update={"ledger": open_after, "published_at": head.closed_at})
-        bundle.write(folder / bundle.ROUND, document.to_bytes())
-        cid = str(root(folder))
-        operations = self._offer(Sign(cid, self._standing(), open_after))
-        made = self._signed(operations, cid, max_ledger=open_after)
-        return {**asdict(made), "cid": cid, "open_after": open_after}
-
-    def _reveal(self, job: RoundJob) -> None:
-        number, cid = int(job.facts["number"]), str(job.facts["cid"])
-        folder = self._folder(number)
-        if str(root(folder)) != cid:
-            raise Refused(what=f"round {number}", why=f"{folder} is not what was published as {cid} any more")
-        self.store.put(folder)
-        self._record(job.id, "published", {})
-        self.say(f"round {number}: stored as {cid}")
 
     def _folder(self, number: int) -> Path:
         return self.folder / f"round-{number}"
@@ -261,8 +297,7 @@ class Press:
                 lineage=edition.lineage,
             )
         except ValidationError as error:
-            first = error.errors()[0]
-            raise Refused(what=what, why=f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+            raise Refused(what=what, why=first_mistake(error)) from None
         if edition.previous and edition.previous.model != draft.model:
             raise Refused(what=what, why=f"the plan is for {draft.model}, the model is {edition.previous.model}")
         if edition.previous:
@@ -326,37 +361,31 @@ class Press:
         )
         return signed(envelope, self.keypair, *also)
 
-    def _follow(self, job_id: str, entered: str = "published") -> None:
-        """Wait until the signed transaction is in a ledger or can never be; `entered` is the event for the former.
-        Raises Refused when a ledger holds it as failed: what it says is then for the initiator to mend."""
-        facts = self.register.job(job_id).facts
-        outcome = look(self.horizon, Signed(facts["envelope"], facts["hash"], facts["sequence"], facts["max_time"]))
+    def _follow(
+        self, job_id: str, envelope: Signed, entered: Callable[[Entered], Event], by_state: Callable[[str], Event]
+    ) -> None:
+        """Hand the transaction in until it is in a ledger or can never be. `by_state`: the event for one whose number
+        is used up while history does not show by what (it is told so): what it would have left on the ledger is there,
+        or it can never be. Raises Refused when a ledger holds it as failed: what it says is then for the initiator to
+        mend."""
+        outcome = look(self.horizon, envelope)
         if isinstance(outcome, Entered):
-            ids = list(offer_ids(outcome.result).values())
-            found = {"ledger": outcome.ledger, "closed_at": outcome.closed_at, "offer": ids[0] if ids else 0}
-            self._record(job_id, entered, found)
+            self._record(job_id, entered(outcome))
             self.say(f"{job_id}: in ledger {outcome.ledger}")
         elif isinstance(outcome, Lapsed):
-            self._record(job_id, "lapsed", {"why": outcome.why})
+            self._record(job_id, rounds.Lapsed(outcome.why))
         elif isinstance(outcome, Spent):
-            self._record(job_id, *self._by_state(job_id, entered, outcome.why))
+            self._record(job_id, by_state(outcome.why))
         elif outcome is not None:
-            self._record(job_id, "refused", {"codes": outcome.codes})
+            self._record(job_id, rounds.Refused(outcome.codes))
             raise Refused(what=f"the transaction of {job_id}", why=outcome.codes)
         else:
             self.wait()
 
-    def _by_state(self, job_id: str, entered: str, why: str) -> tuple[str, dict[str, Any]]:
-        """The event for a transaction whose number is used up while history does not show by what: what it would have
-        left on the ledger is there, or it can never be."""
-        facts = self.register.job(job_id).facts
-        if "settlement" in facts:
-            return ("lapsed", {"why": why}) if self.horizon.account(facts["settlement"]) is None else (entered, {})
-        account = self.horizon.account(self.account)
-        sign = signs(account).get(self.plan.dlm(self.account)) if account else None
-        if sign is None or sign.cid != facts["cid"]:
-            return "lapsed", {"why": why}
-        return entered, {"ledger": sign.ledger, "offer": self._standing()}
+    def _record(self, job_id: str, event: Event) -> None:
+        self.register.record(job_id, event, time.time())
 
-    def _record(self, job_id: str, kind: str, facts: dict[str, Any]) -> None:
-        self.register.record(job_id, kind, facts, time.time())
+
+def _offer_of(found: Entered) -> int:
+    """The id of the offer that a transaction made or changed; 0: none."""
+    return next(iter(offer_ids(found.result).values()), 0)

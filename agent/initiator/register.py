@@ -1,51 +1,84 @@
-"""The initiator's rounds, folded from its journal."""
+"""The initiator's rounds, and the settlement account before them, folded from its journal."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from agent.core.round import RoundJob, State, advance
-from agent.journal import Journal, JournalReader
+from agent.core.ids import AccountId, CidText
+from agent.core.jobs.round import RoundJob, State
+from agent.core.jobs.settlement import SettlementJob
+from agent.errors import Refused
+from agent.journal import Journal
+from agent.journal.book import Book
 
 SETTLEMENT = "settlement"
+Job = RoundJob | SettlementJob
 
 
-class Register:
+class Register(Book[Job]):
+    """Closed rounds are kept too: what comes next is fused from them, or restores one."""
+
     def __init__(self, journal: Journal) -> None:
-        self.journal = journal
-        self.jobs = every_round(journal)
-
-    def record(self, job_id: str, kind: str, data: Mapping[str, Any], at: float) -> RoundJob:
-        """Write one event down. Raises NotInTable, JournalFull: then nothing has changed."""
-        job = advance(self.jobs.get(job_id, RoundJob(job_id)), kind, data)
-        self.journal.append(job_id, kind, data, at)
-        self.jobs[job_id] = job
-        return job
-
-    def job(self, job_id: str) -> RoundJob:
-        return self.jobs.get(job_id, RoundJob(job_id))
+        self._over: dict[str, Job] = {}
+        super().__init__(journal, new_job)
 
     @property
-    def settlement(self) -> str | None:
-        """The settlement account, once it is on the ledger."""
+    def jobs(self) -> dict[str, Job]:
+        return self._over | self.open
+
+    def job(self, job_id: str) -> Job:
+        """The job of this id, over or not, or a new one."""
+        return self._over.get(job_id) or super().job(job_id)
+
+    def round(self, number: int) -> RoundJob:
+        job = self.job(round_id(number))
+        assert isinstance(job, RoundJob)  # noqa: S101  (by its id)
+        return job
+
+    @property
+    def account(self) -> SettlementJob:
         job = self.job(SETTLEMENT)
-        return str(job.facts["settlement"]) if job.state is State.OPEN else None
+        assert isinstance(job, SettlementJob)  # noqa: S101  (by its id)
+        return job
+
+    @property
+    def settlement(self) -> AccountId | None:
+        """The settlement account, once it is on the ledger."""
+        return self.account.account if self.account.state is State.OPEN else None
 
     @property
     def rounds(self) -> list[RoundJob]:
         """Oldest first."""
-        found = [job for job_id, job in self.jobs.items() if job_id.startswith("round-")]
-        return sorted(found, key=lambda job: int(job.facts["number"]))
+        found = [job for job in self.jobs.values() if isinstance(job, RoundJob)]
+        return sorted(found, key=lambda job: job.number)
 
     @property
     def newest(self) -> RoundJob | None:
         rounds = self.rounds
         return rounds[-1] if rounds else None
 
+    def following(self, what: str, restores: CidText | None = None) -> int:
+        """The number of the round that comes next, on its way or not begun. `restores`: the CID of the round whose
+        weights it has; None: it fuses. The round that restores it already, where that is the newest. Raises Refused
+        while no round is open, and while one is on its way that came about otherwise."""
+        newest = self.newest
+        if newest is None or (newest.number == 0 and newest.state is not State.OPEN):
+            raise Refused(what=what, why="no round is open: run `milepost initiator publish`")
+        number, again = newest.number, newest.plan.restores
+        if newest.state is State.OPEN:
+            return number if restores and restores == again else number + 1
+        if restores != again:
+            command = f"milepost initiator restore {again}" if again else "milepost initiator close"
+            raise Refused(what=what, why=f"round {number} is on its way: run `{command}` first")
+        return number
 
-def every_round(journal: JournalReader) -> dict[str, RoundJob]:
-    jobs: dict[str, RoundJob] = {}
-    for event in journal.events():
-        jobs[event.job] = advance(jobs.get(event.job, RoundJob(event.job)), event.kind, event.data)
-    return jobs
+    def _ended(self, job: Job) -> None:
+        self._over[job.id] = job
+
+
+def new_job(job_id: str) -> Job:
+    """The job of this id, to which nothing has happened."""
+    return SettlementJob(job_id) if job_id == SETTLEMENT else RoundJob(job_id)
+
+
+def round_id(number: int) -> str:
+    """Of its job."""
+    return f"round-{number}"

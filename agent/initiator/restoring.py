@@ -2,43 +2,40 @@
 
 from __future__ import annotations
 
-from agent.core.round import RoundJob, State
+from agent.core.ids import CidText
+from agent.core.jobs.round import RoundJob, Signed
 from agent.errors import Refused
 from agent.initiator.fusing import models
 from agent.initiator.press import Edition, Press
 from agent.market import bundle
 
 
-def restore(press: Press, cid: str) -> RoundJob:
+def restore(press: Press, cid: CidText) -> RoundJob:
     """Publish the weights of round `cid` again, as the round after the newest, under the plan as it is now. Goes on
     where an earlier call stopped; asked once more when it is done, it does nothing.
 
     What was staked on the round that is left still counts, as on any round before the newest.
     """
-    what, newest = f"restoring {cid}", press.register.newest
-    if newest is None or (newest.id == "round-0" and newest.state is not State.OPEN):
-        raise Refused(what=what, why="no round is open: run `milepost initiator publish`")
-    number, again = int(newest.facts["number"]), newest.facts.get("restores")
-    if again == cid and newest.state is not State.PLANNED:
-        return press.offer(number)
-    if newest.state is not State.OPEN and again != cid:
-        unfinished = f"`milepost initiator restore {again}`" if again else "`milepost initiator close`"
-        raise Refused(what=what, why=f"round {number} is on its way: run {unfinished} first")
-    left = newest if newest.state is State.OPEN else press.register.job(f"round-{number - 1}")
-    before = press.shelf.round(str(left.facts["cid"]))
-    if cid == left.facts["cid"]:
+    number = press.register.following(f"restoring {cid}", cid)
+    return press.publish(number, lambda: _edition(press, number, cid))
+
+
+def _edition(press: Press, number: int, cid: CidText) -> Edition:
+    """Round `number`, with the weights of round `cid`. Raises Refused."""
+    what, left = f"restoring {cid}", press.register.round(number - 1)
+    before = press.shelf.round(left.cid)
+    if cid == left.cid:
         raise Refused(what=what, why="it is the newest round")
     if press.shelf.round(cid).model != before.model:
         raise Refused(what=what, why=f"it is a round of {press.shelf.round(cid).model}, not of {before.model}")
-    if cid not in {job.facts.get("cid") for job in press.register.rounds}:
+    if cid not in {job.cid for job in press.register.rounds if job.newest(Signed)}:
         raise Refused(what=what, why="it was never published from here")
     folder = press.shelf.get(cid, bundle.ROUND_LIMITS)
-    edition = Edition(
-        number=before.number + 1,
+    return Edition(
+        number=number,
         weights=(folder / bundle.WEIGHTS).read_bytes(),
         models=models(press.shelf, cid),
         previous=before,
-        previous_cid=str(left.facts["cid"]),
+        previous_cid=left.cid,
         restores=cid,
     )
-    return press.publish(edition)

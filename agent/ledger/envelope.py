@@ -13,6 +13,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from agent.core.ids import StakeId, TxHash
+from agent.core.ledger import Signed as Signed
 from agent.core.money import Asset, Stroops, stroops
 from agent.errors import Malformed
 
@@ -20,17 +22,6 @@ if TYPE_CHECKING:
     import stellar_sdk
     from stellar_sdk import FeeBumpTransactionEnvelope, Keypair, TransactionEnvelope, xdr
     from stellar_sdk.operation import Operation
-
-
-@dataclass(frozen=True, slots=True)
-class Signed:
-    """A transaction that may leave the machine: everything needed to find it again."""
-
-    envelope: str
-    """Base64 XDR."""
-    hash: str
-    sequence: int
-    max_time: int
 
 
 def build(
@@ -64,7 +55,8 @@ def signed(envelope: TransactionEnvelope, *keys: Keypair) -> Signed:
         envelope.sign(key)
     transaction = envelope.transaction
     bounds = transaction.preconditions.time_bounds if transaction.preconditions else None
-    return Signed(envelope.to_xdr(), envelope.hash_hex(), transaction.sequence, bounds.max_time if bounds else 0)
+    hash_ = TxHash(envelope.hash_hex())
+    return Signed(envelope.to_xdr(), hash_, transaction.sequence, bounds.max_time if bounds else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,13 +147,13 @@ def with_signatures(envelope: str, passphrase: str, signatures: Sequence[tuple[b
     return signed(made)
 
 
-def stake_id(envelope: str, passphrase: str, operation: int) -> str:
+def stake_id(envelope: str, passphrase: str, operation: int) -> StakeId:
     """The id (64 hex digits) of the claimable balance that an operation of this transaction makes. Raises Malformed."""
     read = opened(envelope, passphrase)
     return balance_id(read.source, read.sequence, operation)
 
 
-def balance_id(source: str, sequence: int, operation: int) -> str:
+def balance_id(source: str, sequence: int, operation: int) -> StakeId:
     """The id of the claimable balance that a transaction's operation makes: it hangs on nothing else (CAP-23)."""
     from hashlib import sha256
 
@@ -175,7 +167,7 @@ def balance_id(source: str, sequence: int, operation: int) -> str:
             op_num=xdr.Uint32(operation),
         ),
     )
-    return sha256(made.to_xdr_bytes()).hexdigest()
+    return StakeId(sha256(made.to_xdr_bytes()).hexdigest())
 
 
 def sdk_asset(asset: Asset) -> stellar_sdk.Asset:

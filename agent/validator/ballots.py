@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from agent.core.documents import Vote
-from agent.core.review import Review
+from agent.core.jobs.review import Review
 from agent.errors import Malformed
 
 if TYPE_CHECKING:
@@ -17,16 +18,16 @@ if TYPE_CHECKING:
 
 def vote(review: Review, keypair: Keypair) -> Vote:
     """Our vote on a judged review. The same review gives the same vote: Ed25519 signatures are deterministic."""
-    facts = review.facts
+    verdict = review.verdict
     unsigned = Vote(
-        round=facts["round"],
+        round=verdict.round,
         entry=review.id,
-        contribution=facts["contribution"],
+        contribution=review.entry.contribution,
         validator=keypair.public_key,
-        outcome=facts["outcome"],
-        reason=facts["reason"],
-        credit=facts["credit"],
-        figure=facts["figure"],
+        outcome=verdict.outcome,
+        reason=verdict.reason,
+        credit=verdict.credit,
+        figure=None if verdict.figure is None else Decimal(verdict.figure),
     )
     signature = base64.b64encode(keypair.sign(unsigned.to_bytes())).decode()
     return unsigned.model_copy(update={"signature": signature})

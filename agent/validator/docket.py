@@ -1,63 +1,59 @@
-"""The validator's open reviews, folded from its journal."""
+"""The validator's reviews, folded from its journal."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
 
-from agent.core.review import Review, State, advance
+from agent.core.ids import AccountId, CidText
+from agent.core.jobs.fold import owed
+from agent.core.jobs.review import Review, Step
 from agent.journal import Journal
+from agent.journal.book import Book
+
+Work = tuple[AccountId, CidText]
+"""A vehicle's contribution."""
 
 
-class Docket:
+class Docket(Book[Review]):
     """Open reviews in full; of closed ones only that they were seen, and how they ended."""
 
     def __init__(self, journal: Journal) -> None:
-        self.journal = journal
-        self.open: dict[str, Review] = {}
-        self.seen: set[str] = set()
         self.ended: Counter[str] = Counter()
-        self._entered: set[str] = set()
-        """Contributions, with their vehicles, that ended otherwise than rejected or taken back."""
-        for event in journal.events():
-            self._take(event.job, event.kind, event.data)
+        self._over: set[str] = set()
+        self._entered: set[Work] = set()
+        """What ended otherwise than rejected or taken back."""
+        super().__init__(journal, Review)
 
-    def record(self, entry: str, kind: str, data: Mapping[str, Any], at: float) -> Review:
-        """Write one event down. Raises NotInTable, JournalFull: then nothing has changed."""
-        advance(self.open.get(entry, Review(entry)), kind, data)
-        self.journal.append(entry, kind, data, at)
-        return self._take(entry, kind, data)
+    @property
+    def seen(self) -> set[str]:
+        """Every entry that was ever found."""
+        return self._over | self.open.keys()
 
     def judged(self, round_cid: str) -> list[Review]:
         """Reviews of one round that have a verdict of ours, oldest entry first."""
-        reviews = (r for r in self.open.values() if r.state is State.JUDGED and r.facts["round"] == round_cid)
-        return sorted(reviews, key=lambda r: (r.facts["ledger"], r.id))
+        reviews = (r for r in self._with_verdict if r.verdict.round == round_cid)
+        return sorted(reviews, key=lambda r: (r.entry.ledger, r.id))
 
     def was_entered(self, entry: str, vehicle: str, contribution: str) -> bool:
         """Whether another entry of this vehicle with this contribution has a verdict of ours, or the committee's, that
         does not turn it down."""
         if not contribution:
             return False
-        judged = (r for r in self.open.values() if r.state is State.JUDGED and r.id != entry)
-        mine = _work(vehicle, contribution)
+        mine = (vehicle, contribution)
         return mine in self._entered or any(
-            r.facts["outcome"] != "rejected" and _work(r.facts["vehicle"], r.facts["contribution"]) == mine
-            for r in judged
+            r.verdict.outcome != "rejected" and _work(r) == mine for r in self._with_verdict if r.id != entry
         )
 
-    def _take(self, entry: str, kind: str, data: Mapping[str, Any]) -> Review:
-        review = advance(self.open.get(entry, Review(entry)), kind, data)
-        self.seen.add(entry)
-        self.open[entry] = review
-        if review.is_over:
-            del self.open[entry]
-            outcome = review.facts.get("outcome", review.state.value)
-            self.ended[outcome] += 1
-            if outcome in ("accepted", "idle"):
-                self._entered.add(_work(review.facts["vehicle"], review.facts["contribution"]))
-        return review
+    @property
+    def _with_verdict(self) -> list[Review]:
+        return [r for r in self.open.values() if owed(r) is Step.SETTLE]
+
+    def _ended(self, job: Review) -> None:
+        self._over.add(job.id)
+        self.ended[job.outcome or job.state.value] += 1
+        if job.outcome in ("accepted", "idle"):
+            self._entered.add(_work(job))
 
 
-def _work(vehicle: str, contribution: str) -> str:
-    return f"{contribution} {vehicle}"
+def _work(review: Review) -> Work:
+    return review.entry.vehicle, review.entry.contribution

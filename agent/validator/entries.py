@@ -14,6 +14,8 @@ from stellar_sdk.operation.create_claimable_balance import ClaimPredicateType
 
 from agent.core.cid import Cid
 from agent.core.documents import Round
+from agent.core.ids import AccountId, CidText, TxHash
+from agent.core.jobs.review import Found
 from agent.core.ledger import Stake, Transaction
 from agent.core.money import Asset
 from agent.errors import Refused
@@ -39,18 +41,19 @@ class Entry:
     take_back_at: int
     fault: str = ""
 
-    def facts(self) -> dict[str, str | int | None]:
+    def found(self, settlement: str) -> Found:
         """For the journal."""
-        return {
-            "vehicle": self.vehicle,
-            "transaction": self.transaction,
-            "ledger": self.ledger,
-            "entered_at": self.entered_at,
-            "contribution": self.contribution,
-            "stake": self.stake.amount,
-            "take_back_at": self.take_back_at,
-            "fault": self.fault,
-        }
+        return Found(
+            settlement=AccountId(settlement),
+            vehicle=AccountId(self.vehicle),
+            transaction=TxHash(self.transaction),
+            ledger=self.ledger,
+            entered_at=self.entered_at,
+            contribution=CidText(self.contribution),
+            stake=self.stake.amount,
+            take_back_at=self.take_back_at,
+            fault=self.fault,
+        )
 
 
 def is_formed(stake: Stake, settlement: str, rounds: Sequence[Round]) -> bool:

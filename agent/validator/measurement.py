@@ -11,12 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from agent.core.documents import Contribution, Outcome
 from agent.core.fields import MOST_LOSS, MOST_STALENESS
+from agent.core.ids import CidText
+from agent.core.jobs.review import Judged
 from agent.core.verdict import Losses, Verdict, judge
 from agent.errors import Malformed, MilepostError, Refused, Unavailable
 from agent.files import DiskFails
@@ -243,10 +245,10 @@ def _loss(scorer: Scorer, values: weights.Weights, on: TestSet) -> float:
     return scorer.score(values, on.images, on.labels).loss
 
 
-def brief(judgement: Judgement) -> dict[str, Any]:
+def brief(judgement: Judgement, round_cid: str) -> Judged:
     """For the journal."""
     verdict = judgement.verdict
     measured = judgement.figure
     # A vote holds 24 digits. A loss that is too large for them is turned down like any other that rises.
     figure = None if measured is None or not measured < MOST_LOSS else f"{measured:.15f}"
-    return {"outcome": verdict.outcome, "credit": verdict.credit, "reason": verdict.reason, "figure": figure}
+    return Judged(CidText(round_cid), verdict.outcome, verdict.credit, verdict.reason, figure)

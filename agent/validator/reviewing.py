@@ -11,23 +11,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from functools import partial
 from typing import Any, TypeVar
 
 from agent.core import turns
 from agent.core.documents import Contribution
+from agent.core.ids import TxHash
+from agent.core.jobs.fold import Event, owed
+from agent.core.jobs.review import Gone, Review, Settled, Step
 from agent.core.ledger import Head, Stake
 from agent.core.money import Asset, Stroops
 from agent.core.pauses import Pauses
-from agent.core.review import Review, State
 from agent.core.verdict import Verdict
 from agent.errors import Refused
-from agent.host.clock import SystemClock
 from agent.host.logs import Log
+from agent.journal.codec import encode
 from agent.ledger.horizon import Horizon
 from agent.market import settlement, strikes
 from agent.market.bundle import Shelf
+from agent.ports import Clock
 from agent.validator.admission import Admitted, Bundle, Facts, Patience, decide, newest_before, open_to
 from agent.validator.docket import Docket
 from agent.validator.entries import Entry, NoEntry, entry, is_formed
@@ -63,7 +65,7 @@ class Reviewing:
         measurement: Measurement,
         porter: Porter,
         guard: Guard,
-        clock: SystemClock,
+        clock: Clock,
         log: Log,
         over: Callable[[str], None],
     ) -> None:
@@ -86,7 +88,7 @@ class Reviewing:
         """New stakes become reviews; stakes that are gone were settled or taken back. False: there is more to look at.
         Raises Unavailable."""
         there, began = self._there(account), self._clock.monotonic()
-        for review in [r for r in self._docket.open.values() if r.facts["settlement"] == account]:
+        for review in [r for r in self._docket.open.values() if r.entry.settlement == account]:
             if review.id not in there:
                 self._guard(_name(review.id, "end"), partial(self._ended, review, account, head))
         no_entries = self._no_entries.setdefault(account, set())
@@ -129,16 +131,16 @@ class Reviewing:
         if found is not None:
             self._entries[stake.id] = found
             self._unread[account].discard(stake.id)
-            self._record(stake.id, "found", {"settlement": account, **found.facts()})
+            self._record(stake.id, found.found(account))
 
     def _ended(self, review: Review, account: str, head: Head) -> None:
         """A list that lacks a stake says nothing: it may come from a replica that is late. What claimed it does."""
         found = settlement.settling(self._horizon, review.id, account)
         if found is not None:
-            facts = {**asdict(found.settled), "settlement_transaction": found.transaction.hash}
-            self._record(review.id, "settled", facts)
-        elif self._is_claimed(review) or head.closed_at > int(review.facts.get("take_back_at") or 0) + FORGOTTEN_S:
-            self._record(review.id, "gone", {"outcome": "gone"})
+            done, claimed = found.settled, TxHash(found.transaction.hash)
+            self._record(review.id, Settled(done.outcome, done.credit, done.returned, claimed))
+        elif self._is_claimed(review) or head.closed_at > (review.entry.take_back_at or 0) + FORGOTTEN_S:
+            self._record(review.id, Gone())
         else:
             return
         self._entries.pop(review.id, None)
@@ -149,7 +151,7 @@ class Reviewing:
         """By its vehicle, since it was not settled; or clawed back."""
         if self._horizon.stake(review.id) is not None:
             return False
-        return any(t.hash != review.facts["transaction"] for t in self._horizon.touching(review.id))
+        return any(t.hash != review.entry.transaction for t in self._horizon.touching(review.id))
 
     # --- what it deserves
 
@@ -158,8 +160,8 @@ class Reviewing:
         queue."""
         for account in sorted(self._rounds.settlements):
             rounds = tuple(self._rounds.of(account))
-            waiting = [r for r in self._docket.open.values() if r.facts["settlement"] == account]
-            waiting = self._in_turn([r for r in waiting if r.state is State.FOUND])
+            waiting = [r for r in self._docket.open.values() if r.entry.settlement == account]
+            waiting = self._in_turn([r for r in waiting if owed(r) is Step.JUDGE])
             began = self._clock.monotonic()
             for review in waiting:
                 if self._clock.monotonic() - began > LOOK_S:
@@ -179,8 +181,8 @@ class Reviewing:
         entered = Counter[str]()
         nth: dict[str, int] = {}
         for review in sorted(waiting, key=_place_of):
-            nth[review.id] = entered[review.facts["vehicle"]]
-            entered[review.facts["vehicle"]] += 1
+            nth[review.id] = entered[review.entry.vehicle]
+            entered[review.entry.vehicle] += 1
         tried = {review.id: review.id in self._pauses or review.id in self._counting for review in waiting}
         return sorted(waiting, key=lambda review: (tried[review.id], nth[review.id], *_place_of(review)))
 
@@ -218,7 +220,7 @@ class Reviewing:
 
     def _place(self, review: Review, rounds: tuple[Served, ...]) -> turns.Waiting:
         """A bundle that is malformed is judged at once: it has no base that others could be held up on."""
-        ledger, entered_at = int(review.facts["ledger"]), int(review.facts["entered_at"])
+        ledger, entered_at = review.entry.ledger, review.entry.entered_at
         found = self._entries.get(review.id)
         if found is None or not found.contribution or not self._shelf.holds(found.contribution):
             window = max(served.round.review_window for served in rounds)
@@ -278,10 +280,10 @@ class Reviewing:
         if review.id not in self._entries:
             stake = self._horizon.stake(review.id)
             try:
-                account = str(review.facts["settlement"])
+                account = review.entry.settlement
                 found = entry(self._horizon, stake, account, [s.round for s in rounds]) if stake else None
             except NoEntry:
-                self._record(review.id, "gone", {"outcome": "gone"})
+                self._record(review.id, Gone())
                 return None
             if found is None:
                 return None
@@ -296,7 +298,7 @@ class Reviewing:
         contribution = self._contribution(found)
         base = contribution.base if isinstance(contribution, Contribution) else ""
         under = base if any(served.cid == base for served in rounds) else newest_before(found, rounds).cid
-        self._record(found.stake.id, "judged", {"round": under, **brief(judgement)})
+        self._record(found.stake.id, brief(judgement, under))
         self._pauses.forget(found.stake.id)
 
     def _tried(self, entry_id: str, head: Head, work: Callable[[], T], part: str) -> T | None:
@@ -319,14 +321,15 @@ class Reviewing:
         if text != (self._docket.journal.note(PAUSES) or "{}"):
             self._docket.journal.remember(PAUSES, text)
 
-    def _record(self, entry_id: str, kind: str, facts: dict[str, Any]) -> None:
-        self._docket.record(entry_id, kind, facts, self._clock.now())
-        shown = {k: facts[k] for k in ("vehicle", "outcome", "credit", "reason", "figure") if k in facts}
-        self._log.event(f"entry.{kind}", entry=entry_id[:16], **shown)
+    def _record(self, entry_id: str, event: Event) -> None:
+        self._docket.record(entry_id, event, self._clock.now())
+        written: dict[str, Any] = encode(event)
+        shown = {k: written[k] for k in ("vehicle", "outcome", "credit", "reason", "figure") if k in written}
+        self._log.event(f"entry.{event.kind}", entry=entry_id[:16], **shown)
 
 
 def _place_of(review: Review) -> tuple[int, str]:
-    return int(review.facts["ledger"]), review.id
+    return review.entry.ledger, review.id
 
 
 def _name(entry_id: str, part: str = "") -> str:

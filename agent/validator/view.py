@@ -9,11 +9,11 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from agent.core.documents import SettlementRecord, Vote
+from agent.core.jobs.review import Review
 from agent.core.ledger import Account, Head
 from agent.core.money import XLM, Asset, Stroops
 from agent.core.motion import Sharing
 from agent.core.record import Hindrance, Link, hindrance
-from agent.core.review import Review
 from agent.errors import Refused, Unavailable
 from agent.ledger.horizon import Horizon
 from agent.market import bundle, records, settlement, sharing, standing
@@ -58,8 +58,8 @@ class Office:
 
     def own_vote(self, review: Review) -> Vote:
         """On a judged review. Raises Unavailable while what it is about cannot be kept."""
-        if review.facts["outcome"] == "accepted":
-            self.keep(review.facts["contribution"])
+        if review.verdict.outcome == "accepted":
+            self.keep(review.entry.contribution)
         if review.id not in self.votes:
             self.votes[review.id] = vote(review, self.keypair)
         return self.votes[review.id]
@@ -160,8 +160,8 @@ class View:
         failed = self._failures.get(review.id)
         if failed is not None and failed.code in settlement.PAYEES_DOING:
             return Hindrance("rejected", f"the ledger refused its pay: {failed.code}")
-        facts = review.facts
-        return hindrance(self._vehicle(facts["vehicle"]), self.rounds[facts["round"]].round, facts["stake"])
+        found, round_ = review.entry, self.rounds[review.verdict.round].round
+        return hindrance(self._vehicle(found.vehicle), round_, found.stake)
 
     def is_troubled(self, entry: str) -> bool:
         return entry in self._failures
@@ -180,7 +180,7 @@ class View:
 
     @cached_property
     def _failures(self) -> Mapping[str, Failure]:
-        ledgers = [int(review.facts["ledger"]) for review, _ in self.own.values()]
+        ledgers = [review.entry.ledger for review, _ in self.own.values()]
         shared = [self.sharing.ledger] if self.sharing is not None else []
         return self._chain.failures(self.account, min([*ledgers, *shared], default=self.head.sequence))
 

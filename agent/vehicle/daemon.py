@@ -16,16 +16,17 @@ from typing import Any
 from agent import __version__
 from agent.core import redact
 from agent.core.gates import Work
-from agent.core.job import Job, State, Step, owed
+from agent.core.jobs.contribution import Arrived, Job, Opened, Passed, State, Step, Trained
+from agent.core.jobs.fold import Event, owed
 from agent.core.plain import plain
 from agent.core.trip import Doubted, Tick, TripClosed, TripOpened, TripRules, TripState, advance
 from agent.errors import MilepostError, Unavailable
 from agent.host import standing
-from agent.host.clock import SystemClock
 from agent.host.logs import Log
 from agent.host.systemd import Notifier
+from agent.journal.codec import encode
 from agent.ledger.horizon import LedgerUnavailable
-from agent.ports import Camera, LabelledFrame, Odometer, Trainer, TrainingTask
+from agent.ports import Camera, Clock, LabelledFrame, Odometer, Trainer, TrainingTask
 from agent.sense.album import Album
 from agent.sense.alignment import Aligner
 from agent.sense.capture import Capture
@@ -33,7 +34,9 @@ from agent.vehicle.desk import Desk
 from agent.vehicle.errands import Errands, is_waiting
 from agent.vehicle.gauges import Gauges
 from agent.vehicle.logbook import TRIP, Logbook
+from agent.vehicle.settings import Identity
 from agent.vehicle.watch import Watch
+from agent.vehicle.workshop import Workshop
 
 TURN_S = 0.05
 """The loop's pause. Twenty looks a second at the odometer are plenty for a car."""
@@ -57,10 +60,12 @@ class Parts:
     camera: Callable[[], Camera]
     """Opens the camera: it is on only while a trip is trained on."""
     trainer: Trainer
+    identity: Identity
     desk: Desk
+    workshop: Workshop
     logbook: Logbook
     watch: Watch
-    clock: SystemClock
+    clock: Clock
     log: Log
     rules: TripRules
     gauges: Gauges
@@ -87,9 +92,7 @@ class Vehicle:
     def run(self) -> None:
         """Until the clock is told to stop."""
         clock = self.parts.clock
-        self._log.event(
-            "vehicle.started", account=self.parts.desk.keypair.public_key, jobs=len(self.parts.logbook.open)
-        )
+        self._log.event("vehicle.started", account=self.parts.identity.account, jobs=len(self.parts.logbook.open))
         self.parts.notifier.ready("waiting for a trip")
         try:
             while not clock.stopped:
@@ -147,7 +150,7 @@ class Vehicle:
 
     def _open(self, event: TripOpened, trip: TripState) -> None:
         if self.parts.logbook.driving is None:
-            self._record(self.parts.logbook.next_id(), "opened", {"metres": round(event.distance_m)}, trip)
+            self._record(self.parts.logbook.next_id(), Opened(round(event.distance_m)), trip)
             self._errands.hurry()
 
     def _arrive(self, event: TripClosed, trip: TripState) -> None:
@@ -155,12 +158,12 @@ class Vehicle:
         if job is None:
             return
         self._stop_capture()
-        facts = {"reason": event.reason.value, "metres": round(event.distance_m), "seconds": round(event.duration_s)}
+        metres, seconds = round(event.distance_m), round(event.duration_s)
         if job.state is State.TRAINING:
-            self._record(job.id, "arrived", facts, trip)
+            self._record(job.id, Arrived(event.reason.value, metres, seconds), trip)
         else:
             why = f"the car arrived before there was a round to train on ({self._trouble or owed(job)})"
-            self._record(job.id, "passed", {**facts, "reason": why}, trip)
+            self._record(job.id, Passed(why, metres, seconds), trip)
         self._errands.hurry()
 
     # --- it learns
@@ -170,7 +173,7 @@ class Vehicle:
         if job is None or job.state is not State.TRAINING or self._capture is not None or now < self._learn_at:
             return
         try:
-            task = self.parts.desk.workshop.task(job)
+            task = self.parts.workshop.task(job)
             self.parts.trainer.start(task)
             self._capture = self._source(task)
         except (MilepostError, OSError) as error:
@@ -179,13 +182,13 @@ class Vehicle:
             return
         self._held = False
         self._capture.start()
-        self._log.event("training.started", job=job.id, round=job.facts["round"])
+        self._log.event("training.started", job=job.id, round=job.choice.round)
 
     def _source(self, task: TrainingTask) -> Capture | Album:
         """Labelled frames for the trainer: of the owner's album, or of the camera."""
         feed = self.parts.trainer.feed
         if task.round.task.labels == "folder":
-            return self.parts.desk.workshop.pictures(task, feed)
+            return self.parts.workshop.pictures(task, feed)
         self._camera, self._aligner = self.parts.camera(), Aligner()
         return Capture(self._camera, self._aligner, self._sink(task))
 
@@ -193,8 +196,8 @@ class Vehicle:
         """Where a camera's frames go: past the teacher, or past the onlooker where a driver's deeds are learnt."""
         feed = self.parts.trainer.feed
         if task.round.task.labels == "teacher":
-            return self.parts.desk.workshop.taught(task.round, task.base, feed)
-        onlooker = self.parts.desk.workshop.onlooker(task)
+            return self.parts.workshop.taught(task.round, task.base, feed)
+        onlooker = self.parts.workshop.onlooker(task)
 
         def both(frame: LabelledFrame) -> None:
             feed(frame)
@@ -216,8 +219,8 @@ class Vehicle:
         outcome = self._errands.fetch()
         if outcome is not None:
             if outcome.job.id in self.parts.logbook.open and outcome.job.state is self._state(outcome.job):
-                for kind, facts in outcome.events:
-                    self._record(outcome.job.id, kind, facts)
+                for event in outcome.events:
+                    self._record(outcome.job.id, event)
             self._errands.done(outcome, now)
             self.parts.gauges.ledger(not isinstance(outcome.trouble, LedgerUnavailable), now)
             if outcome.trouble is not None:
@@ -234,16 +237,16 @@ class Vehicle:
         """The job's state now: while an errand was out, the car may have arrived."""
         return self.parts.logbook.open[job.id].state
 
-    def _record(self, job_id: str, kind: str, facts: dict[str, Any], trip: TripState | None = None) -> None:
-        at = self.parts.clock.now()
-        job = self.parts.logbook.record(job_id, kind, facts, at, trip)
-        self.parts.gauges.job(kind, facts, job.state.value)
-        if facts.get("shadow_worse"):
-            self._log.warning(
-                "round.worse_here", round=job.facts["round"], figure=facts["shadow"], last=facts["shadow_last"]
-            )
-        shown: dict[str, Any] = {k: v for k, v in facts.items() if isinstance(v, (int, str, float)) and k != "envelope"}
-        self._log.event(f"job.{kind}", job=job_id, **shown)
+    def _record(self, job_id: str, event: Event, trip: TripState | None = None) -> None:
+        note = {TRIP: json.dumps(trip.stored())} if trip else None
+        job = self.parts.logbook.record(job_id, event, self.parts.clock.now(), note)
+        self.parts.gauges.job(event, job.state.value)
+        if isinstance(event, Trained) and event.shadow and event.shadow.worse:
+            shadow = event.shadow
+            self._log.warning("round.worse_here", round=job.choice.round, figure=shadow.newest, last=shadow.last)
+        written = encode(event).items()
+        shown: dict[str, Any] = {k: v for k, v in written if isinstance(v, (int, str, float)) and k != "envelope"}
+        self._log.event(f"job.{event.kind}", job=job_id, **shown)
         if job.is_over:
             self._log.event("job.over", job=job_id, outcome=job.outcome or "passed")
 
@@ -280,15 +283,15 @@ class Vehicle:
             "status": word,
             "at": parts.clock.now(),
             "pid": os.getpid(),
-            "vehicle": parts.desk.config.agent.id,
-            "account": parts.desk.keypair.public_key,
+            "vehicle": parts.identity.vehicle,
+            "account": parts.identity.account,
             "trip": {"phase": mileage.phase.value, "metres": round(mileage.since_m), "total": round(mileage.total_m)},
             "jobs": [_brief(job) for job in parts.logbook.open.values()],
             "training": self._progress() if training else None,
             "closed_gates": sorted(parts.watch.closed),
-            "set_by_fleet": dict(parts.watch.settled.taken),
+            "set_by_fleet": dict(parts.watch.followed.taken),
             "software": __version__,
-            "profile": parts.desk.config.agent.profile,
+            "profile": parts.identity.profile,
             "troubles": [redact.text(plain(t)) for t in (*troubles, *parts.watch.troubles) if t],
         }
 

@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any
 from agent import __version__, files
 from agent.core.documents import Contribution, Round
 from agent.core.fields import MOST_LOSS
-from agent.core.job import Job
+from agent.core.jobs.contribution import Job, Passed, Shadow, Trained
+from agent.core.jobs.fold import Event
 from agent.errors import MilepostError, Refused
-from agent.host.sections import Config
 from agent.ledger import keys
 from agent.market import bundle, sealed
 from agent.ports import LabelledFrame, Trainer, TrainingTask
 from agent.sense import album
 from agent.vehicle.onlooker import Onlooker
+from agent.vehicle.settings import Resources
 
 if TYPE_CHECKING:
     from stellar_sdk import Keypair
 
-    from agent.learn.runner import Machine
     from agent.learn.shadow import Verdict
 
 Sink = Callable[[LabelledFrame], None]
@@ -32,7 +32,7 @@ Sink = Callable[[LabelledFrame], None]
 
 @dataclass
 class Workshop:
-    config: Config
+    resources: Resources
     shelf: bundle.Shelf
     trainer: Trainer
     keypair: Keypair
@@ -48,22 +48,22 @@ class Workshop:
         from agent.learn import fitness
 
         try:
-            fitness.check(round_, self.shelf.get(cid, bundle.ROUND_LIMITS), self.config.train.memory_mb)
+            fitness.check(round_, self.shelf.get(cid, bundle.ROUND_LIMITS), self.resources.memory_mb)
             if round_.task.labels == "folder":
-                album.pictures(self.config.train.labelled, round_.task)
+                album.pictures(self.resources.labelled, round_.task)
         except Refused as error:
             return str(error)
         return ""
 
     def task(self, job: Job) -> TrainingTask:
         """What the trainer is told. The same job gives the same task, so training goes on after a restart."""
-        base = self.shelf.get(job.facts["round"], bundle.ROUND_LIMITS)
+        base = self.shelf.get(job.choice.round, bundle.ROUND_LIMITS)
         seed = zlib.crc32(f"{self.keypair.public_key}/{job.id}".encode())
-        return TrainingTask(self.home(job), base, self.shelf.round(job.facts["round"]), seed)
+        return TrainingTask(self.home(job), base, self.shelf.round(job.choice.round), seed)
 
     def pictures(self, task: TrainingTask, feed: Sink) -> album.Album:
         """The pictures that the owner has labelled. Raises UnusableAlbum."""
-        return album.Album(album.pictures(self.config.train.labelled, task.round.task), task.seed, feed)
+        return album.Album(album.pictures(self.resources.labelled, task.round.task), task.seed, feed)
 
     def onlooker(self, task: TrainingTask) -> Onlooker:
         """What sees this job's trip beside the trainer. Of an earlier trip one is kept, for it may not be finished
@@ -79,7 +79,7 @@ class Workshop:
         from agent.learn.samples import planes, prepare
         from agent.learn.teacher import NAME, Teacher
 
-        teacher = Teacher(graph.check(base / NAME), round_, self._machine())
+        teacher = Teacher(graph.check(base / NAME), round_, self.resources.machine)
 
         def label(frame: LabelledFrame) -> None:
             (sure,) = teacher.label(planes(prepare(frame.image, round_.input)[None]))
@@ -87,30 +87,30 @@ class Workshop:
 
         return label
 
-    def finish(self, job: Job) -> list[tuple[str, dict[str, Any]]]:
+    def finish(self, job: Job) -> list[Event]:
         """The trainer's last checkpoint gives the same result again."""
         from agent.learn import checkpoint, update
         from agent.learn.handover import NothingLearnt
 
-        round_ = self.shelf.round(job.facts["round"])
+        round_ = self.shelf.round(job.choice.round)
         try:
             trained = self.trainer.finish(self.task(job))
         except NothingLearnt as error:
-            return [("passed", {"reason": str(error)})]
-        base = checkpoint.read_weights(self.shelf.get(job.facts["round"], bundle.ROUND_LIMITS) / bundle.WEIGHTS)
+            return [Passed(str(error))]
+        base = checkpoint.read_weights(self.shelf.get(job.choice.round, bundle.ROUND_LIMITS) / bundle.WEIGHTS)
         after = checkpoint.read_weights(trained.weights)
         encoded = update.encode(round_.recipe.encoding, base, after, self._residual(round_, base))
         if why := update.too_long(update.decode(encoded.data, base), base):
-            return [("passed", {"reason": f"validators would turn this trip's work down: {why}"})]
+            return [Passed(f"validators would turn this trip's work down: {why}")]
         home = self.home(job)
         home.mkdir(parents=True, exist_ok=True)
         files.write_whole(home / "residual", update.seal_residual(encoded.residual, self._residual_key()))
-        purpose = bundle.update_purpose(job.facts["round"], self.keypair.public_key)
+        purpose = bundle.update_purpose(job.choice.round, self.keypair.public_key)
         readers = (*round_.committee, round_.initiator)
         ciphertext, boxes = sealed.seal(encoded.data, purpose, readers)
         contribution = Contribution(
             model=round_.model,
-            base=job.facts["round"],
+            base=job.choice.round,
             vehicle=self.keypair.public_key,
             samples=trained.samples,
             steps=trained.steps,
@@ -121,15 +121,14 @@ class Workshop:
             fingerprint=trained.fingerprint,
             held_back=_stated(trained.held_back),
             software=f"milepost-{__version__}",
-            profile=self.config.agent.profile,
+            profile=self.resources.profile,
         )
         bundle.lay(home / "contribution", {bundle.CONTRIBUTION: contribution.to_bytes(), bundle.UPDATE: ciphertext})
-        facts = {"samples": trained.samples, "steps": trained.steps, "held_back": trained.held_back}
-        return [("trained", {**facts, **self._shadow(job, round_)})]
+        return [Trained(trained.samples, trained.steps, trained.held_back, self._shadow(job, round_))]
 
     def keep_residual(self, job: Job) -> None:
         """Only what was entered counts as said. A rename to the same place twice is the same."""
-        made, kept = self.home(job) / "residual", self._residual_file(self.shelf.round(job.facts["round"]))
+        made, kept = self.home(job) / "residual", self._residual_file(self.shelf.round(job.choice.round))
         if made.is_file():
             kept.parent.mkdir(parents=True, exist_ok=True)
             made.replace(kept)
@@ -138,19 +137,17 @@ class Workshop:
     def home(self, job: Job) -> Path:
         return self.folder / job.id
 
-    def _shadow(self, job: Job, round_: Round) -> dict[str, Any]:
-        """The round's figure on this trip's road, beside that of the round before. Empty where too little was seen, and
+    def _shadow(self, job: Job, round_: Round) -> Shadow | None:
+        """The round's figure on this trip's road, beside that of the round before. None where too little was seen, and
         where it cannot be had: nothing steers by it, so nothing fails for it."""
         onlooker = self._onlookers.get(job.id)
         if onlooker is None:
-            return {}
+            return None
         try:
-            verdict = self._look_on(onlooker, job.facts["round"], self.last_round(round_.model))
+            verdict = self._look_on(onlooker, job.choice.round, self.last_round(round_.model))
         except (MilepostError, OSError):
-            return {}
-        if verdict is None:
-            return {}
-        return {"shadow": verdict.newest, "shadow_last": verdict.last, "shadow_worse": verdict.worse}
+            return None
+        return Shadow(verdict.newest, verdict.last, verdict.worse) if verdict else None
 
     def _look_on(self, onlooker: Onlooker, newest: str, last: str | None) -> Verdict | None:
         before = None
@@ -158,9 +155,9 @@ class Workshop:
             before = self.shelf.get(last, bundle.ROUND_LIMITS)
         folder = self.shelf.get(newest, bundle.ROUND_LIMITS)
         try:
-            return onlooker.verdict(folder, before, self._machine())
+            return onlooker.verdict(folder, before, self.resources.machine)
         except Refused:  # the last round had another form
-            return onlooker.verdict(folder, None, self._machine())
+            return onlooker.verdict(folder, None, self.resources.machine)
 
     def _residual_key(self) -> bytes:
         return keys.derived(self.keypair, "milepost/residual")
@@ -180,11 +177,6 @@ class Workshop:
         except Refused:
             path.unlink()
             return None
-
-    def _machine(self) -> Machine:
-        from agent.learn.runner import Machine
-
-        return Machine(self.config.inference.provider, self.config.inference.threads)
 
 
 def _stated(figure: float | None) -> Decimal | None:

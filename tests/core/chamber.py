@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from hashlib import sha256
 from random import Random
+from typing import Any
 
 from stellar_sdk import Keypair
 
@@ -16,13 +17,14 @@ from agent.core import moves
 from agent.core.agenda import State
 from agent.core.cid import Cid
 from agent.core.committee import VALID_S, step
-from agent.core.documents import Purse, Round, SettlementRecord, Vote
+from agent.core.documents import Outcome, Purse, Round, SettlementRecord, Vote
+from agent.core.ids import AccountId, CidText, TxHash
+from agent.core.jobs.review import Found, Judged, Review
+from agent.core.jobs.review import State as Reviewed
 from agent.core.ledger import Head
 from agent.core.money import UNIT
 from agent.core.motion import Sharing
 from agent.core.record import Hindrance, Link
-from agent.core.review import Review
-from agent.core.review import State as Reviewed
 from agent.core.verdict import threshold
 from tests.core.test_documents import CID, a_round
 
@@ -48,31 +50,42 @@ def named(text: str) -> str:
     return str(Cid.v0(sha256(text.encode()).digest()))
 
 
-def a_review(number: int, *, ledger: int = 1, outcome: str = "accepted", credit: int = UNIT, cid: str = CID) -> Review:
-    facts = {
-        "vehicle": Keypair.from_raw_ed25519_seed(number.to_bytes(32, "big")).public_key,
-        "transaction": sha256(b"t%d" % number).hexdigest(),
-        "contribution": named(f"contribution {number}"),
-        "stake": STAKE,
-        "ledger": ledger,
-        "entered_at": ledger * LEDGER_S,
-        "round": cid,
-        "outcome": outcome,
-        "credit": credit if outcome == "accepted" else 0,
-    }
-    return Review(sha256(b"e%d" % number).hexdigest(), Reviewed.JUDGED, facts)
+def a_review(
+    number: int, *, ledger: int = 1, outcome: Outcome = "accepted", credit: int = UNIT, cid: str = CID
+) -> Review:
+    found = Found(
+        settlement=AccountId(STRANGER),
+        vehicle=AccountId(Keypair.from_raw_ed25519_seed(number.to_bytes(32, "big")).public_key),
+        transaction=TxHash(sha256(b"t%d" % number).hexdigest()),
+        ledger=ledger,
+        entered_at=ledger * LEDGER_S,
+        contribution=CidText(named(f"contribution {number}")),
+        stake=STAKE,
+    )
+    judged = Judged(CidText(cid), outcome, credit if outcome == "accepted" else 0, "measured", "0.5")
+    return Review(sha256(b"e%d" % number).hexdigest(), Reviewed.JUDGED, {Found: found, Judged: judged})
+
+
+def entered(review: Review, **otherwise: Any) -> Review:
+    """The same review of an entry that the ledger has otherwise."""
+    return replace(review, events={**review.events, Found: replace(review.entry, **otherwise)})
+
+
+def judged(review: Review, **otherwise: Any) -> Review:
+    """The same entry with another verdict."""
+    return replace(review, events={**review.events, Judged: replace(review.verdict, **otherwise)})
 
 
 def a_vote(review: Review, validator: str, **other: object) -> Vote:
-    facts = review.facts
+    verdict = review.verdict
     values = {
-        "round": facts["round"],
+        "round": verdict.round,
         "entry": review.id,
-        "contribution": facts["contribution"],
+        "contribution": review.entry.contribution,
         "validator": validator,
-        "outcome": facts["outcome"],
+        "outcome": verdict.outcome,
         "reason": "measured",
-        "credit": facts["credit"],
+        "credit": verdict.credit,
         "figure": Decimal("0.5"),
     }
     return Vote(**{**values, **other})

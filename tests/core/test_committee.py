@@ -19,7 +19,7 @@ from agent.core.money import UNIT
 from agent.core.motion import Batch, Sharing, on_turn, share_out
 from agent.core.record import MAX_ENTRIES, Hindrance
 from agent.core.verdict import threshold
-from tests.core.chamber import CID, LEDGER_S, LIES, MEMBERS, STRANGER, TURN_S, Chamber, a_review, a_vote, named
+from tests.core.chamber import CID, LEDGER_S, LIES, MEMBERS, STRANGER, TURN_S, Chamber, a_review, a_vote, entered, named
 
 VISITS = 60
 """Ledgers within which even a rough committee has settled what it was given."""
@@ -41,7 +41,7 @@ def chambers(draw: st.DrawFn, lost: float = 0.0) -> Chamber:
 
 
 def deserved(chamber: Chamber) -> dict[str, tuple[str, int]]:
-    return {entry: (r.facts["outcome"], r.facts["credit"]) for entry, r in chamber.reviews.items()}
+    return {entry: (r.verdict.outcome, r.verdict.credit) for entry, r in chamber.reviews.items()}
 
 
 # --- for all committees
@@ -291,7 +291,7 @@ def test_two_thirds_must_vote_and_a_turn_must_pass_before_the_others_are_left_ou
 def test_a_batch_holds_no_more_than_a_transaction_and_one_entry_of_a_vehicle() -> None:
     chamber = Chamber(1)
     one = a_review(1)
-    again = replace(a_review(2), facts={**a_review(2).facts, "vehicle": one.facts["vehicle"]})
+    again = entered(a_review(2), vehicle=one.entry.vehicle)
     chamber.enters(one, again, *(a_review(n) for n in range(3, 40)))
     chamber.settle(ticks=10)
     assert [len(t.record.entries) for t in chamber.applied] == [MAX_ENTRIES, 7]
@@ -344,8 +344,8 @@ def test_an_old_entry_that_waits_does_not_draw_the_others_speaker(ledger: int) -
     """Who puts forward and who signs reckon the turn from the same entry, whatever had to be left out."""
     chamber = Chamber(5, {MEMBERS[4]: "silent"})
     good, second, waits = (a_review(n, ledger=ledger) for n in (1, 2, 3))
-    waits = replace(waits, facts={**waits.facts, "ledger": 1, "entered_at": LEDGER_S})
-    second = replace(second, facts={**second.facts, "vehicle": good.facts["vehicle"]})
+    waits = entered(waits, ledger=1, entered_at=LEDGER_S)
+    second = entered(second, vehicle=good.entry.vehicle)
     chamber.enters(good, second, waits)
     chamber.hindrances = {waits.id: Hindrance("waits", "DLC")}
     for _ in range(VISITS):

@@ -29,11 +29,13 @@ from stellar_sdk import (
 )
 
 from agent.core.committee import VALID_S
-from agent.core.job import TABLE, Job, State
+from agent.core.ids import CidText
+from agent.core.jobs.contribution import TABLE, Closed, Job, State
+from agent.core.jobs.review import Found, Judged, Review
+from agent.core.jobs.review import State as Reviewed
 from agent.core.ledger import BALANCE_V0, Offer
 from agent.core.money import UNIT, XLM
 from agent.core.record import Link, record
-from agent.core.review import Review
 from agent.errors import Unavailable
 from agent.journal import JournalMissing, JournalReader
 from agent.ledger.envelope import Signed, opened, sdk_asset, signed
@@ -79,7 +81,7 @@ STORIES = {
 }
 """Events that do not come about on a trip that goes well, and the trips on which they do."""
 
-KINDS = list(dict.fromkeys(kind for _, kind in TABLE))
+KINDS = list(TABLE.kinds)
 
 
 @dataclass(frozen=True)
@@ -318,13 +320,9 @@ class Play:
         assert found is not None
         assert account is not None
         outcome: Any = self.story.outcome
-        facts = {
-            "outcome": outcome,
-            "credit": UNIT if outcome == "accepted" else 0,
-            "reason": "said so",
-            "figure": "0.5",
-        }
-        review = Review(found.stake.id, facts={**found.facts(), "round": town.cid, **facts})
+        said = Judged(CidText(town.cid), outcome, UNIT if outcome == "accepted" else 0, "said so", "0.5")
+        events = {Found: found.found(town.settlement), Judged: said}
+        review = Review(found.stake.id, Reviewed.JUDGED, events)
         cast = vote(review, self.committee)
         made = record(
             Link(), Served(town.cid, town.round, 0), self.committee.public_key, [(review, [cast])], lambda _: None
@@ -354,7 +352,7 @@ class Play:
         assert account.lines[self.town.round.credit_asset].balance == 0
         paid = REWARD if story.outcome == "accepted" else 0
         assert account.lines[XLM].balance == self.lumens - insist(self._fees) + paid
-        assert not entered or self.job.facts["paid"] == paid
+        assert not entered or self.job.of(Closed).paid == paid
 
     def _applied(self) -> list[Any]:
         """The operations of the vehicle's successful transactions on this trip."""

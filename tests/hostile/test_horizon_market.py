@@ -137,7 +137,7 @@ def test_a_true_round_is_never_called_untrue_by_a_horizon_that_forgot(tmp_path: 
         closed = fusing.close(desk, now=True).published
         desk.register.journal.close()
         assert closed is not None
-        cid = closed.facts["cid"]
+        cid = closed.cid
         server.remembers(town.horizon.head().sequence)
         short = Horizon(server.url, net.passphrase)
         proven = audit(short, town.shelf, cid)

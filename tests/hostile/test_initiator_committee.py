@@ -36,7 +36,7 @@ def test_a_round_number_of_a_million_does_not_freeze_the_purse() -> None:
     chamber = Chamber(3, newest=10**6)
     chamber.enters(a_review(1, outcome="rejected"))
     chamber.settle(ticks=5)
-    assert (chamber.link.purse.round, chamber.link.purse.forfeited) == (0, a_review(1).facts["stake"])
+    assert (chamber.link.purse.round, chamber.link.purse.forfeited) == (0, a_review(1).entry.stake)
     chamber.sharing = a_sharing(chamber, 1)
     for _ in range(5):
         chamber.tick()

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from stellar_sdk import AuthorizationFlag, Keypair, Signer, StrKey
 
+from agent.compose.vehicle import preferences
 from agent.core.cid import Cid
 from agent.core.documents import Round
+from agent.core.jobs.round import Signed, State
 from agent.core.money import UNIT
-from agent.core.round import State
 from agent.errors import BAD_CONFIG, Malformed, Refused
 from agent.host.config import load
 from agent.initiator import fusing
@@ -50,7 +51,7 @@ def lost(town: Town, driver: Keypair, initiator: str, tmp_path: Path) -> str:
     path.write_text(f'[market]\ninitiators = ["{initiator}"]\noperator = "{town.operator.public_key}"\n')
     account = town.horizon.account(driver.public_key)
     assert account is not None
-    view = View(town.horizon, load(path), account, town.horizon.head(), bid=100)
+    view = View(town.horizon, preferences(load(path)), account, town.horizon.head(), bid=100)
     market = survey(view, town.shelf, lambda *_: "")
     assert market.winner is None
     return market.ranked[0].lost if market.ranked else " ".join(market.passed_over)
@@ -106,7 +107,7 @@ def test_a_committee_that_was_changed_in_the_plan_publishes_no_dead_round(town: 
     models = {bundle.GRAPH: folder / bundle.GRAPH}
     edition = Edition(1, (folder / bundle.WEIGHTS).read_bytes(), models, town.round, town.cid)
     with pytest.raises(CommitteeChanged):
-        desk.publish(edition)
+        desk.publish(1, lambda: edition)
     assert desk.register.jobs == before
     assert sorted((town.folder / "content").iterdir()) == stored
 
@@ -233,9 +234,9 @@ def test_what_nobody_knows_of_yet_nobody_can_hand_in(town: Town, tmp_path: Path)
 
     def wait() -> None:
         """Whoever looks now finds the announcement at most."""
-        job = desk.register.job("round-0")
-        if "cid" in job.facts:
-            stored = (tmp_path / "content").is_dir() and other.store.has(Cid.parse(job.facts["cid"]))
+        job = desk.register.round(0)
+        if job.newest(Signed):
+            stored = (tmp_path / "content").is_dir() and other.store.has(Cid.parse(job.cid))
             seen.append((job.state, stored, town.horizon.head().sequence))
         town.net.close_ledger()
 
@@ -243,11 +244,11 @@ def test_what_nobody_knows_of_yet_nobody_can_hand_in(town: Town, tmp_path: Path)
     town.allow(desk.set_up())
     job = desk.first(*other.lesson.network(tmp_path))
     desk.register.journal.close()
-    round_ = other.shelf.round(job.facts["cid"])
+    round_ = other.shelf.round(job.cid)
     assert {state for state, *_ in seen} >= {State.ANNOUNCED}
     assert not any(stored for _, stored, _ in seen)
     assert max(ledger for *_, ledger in seen) < round_.ledger <= town.horizon.head().sequence
-    assert job.facts["ledger"] <= round_.ledger
+    assert job.publication.ledger <= round_.ledger
 
 
 @pytest.mark.parametrize("window", [10**12, 2**63, 604_801])

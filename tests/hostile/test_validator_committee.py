@@ -13,8 +13,8 @@ from agent.content.folder import FolderStore
 from agent.core import moves
 from agent.core.ballots import EARLY
 from agent.core.documents import Vote
+from agent.core.jobs.review import Review
 from agent.core.ledger import BALANCE_V0, Head
-from agent.core.review import Review
 from agent.errors import Malformed
 from agent.fleet import topics
 from agent.fleet.loopback import LoopbackBroker, LoopbackLink
@@ -30,7 +30,7 @@ from agent.validator.committee import EVERYTHING, Committee, Proposal
 from agent.validator.docket import Docket
 from agent.validator.rounds import Rounds, Served
 from agent.validator.settling import Settling
-from tests.core.chamber import Chamber, a_review, a_vote, named
+from tests.core.chamber import Chamber, a_review, a_vote, entered, judged, named
 from tests.core.test_documents import a_round
 
 US, ANN, BEN, EVE = (Keypair.from_raw_ed25519_seed(bytes([n]) * 32) for n in (1, 2, 3, 9))
@@ -63,11 +63,8 @@ class Desk:
     def judges(self, account: str, number: int) -> Review:
         """An idle verdict, so that there is nothing to be kept."""
         made = a_review(number, outcome="idle", cid=named(account))
-        facts = dict(made.facts)
-        found = {k: facts[k] for k in ("vehicle", "transaction", "ledger", "entered_at", "contribution", "stake")}
-        self.docket.record(made.id, "found", {**found, "settlement": account}, 0.0)
-        said = {"round": named(account), "outcome": "idle", "credit": 0, "reason": "stays", "figure": "0.5"}
-        return self.docket.record(made.id, "judged", said, 0.0)
+        self.docket.record(made.id, entered(made, settlement=account).entry, 0.0)
+        return self.docket.record(made.id, judged(made, reason="stays").verdict, 0.0)
 
     def votes(self, account: str) -> dict[str, Vote]:
         """Validator → its vote, as they are held."""
@@ -87,8 +84,7 @@ def test_a_member_of_another_committee_votes_for_nothing(desk: Desk) -> None:
     desk.rounds.served[strange] = Served(strange, a_round(settlement=OTHER, committee=(EVE.public_key,)), 0)
     desk.settling._office.belonging.add(strange)
     desk.settling.speak(HEAD)
-    against = {"outcome": "rejected", "credit": 0, "round": strange}
-    cast = vote(replace(review, facts={**review.facts, **against}), EVE)
+    cast = vote(judged(review, outcome="rejected", credit=0, round=strange), EVE)
     for account in (ONE, OTHER):
         desk.others.say_vote(account, cast)
     desk.settling.hear()
@@ -100,9 +96,9 @@ def test_a_member_of_another_committee_votes_for_nothing(desk: Desk) -> None:
 def test_votes_on_entries_that_do_not_exist_are_not_kept(desk: Desk) -> None:
     """(p)"""
     made = a_review(1, cid=named(ONE))
-    facts = {**made.facts, "outcome": "idle", "credit": 0, "reason": "", "figure": "0.5"}
+    made = judged(made, outcome="idle", credit=0, reason="")
     for number in range(500):
-        desk.others.say_vote(ONE, vote(replace(made, id=f"{number:064x}", facts=facts), ANN))
+        desk.others.say_vote(ONE, vote(replace(made, id=f"{number:064x}"), ANN))
         if number % 100 == 99:
             desk.settling.hear()
     state = desk.settling._desks[ONE].state
@@ -119,7 +115,7 @@ def test_who_varies_only_its_reason_keeps_no_entry_open_and_is_shown() -> None:
     for number, member in enumerate(chamber.members):
         chamber.tell(member, moves.Heard(a_vote(review, liar, reason=f"as I tell member {number}")))
     chamber.settle(ticks=6)
-    assert chamber.ends == {review.id: ("accepted", review.facts["credit"])}
+    assert chamber.ends == {review.id: ("accepted", review.verdict.credit)}
     assert liar in chamber.states[chamber.members[0]].two_faced
 
 
@@ -128,7 +124,7 @@ def test_who_says_two_things_about_an_entry_is_named_in_the_status(desk: Desk) -
     review = desk.judges(ONE, 1)
     desk.settling.speak(HEAD)
     for reason in ("one thing", "another"):
-        desk.others.say_vote(ONE, vote(replace(review, facts={**review.facts, "reason": reason}), ANN))
+        desk.others.say_vote(ONE, vote(judged(review, reason=reason), ANN))
     desk.settling.hear()
     desk.settling.speak(HEAD)
     assert f"{ANN.public_key} says two different things about the entry {review.id[:16]}." in desk.settling.troubles

@@ -22,7 +22,7 @@ from agent.market import entry
 from agent.ports import Limits
 from agent.validator import entries
 from agent.validator.admission import open_to
-from tests.core.chamber import Chamber, a_review
+from tests.core.chamber import Chamber, a_review, entered
 from tests.market.town import BASE, REVIEW_S, Town, found, printing_press
 from tests.validator.bench import Workbench
 from tests.validator.committee import House
@@ -43,7 +43,7 @@ def two_rounds(tmp_path: Path) -> Iterator[tuple[House, Town, Town]]:
         closed = fusing.close(desk)
         desk.register.journal.close()
         assert closed.published is not None
-        yield house, town, replace(town, cid=str(closed.published.facts["cid"]))
+        yield house, town, replace(town, cid=closed.published.cid)
         house.close()
 
 
@@ -68,9 +68,8 @@ def test_one_update_entered_on_two_rounds_is_paid_once(two_rounds: tuple[House, 
 def test_a_hundred_entries_of_one_vehicle_keep_nobody_out_of_a_settlement() -> None:
     """(m) A record holds one entry of a vehicle; those that came before the honest one took its places all the same."""
     chamber, honest = Chamber(3), a_review(2, ledger=9)
-    many = [a_review(1000 + n, ledger=1) for n in range(3 * MAX_ENTRIES)]
-    for review in many:
-        review.facts["vehicle"] = many[0].facts["vehicle"]  # type: ignore[index]
+    vehicle = a_review(1000).entry.vehicle
+    many = [entered(a_review(1000 + n, ledger=1), vehicle=vehicle) for n in range(3 * MAX_ENTRIES)]
     chamber.enters(*many, honest)
     for _ in range(12):
         chamber.tick()
@@ -82,8 +81,7 @@ def test_a_hundred_entries_of_one_vehicle_keep_nobody_out_of_a_settlement() -> N
 def test_an_entry_that_its_vehicle_may_take_back_any_moment_is_settled_alone() -> None:
     """(j) A vehicle takes its stake back in the very ledger that settles it: that costs nobody else a ledger."""
     chamber, honest = Chamber(3), [a_review(n) for n in range(1, 5)]
-    leaving = a_review(9, ledger=1)
-    leaving.facts["take_back_at"] = 60  # type: ignore[index]
+    leaving = entered(a_review(9, ledger=1), take_back_at=60)
     chamber.enters(*honest, leaving)
     chamber.settle(30)
     assert not chamber.reviews

@@ -109,7 +109,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         town.cid = cids[1]
         fresh = town.enter(quick, town.contribution(quick, town.better(0.3, 6)))
         house.settle(stale, fresh)
-        cids += [_cid(fusing.close(desk, without=[str(lost)])), restoring.restore(desk, cids[1]).facts["cid"]]
+        cids += [_cid(fusing.close(desk, without=[str(lost)])), restoring.restore(desk, cids[1]).cid]
         settled = town.horizon.touching(entries[3])[-1].hash
         house.close()
         desk.register.journal.close()
@@ -118,7 +118,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
 
 def _cid(fused: fusing.Fused) -> str:
     assert fused.published is not None
-    return str(fused.published.facts["cid"])
+    return fused.published.cid
 
 
 # --- rounds as they should be

@@ -10,7 +10,7 @@ import pytest
 from stellar_sdk import Keypair
 
 from agent.core.documents import Round
-from agent.core.round import State
+from agent.core.jobs.round import State
 from agent.errors import Refused, TryAgain
 from agent.initiator import fusing, press
 from agent.initiator.audit import audit
@@ -32,7 +32,7 @@ class Closed:
     @property
     def next(self) -> Round:
         assert self.fused.published is not None
-        return self.town.shelf.round(self.fused.published.facts["cid"])
+        return self.town.shelf.round(self.fused.published.cid)
 
 
 @pytest.fixture(scope="module")
@@ -80,13 +80,19 @@ def test_what_was_accepted_is_fused_and_is_better(closed: Closed) -> None:
 def test_the_round_was_published_once_however_often_closing_was_tried(closed: Closed) -> None:
     town = closed.town
     assert closed.fused.published is not None
-    assert town.listed.cid == closed.fused.published.facts["cid"]
+    assert town.listed.cid == closed.fused.published.cid
     mine = [t for t in town.history(town.initiator.public_key) if t.source == town.initiator.public_key]
     assert len(mine) == 3  # the settlement account, round 0, round 1
 
 
 def test_the_round_before_is_closed_in_the_books_too(closed: Closed) -> None:
     assert closed.desk.register.job("round-0").state is State.CLOSED
+    assert closed.desk.register.job("round-1").state is State.OPEN
+
+
+def test_publishing_the_first_round_again_closes_no_newer_one(closed: Closed) -> None:
+    weights_file, graph_file = closed.town.lesson.network(closed.town.folder)
+    assert closed.desk.first(weights_file, graph_file).state is State.CLOSED
     assert closed.desk.register.job("round-1").state is State.OPEN
 
 
@@ -99,7 +105,7 @@ def test_a_sealed_round_is_rebuilt_by_a_member_of_the_committee_and_checked_by_a
 ) -> None:
     town = closed.town
     assert closed.fused.published is not None
-    cid = closed.fused.published.facts["cid"]
+    cid = closed.fused.published.cid
     shelf = bundle.Shelf(tmp_path / "shelf", town.store)
     for reader, finding in ((None, "sealed"), (Keypair.random(), "sealed"), (town.committee[0], "rebuilt")):
         found = audit(town.horizon, shelf, cid, reader)
@@ -110,7 +116,7 @@ def test_a_sealed_round_is_rebuilt_by_a_member_of_the_committee_and_checked_by_a
 def test_milepost_audit_of_a_sealed_round_asks_for_a_key(closed: Closed, tmp_path: Path) -> None:
     town = closed.town
     assert closed.fused.published is not None
-    words = ("audit", closed.fused.published.facts["cid"])
+    words = ("audit", closed.fused.published.cid)
     config, key = anybody(town, tmp_path), tmp_path / "key"
     key.write_text(town.committee[1].secret)
     key.chmod(0o600)

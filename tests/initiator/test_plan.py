@@ -11,9 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.core.fields import MOST_PRICE
-from agent.core.job import NotInTable
 from agent.core.money import UNIT, text
-from agent.core.round import RoundJob, State, advance
 from agent.errors import BAD_CONFIG
 from agent.initiator.plan import Plan, PlanError, _fits, _nearest, read
 from tests.market.rounds import COMMITTEE, DLC
@@ -75,23 +73,3 @@ def test_a_plan_file_that_is_wrong_ends_with_the_code_of_a_wrong_configuration(t
     with pytest.raises(PlanError, match="committee") as wrong:
         read(file)
     assert wrong.value.exit_code == BAD_CONFIG
-
-
-def run(*kinds: str) -> State:
-    job = RoundJob("round-0")
-    for kind in kinds:
-        job = advance(job, kind, {})
-    return job.state
-
-
-def test_a_round_is_announced_before_it_is_published() -> None:
-    """(l) And a crash between any two events finds the round where it was."""
-    assert run("planned", "stored", "signed", "announced", "published") is State.OPEN
-    assert run("planned", "stored", "signed", "lapsed", "signed", "announced") is State.ANNOUNCED
-    for wrong in (("planned", "signed"), ("planned", "stored", "published"), ("planned", "stored", "announced")):
-        with pytest.raises(NotInTable):
-            run(*wrong)
-
-
-def test_a_journal_of_before_is_still_read() -> None:
-    assert run("planned", "stored", "signed", "published", "closed") is State.CLOSED

@@ -73,7 +73,7 @@ def refusal(town: Town, files: tuple[Path, ...], tests: TestSet | None = None, *
     assert not [t for t in town.history(town.initiator.public_key) if t.source == town.initiator.public_key]
     desk.plan = a_plan(town, **PLAN)
     desk.test_set.write_bytes(pictures(0).dump())
-    assert desk.first(*network(town.folder)).facts["cid"]
+    assert desk.first(*network(town.folder)).cid
     desk.register.journal.close()
     return str(refused.value)
 

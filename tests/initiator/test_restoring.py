@@ -12,7 +12,8 @@ import pytest
 from stellar_sdk import Keypair
 
 from agent.core.documents import Round
-from agent.core.round import State
+from agent.core.jobs.fold import Event
+from agent.core.jobs.round import State
 from agent.errors import Refused
 from agent.initiator import fusing
 from agent.initiator.audit import audit
@@ -43,7 +44,8 @@ def town(net: Localnet, tmp_path: Path) -> Town:
     desk = printing_press(made)
     worse = {name: value + np.float32(0.5) for name, value in made.base.items()}
     models = fusing.models(made.shelf, made.cid)
-    desk.publish(Edition(1, weights.dump(worse), models, previous=made.round, previous_cid=made.cid))
+    edition = Edition(1, weights.dump(worse), models, previous=made.round, previous_cid=made.cid)
+    desk.publish(1, lambda: edition)
     desk.register.journal.close()
     return made
 
@@ -129,11 +131,11 @@ def test_cut_off_at_any_step_it_goes_on_and_publishes_once(
 ) -> None:
     record, desk = Register.record, printing_press(town)
 
-    def cut(self: Register, job_id: str, kind: str, data: Any, at: float) -> Any:
-        if kind == event and not written:
+    def cut(self: Register, job_id: str, happened: Event, at: float) -> Any:
+        if happened.kind == event and not written:
             raise PowerCut
-        done = record(self, job_id, kind, data, at)
-        if kind == event:
+        done = record(self, job_id, happened, at)
+        if happened.kind == event:
             raise PowerCut
         return done
 
@@ -157,7 +159,7 @@ def test_what_was_begun_is_finished_before_anything_else(
         patch.setattr(Press, "_follow", _cut)
         with pytest.raises(PowerCut):
             restore(desk, town.cid)
-    with pytest.raises(Refused, match=f"run `milepost initiator restore {town.cid}` again"):
+    with pytest.raises(Refused, match=f"run `milepost initiator restore {town.cid}` first"):
         fusing.close(desk)
     with pytest.raises(Refused, match=f"run `milepost initiator restore {town.cid}` first"):
         restore(desk, newest(town)[0])

@@ -239,7 +239,7 @@ def found(net: Localnet, folder: Path, committee: int = 3, lesson: Lesson | None
     town.settlement = desk.set_up()
     town.allow(town.settlement)
     weights_file, graph_file = town.lesson.network(folder)
-    town.cid = desk.first(weights_file, graph_file).facts["cid"]
+    town.cid = desk.first(weights_file, graph_file).cid
     desk.register.journal.close()
     return town
 

@@ -10,12 +10,13 @@ from stellar_sdk import Keypair
 
 from agent.core.cid import Cid
 from agent.core.documents import Outcome
+from agent.core.jobs.review import Review
 from agent.core.record import Link
-from agent.core.review import Review, advance
 from agent.fleet.loopback import LoopbackBroker, LoopbackLink
 from agent.host.clock import SystemClock
 from agent.host.logs import Log
 from agent.journal import Journal, JournalReader
+from agent.journal.book import every
 from agent.learn.runner import HERE
 from agent.ledger.envelope import opened
 from agent.ledger.horizon import Horizon
@@ -156,10 +157,8 @@ class House:
 
     def reviews(self, account: str) -> dict[str, object]:
         """Entry → outcome, closed ones too."""
-        found: dict[str, Review] = {}
-        for event in JournalReader(self.folder / account / "reviews.sqlite").events():
-            found[event.job] = advance(found.get(event.job, Review(event.job)), event.kind, event.data)
-        return {entry: review.facts.get("outcome") for entry, review in found.items()}
+        found = every(JournalReader(self.folder / account / "reviews.sqlite"), Review)
+        return {entry: review.outcome for entry, review in found.items()}
 
     @property
     def log(self) -> str:

@@ -8,12 +8,13 @@ import pytest
 from stellar_sdk import Keypair
 
 from agent.core.documents import Vote
+from agent.core.jobs.review import Found, Judged, Review, State
 from agent.core.money import UNIT
-from agent.core.review import Review, State
 from agent.core.verdict import Verdict
 from agent.errors import Malformed
 from agent.validator.ballots import check, vote
 from agent.validator.measurement import Judgement, brief
+from tests.core.chamber import a_review, entered
 
 ANN, BEN, EVE = Keypair.random(), Keypair.random(), Keypair.random()
 COMMITTEE = (ANN.public_key, BEN.public_key)
@@ -22,8 +23,9 @@ CID, ENTRY = "Qm" + "1" * 44, "ab" * 32
 
 
 def judged(verdict: Verdict, figure: float | None = 0.25, contribution: str = CID) -> Review:
-    facts = {"round": CID, "contribution": contribution, **brief(Judgement(verdict, figure))}
-    return Review(ENTRY, State.JUDGED, facts)
+    found = entered(a_review(1), contribution=contribution).entry
+    said = brief(Judgement(verdict, figure), CID)
+    return Review(ENTRY, State.JUDGED, {Found: found, Judged: said})
 
 
 def respelt(signature: str) -> str:

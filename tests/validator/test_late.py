@@ -75,7 +75,7 @@ def late(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Late]:
         assert closed.published is not None
         desk.register.journal.close()
         house.close()
-        yield Late(town, House(town, house.folder), (town.cid, closed.published.facts["cid"]), early, delta)
+        yield Late(town, House(town, house.folder), (town.cid, closed.published.cid), early, delta)
 
 
 def test_an_entry_from_before_the_next_round_is_measured_on_the_round_it_was_made_for(late: Late) -> None:

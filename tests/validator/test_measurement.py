@@ -33,7 +33,7 @@ def test_what_helps_is_accepted_and_what_harms_is_rejected(bench: Workbench) -> 
     harm = bench.judged(bench.entry(scaled(bench.better(1), -3)))
     assert harm.verdict.outcome == "rejected"
     assert "rises" in harm.verdict.reason
-    assert brief(harm)["figure"]
+    assert brief(harm, "Qm").figure
 
 
 def test_a_file_that_is_no_update_is_its_vehicles_fault(bench: Workbench) -> None:

@@ -15,6 +15,8 @@ from stellar_sdk import ChangeTrust, Claimant, ClaimPredicate, CreateClaimableBa
 from agent.core import speaker
 from agent.core.cid import Cid
 from agent.core.documents import Vote
+from agent.core.ids import CidText
+from agent.core.jobs.review import Judged
 from agent.core.ledger import Way
 from agent.core.money import UNIT, XLM, Asset
 from agent.core.verdict import Verdict
@@ -364,8 +366,8 @@ def test_what_is_forged_is_refused_and_does_no_harm(town: Town, house: House) ->
     review = house.validators[victim.public_key].parts.docket.open[entry_id]
     house.turn(1)
     review = house.validators[victim.public_key].parts.docket.open.get(entry_id, review)
-    facts = {**review.facts, "outcome": "rejected", "credit": 0, "reason": "forged", "round": town.cid, "figure": None}
-    own = vote(replace(review, facts=facts), stranger)
+    forged = Judged(CidText(town.cid), "rejected", 0, "forged", None)
+    own = vote(replace(review, events={**review.events, Judged: forged}), stranger)
     in_anothers_name = own.model_copy(update={"validator": victim.public_key})
     link = LoopbackLink(house.broker)
     words = Committee(link, "somebody")
@@ -510,7 +512,7 @@ def test_a_round_that_finds_no_signatures_does_not_hold_up_the_next(tmp_path: Pa
         folder = town.shelf.get(town.cid, bundle.ROUND_LIMITS)
         values, models = (folder / bundle.WEIGHTS).read_bytes(), {bundle.GRAPH: folder / bundle.GRAPH}
         following = press.Edition(1, values, models, previous=town.round, previous_cid=town.cid)
-        town.cid = desk.publish(following).facts["cid"]
+        town.cid = desk.publish(1, lambda: following).cid
         desk.register.journal.close()
         newer = honest(town, 2)
         house = House(town, tmp_path / "house")

@@ -41,7 +41,7 @@ class Closed:
             fused = fusing.close(desk)
         desk.register.journal.close()
         assert fused.published is not None
-        self.cid = str(fused.published.facts["cid"])
+        self.cid = fused.published.cid
         self.next = town.shelf.round(self.cid)
 
     def held(self) -> list[int]:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.core.job import State
+from agent.compose.vehicle import vehicle
+from agent.core.jobs.contribution import State
+from agent.core.pauses import Backoff
 from agent.host.clock import SystemClock
 from agent.host.config import load
 from agent.journal import Journal, JournalFull
@@ -17,7 +19,6 @@ from agent.learn.handover import NothingLearnt
 from agent.market.bundle import GRAPH, ROUND, ROUND_LIMITS, WEIGHTS
 from agent.ports import Reading, Trained, TrainingTask
 from agent.vehicle import errands
-from agent.vehicle.compose import vehicle
 from agent.vehicle.daemon import Vehicle
 from agent.vehicle.logbook import Logbook, every_job
 from tests.market.town import Town, found
@@ -101,8 +102,8 @@ class Ride:
 
 @pytest.fixture
 def ride(town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Ride]]:
-    monkeypatch.setattr(errands, "WAIT_S", (0.05, 0.1))
-    monkeypatch.setattr(errands, "FAULT_S", (0.05, 0.1))
+    for pauses in ("WAIT_S", "VERDICT_S", "FAULT_S"):
+        monkeypatch.setattr(errands, pauses, Backoff(0.05, 0.1))
     open_ones: list[Ride] = []
 
     def begin(**tables: dict[str, object]) -> Ride:
@@ -191,7 +192,7 @@ def test_a_camera_that_gives_no_frame_is_told_and_stakes_nothing(ride: Callable[
     one.wheel.drives = False
     one.until(lambda: "passed" in one.kinds)
     (job,) = every_job(one.logbook.journal).values()
-    assert "no frame" in job.facts["reason"]
+    assert "no frame" in job.reason
     assert "signed" not in one.kinds
 
 
@@ -208,7 +209,7 @@ def test_a_trip_on_which_little_was_learnt_stakes_nothing_for_it(
     one.until(lambda: "passed" in one.kinds)
     (job,) = every_job(one.logbook.journal).values()
     why = "1 of 10 steps were done: the expected net pay of 2.8748000 XLM is below market.min_pay"
-    assert job.facts["reason"] == why
+    assert job.reason == why
     assert "signed" not in one.kinds
 
 
@@ -220,7 +221,7 @@ def test_a_ledger_that_is_away_keeps_no_car_from_driving(ride: Callable[..., Rid
     one.wheel.drives = False
     one.until(lambda: "passed" in one.kinds)
     (job,) = every_job(one.logbook.journal).values()
-    assert "arrived before there was a round" in job.facts["reason"]
+    assert "arrived before there was a round" in job.reason
 
 
 def test_an_entry_is_signed_once_its_trustline_is_allowed(ride: Callable[..., Ride]) -> None:

@@ -14,9 +14,9 @@ from stellar_sdk.operation import Operation
 
 from agent.core.cid import Cid
 from agent.core.documents import Contribution, Round
+from agent.core.jobs.round import State
 from agent.core.ledger import Way
 from agent.core.money import UNIT, Asset, Stroops, text
-from agent.core.round import State
 from agent.initiator.plan import Plan
 from agent.learn import update, weights
 from agent.ledger.envelope import stake_id
@@ -103,7 +103,7 @@ class Town:
     def round_of(self, house: House) -> tuple[str, Round]:
         """The newest round that is open."""
         jobs = [job for job in house.press.register.rounds if job.state is State.OPEN]
-        cid = str(jobs[-1].facts["cid"])
+        cid = jobs[-1].cid
         return cid, self.shelf.round(cid)
 
     def plan(self, name: str, committee: Sequence[str], **other: Any) -> Plan:

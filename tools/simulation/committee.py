@@ -19,8 +19,9 @@ from stellar_sdk import Keypair
 from agent.core import record as records
 from agent.core.committee import VALID_S
 from agent.core.documents import Contribution, SettlementRecord
+from agent.core.jobs.fold import fold
+from agent.core.jobs.review import Review
 from agent.core.ledger import Stake
-from agent.core.review import Review, advance
 from agent.core.verdict import Verdict, threshold
 from agent.errors import Refused, Unavailable
 from agent.learn import update
@@ -144,8 +145,7 @@ class Committee(threading.Thread):
                 return None
         except Unavailable:
             return None
-        review = advance(Review(stake.id), "found", {"settlement": market.settlement, **found.facts()})
-        review = advance(review, "judged", {"round": market.cid, **brief(judgement)})
+        review = fold(Review(stake.id), [found.found(market.settlement), brief(judgement, market.cid)])
         cast = [vote(review, key) for key in market.committee]
         self.review_s.append(time.perf_counter() - began)
         return review, cast
@@ -157,7 +157,7 @@ class Committee(threading.Thread):
             if case is None:
                 del self._reviews[stake]
         cases = [case for case in over.values() if case is not None]
-        return sorted(cases, key=lambda case: (case[0].facts["ledger"], case[0].id))
+        return sorted(cases, key=lambda case: (case[0].entry.ledger, case[0].id))
 
     # --- settlement
 

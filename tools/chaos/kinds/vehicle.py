@@ -16,9 +16,9 @@ from stellar_sdk import (
 
 from agent.content.importer import root
 from agent.core.cid import Cid
+from agent.core.jobs.round import Signed, State
 from agent.core.ledger import BALANCE_V0
 from agent.core.money import text
-from agent.core.round import State
 from agent.learn import weights
 from agent.ledger.envelope import sdk_asset, sdk_price, stake_id
 from agent.market import bundle
@@ -81,7 +81,7 @@ def unpublished_step(town: Town, cast: Cast) -> Course:
             yield
         else:
             raise Foiled(why="no round was stored")
-        cid = str(newest.facts.get("cid", ""))
+        cid = newest.cid if newest.newest(Signed) else ""
         if not cid or not town.ground.store.has(Cid.parse(cid)):
             raise Foiled(why="what is not published is nowhere to be had")
         before = str(town.shelf.round(cid).previous)

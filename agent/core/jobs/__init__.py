@@ -1,0 +1,1 @@
+"""Jobs, folded from what happened: a vehicle's contribution, a validator's review, an initiator's round."""

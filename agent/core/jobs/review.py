@@ -1,0 +1,128 @@
+"""A validator's review of one entry.
+
+Rules
+  1. An entry is a stake on the ledger. It is found there, never announced.
+  2. A verdict is written down before the vote leaves: asked again, the validator says the same.
+  3. What settled an entry is what the ledger says, whoever proposed it; an entry may be settled without our vote.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal
+
+from agent.core.documents import Outcome
+from agent.core.ids import AccountId, CidText, TxHash
+from agent.core.jobs.fold import Event, Folded, Table
+from agent.core.money import Stroops
+
+
+class State(str, Enum):
+    NONE = "none"
+    FOUND = "found"
+    JUDGED = "judged"
+    SETTLED = "settled"
+    GONE = "gone"
+
+
+class Step(str, Enum):
+    """What a review is owed."""
+
+    JUDGE = "judge the entry"
+    SETTLE = "have the entry settled"
+
+
+@dataclass(frozen=True, slots=True)
+class Found(Event):
+    """The ledger holds an entry, made by `transaction` in `ledger`, which closed at `entered_at`."""
+
+    settlement: AccountId
+    vehicle: AccountId
+    transaction: TxHash
+    ledger: int
+    entered_at: int
+    contribution: CidText
+    """'' where the memo is no hash: then there is nothing to judge, and `fault` says so."""
+    stake: Stroops
+    """DLC."""
+    take_back_at: int | None = None
+    """From this ledger time on the vehicle may claim its stake. None: by a validator that did not write it down."""
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged(Event):
+    """Our verdict, under the terms of `round`."""
+
+    round: CidText
+    outcome: Outcome
+    credit: Stroops
+    """VLM."""
+    reason: str
+    figure: str | None
+    """Decimal: the loss on the global set, where it was measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled(Event):
+    """The committee's transaction `settlement_transaction` claimed the stake."""
+
+    outcome: Outcome
+    credit: Stroops
+    """VLM."""
+    returned: Stroops
+    """DLC."""
+    settlement_transaction: TxHash
+
+
+@dataclass(frozen=True, slots=True)
+class Gone(Event):
+    """The stake was taken back, or is no entry."""
+
+    outcome: Literal["gone"] = "gone"
+
+
+S = State
+
+TABLE = Table(
+    {
+        (S.NONE, Found): S.FOUND,
+        (S.FOUND, Judged): S.JUDGED,
+        (S.FOUND, Settled): S.SETTLED,
+        (S.FOUND, Gone): S.GONE,
+        (S.JUDGED, Settled): S.SETTLED,
+        (S.JUDGED, Gone): S.GONE,
+    },
+    {
+        S.FOUND: Step.JUDGE,
+        S.JUDGED: Step.SETTLE,
+    },
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Review(Folded[State, Step]):
+    """One entry, by its stake's id."""
+
+    state: State = State.NONE
+
+    @property
+    def table(self) -> Table[State, Step]:
+        return TABLE
+
+    @property
+    def entry(self) -> Found:
+        """Raises DidNotHappen for a review of nothing."""
+        return self.of(Found)
+
+    @property
+    def verdict(self) -> Judged:
+        """Ours. Raises DidNotHappen before there is one."""
+        return self.of(Judged)
+
+    @property
+    def outcome(self) -> str | None:
+        """How it ended; while it is open, what our verdict is; None before there is one."""
+        last = self.newest(Settled) or self.newest(Gone) or self.newest(Judged)
+        return last.outcome if last is not None else None

@@ -1,0 +1,80 @@
+"""Setting up a model's settlement account: the job before round 0. Like a round, but nothing is laid out or stored.
+
+Rules
+  1. One transaction makes the account, its trustlines and its signers. It is written down, signed, before it leaves.
+  2. The account's own key signs it, and is written down nowhere: where the envelope can never apply any more, another
+     account is made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agent.core import ledger
+from agent.core.ids import AccountId
+from agent.core.jobs.fold import Event, Folded, Table
+from agent.core.jobs.round import Lapsed, Refused, State, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Planned(Event):
+    """A round is to be published, and there is no account yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored(Event):
+    """There is nothing to lay out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signed(Event):
+    """The transaction may leave."""
+
+    envelope: ledger.Signed
+    settlement: AccountId
+
+
+@dataclass(frozen=True, slots=True)
+class Published(Event):
+    """The account is on the ledger. None: history does not show in which one it came there."""
+
+    ledger: int | None = None
+    offer: int | None = None
+    """0: none stands for an account."""
+    closed_at: int | None = None
+
+
+S = State
+
+TABLE = Table(
+    {
+        (S.NONE, Planned): S.PLANNED,
+        (S.PLANNED, Stored): S.STORED,
+        (S.STORED, Signed): S.SIGNED,
+        (S.SIGNED, Lapsed): S.STORED,
+        (S.SIGNED, Refused): S.STORED,
+        (S.SIGNED, Published): S.OPEN,
+    },
+    {
+        S.NONE: Step.LAY,
+        S.PLANNED: Step.LAY,
+        S.STORED: Step.SIGN,
+        S.SIGNED: Step.SUBMIT,
+    },
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementJob(Folded[State, Step]):
+    """What its state does not promise raises DidNotHappen."""
+
+    state: State = State.NONE
+
+    @property
+    def table(self) -> Table[State, Step]:
+        return TABLE
+
+    @property
+    def account(self) -> AccountId:
+        """As it was signed last."""
+        return self.of(Signed).settlement

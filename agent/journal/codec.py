@@ -1,0 +1,72 @@
+"""Events as they stand in the journal and on MQTT, and back: one JSON object each (`core.jobs.written`).
+
+Rules
+  1. A field whose default is None is written only where there is something to say; of a dataclass within, all or none.
+  2. What an older agent did not write gets the class's default, or None where that may be. What the class does not
+     know is passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from agent.core.jobs.fold import Event, Table
+from agent.core.jobs.written import fields, names
+from agent.errors import Malformed
+from agent.journal.event import JSON
+
+
+def encode(event: Event) -> dict[str, JSON]:
+    """What is written down of an event, beside its kind."""
+    return _written(event)
+
+
+def decode(table: Table[Any, Any], name: str, data: Mapping[str, Any]) -> Event:
+    """The event of this kind with this data, as it was written. Raises Malformed for what `table` knows nothing of, and
+    for data that is not the event's."""
+    event: Any = table.kinds.get(name)
+    if event is None:
+        raise Malformed(what=f"the event {name[:80]}", why="this program knows of none that is called so")
+    try:
+        made = _adapter(event).validate_python(_nested(event, data))
+    except ValidationError as error:
+        mistake = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, mistake["loc"]))
+        raise Malformed(what=f"the event {name}", why=f"{where}: {mistake['msg']}"[:200]) from None
+    assert isinstance(made, Event)  # noqa: S101  (by its adapter)
+    return made
+
+
+@lru_cache
+def _adapter(event: Any) -> TypeAdapter[Event]:
+    return TypeAdapter(event)
+
+
+def _written(part: Any) -> dict[str, JSON]:
+    written: dict[str, JSON] = {}
+    form: Any = type(part)
+    for f in fields(form):
+        value = getattr(part, f.name)
+        if value is None and f.may_lack:
+            continue
+        if f.inner is not None:
+            written |= _written(value)
+        else:
+            written[f.written] = list(value) if isinstance(value, tuple) else value
+    return written
+
+
+def _nested(form: Any, data: Mapping[str, Any]) -> dict[str, Any]:
+    """`data` as the class has it, without what is not there."""
+    made: dict[str, Any] = {}
+    for f in fields(form):
+        if f.inner is None:
+            if f.written in data or f.may_be_none:
+                made[f.name] = data.get(f.written)
+        elif not f.may_lack or names(f.inner)[0] in data:
+            made[f.name] = _nested(f.inner, data)
+    return made
