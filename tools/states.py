@@ -30,8 +30,8 @@ def drawn() -> dict[Path, str]:
     parts = [HEAD]
     for name, table in TABLES.items():
         parts.append(f"\n## {TITLES[name]}\n\n`agent/core/jobs/{name}.py`\n\n```mermaid\n{mermaid(table)}\n```\n")
-    data = json.dumps({name: plain(table) for name, table in TABLES.items()}, indent=1)
-    return {PAGE: "".join(parts), DATA: f"{data}\n"}
+    data = ",\n".join(f"{json.dumps(name)}: {json.dumps(plain(table))}" for name, table in TABLES.items())
+    return {PAGE: "".join(parts), DATA: f"{{\n{data}\n}}\n"}
 
 
 if __name__ == "__main__":
