@@ -31,15 +31,25 @@ _json = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.pass_obj
 def ls(config_path: str | None, as_json: bool) -> None:
     """A line for each job, oldest first."""
-    from agent.core.job import owed
+    from agent.core.jobs.contribution import Chosen, Closed, Verdict
+    from agent.core.jobs.fold import owed
     from agent.vehicle.logbook import every_job
 
     rows = []
     for job in every_job(_journal(config_path)).values():
-        step = owed(job)
-        facts = {name: job.facts.get(name) for name in ("round", "stake", "credit", "paid", "reason")}
+        step, chosen, verdict, closed = owed(job), job.newest(Chosen), job.newest(Verdict), job.newest(Closed)
         rows.append(
-            {"job": job.id, "state": job.state.value, "outcome": job.outcome, **facts, "owed": step and step.value}
+            {
+                "job": job.id,
+                "state": job.state.value,
+                "outcome": job.outcome,
+                "round": chosen and chosen.round,
+                "stake": chosen and job.stake,
+                "credit": verdict and verdict.credit,
+                "paid": closed and closed.paid,
+                "reason": job.reason or None,
+                "owed": step and step.value,
+            }
         )
     if as_json:
         say(json.dumps(rows))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeVar
 
-from agent.core.job import Job
+from agent.core.jobs.contribution import Chosen, Job, Trained
 from agent.core.money import UNIT, Stroops
 
 N = TypeVar("N", int, Fraction)
@@ -55,13 +55,13 @@ class Odds:
 
 
 def deed(job: Job) -> Deed:
-    facts = job.facts
+    chosen, trained = job.newest(Chosen), job.newest(Trained)
     return Deed(
-        model=facts.get("model", ""),
-        steps=facts.get("steps"),
-        planned=facts.get("planned"),
+        model=chosen.model if chosen else "",
+        steps=trained.steps if trained else None,
+        planned=chosen.planned if chosen else None,
         outcome=job.outcome,
-        credit=facts.get("credit", 0),
+        credit=job.credit,
     )
 
 

@@ -85,7 +85,7 @@ class JournalReader:
             for name in notes:
                 self.note(name)
         except JournalDamaged as error:
-            return [f"The journal cannot be read: {error.facts['why']}."]
+            return [f"The journal cannot be read: {error.facts.get('why')}."]
         return found
 
     def _asking(self, query: str) -> str:

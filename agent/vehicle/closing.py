@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from stellar_sdk.operation import Operation
 
-from agent.core.job import Job
+from agent.core.jobs.contribution import Entered, Job
 from agent.core.ledger import Account
 from agent.core.money import XLM, Asset, Stroops, text
 from agent.ledger.horizon import Horizon
@@ -28,16 +28,15 @@ class Closing:
 
 def closing(horizon: Horizon, terms: Terms, job: Job, account: Account, staked: bool) -> Closing:
     """Of a settled job. `staked`: its stake is on the ledger and nobody judged it. Raises Unavailable."""
-    facts = job.facts
     still_open = {offer.id for offer in horizon.offers(account.id)}
-    bids = [bid for bid in facts["bids"] if bid in still_open]
-    credit = facts.get("credit", 0)
-    least = entry.least(credit, facts["reward"])
+    bids = [bid for bid in job.of(Entered).bids if bid in still_open]
+    credit = job.credit
+    least = entry.least(credit, job.reward)
     take_back, waits = None, ""
     path: tuple[Asset, ...] = ()
     if staked:
-        waits = _not_taken_back(terms, account, facts["stake"])
-        take_back = None if waits else facts["stake_id"]
+        waits = _not_taken_back(terms, account, job.stake)
+        take_back = None if waits else job.entry.stake_id
     if credit:
         path, waits = _redeemed(horizon, terms, account, credit, least)
         credit = 0 if waits else credit

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.core.experience import deed
+from agent.core.jobs.contribution import Trained
 from agent.core.mileage import Bounds
 from agent.core.trip import Fence, TripRules
 from agent.fleet.link import PahoLink
@@ -132,7 +133,7 @@ def survey(config: Config) -> Market:
     """The offers as a vehicle sees them now. Reads only; works beside a running daemon."""
     journal = config.agent.state_dir / JOURNAL
     jobs = list(every_job(JournalReader(journal)).values()) if journal.exists() else []
-    deeds = [deed(job) for job in jobs if job.is_over or "steps" in job.facts]
+    deeds = [deed(job) for job in jobs if job.is_over or job.newest(Trained)]
     still_open = [job for job in jobs if not job.is_over]
     keypair = keys.load(config.agent.key_file)
     with tempfile.TemporaryDirectory(prefix="milepost-") as scratch:

@@ -16,7 +16,8 @@ from typing import Any
 from agent import __version__
 from agent.core import redact
 from agent.core.gates import Work
-from agent.core.job import Job, State, Step, owed
+from agent.core.jobs.contribution import Arrived, Job, Opened, Passed, State, Step, Trained
+from agent.core.jobs.fold import Event, owed
 from agent.core.plain import plain
 from agent.core.trip import Doubted, Tick, TripClosed, TripOpened, TripRules, TripState, advance
 from agent.errors import MilepostError, Unavailable
@@ -24,6 +25,7 @@ from agent.host import standing
 from agent.host.clock import SystemClock
 from agent.host.logs import Log
 from agent.host.systemd import Notifier
+from agent.journal.codec import encode
 from agent.ledger.horizon import LedgerUnavailable
 from agent.ports import Camera, LabelledFrame, Odometer, Trainer, TrainingTask
 from agent.sense.album import Album
@@ -147,7 +149,7 @@ class Vehicle:
 
     def _open(self, event: TripOpened, trip: TripState) -> None:
         if self.parts.logbook.driving is None:
-            self._record(self.parts.logbook.next_id(), "opened", {"metres": round(event.distance_m)}, trip)
+            self._record(self.parts.logbook.next_id(), Opened(round(event.distance_m)), trip)
             self._errands.hurry()
 
     def _arrive(self, event: TripClosed, trip: TripState) -> None:
@@ -155,12 +157,12 @@ class Vehicle:
         if job is None:
             return
         self._stop_capture()
-        facts = {"reason": event.reason.value, "metres": round(event.distance_m), "seconds": round(event.duration_s)}
+        metres, seconds = round(event.distance_m), round(event.duration_s)
         if job.state is State.TRAINING:
-            self._record(job.id, "arrived", facts, trip)
+            self._record(job.id, Arrived(event.reason.value, metres, seconds), trip)
         else:
             why = f"the car arrived before there was a round to train on ({self._trouble or owed(job)})"
-            self._record(job.id, "passed", {**facts, "reason": why}, trip)
+            self._record(job.id, Passed(why, metres, seconds), trip)
         self._errands.hurry()
 
     # --- it learns
@@ -179,7 +181,7 @@ class Vehicle:
             return
         self._held = False
         self._capture.start()
-        self._log.event("training.started", job=job.id, round=job.facts["round"])
+        self._log.event("training.started", job=job.id, round=job.choice.round)
 
     def _source(self, task: TrainingTask) -> Capture | Album:
         """Labelled frames for the trainer: of the owner's album, or of the camera."""
@@ -216,8 +218,8 @@ class Vehicle:
         outcome = self._errands.fetch()
         if outcome is not None:
             if outcome.job.id in self.parts.logbook.open and outcome.job.state is self._state(outcome.job):
-                for kind, facts in outcome.events:
-                    self._record(outcome.job.id, kind, facts)
+                for event in outcome.events:
+                    self._record(outcome.job.id, event)
             self._errands.done(outcome, now)
             self.parts.gauges.ledger(not isinstance(outcome.trouble, LedgerUnavailable), now)
             if outcome.trouble is not None:
@@ -234,16 +236,16 @@ class Vehicle:
         """The job's state now: while an errand was out, the car may have arrived."""
         return self.parts.logbook.open[job.id].state
 
-    def _record(self, job_id: str, kind: str, facts: dict[str, Any], trip: TripState | None = None) -> None:
-        at = self.parts.clock.now()
-        job = self.parts.logbook.record(job_id, kind, facts, at, trip)
-        self.parts.gauges.job(kind, facts, job.state.value)
-        if facts.get("shadow_worse"):
-            self._log.warning(
-                "round.worse_here", round=job.facts["round"], figure=facts["shadow"], last=facts["shadow_last"]
-            )
-        shown: dict[str, Any] = {k: v for k, v in facts.items() if isinstance(v, (int, str, float)) and k != "envelope"}
-        self._log.event(f"job.{kind}", job=job_id, **shown)
+    def _record(self, job_id: str, event: Event, trip: TripState | None = None) -> None:
+        note = {TRIP: json.dumps(trip.stored())} if trip else None
+        job = self.parts.logbook.record(job_id, event, self.parts.clock.now(), note)
+        self.parts.gauges.job(event, job.state.value)
+        if isinstance(event, Trained) and event.shadow and event.shadow.worse:
+            shadow = event.shadow
+            self._log.warning("round.worse_here", round=job.choice.round, figure=shadow.newest, last=shadow.last)
+        written = encode(event).items()
+        shown: dict[str, Any] = {k: v for k, v in written if isinstance(v, (int, str, float)) and k != "envelope"}
+        self._log.event(f"job.{event.kind}", job=job_id, **shown)
         if job.is_over:
             self._log.event("job.over", job=job_id, outcome=job.outcome or "passed")
 

@@ -6,23 +6,44 @@ twice; its docstring says why that is harmless. Whatever must not be done twice 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from agent import errors
+from agent.core import ledger
 from agent.core.choice import Candidate, lacking, net_pay, unwanted
 from agent.core.documents import Round
 from agent.core.experience import Deed
-from agent.core.job import Job, Step
+from agent.core.ids import AccountId, CidText
+from agent.core.jobs.contribution import (
+    Chosen,
+    Closed,
+    Closing,
+    Entered,
+    Fetched,
+    Job,
+    Lapsed,
+    Partly,
+    Passed,
+    Refused,
+    Signed,
+    Silent,
+    Step,
+    Stored,
+    Trained,
+)
+from agent.core.jobs.fold import Event
 from agent.core.ledger import Account, Head, Way
 from agent.core.money import XLM, Asset, Stroops, text
-from agent.errors import Refused, TryAgain, Unavailable
+from agent.errors import TryAgain, Unavailable
 from agent.host.sections import Config
-from agent.ledger.envelope import Signed, build, signed, stake_id
+from agent.ledger import submission
+from agent.ledger.envelope import build, signed, stake_id
 from agent.ledger.horizon import Horizon
 from agent.ledger.receipt import offer_ids, received
-from agent.ledger.submission import Entered, Lapsed, Spent, look
+from agent.ledger.submission import look
 from agent.market import bundle, entry, standing
 from agent.market.listing import Listing
 from agent.vehicle.closing import closing
@@ -35,7 +56,7 @@ if TYPE_CHECKING:
     from stellar_sdk.operation import Operation
 
 
-Events = list[tuple[str, dict[str, Any]]]
+Events = list[Event]
 
 VALID_S = 120
 """Seconds of ledger time in which an envelope may apply. PROTOCOL section 5 allows 300."""
@@ -69,7 +90,7 @@ class Desk:
     workshop: Workshop
     deeds: Callable[[], Sequence[Deed]]
     """What this vehicle's trips came to, oldest first."""
-    last_choice: Callable[[], Mapping[str, Any]] = dict
+    last_choice: Callable[[], Chosen | None] = lambda: None
     """What the last job chose: what to train on while nobody can be asked."""
     open_jobs: Callable[[], Collection[Job]] = tuple
     """The vehicle's jobs that are not over."""
@@ -84,9 +105,9 @@ class Desk:
         """
         try:
             return ERRANDS[step](self, job)
-        except Refused as error:
+        except errors.Refused as error:
             if step in UNSTAKED:
-                return [("passed", {"reason": str(error)})]
+                return [Passed(str(error))]
             raise
 
     # --- before the trip ends
@@ -102,28 +123,25 @@ class Desk:
             market = self.survey(account, job)
         except Unavailable:
             last = self.last_choice()
-            if last and self.shelf.holds(last["round"]):
-                return [("chosen", {**last, "offline": True})]
+            if last and self.shelf.holds(last.round):
+                return [replace(last, offline=True)]
             raise
         winner = market.winner
         offers = [numbers(r.candidate, r.net, r.lost) for r in market.ranked]
         if winner is None:
             raise NoOffer(why="; ".join([*(o["lost"] for o in offers), *market.passed_over]) or "nobody offers any")
         return [
-            (
-                "chosen",
-                {
-                    "round": winner.cid,
-                    "number": winner.round,
-                    "model": winner.model,
-                    "offer": winner.offer,
-                    "reward": winner.reward,
-                    "stake": winner.stake,
-                    "fee": winner.fee,
-                    "planned": winner.planned,
-                    "offers": offers,
-                    "passed_over": list(market.passed_over),
-                },
+            Chosen(
+                round=CidText(winner.cid),
+                number=winner.round,
+                model=winner.model,
+                offer=winner.offer,
+                reward=winner.reward,
+                stake=winner.stake,
+                fee=winner.fee,
+                planned=winner.planned,
+                offers=tuple(offers),
+                passed_over=market.passed_over,
             )
         ]
 
@@ -135,8 +153,8 @@ class Desk:
 
     def fetch(self, job: Job) -> Events:
         """The shelf holds what was fetched before."""
-        self.shelf.get(job.facts["round"], bundle.ROUND_LIMITS)
-        return [("fetched", {})]
+        self.shelf.get(job.choice.round, bundle.ROUND_LIMITS)
+        return [Fetched()]
 
     # --- at arrival
 
@@ -146,9 +164,9 @@ class Desk:
             cid = self.shelf.store.put(self.workshop.home(job) / "contribution")
         except Unavailable:
             if not isinstance(offered := self._offered(self._round(job), self.horizon.head()), Listing):
-                return [("passed", {"reason": offered})]
+                return [Passed(offered)]
             raise
-        return [("stored", {"contribution": str(cid)})]
+        return [Stored(CidText(str(cid)))]
 
     # --- on the ledger
 
@@ -159,17 +177,17 @@ class Desk:
         the account can carry. What is lacking may come: that waits, for as long as the round is open.
         """
         if job.refusals >= MOST_REFUSALS:
-            return [("passed", {"reason": f"the ledger turned the entry down: {job.facts['codes']}"})]
+            return [Passed(f"the ledger turned the entry down: {job.of(Refused).codes}")]
         round_, account, head = self._round(job), self._enrolled(), self.horizon.head()
         if not isinstance(offered := self._offered(round_, head), Listing):
-            return [("passed", {"reason": offered})]
-        entered = [each for each in self.open_jobs() if "bids" in each.facts]
+            return [Passed(offered)]
+        entered = [each for each in self.open_jobs() if each.newest(Entered)]
         view = self._view(account, head, entered, job)
         against = unwilling(self.config, round_) or standing.look(self.horizon, round_)
-        now = view.candidate(offered, round_, against, job.facts["steps"])
+        now = view.candidate(offered, round_, against, job.of(Trained).steps)
         if against := unwanted(now, net_pay(now, view.means), view.means):
             done = f"{now.steps} of {now.planned} steps were done: " if now.steps < now.planned else ""
-            return [("passed", {"reason": done + against})]
+            return [Passed(done + against)]
         if lacks := lacking(now, view.means):
             raise NotEnough(why=lacks)
         buy = self._purchase(job, round_, now, view.means.buy_budget)
@@ -177,27 +195,29 @@ class Desk:
         made = self._signed(
             account, operations, head.closed_at, job, min(VALID_S, round_.review_window // PART_OF_WINDOW)
         )
-        facts = {
-            "stake": now.stake,
-            "fee": now.fee,
-            "reward": now.reward,
-            "stake_asset": round_.stake.asset,
-            "settled_by": round_.settlement,
-            "stake_id": stake_id(made.envelope, self.horizon.passphrase, len(operations) - 1),
-            "take_back_at": head.closed_at + round_.review_window,
-        }
-        return [("signed", {**asdict(made), **facts})]
+        return [
+            Signed(
+                envelope=made,
+                stake=now.stake,
+                fee=now.fee,
+                reward=now.reward,
+                stake_asset=round_.stake.asset,
+                settled_by=AccountId(round_.settlement),
+                stake_id=stake_id(made.envelope, self.horizon.passphrase, len(operations) - 1),
+                take_back_at=head.closed_at + round_.review_window,
+            )
+        ]
 
     def submit(self, job: Job) -> Events:
         """The same envelope has the same hash, and a hash applies once."""
-        outcome = look(self.horizon, _envelope(job))
-        if isinstance(outcome, Spent):
+        outcome = look(self.horizon, job.entry.envelope)
+        if isinstance(outcome, submission.Spent):
             events = self._verdicts.entered(job, self._terms(job), outcome)
-        elif isinstance(outcome, Entered):
-            events = [("entered", {"ledger": outcome.ledger, "bids": list(offer_ids(outcome.result).values())})]
+        elif isinstance(outcome, submission.Entered):
+            events = [Entered(outcome.ledger, tuple(offer_ids(outcome.result).values()))]
         else:
             events = _not_entered(outcome)
-        if events and events[0][0] == "entered":
+        if events and isinstance(events[0], Entered):
             self.workshop.keep_residual(job)
         return events
 
@@ -207,38 +227,37 @@ class Desk:
 
     def close(self, job: Job) -> Events:
         """As `sign`. Only what the ledger would take now is signed, so that no try costs a fee for nothing."""
-        staked = job.outcome == "silent" and self.horizon.stake(job.facts["stake_id"]) is not None
-        if job.outcome == "silent" and not staked and (verdict := self.watch(job)):
+        silent = isinstance(job.verdict, Silent)
+        staked = silent and self.horizon.stake(job.entry.stake_id) is not None
+        if silent and not staked and (verdict := self.watch(job)):
             return verdict
         terms, account, head = self._terms(job), self._account(), self.horizon.head()
         made = closing(self.horizon, terms, job, account, staked)
         if made.operations:
             envelope = self._signed(account, made.operations, head.closed_at, job)
-            return [("closing", {**asdict(envelope), "waits": made.waits})]
+            return [Closing(envelope, made.waits)]
         if made.waits:
             raise Waits(why=made.waits)
-        return [("closed", {"paid": 0})]
+        return [Closed()]
 
     def collect(self, job: Job) -> Events:
         """As `submit`."""
-        outcome = look(self.horizon, _envelope(job))
-        if isinstance(outcome, Entered):
-            if job.facts.get("waits"):
-                return [("partly", {})]
-            return [("closed", {"paid": received(outcome.result)})]
+        outcome = look(self.horizon, job.closing.envelope)
+        if isinstance(outcome, submission.Entered):
+            return [Partly() if job.closing.waits else Closed(received(outcome.result))]
         return _not_entered(outcome)
 
     # --- beneath
 
     def _round(self, job: Job) -> Round:
-        return self.shelf.round(job.facts["round"])
+        return self.shelf.round(job.choice.round)
 
     def _terms(self, job: Job) -> entry.Terms:
         """As they were written down with the entry; a journal of an earlier version asks the round."""
-        facts = job.facts
-        if "stake_asset" not in facts:
+        signed = job.entry
+        if signed.stake_asset is None or signed.settled_by is None:
             return entry.Terms.of(self._round(job))
-        return entry.Terms(Asset.parse(facts["stake_asset"]), Asset.parse(facts["model"]), facts["settled_by"])
+        return entry.Terms(Asset.parse(signed.stake_asset), Asset.parse(job.choice.model), signed.settled_by)
 
     def _offered(self, round_: Round, head: Head) -> Listing | str:
         """What the model's newest round is offered for, or why a stake on this one would be lost."""
@@ -298,10 +317,10 @@ class Desk:
 
     def _signed(
         self, account: Account, operations: Sequence[Operation], now: int, job: Job | None, valid_s: int = VALID_S
-    ) -> Signed:
+    ) -> ledger.Signed:
         from agent.core.cid import Cid
 
-        memo = Cid.parse(job.facts["contribution"]).digest if job else None  # a trustline is about no document
+        memo = Cid.parse(job.contribution).digest if job else None  # a trustline is about no document
         envelope = build(
             account.id,
             account.sequence,
@@ -351,17 +370,12 @@ UNSTAKED = (Step.FETCH, Step.FINISH, Step.STORE, Step.SIGN)
 """Steps of a job that has nothing at stake yet, and whose end nobody else will bring about."""
 
 
-def _envelope(job: Job) -> Signed:
-    facts = job.facts
-    return Signed(facts["envelope"], facts["hash"], facts["sequence"], facts["max_time"])
-
-
 def _not_entered(outcome: object) -> Events:
     if outcome is None:
         return []
-    if isinstance(outcome, (Lapsed, Spent)):  # a closing is built anew from what the ledger holds
-        return [("lapsed", {"why": outcome.why})]
-    return [("refused", {"codes": getattr(outcome, "codes", "")})]
+    if isinstance(outcome, (submission.Lapsed, submission.Spent)):  # a closing is built anew from what the ledger holds
+        return [Lapsed(outcome.why)]
+    return [Refused(getattr(outcome, "codes", ""))]
 
 
 def numbers(candidate: Candidate, net: int, lost: str) -> dict[str, Any]:

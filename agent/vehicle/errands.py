@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from agent.core.job import Job, Step, owed
+from agent.core.jobs.contribution import Job, Lapsed, Refused, Step
+from agent.core.jobs.fold import owed
 from agent.errors import MilepostError, TryAgain, Unavailable
 from agent.files import DiskFails
 from agent.vehicle.desk import Desk, Events
@@ -19,7 +20,7 @@ FAULT_S = (1.0, 120.0)
 """The same after a step that failed."""
 SIGNING = (Step.SIGN, Step.CLOSE)
 """Steps that build an envelope: not while another job's could still apply."""
-BACKWARDS = ("refused", "lapsed")
+BACKWARDS = (Refused, Lapsed)
 """Events after which an envelope is built anew."""
 BACKWARDS_S = (5.0, 3600.0)
 """Pause before that: each try costs a fee."""
@@ -78,7 +79,7 @@ class Errands:
     def done(self, outcome: Outcome, now: float) -> None:
         """The outcome was dealt with."""
         self._running = None
-        if outcome.events and outcome.events[-1][0] not in BACKWARDS:
+        if outcome.events and not isinstance(outcome.events[-1], BACKWARDS):
             self._pauses.pop(outcome.job.id, None)
             return
         first, longest = BACKWARDS_S if outcome.events else FAULT_S if outcome.trouble else WAIT_S

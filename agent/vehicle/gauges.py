@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from agent.core.job import OUTCOMES
+from agent.core.jobs.contribution import Closed, Outcome, Passed
+from agent.core.jobs.fold import Event
 from agent.core.trip import TripState
 from agent.host.metrics import Metrics
 from agent.ports import Conditions, Progress
@@ -53,13 +53,13 @@ class Gauges:
             self._seen["ledger"] = (0.0, now)
         self.metrics.set("ledger_unanswered_seconds", now - self._seen.setdefault("ledger", (0.0, now))[1])
 
-    def job(self, kind: str, facts: Mapping[str, Any], state: str) -> None:
+    def job(self, event: Event, state: str) -> None:
         """After an event."""
         self.metrics.only("job_state", state=state)
-        if kind in (*OUTCOMES, "passed"):
-            self.metrics.add("entries_total", outcome=kind)
-        if "paid" in facts:
-            self.metrics.add("paid_stroops_total", facts["paid"])
+        if isinstance(event, (Outcome, Passed)):
+            self.metrics.add("entries_total", outcome=event.kind)
+        if isinstance(event, Closed):
+            self.metrics.add("paid_stroops_total", event.paid)
 
     def turned(self) -> None:
         self.metrics.add("loop_turns_total")

@@ -10,7 +10,7 @@ from agent.core import experience
 from agent.core.choice import Candidate, Means, Ranked, rank
 from agent.core.documents import Round
 from agent.core.experience import Deed
-from agent.core.job import Job, State
+from agent.core.jobs.contribution import Job, State
 from agent.core.ledger import BASE_RESERVE, Account, Head, Way
 from agent.core.money import UNIT, XLM, Asset, Stroops, stroops
 from agent.errors import Malformed, Refused, Unavailable
@@ -53,9 +53,9 @@ def promised(jobs: Iterable[Job], account: Account, bid: Stroops) -> Promised:
     xlm, dlc, opened = 0, 0, set(account.lines)
     for job in jobs:
         if job.state in NOT_ENTERED:
-            credit = entry.credit_asset(Asset.parse(job.facts["model"]))
+            credit = entry.credit_asset(Asset.parse(job.choice.model))
             xlm += (3 + (credit not in opened)) * BASE_RESERVE + OPERATIONS * bid
-            dlc += job.facts.get("stake", 0) + job.facts.get("fee", 0)
+            dlc += job.stake + job.fee
             opened.add(credit)
         elif job.state is not State.OPENED:
             xlm += CLOSING_OPERATIONS * bid

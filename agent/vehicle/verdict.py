@@ -9,11 +9,13 @@ them settled was not the committee's doing. So a watch always ends.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from agent.core.cid import Cid
-from agent.core.job import Job
+from agent.core.ids import TxHash
+from agent.core.jobs.contribution import Accepted, Clawed, Entered, Idle, Job, Lapsed, Rejected, Silent, Verdict
+from agent.core.jobs.fold import Event
 from agent.core.ledger import Action
 from agent.core.money import UNIT
 from agent.errors import Refused, Unavailable
@@ -25,7 +27,10 @@ from agent.market.bundle import Shelf
 from agent.market.entry import Terms
 from agent.market.strikes import CLAIM, CLAWBACK
 
-Events = list[tuple[str, dict[str, Any]]]
+Events = list[Event]
+
+VERDICTS: Mapping[str, type[Verdict]] = {"accepted": Accepted, "idle": Idle, "rejected": Rejected}
+"""As the committee words them."""
 
 LONGEST_LEDGER_S = 10
 """Seconds after which a ledger has surely closed: the time of the newest one is not asked for sooner than needed."""
@@ -43,50 +48,48 @@ class Verdicts:
 
     def of(self, job: Job, terms: Terms) -> Events:
         """The verdict as an event; none while there is nothing to say. Raises Unavailable."""
-        stake = job.facts["stake_id"]
+        stake = job.entry.stake_id
         if self.horizon.stake(stake) is not None:
             return self._waiting(job)
         as_of = self.horizon.latest
-        if as_of and as_of < job.facts["ledger"]:
+        if as_of and as_of < job.of(Entered).ledger:
             return []  # from before the entry
         found = self._in_history(job, terms) or self._in_records(job, terms, as_of)
-        if found or job.outcome == "silent":
+        if found or isinstance(job.verdict, Silent):
             return found  # a silent one was taken back by this vehicle's own closing, or is being so
         return self._nobodys(job, as_of)
 
     def entered(self, job: Job, terms: Terms, spent: Spent) -> Events:
         """What state says about an entry whose sequence number is used up while history does not show by what."""
-        stake = self.horizon.stake(job.facts["stake_id"])
+        stake = self.horizon.stake(job.entry.stake_id)
         if self.horizon.latest < spent.ledger:
             return []
         if stake is not None:
-            return [("entered", {"ledger": stake.last_modified, "bids": self._bids(terms, stake.last_modified)})]
-        facts = {"ledger": spent.ledger, "bids": self._bids(terms)}
+            return [Entered(stake.last_modified, self._bids(terms, stake.last_modified))]
         verdict = self._in_records(job, terms, spent.ledger)
         if verdict:
-            return [("entered", facts), *verdict]
-        return [("lapsed", {"why": f"{spent.why}; the ledger holds neither the stake nor a record that settled it"})]
+            return [Entered(spent.ledger, self._bids(terms)), *verdict]
+        return [Lapsed(f"{spent.why}; the ledger holds neither the stake nor a record that settled it")]
 
     def _waiting(self, job: Job) -> Events:
         """The head is asked for only when the review window may be over: until then a look is one question."""
-        stake, until = job.facts["stake_id"], job.facts["take_back_at"]
-        if job.outcome == "silent" or self.horizon.latest < self._not_before.get(stake, 0):
+        stake, until = job.entry.stake_id, job.entry.take_back_at
+        if isinstance(job.verdict, Silent) or self.horizon.latest < self._not_before.get(stake, 0):
             return []
         head = self.horizon.head()
         if head.closed_at >= until:
-            return [("silent", {"reason": "nobody judged the contribution within the review window"})]
+            return [Silent("nobody judged the contribution within the review window")]
         self._not_before[stake] = head.sequence + max(1, (until - head.closed_at) // LONGEST_LEDGER_S)
         return []
 
     def _in_history(self, job: Job, terms: Terms) -> Events:
-        stake = job.facts["stake_id"]
+        stake = job.entry.stake_id
         for horizon in (self.horizon, self.horizon.archive):
             taken = _taken(horizon, stake) if horizon else None
             if horizon is None or taken is None:
                 continue
             if taken.kind == CLAWBACK:
-                reason = f"the operator clawed the stake back in transaction {taken.transaction}"
-                return [("clawed", {"credit": 0, "returned": 0, "reason": reason})]
+                return [Clawed(f"the operator clawed the stake back in transaction {taken.transaction}")]
             if taken.source != terms.settlement:
                 return []
             transaction = horizon.find(taken.transaction)
@@ -95,8 +98,8 @@ class Verdicts:
                 settled = settlement.read(envelope, terms.settlement).get(stake)
                 if settled is None:
                     raise LedgerUnavailable(url=horizon.shown, why=f"shows another transaction as {transaction.hash}")
-                facts = {"credit": settled.credit, "returned": settled.returned, "settlement": transaction.hash}
-                return [(settled.outcome, {**facts, "reason": self._reason(envelope.memo, stake)})]
+                verdict, reason = VERDICTS[settled.outcome], self._reason(envelope.memo, stake)
+                return [verdict(reason, settled.credit, settled.returned, TxHash(transaction.hash))]
         return []
 
     def _in_records(self, job: Job, terms: Terms, as_of: int) -> Events:
@@ -105,20 +108,20 @@ class Verdicts:
         if self.horizon.latest < as_of or account is None:
             raise LedgerUnavailable(url=self.horizon.shown, why=f"does not say what ledger {as_of} holds")
         try:
-            found = records.settled(self.shelf, records.newest(account), job.facts["stake_id"])
+            found = records.settled(self.shelf, records.newest(account), job.entry.stake_id)
         except (Unavailable, Refused) as error:
-            if self.horizon.head().closed_at < job.facts["take_back_at"]:
+            if self.horizon.head().closed_at < job.entry.take_back_at:
                 raise
             return self._held(terms, str(error))
         if found is None:
             return []
         returned = 0 if found.outcome == "rejected" else found.stake - found.fee
-        return [(found.outcome, {"credit": found.credit, "returned": returned, "reason": found.reason})]
+        return [VERDICTS[found.outcome](found.reason, found.credit, returned)]
 
     def _nobodys(self, job: Job, as_of: int) -> Events:
         """Off the ledger, in no record, and in no history that was asked."""
         reach = self.horizon.reach()
-        if reach.latest < as_of or reach.elder <= job.facts["ledger"]:
+        if reach.latest < as_of or reach.elder <= job.of(Entered).ledger:
             raise LedgerUnavailable(url=self.horizon.shown, why="does not say yet what became of a stake that is gone")
         return _gone(f"history begins at ledger {reach.elder}, and no record of the committee names it")
 
@@ -128,16 +131,15 @@ class Verdicts:
         line = account.lines.get(terms.credit_asset) if account else None
         if line is None or not line.free:
             return _gone(why)
-        reason = f"{why}: it is what this account was paid"
-        return [("accepted", {"credit": min(UNIT, line.free), "returned": 0, "reason": reason})]
+        return [Accepted(f"{why}: it is what this account was paid", credit=min(UNIT, line.free))]
 
-    def _bids(self, terms: Terms, ledger: int | None = None) -> list[int]:
+    def _bids(self, terms: Terms, ledger: int | None = None) -> tuple[int, ...]:
         """The vehicle's open bids for the round's credit; `ledger`: only those set in it."""
-        return [
+        return tuple(
             offer.id
             for offer in self.horizon.offers(self.vehicle)
             if offer.buying == terms.credit_asset and ledger in (None, offer.last_modified)
-        ]
+        )
 
     def _reason(self, memo: bytes | None, stake: str) -> str:
         """Why the committee decided as it did, from the record behind the settlement's memo; '' when it is not to
@@ -150,7 +152,7 @@ class Verdicts:
 
 
 def _gone(why: str) -> Events:
-    return [("clawed", {"credit": 0, "returned": 0, "reason": f"the stake is gone without a verdict: {why}"})]
+    return [Clawed(f"the stake is gone without a verdict: {why}")]
 
 
 def _taken(horizon: Horizon, stake: str) -> Action | None:

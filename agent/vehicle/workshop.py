@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from agent import __version__, files
 from agent.core.documents import Contribution, Round
 from agent.core.fields import MOST_LOSS
-from agent.core.job import Job
+from agent.core.jobs.contribution import Job, Passed, Shadow, Trained
+from agent.core.jobs.fold import Event
 from agent.errors import MilepostError, Refused
 from agent.host.sections import Config
 from agent.ledger import keys
@@ -57,9 +58,9 @@ class Workshop:
 
     def task(self, job: Job) -> TrainingTask:
         """What the trainer is told. The same job gives the same task, so training goes on after a restart."""
-        base = self.shelf.get(job.facts["round"], bundle.ROUND_LIMITS)
+        base = self.shelf.get(job.choice.round, bundle.ROUND_LIMITS)
         seed = zlib.crc32(f"{self.keypair.public_key}/{job.id}".encode())
-        return TrainingTask(self.home(job), base, self.shelf.round(job.facts["round"]), seed)
+        return TrainingTask(self.home(job), base, self.shelf.round(job.choice.round), seed)
 
     def pictures(self, task: TrainingTask, feed: Sink) -> album.Album:
         """The pictures that the owner has labelled. Raises UnusableAlbum."""
@@ -87,30 +88,30 @@ class Workshop:
 
         return label
 
-    def finish(self, job: Job) -> list[tuple[str, dict[str, Any]]]:
+    def finish(self, job: Job) -> list[Event]:
         """The trainer's last checkpoint gives the same result again."""
         from agent.learn import checkpoint, update
         from agent.learn.handover import NothingLearnt
 
-        round_ = self.shelf.round(job.facts["round"])
+        round_ = self.shelf.round(job.choice.round)
         try:
             trained = self.trainer.finish(self.task(job))
         except NothingLearnt as error:
-            return [("passed", {"reason": str(error)})]
-        base = checkpoint.read_weights(self.shelf.get(job.facts["round"], bundle.ROUND_LIMITS) / bundle.WEIGHTS)
+            return [Passed(str(error))]
+        base = checkpoint.read_weights(self.shelf.get(job.choice.round, bundle.ROUND_LIMITS) / bundle.WEIGHTS)
         after = checkpoint.read_weights(trained.weights)
         encoded = update.encode(round_.recipe.encoding, base, after, self._residual(round_, base))
         if why := update.too_long(update.decode(encoded.data, base), base):
-            return [("passed", {"reason": f"validators would turn this trip's work down: {why}"})]
+            return [Passed(f"validators would turn this trip's work down: {why}")]
         home = self.home(job)
         home.mkdir(parents=True, exist_ok=True)
         files.write_whole(home / "residual", update.seal_residual(encoded.residual, self._residual_key()))
-        purpose = bundle.update_purpose(job.facts["round"], self.keypair.public_key)
+        purpose = bundle.update_purpose(job.choice.round, self.keypair.public_key)
         readers = (*round_.committee, round_.initiator)
         ciphertext, boxes = sealed.seal(encoded.data, purpose, readers)
         contribution = Contribution(
             model=round_.model,
-            base=job.facts["round"],
+            base=job.choice.round,
             vehicle=self.keypair.public_key,
             samples=trained.samples,
             steps=trained.steps,
@@ -124,12 +125,11 @@ class Workshop:
             profile=self.config.agent.profile,
         )
         bundle.lay(home / "contribution", {bundle.CONTRIBUTION: contribution.to_bytes(), bundle.UPDATE: ciphertext})
-        facts = {"samples": trained.samples, "steps": trained.steps, "held_back": trained.held_back}
-        return [("trained", {**facts, **self._shadow(job, round_)})]
+        return [Trained(trained.samples, trained.steps, trained.held_back, self._shadow(job, round_))]
 
     def keep_residual(self, job: Job) -> None:
         """Only what was entered counts as said. A rename to the same place twice is the same."""
-        made, kept = self.home(job) / "residual", self._residual_file(self.shelf.round(job.facts["round"]))
+        made, kept = self.home(job) / "residual", self._residual_file(self.shelf.round(job.choice.round))
         if made.is_file():
             kept.parent.mkdir(parents=True, exist_ok=True)
             made.replace(kept)
@@ -138,19 +138,17 @@ class Workshop:
     def home(self, job: Job) -> Path:
         return self.folder / job.id
 
-    def _shadow(self, job: Job, round_: Round) -> dict[str, Any]:
-        """The round's figure on this trip's road, beside that of the round before. Empty where too little was seen, and
+    def _shadow(self, job: Job, round_: Round) -> Shadow | None:
+        """The round's figure on this trip's road, beside that of the round before. None where too little was seen, and
         where it cannot be had: nothing steers by it, so nothing fails for it."""
         onlooker = self._onlookers.get(job.id)
         if onlooker is None:
-            return {}
+            return None
         try:
-            verdict = self._look_on(onlooker, job.facts["round"], self.last_round(round_.model))
+            verdict = self._look_on(onlooker, job.choice.round, self.last_round(round_.model))
         except (MilepostError, OSError):
-            return {}
-        if verdict is None:
-            return {}
-        return {"shadow": verdict.newest, "shadow_last": verdict.last, "shadow_worse": verdict.worse}
+            return None
+        return Shadow(verdict.newest, verdict.last, verdict.worse) if verdict else None
 
     def _look_on(self, onlooker: Onlooker, newest: str, last: str | None) -> Verdict | None:
         before = None

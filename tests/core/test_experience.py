@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.core.experience import RECENT, Deed, deed, odds, quality, steps
-from agent.core.job import Job
+from agent.core.jobs.contribution import Accepted
 from agent.core.money import UNIT
+from tests.vehicle.trips import chosen, job, trained
 
 ROAD = "DLMroad:G1"
 outcomes = st.sampled_from(["accepted", "idle", "rejected", "silent", ""])
@@ -61,6 +62,6 @@ def test_a_car_expects_the_credit_that_its_work_was_given() -> None:
 
 
 def test_a_job_of_an_earlier_version_says_what_it_can() -> None:
-    job = Job("trip-000001", facts={"model": ROAD, "steps": 36, "credit": UNIT}, outcome="accepted")
-    assert deed(job) == Deed(ROAD, 36, None, "accepted", UNIT)
-    assert deed(job).quality is None
+    old = job(chosen(model=ROAD), trained(36), Accepted(credit=UNIT))
+    assert deed(old) == Deed(ROAD, 36, None, "accepted", UNIT)
+    assert deed(old).quality is None

@@ -30,7 +30,7 @@ from stellar_sdk import (
 
 from agent.core.committee import VALID_S
 from agent.core.ids import CidText
-from agent.core.job import TABLE, Job, State
+from agent.core.jobs.contribution import TABLE, Closed, Job, State
 from agent.core.jobs.review import Found, Judged, Review
 from agent.core.jobs.review import State as Reviewed
 from agent.core.ledger import BALANCE_V0, Offer
@@ -81,7 +81,7 @@ STORIES = {
 }
 """Events that do not come about on a trip that goes well, and the trips on which they do."""
 
-KINDS = list(dict.fromkeys(kind for _, kind in TABLE))
+KINDS = list(TABLE.kinds)
 
 
 @dataclass(frozen=True)
@@ -352,7 +352,7 @@ class Play:
         assert account.lines[self.town.round.credit_asset].balance == 0
         paid = REWARD if story.outcome == "accepted" else 0
         assert account.lines[XLM].balance == self.lumens - insist(self._fees) + paid
-        assert not entered or self.job.facts["paid"] == paid
+        assert not entered or self.job.of(Closed).paid == paid
 
     def _applied(self) -> list[Any]:
         """The operations of the vehicle's successful transactions on this trip."""

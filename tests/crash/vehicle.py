@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from agent.cli.daemon import run_until_told
-from agent.core.job import State
+from agent.core.jobs.contribution import State
 from agent.host.clock import SystemClock
 from agent.host.config import Config, load
 from agent.journal import Journal

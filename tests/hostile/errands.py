@@ -10,7 +10,9 @@ from stellar_sdk import ClaimClaimableBalance, Keypair, ManageSellOffer, Payment
 
 from agent.core.cid import Cid
 from agent.core.experience import Deed
-from agent.core.job import Job, Step, advance
+from agent.core.ids import CidText
+from agent.core.jobs.contribution import Arrived, Fetched, Job, Opened, Step, Stored
+from agent.core.jobs.fold import advance, fold
 from agent.core.ledger import BALANCE_V0
 from agent.core.money import UNIT, XLM, Stroops, text
 from agent.host.config import load
@@ -19,6 +21,7 @@ from agent.market import bundle
 from agent.vehicle.desk import Desk
 from agent.vehicle.workshop import Workshop
 from tests.market.town import Town
+from tests.vehicle import trips
 from tests.vehicle.test_offers import Car
 from tools.demo.hostile import NoiseTrainer
 
@@ -35,18 +38,15 @@ def desk(
 
 def do(desk: Desk, job: Job, *steps: Step) -> Job:
     for step in steps:
-        for kind, facts in desk.do(job, step):
-            job = advance(job, kind, facts)
+        job = fold(job, desk.do(job, step))
     return job
 
 
 def stored(desk: Desk, name: str = "trip-000001", steps: int = 10) -> Job:
     """A job that chose as the desk does, whose contribution is made and stored."""
-    job = do(desk, advance(Job(name), "opened", {"metres": 1000}), Step.CHOOSE)
-    made = {"contribution": str(Cid.v0(name.encode().ljust(32, b"\0")))}
-    for kind, facts in (("fetched", {}), ("arrived", {}), ("trained", {"steps": steps}), ("stored", made)):
-        job = advance(job, kind, facts)
-    return job
+    job = do(desk, advance(Job(name), Opened(1000)), Step.CHOOSE)
+    made = CidText(str(Cid.v0(name.encode().ljust(32, b"\0"))))
+    return fold(job, [Fetched(), Arrived(), trips.trained(steps), Stored(made)])
 
 
 def entered(desk: Desk, name: str = "trip-000001") -> Job:
@@ -61,8 +61,8 @@ def accept(town: Town, job: Job, vehicle: str, credit: Stroops = UNIT) -> None:
     account = town.horizon.account(town.settlement)
     assert account is not None
     operations = [
-        ClaimClaimableBalance(BALANCE_V0 + job.facts["stake_id"]),
-        Payment(vehicle, dlc, text(job.facts["stake"] - job.facts["fee"])),
+        ClaimClaimableBalance(BALANCE_V0 + job.entry.stake_id),
+        Payment(vehicle, dlc, text(job.stake - job.fee)),
         Payment(vehicle, vlm, text(credit)),
         ManageSellOffer(dlm, vlm, text(10 * UNIT), Price(1, 1)),
     ]

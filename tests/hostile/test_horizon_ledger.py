@@ -21,7 +21,9 @@ from agent.cli import doctor
 from agent.content.folder import FolderStore
 from agent.core.cid import Cid
 from agent.core.documents import Settled, SettlementRecord
-from agent.core.job import Job, State, advance
+from agent.core.jobs import contribution
+from agent.core.jobs.contribution import Accepted, Clawed, Silent, State, Verdict
+from agent.core.jobs.fold import advance
 from agent.core.ledger import BALANCE_V0
 from agent.core.money import UNIT, text
 from agent.errors import Malformed, Refused, Unavailable
@@ -39,6 +41,7 @@ from tests.ledger.between import GONE, MISSING, Between, between, changed, probl
 from tests.ledger.stakes import Road
 from tests.ledger.test_horizon import payment, somebody
 from tests.market.town import BASE, Town, found
+from tests.vehicle import trips
 from tools.localnet.server import Localnet
 
 # --- (w) one replica is late
@@ -263,8 +266,8 @@ class Car:
         self.entered = town.horizon.head()
         self.horizon = Horizon(front.url, town.net.passphrase)
         self.verdicts = Verdicts(self.horizon, town.shelf, self.key.public_key)
-        facts = {"stake_id": self.stake, "ledger": self.entered.sequence, "take_back_at": self.take_back_at}
-        self.job = Job("trip-1", State.ENTERED, facts)
+        signed = trips.signed(stake_id=self.stake, take_back_at=self.take_back_at)
+        self.job = trips.job(signed, contribution.Entered(self.entered.sequence), state=State.ENTERED)
 
     @property
     def take_back_at(self) -> int:
@@ -339,23 +342,24 @@ def test_a_verdict_is_heard_whatever_history_remembers(car: Car, outcome: str, r
     car.settle(outcome)
     if not remembered:
         car.forget()
-    ((kind, facts),) = car.look()
-    assert (kind, facts["reason"]) == (outcome, "so they found")
-    assert facts["credit"] == (UNIT if outcome == "accepted" else 0)
-    assert facts["returned"] == (0 if outcome == "rejected" else BASE - car.town.round.stake.fee)
+    (found,) = car.look()
+    assert isinstance(found, Verdict)
+    assert (found.kind, found.reason) == (outcome, "so they found")
+    assert found.credit == (UNIT if outcome == "accepted" else 0)
+    assert found.returned == (0 if outcome == "rejected" else BASE - car.town.round.stake.fee)
 
 
 def test_a_stake_that_the_operator_clawed_back_is_told(car: Car) -> None:
     """(x) The operator takes the stake: an outcome of its own says so, where the car waited for ever in silence."""
     car.town.apply([ClawbackClaimableBalance(BALANCE_V0 + car.stake)], car.town.operator)
-    ((kind, facts),) = car.look()
-    assert kind == "clawed"
-    assert "the operator clawed the stake back" in facts["reason"]
+    (found,) = car.look()
+    assert isinstance(found, Clawed)
+    assert "the operator clawed the stake back" in found.reason
     car.forget()
-    ((kind, facts),) = car.look()
-    assert kind == "clawed"
-    assert "no record of the committee names it" in facts["reason"]
-    assert advance(car.job, kind, facts).state is State.SETTLED
+    (found,) = car.look()
+    assert isinstance(found, Clawed)
+    assert "no record of the committee names it" in found.reason
+    assert advance(car.job, found).state is State.SETTLED
 
 
 def test_a_history_that_is_only_late_is_waited_for(car: Car) -> None:
@@ -365,7 +369,7 @@ def test_a_history_that_is_only_late_is_waited_for(car: Car) -> None:
     with pytest.raises(Unavailable, match="does not say yet what became of a stake"):
         car.look()
     car.front.well()
-    assert [kind for kind, _ in car.look()] == ["accepted"]
+    assert [type(event) for event in car.look()] == [Accepted]
 
 
 def test_records_that_nobody_has_end_in_what_the_account_holds(car: Car) -> None:
@@ -378,9 +382,10 @@ def test_records_that_nobody_has_end_in_what_the_account_holds(car: Car) -> None
     with pytest.raises(Unavailable):
         car.look()
     car.town.net.close_ledger(advance=car.town.round.review_window + 3600)
-    ((kind, facts),) = car.look()
-    assert (kind, facts["credit"]) == ("accepted", UNIT)
-    assert "it is what this account was paid" in facts["reason"]
+    (found,) = car.look()
+    assert isinstance(found, Accepted)
+    assert found.credit == UNIT
+    assert "it is what this account was paid" in found.reason
 
 
 def test_who_waits_for_a_verdict_asks_one_question_a_look(car: Car) -> None:
@@ -397,7 +402,7 @@ def test_who_waits_for_a_verdict_asks_one_question_a_look(car: Car) -> None:
         if found := car.look():
             break
         car.town.net.close_ledger()
-    assert [kind for kind, _ in found] == ["silent"]
+    assert [type(event) for event in found] == [Silent]
 
 
 @pytest.mark.parametrize("becomes", ["waits", "settled", "nothing"])
@@ -408,14 +413,14 @@ def test_an_entry_whose_number_is_used_up_is_looked_for_in_the_state(car: Car, b
     if becomes == "settled":
         car.settle("accepted")
     if becomes == "nothing":
-        car.job = Job("trip-1", State.SIGNED, {**car.job.facts, "stake_id": "0" * 64})
+        car.job = trips.job(trips.signed(stake_id="0" * 64, take_back_at=car.take_back_at), state=State.SIGNED)
     car.forget()
     events = car.verdicts.entered(car.job, car.town.round, spent)
-    kinds = [kind for kind, _ in events]
+    kinds = [event.kind for event in events]
     assert kinds == {"waits": ["entered"], "settled": ["entered", "accepted"], "nothing": ["lapsed"]}[becomes]
     if becomes == "waits":
         (bid,) = (o.id for o in car.horizon.offers(car.key.public_key))
-        assert events[0][1]["bids"] == [bid]
+        assert events[0].bids == (bid,)
     assert car.verdicts.entered(car.job, car.town.round, Spent("…", car.town.horizon.head().sequence + 1)) == []
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from agent.core.cid import Cid
 from agent.core.documents import Round
-from agent.core.job import Job, Step, advance
+from agent.core.jobs.contribution import Arrived, Fetched, Job, Opened, Passed, Step
+from agent.core.jobs.fold import advance, fold
 from agent.core.ledger import Line
 from agent.core.money import UNIT, XLM, Asset
 from agent.errors import Unavailable
@@ -89,11 +90,10 @@ def test_a_base_of_next_to_nothing_costs_no_car_its_stake(town: Town, tmp_path: 
     small = replace(town, cid=publishes(town, town.horizon.head().sequence + 1, tiny))
     driver = small.driver()
     made = desk(small, driver, tmp_path / "car")
-    job = do(made, advance(Job("trip-000001"), "opened", {"metres": 1000}), Step.CHOOSE)
-    for kind in ("fetched", "arrived"):
-        job = advance(job, kind, {})
+    job = do(made, advance(Job("trip-000001"), Opened(1000)), Step.CHOOSE)
+    job = fold(job, [Fetched(), Arrived()])
     made.workshop.home(job).mkdir(parents=True)
-    assert "is plausible" in do(made, job, Step.FINISH).facts["reason"]
+    assert "is plausible" in do(made, job, Step.FINISH).reason
 
 
 def test_a_car_that_was_told_no_operator_stakes_nobodys_coin(town: Town, tmp_path: Path) -> None:
@@ -132,8 +132,8 @@ def test_a_newest_round_that_nobody_has_ends_a_job_after_a_day(town: Town, tmp_p
     town.apply(publish.offer(town.round.model_asset, 100 * UNIT, 40 * UNIT, long_ago), town.initiator)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(vehicle_desk, "PATIENCE_LEDGERS", 1)
-        ((kind, facts),) = car.do(job, Step.SIGN)
-    assert (kind, facts["reason"]) == ("passed", f"the round that {town.round.model} is offered for is not to be had")
+        events = car.do(job, Step.SIGN)
+    assert events == [Passed(f"the round that {town.round.model} is offered for is not to be had")]
 
 
 def test_an_entry_applies_while_more_than_half_its_window_is_left(tmp_path: Path) -> None:
@@ -141,8 +141,8 @@ def test_an_entry_applies_while_more_than_half_its_window_is_left(tmp_path: Path
     with Localnet() as net:
         town = found(net, tmp_path / "town", review_window=60, turn=30)
         car = desk(town, town.driver(), tmp_path / "car")
-        facts = do(car, stored(car), Step.SIGN).facts
-        assert facts["take_back_at"] - facts["max_time"] >= 60 // 2
+        entry = do(car, stored(car), Step.SIGN).entry
+        assert entry.take_back_at - entry.envelope.max_time >= 60 // 2
 
 
 def test_a_settlement_account_that_could_settle_nothing() -> None:

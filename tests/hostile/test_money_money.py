@@ -16,7 +16,8 @@ from stellar_sdk import ChangeTrust, Keypair, ManageSellOffer, Payment, Price
 from agent.core import experience
 from agent.core.choice import Means, net_pay
 from agent.core.experience import Deed, Odds
-from agent.core.job import Step, advance
+from agent.core.jobs.contribution import Lapsed, State, Step
+from agent.core.jobs.fold import advance
 from agent.core.ledger import Way
 from agent.core.money import UNIT, XLM, text
 from agent.ledger.envelope import build, opened, result_code, sdk_asset, signed
@@ -27,6 +28,7 @@ from agent.vehicle.offers import OPERATIONS, promised
 from tests.core.test_choice import FAIR
 from tests.hostile.errands import desk, do, leave, stored
 from tests.market.town import BASE, FEE, REWARD, Town, found
+from tests.vehicle import trips
 from tools.localnet.server import Localnet
 
 DEAR = replace(FAIR, stake=50 * UNIT, fee=499 * UNIT // 10, stake_price=Fraction(1))
@@ -85,8 +87,8 @@ def test_a_crumb_of_cheap_stakes_keeps_no_entry_off(town: Town, tmp_path: Path) 
     town.apply([ManageSellOffer(sdk_asset(town.dlc), sdk_asset(XLM), "0.0001", Price(45, 100))], stranger)
     mine = desk(town, car, tmp_path, market={**_follow(town), "buy_stake_budget": "6"})
     job = do(mine, stored(mine), Step.SIGN)
-    assert job.facts["offers"][0]["cost"] == 105 * UNIT // 20 - 50
-    assert Fraction(job.facts["offers"][0]["stake_price"]) == Fraction(105 * UNIT // 20 - 50, BASE + FEE)
+    assert job.choice.offers[0]["cost"] == 105 * UNIT // 20 - 50
+    assert Fraction(job.choice.offers[0]["stake_price"]) == Fraction(105 * UNIT // 20 - 50, BASE + FEE)
     job = do(mine, job, Step.SUBMIT, Step.SUBMIT)
     assert job.state.value == "entered"
 
@@ -96,7 +98,9 @@ def test_an_owner_never_pays_more_for_stakes_than_the_budget(town: Town, tmp_pat
     mine = desk(town, newcomer(town), tmp_path, market={**_follow(town), "buy_stake_budget": "5.3"})
     for refusals in range(5):
         job = do(mine, replace(stored(mine), refusals=refusals), Step.SIGN)
-        (buys,) = [o for o in opened(job.facts["envelope"], town.net.passphrase).operations if hasattr(o, "send_max")]
+        (buys,) = [
+            o for o in opened(job.entry.envelope.envelope, town.net.passphrase).operations if hasattr(o, "send_max")
+        ]
         assert buys.send_max in ("5.3", "5.3000000")
     assert entry.most(100, 0, 1000) == 102
     assert [entry.most(100, n, 130) for n in (1, 3, 4)] == [104, 116, 130]
@@ -155,8 +159,8 @@ def test_jobs_that_wait_for_the_ledger_keep_what_they_will_need(town: Town, tmp_
     car = newcomer(town)
     account = town.horizon.account(car.public_key)
     assert account is not None
-    facts = {"model": town.round.model, "stake": BASE, "fee": FEE}
-    jobs = [replace(stored(desk(town, town.driver(), tmp_path / str(n))), facts=facts) for n in range(2)]
+    chosen = trips.chosen(model=town.round.model, stake=BASE, fee=FEE)
+    jobs = [trips.job(chosen, state=State.STORED, name=f"trip-{n:06d}") for n in range(2)]
     owed = promised(jobs, account, 100)
     assert owed.xlm == 2 * (3 * UNIT // 2 + OPERATIONS * 100) + UNIT // 2
     assert owed.dlc == 2 * (BASE + FEE)
@@ -190,9 +194,9 @@ def test_an_envelope_that_no_ledger_took_is_built_anew_with_a_higher_bid(town: T
     job, bids = stored(mine), []
     for _ in range(5):
         job = do(mine, job, Step.SIGN)
-        envelope = opened(job.facts["envelope"], town.net.passphrase)
-        bids.append(_fee(job.facts["envelope"], town) // len(envelope.operations))
-        job = advance(job, "lapsed", {"why": "nobody took it"})
+        envelope = opened(job.entry.envelope.envelope, town.net.passphrase)
+        bids.append(_fee(job.entry.envelope.envelope, town) // len(envelope.operations))
+        job = advance(job, Lapsed("nobody took it"))
     assert bids[0] <= 1500
     assert bids == [min(1500, bids[0] << n) for n in range(5)]
     assert bids[-1] == 1500

@@ -14,6 +14,7 @@ import pytest
 
 from agent.content.outgoing import Outgoing
 from agent.core.cid import Cid
+from agent.core.jobs.contribution import Opened
 from agent.errors import NO_PERMISSION, UNAVAILABLE, Unavailable
 from agent.fleet.page.gate import load_token, new_token
 from agent.journal import Event, Journal, JournalDamaged, JournalReader
@@ -72,7 +73,7 @@ def test_a_rotten_row_of_an_older_agents_journal_says_so(tmp_path: Path, data: o
     if data in ("opened", '{"round": 1}'):
         assert list(JournalReader(path).events()) == [Event(1, "trip-1", "opened", {"metres": 1002}, 5.0)]
         Journal(path).close()
-        assert every_job(JournalReader(path))["trip-1"].facts == {"metres": 1002}
+        assert every_job(JournalReader(path))["trip-1"].of(Opened).metres == 1002
         assert JournalReader(path).cursor("outbox") == 1
         return
     for use in (lambda: every_job(JournalReader(path)), lambda: Journal(path)):

@@ -12,7 +12,7 @@ from agent.content import importer
 from agent.content.blockfolder import BlockFolder
 from agent.content.importer import GOOD_LINK, Layout
 from agent.core.documents import Contribution
-from agent.core.job import Job, State, Step
+from agent.core.jobs.contribution import Job, State, Step
 from agent.errors import Malformed, MilepostError, Unavailable
 from agent.market import bundle
 from agent.vehicle.desk import Desk, Events

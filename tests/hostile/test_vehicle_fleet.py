@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,13 +10,15 @@ from stellar_sdk import Keypair
 
 from agent.content.folder import FolderStore
 from agent.core.documents import Input
-from agent.core.job import Job
+from agent.core.jobs.contribution import Job, Shadow, Trained
+from agent.core.jobs.fold import Event
 from agent.host.sections import Config
 from agent.learn import networks
 from agent.learn.export import export
 from agent.market.bundle import Shelf
 from agent.ports import LabelledFrame
 from agent.vehicle.workshop import Workshop
+from tests.vehicle import trips
 from tools.bench.plain_round import bundle, plain_round
 from tools.demo.hostile import NoiseTrainer
 
@@ -38,7 +39,7 @@ def shop(tmp_path: Path) -> Workshop:
 
 
 def begun(shop: Workshop, number: int, round_cid: str) -> Job:
-    job = Job(f"trip-{number:06d}", facts={"round": round_cid})
+    job = trips.job(trips.chosen(round=round_cid), name=f"trip-{number:06d}")
     shop.trainer.start(shop.task(job))
     return job
 
@@ -49,10 +50,10 @@ def drive(shop: Workshop, job: Job) -> None:
         onlooker.see(LabelledFrame(seen / 20, np.full((30, 30, 3), seen % 200, np.uint8), 3.0))
 
 
-def shadow(made: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
-    ((kind, facts),) = made
-    assert kind == "trained"
-    return {name: value for name, value in facts.items() if name.startswith("shadow")}
+def shadow(made: list[Event]) -> Shadow | None:
+    (event,) = made
+    assert isinstance(event, Trained)
+    return event.shadow
 
 
 def test_what_an_earlier_trip_saw_is_not_told_of_a_later_one_and_does_not_fail_it(shop: Workshop) -> None:

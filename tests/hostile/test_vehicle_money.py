@@ -11,7 +11,7 @@ from stellar_sdk import AuthorizationFlag, Keypair, ManageSellOffer, Price, SetO
 from stellar_sdk import TrustLineFlags as Flag
 
 from agent.core.experience import deed
-from agent.core.job import Job, State, Step
+from agent.core.jobs.contribution import Closed, Job, Passed, State, Step
 from agent.core.money import UNIT, XLM
 from agent.errors import Malformed, Unavailable
 from agent.ledger.envelope import sdk_asset
@@ -78,7 +78,7 @@ def test_credit_that_its_issuer_froze_keeps_the_bid_and_its_reserve_from_nobody(
         do(mine, job, Step.CLOSE)
     flags(town, car, take=Flag.AUTHORIZED_TO_MAINTAIN_LIABILITIES_FLAG, give=Flag.AUTHORIZED_FLAG)
     job = closed(mine, job)
-    assert (job.state, job.facts["paid"]) == (State.CLOSED, REWARD)
+    assert (job.state, job.of(Closed).paid) == (State.CLOSED, REWARD)
     assert free(town, car) > before + REWARD - UNIT // 10
 
 
@@ -102,7 +102,7 @@ def test_pay_that_is_withdrawn_costs_the_car_no_fee_for_each_look(town: Town, ca
     town.apply([ManageSellOffer(xlm, dlm, "100", Price(1, 40))], town.initiator)
     job = closed(mine, job)
     assert job.state is State.CLOSED
-    assert job.facts["paid"] > REWARD * 98 // 100
+    assert job.of(Closed).paid > REWARD * 98 // 100
 
 
 def test_a_stake_comes_back_also_when_the_round_has_left_the_store(town: Town, car: Keypair, mine: Desk) -> None:
@@ -144,7 +144,7 @@ def test_a_reward_that_fell_after_the_choice_is_what_the_entry_is_reckoned_with(
     town.apply([ManageSellOffer(xlm, dlm, "100", Price(10, 1), offer_id=offer.id)], town.initiator)
     job = do(mine, job, Step.SIGN)
     assert job.state is State.PASSED
-    assert "below market.min_pay" in job.facts["reason"]
+    assert "below market.min_pay" in job.reason
     assert deed(job).steps == 10
 
 
@@ -160,10 +160,9 @@ def test_what_time_does_not_mend_ends_a_job_with_its_reason(
 
     for where, name in ((mine.shelf, "get"), (mine.workshop, "finish"), (mine.shelf.store, "put")):
         monkeypatch.setattr(where, name, refuses)
-    ((kind, facts),) = mine.do(job, step)
-    assert (kind, facts["reason"]) == (
-        "passed", "the round is malformed: its committee has an address that is none. It is not used."
-    )  # fmt: skip
+    assert mine.do(job, step) == [
+        Passed("the round is malformed: its committee has an address that is none. It is not used.")
+    ]  # fmt: skip
 
 
 def test_a_store_that_is_away_for_good_holds_no_job_beyond_its_round(
@@ -181,8 +180,7 @@ def test_a_store_that_is_away_for_good_holds_no_job_beyond_its_round(
     (offer,) = town.horizon.offers(town.initiator.public_key)
     xlm, dlm = sdk_asset(XLM), sdk_asset(town.round.model_asset)
     town.apply([ManageSellOffer(xlm, dlm, "0", Price(1, 40), offer_id=offer.id)], town.initiator)
-    ((kind, facts),) = mine.do(job, Step.STORE)
-    assert (kind, facts["reason"]) == ("passed", f"{town.round.model} is not offered any more")
+    assert mine.do(job, Step.STORE) == [Passed(f"{town.round.model} is not offered any more")]
 
 
 def test_an_accepted_entry_costs_its_fee_and_no_more(town: Town, car: Keypair, mine: Desk) -> None:

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from agent.core.ids import StakeId
 from agent.core.jobs.fold import DidNotHappen, Event, Folded, NotInTable, Table, advance, fold, owed
+from agent.core.jobs.written import names
 from agent.errors import Malformed
 from agent.journal import Journal, JournalDamaged
 from agent.journal.book import Book, every
-from agent.journal.codec import decode, encode, names
+from agent.journal.codec import decode, encode
 
 
 class State(str, Enum):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.core.job import State
+from agent.core.jobs.contribution import State
 from agent.host.clock import SystemClock
 from agent.host.config import load
 from agent.journal import Journal, JournalFull
@@ -191,7 +191,7 @@ def test_a_camera_that_gives_no_frame_is_told_and_stakes_nothing(ride: Callable[
     one.wheel.drives = False
     one.until(lambda: "passed" in one.kinds)
     (job,) = every_job(one.logbook.journal).values()
-    assert "no frame" in job.facts["reason"]
+    assert "no frame" in job.reason
     assert "signed" not in one.kinds
 
 
@@ -208,7 +208,7 @@ def test_a_trip_on_which_little_was_learnt_stakes_nothing_for_it(
     one.until(lambda: "passed" in one.kinds)
     (job,) = every_job(one.logbook.journal).values()
     why = "1 of 10 steps were done: the expected net pay of 2.8748000 XLM is below market.min_pay"
-    assert job.facts["reason"] == why
+    assert job.reason == why
     assert "signed" not in one.kinds
 
 
@@ -220,7 +220,7 @@ def test_a_ledger_that_is_away_keeps_no_car_from_driving(ride: Callable[..., Rid
     one.wheel.drives = False
     one.until(lambda: "passed" in one.kinds)
     (job,) = every_job(one.logbook.journal).values()
-    assert "arrived before there was a round" in job.facts["reason"]
+    assert "arrived before there was a round" in job.reason
 
 
 def test_an_entry_is_signed_once_its_trustline_is_allowed(ride: Callable[..., Ride]) -> None:

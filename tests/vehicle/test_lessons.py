@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from agent.core.documents import Architecture, Input, Recipe, Task
-from agent.core.job import State
+from agent.core.jobs.contribution import State
 from agent.host.clock import SystemClock
 from agent.host.config import load
 from agent.learn import graph, weights

@@ -15,7 +15,7 @@ from stellar_sdk import Keypair
 
 from agent import errors
 from agent.core.cid import Cid
-from agent.core.job import Job, Step
+from agent.core.jobs.contribution import Passed, Step
 from agent.core.money import UNIT, Asset
 from agent.host.config import load
 from agent.journal import Journal
@@ -24,6 +24,7 @@ from agent.vehicle.compose import survey
 from agent.vehicle.desk import Desk
 from agent.vehicle.workshop import Workshop
 from tests.market.town import BASE, FEE, REWARD, Town, found
+from tests.vehicle import trips
 from tools.demo.hostile import NoiseTrainer
 from tools.localnet.server import Localnet
 
@@ -132,9 +133,8 @@ def test_an_open_round_is_shown_as_one_and_an_owner_may_stay_away_from_it(
     shelf = bundle.Shelf(tmp_path / "bundles", public.store)
     workshop = Workshop(shy, shelf, NoiseTrainer(), car.key, tmp_path / "jobs")
     desk = Desk(shy, public.horizon, shelf, car.key, workshop, list)
-    trained_before_the_owner_said_so = Job("trip-000001", facts={"round": public.cid, "steps": 10})
-    ((event, facts),) = desk.do(trained_before_the_owner_said_so, Step.SIGN)
-    assert (event, facts["reason"]) == ("passed", market.ranked[0].lost)
+    trained_before_the_owner_said_so = trips.job(trips.chosen(round=public.cid), trips.trained())
+    assert desk.do(trained_before_the_owner_said_so, Step.SIGN) == [Passed(market.ranked[0].lost)]
 
 
 def _market(town: Town) -> dict[str, Any]:
@@ -203,11 +203,12 @@ def test_milepost_jobs_tells_every_job_and_what_became_of_it(car: Car) -> None:
     config = car.config()
     (car.folder / "state").mkdir()
     journal = Journal(car.folder / "state" / "journal.sqlite")
+    envelope = {"envelope": "AAAA", "hash": "a" * 64, "sequence": 1, "max_time": 2}
     paid = [
-        ("opened", {"metres": 1000}), ("chosen", {"round": car.town.cid}), ("fetched", {}), ("arrived", {}),
-        ("trained", {"samples": 9}), ("stored", {}), ("signed", {"stake": BASE, "envelope": "AAAA"}),
-        ("entered", {"bids": []}), ("accepted", {"credit": UNIT, "reason": "loss falls"}), ("closing", {}),
-        ("closed", {"paid": REWARD}),
+        ("opened", {"metres": 1000}), ("chosen", {"round": car.town.cid, "model": "DLMroad:G"}), ("fetched", {}),
+        ("arrived", {}), ("trained", {"samples": 9, "steps": 3}), ("stored", {"contribution": "Qm"}),
+        ("signed", {"stake": BASE, "stake_id": "b" * 64, "take_back_at": 3, **envelope}), ("entered", {"ledger": 2}),
+        ("accepted", {"credit": UNIT, "reason": "loss falls"}), ("closing", envelope), ("closed", {"paid": REWARD}),
     ]  # fmt: skip
     journal.append_all([("trip-000001", kind, data) for kind, data in paid], at=0.0)
     journal.append_all([("trip-000002", "opened", {"metres": 1000})], at=1.0)

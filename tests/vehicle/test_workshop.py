@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from stellar_sdk import Keypair
 
 from agent.content.folder import FolderStore
 from agent.core.documents import Input, Round, Task
-from agent.core.job import Job, Step
+from agent.core.jobs.contribution import Job, Opened, Step
 from agent.host.sections import Config
 from agent.journal import Journal
 from agent.learn import networks
@@ -26,6 +27,7 @@ from agent.vehicle.desk import Desk
 from agent.vehicle.logbook import Logbook
 from agent.vehicle.onlooker import Onlooker
 from agent.vehicle.workshop import Workshop
+from tests.vehicle import trips
 from tools.bench.plain_round import bundle, plain_round
 from tools.demo.hostile import NoiseTrainer
 
@@ -85,23 +87,23 @@ def test_without_a_job_before_there_is_no_last_choice_to_train_on(tmp_path: Path
     journal = Journal(tmp_path / "journal.sqlite")
     book = Logbook(journal)
     assert not book.last_choice
-    book.record("trip-000001", "opened", {"metres": 40}, 0.0)
-    book.record("trip-000001", "chosen", {"round": "Qm", "model": "DLM", "reward": 1}, 0.0)
-    assert book.last_choice["round"] == "Qm"
+    book.record("trip-000001", Opened(40), 0.0)
+    book.record("trip-000001", trips.chosen(reward=1), 0.0)
+    assert book.last_choice == trips.chosen(reward=1)
     journal.close()
     again = Journal(tmp_path / "journal.sqlite")
-    assert Logbook(again).last_choice["round"] == "Qm"
+    assert Logbook(again).last_choice == trips.chosen(reward=1)
     again.close()
 
 
 @pytest.mark.parametrize("here", [True, False])
 def test_without_a_network_it_trains_on_the_round_it_had_last_if_that_is_still_here(shop: Workshop, here: bool) -> None:
-    last = {"round": "QmLast", "model": "DLMroad:G", "number": 3, "reward": 5}
+    last = trips.chosen(round="QmLast", number=3, reward=5)
     nowhere = Horizon("http://127.0.0.1:9", "Nowhere ; 2026", timeout=1)
     desk = Desk(Config(), nowhere, shop.shelf, shop.keypair, shop, list, lambda: last)
     if here:
         (shop.shelf.folder / "QmLast").mkdir(parents=True)
-        assert desk.do(Job("trip-000002"), Step.CHOOSE) == [("chosen", {**last, "offline": True})]
+        assert desk.do(Job("trip-000002"), Step.CHOOSE) == [replace(last, offline=True)]
     else:
         with pytest.raises(LedgerUnavailable):
             desk.do(Job("trip-000002"), Step.CHOOSE)

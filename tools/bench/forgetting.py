@@ -34,17 +34,17 @@ def forgetting(folder: Path, shared: Path, steps: int) -> dict[str, Any]:
     parts = [(real, 0, len(real.t)), (course, 0, half), (course, half, len(course.t))]
     spec = plain_round().input
     trips = [_trip(drive, first, last, spec) for drive, first, last in parts]
-    facts: dict[str, Any] = {"drives": [drive.name for drive, _, _ in parts], "steps": steps}
+    found: dict[str, Any] = {"drives": [drive.name for drive, _, _ in parts], "steps": steps}
     for name, pull, past_mb in (("kept", PULL, PAST_MB), ("plain", "0", 0.0)):
         after_first, after_last, newest = _sequence(folder / name, plain_round(steps=steps, pull=pull), trips, past_mb)
-        facts[name] = {
+        found[name] = {
             "after_first_deg": round(after_first, 3),
             "after_last_deg": round(after_last, 3),
             "ratio": round(after_last / after_first, 3),
             "last_drive_deg": round(newest, 3),
         }
-    facts["forgetting"] = facts["kept"]["ratio"]
-    return facts
+    found["forgetting"] = found["kept"]["ratio"]
+    return found
 
 
 def _trip(drive: Drive, first: int, last: int, spec: Any) -> Samples:

@@ -147,20 +147,20 @@ def main(data: Path, steps: int, as_json: bool) -> None:
     def accuracy(weights: Weights) -> float:
         return round(Scorer(checked, given.task).score(weights, signs.unseen.images, signs.unseen.labels).figure, 4)
 
-    facts: dict[str, Any] = {"steps": steps, "classes": len(signs.classes), "test": len(signs.unseen)}
+    found: dict[str, Any] = {"steps": steps, "classes": len(signs.classes), "test": len(signs.unseen)}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         master = from_folder(folder / "owner", given, signs.lay(folder / "pictures"))
-        facts["folder"] = accuracy(master)
-        click.echo(f"from a folder of {len(signs.labelled[1])} pictures: {facts['folder']}")
+        found["folder"] = accuracy(master)
+        click.echo(f"from a folder of {len(signs.labelled[1])} pictures: {found['folder']}")
         shown = a_round(signs, "teacher", steps)
         student, said = from_teacher(folder / "student", shown, graph.put(checked, master), signs)
-        facts |= {
+        found |= {
             "student": accuracy(student),
             "labelled": round(said.labelled / len(signs.seen[1]), 4),
             "wrong": round(said.wrong / max(1, said.labelled), 4),
         }
-        click.echo(f"a student of that network, from {len(signs.seen[1])} pictures without labels: {facts['student']}")
-        click.echo("its teacher was sure of {labelled:.0%} of them, and wrong in {wrong:.1%} of those".format(**facts))
+        click.echo(f"a student of that network, from {len(signs.seen[1])} pictures without labels: {found['student']}")
+        click.echo("its teacher was sure of {labelled:.0%} of them, and wrong in {wrong:.1%} of those".format(**found))
     if as_json:
-        click.echo(json.dumps(facts))
+        click.echo(json.dumps(found))

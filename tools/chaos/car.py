@@ -9,7 +9,7 @@ from typing import Any
 
 from stellar_sdk import Keypair
 
-from agent.core.job import State
+from agent.core.jobs.contribution import Signed, State
 from agent.core.trip import TripRules
 from agent.host.metrics import Metrics
 from agent.host.scripted import ScriptedHost
@@ -151,8 +151,8 @@ class Car(Daemon):
         their issuer took back."""
         if not self.is_open:
             return 1
-        stakes = [job.facts.get("stake_id") for job in self.vehicle.parts.logbook.open.values()]
-        return sum(stake is None or stake in gone for stake in stakes)
+        entries = [job.newest(Signed) for job in self.vehicle.parts.logbook.open.values()]
+        return sum(entry is None or entry.stake_id in gone for entry in entries)
 
     def drop(self) -> None:
         self._journal.close()

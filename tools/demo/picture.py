@@ -24,10 +24,10 @@ def draw(scene: Stage, history: list[dict[str, Any]], file: Path) -> None:
 
     unseen = scene.course.unseen(INPUT, SECONDS)
     seconds = np.linspace(0, SECONDS, len(unseen))
-    rounds = [(n, facts) for n, facts in enumerate(history) if facts["cid"]]
+    rounds = [(n, row) for n, row in enumerate(history) if row["cid"]]
     figure, rows = plt.subplots(len(rounds), 1, figsize=(11, 2.4 * len(rounds)), sharex=True, squeeze=False)
-    for axes, (number, facts) in zip(rows[:, 0], rounds, strict=True):
-        predicted = _predicted(scene, facts["cid"], unseen.images)
+    for axes, (number, row) in zip(rows[:, 0], rounds, strict=True):
+        predicted = _predicted(scene, row["cid"], unseen.images)
         rmse = float(np.sqrt(np.mean((predicted - unseen.labels) ** 2)))
         axes.plot(seconds, unseen.labels, color="0.55", linewidth=1.2, label="driver")
         axes.plot(seconds, predicted, color="tab:blue" if number else "tab:red", linewidth=1.2, label="network")

@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from agent.core.jobs.contribution import State
 from agent.errors import OK, TRY_AGAIN, MilepostError
 from agent.sense.road import write_drive
 from tools.demo import parties, picture, report, stage
@@ -22,19 +23,7 @@ SYNTHETIC_S = 220.0
 TRIP_S = 300.0
 """Longest wall time of a trip, until its jobs are closed."""
 LOOK_S = 0.3
-STEPS = (
-    "opened",
-    "chosen",
-    "training",
-    "arrived",
-    "trained",
-    "stored",
-    "signed",
-    "entered",
-    "settled",
-    "closing",
-    "closed",
-)
+STEPS = tuple(state for state in State if state not in (State.NONE, State.PASSED))
 
 console = Console(highlight=False)
 
@@ -151,11 +140,11 @@ def _shown(bars: Progress, task: TaskID, vehicle: Party, trip: int) -> bool:
         return False
     job = jobs[trip]
     words = job.state.value
-    if job.state.value == "training":
+    if job.state is State.TRAINING:
         words += _training(vehicle)
     elif job.is_over:
-        words = f"{job.outcome or 'passed'} {job.facts.get('reason', '')}"[:100]
-    done = STEPS.index(job.state.value) + 1 if job.state.value in STEPS else len(STEPS)
+        words = f"{job.outcome or 'passed'} {job.reason}"[:100]
+    done = STEPS.index(job.state) + 1 if job.state in STEPS else len(STEPS)
     bars.update(task, completed=done, description=words)
     return job.is_over
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from agent.core.cid import Cid
-from agent.core.job import Job
+from agent.core.jobs.contribution import Closed, Job, Rejected, Verdict
 from agent.core.money import UNIT, XLM, Asset, Stroops, stroops, text
 from agent.core.verdict import threshold
 from agent.journal import JournalMissing, JournalReader
@@ -53,7 +53,7 @@ def gather(
     head = scene.horizon.head()
     figure = {"name": "rmse", "unit": "deg", "better": "lower"}
     return {
-        "rounds": [_round(number, facts) for number, facts in enumerate(history)],
+        "rounds": [_round(number, row) for number, row in enumerate(history)],
         "entries": [_entry(scene, v, job) for v in scene.vehicles for job in jobs(v) if job.outcome],
         "balances": {name: {"before": before.get(name, {}), "after": held} for name, held in after.items()},
         "figure": figure,
@@ -63,43 +63,36 @@ def gather(
     }
 
 
-def _round(number: int, facts: dict[str, Any]) -> dict[str, Any]:
-    cid = facts["cid"]
+def _round(number: int, row: dict[str, Any]) -> dict[str, Any]:
+    cid = row["cid"]
     digest = Cid.parse(cid).digest.hex() if cid else None
-    return {"number": number, "cid": cid, "digest": digest, "figure": float(facts["figure"]), "fused": facts["fused"]}
+    return {"number": number, "cid": cid, "digest": digest, "figure": float(row["figure"]), "fused": row["fused"]}
 
 
 def _entry(scene: Stage, vehicle: Party, job: Job) -> dict[str, Any]:
-    facts = job.facts
-    settled = scene.horizon.find(facts["settlement"]) if facts.get("settlement") else None
+    verdict, closed = job.newest(Verdict), job.newest(Closed)
+    settlement = verdict.settlement if verdict else None
+    settled = scene.horizon.find(settlement) if settlement else None
     signers = []
     if settled is not None:
         envelope = opened(settled.envelope, scene.horizon.passphrase)
         signers = [v.name for v in scene.validators if envelope.is_signed_by(v.account)]
-    rejected = job.outcome == "rejected"
+    kept = 0 if isinstance(verdict, Rejected) else job.stake - (verdict.returned if verdict else 0)
     return {
         "vehicle": vehicle.name,
         "role": vehicle.role,
-        "round": facts["number"],
-        "cid": facts["contribution"],
-        "transaction": _entry_hash(vehicle, job),
+        "round": job.choice.number,
+        "cid": job.contribution,
+        "transaction": job.entry.envelope.hash,
         "verdict": job.outcome,
-        "reason": facts.get("reason", ""),
-        "credit": text(facts.get("credit", 0)),
-        "stake_dlc": text(facts["stake"]),
-        "fee_dlc": text(0 if rejected else facts["stake"] - facts.get("returned", 0)),
-        "paid_xlm": text(facts.get("paid", 0)),
-        "settlement_transaction": facts.get("settlement"),
+        "reason": job.reason,
+        "credit": text(job.credit),
+        "stake_dlc": text(job.stake),
+        "fee_dlc": text(kept),
+        "paid_xlm": text(closed.paid if closed else 0),
+        "settlement_transaction": settlement,
         "signers": signers,
     }
-
-
-def _entry_hash(vehicle: Party, job: Job) -> str:
-    """The entry's hash; the job's own facts hold the closing's, which came later."""
-    journal = JournalReader(vehicle.folder / "state" / "journal.sqlite")
-    hashes = [event.data["hash"] for event in journal.events(job.id) if event.kind == "signed"]
-    journal.close()
-    return str(hashes[-1])
 
 
 def _transactions(scene: Stage) -> int:

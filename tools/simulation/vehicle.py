@@ -14,7 +14,8 @@ from typing import Any
 from stellar_sdk import Keypair
 
 from agent.core.documents import Round
-from agent.core.job import Job, Step, advance, owed
+from agent.core.jobs.contribution import Arrived, Job, Opened, Step
+from agent.core.jobs.fold import Event, advance, owed
 from agent.errors import MilepostError
 from agent.fleet.broker import Broker
 from agent.fleet.commands import Commands
@@ -24,7 +25,8 @@ from agent.fleet.telegram import describer
 from agent.fleet.topics import VehicleTopics
 from agent.host.clock import SystemClock
 from agent.host.sections import Config
-from agent.journal import Event
+from agent.journal import Event as Row
+from agent.journal.codec import encode
 from agent.learn import weights
 from agent.ledger.horizon import Horizon
 from agent.market.bundle import Shelf
@@ -45,13 +47,13 @@ class MemoryLog:
     """The journal's contract without its disk: ten thousand files are not what is measured here."""
 
     def __init__(self) -> None:
-        self.written: list[Event] = []
+        self.written: list[Row] = []
         self._notes: dict[str, str] = {}
 
     def append(self, job: str, kind: str, data: dict[str, Any], at: float) -> None:
-        self.written.append(Event(len(self.written) + 1, job, kind, data, at))
+        self.written.append(Row(len(self.written) + 1, job, kind, data, at))
 
-    def events(self, job: str | None = None, after: int = 0, limit: int | None = None) -> Iterator[Event]:
+    def events(self, job: str | None = None, after: int = 0, limit: int | None = None) -> Iterator[Row]:
         return iter(self.written[after : None if limit is None else after + limit])
 
     def cursor(self, name: str) -> int:
@@ -149,22 +151,22 @@ class Vehicle:
             await self._job()
 
     async def _job(self) -> None:
-        self._record("opened", {"metres": 1200})
+        self._record(Opened(1200))
         pause = WAIT_S[0]
         while (step := owed(self.job)) is not None:
             if step is Step.TRAIN:
-                self._record("arrived", {"reason": "standstill", "metres": 3400, "seconds": 240})
+                self._record(Arrived("standstill", 3400, 240))
                 continue
             events = await self._do(step)
-            for kind, facts in events:
-                self._record(kind, facts)
+            for event in events:
+                self._record(event)
             if events:
                 pause = WAIT_S[0]
             else:
                 await asyncio.sleep(pause)
                 pause = min(pause * 1.5, WAIT_S[1])
 
-    async def _do(self, step: Step) -> list[tuple[str, dict[str, Any]]]:
+    async def _do(self, step: Step) -> list[Event]:
         try:
             events = await asyncio.get_running_loop().run_in_executor(self._shop.pool, self._errand, self.job, step)
         except MilepostError as error:
@@ -173,7 +175,7 @@ class Vehicle:
         self.trouble = ""
         return events
 
-    def _errand(self, job: Job, step: Step) -> list[tuple[str, dict[str, Any]]]:
+    def _errand(self, job: Job, step: Step) -> list[Event]:
         horizon: Horizon = self._shop.horizon()
         shelf: Shelf = self._shop.shelf()
         trainer = NoTrainer(-1.0 if self.hostile else 0.5)
@@ -181,7 +183,7 @@ class Vehicle:
         workshop = UnfitForNothing(self._shop.config, shelf, trainer, self.keypair, home)
         return Desk(self._shop.config, horizon, shelf, self.keypair, workshop, list).do(job, step)
 
-    def _record(self, kind: str, facts: dict[str, Any]) -> None:
-        self.job = advance(self.job, kind, facts)
-        self.log.append(JOB, kind, facts, time.time())
+    def _record(self, event: Event) -> None:
+        self.job = advance(self.job, event)
+        self.log.append(JOB, event.kind, encode(event), time.time())
         self.tend()

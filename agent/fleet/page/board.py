@@ -14,7 +14,21 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from agent.core.documents import Round
-from agent.core.job import OUTCOMES, TABLE, State
+from agent.core.jobs.contribution import (
+    TABLE,
+    Accepted,
+    Arrived,
+    Chosen,
+    Closed,
+    Closing,
+    Idle,
+    Outcome,
+    Rejected,
+    Signed,
+    State,
+)
+from agent.core.jobs.fold import Event as Happened
+from agent.core.jobs.written import names
 from agent.core.plain import plain
 from agent.fleet.page.cards import JobCard, PaymentCard, RoundCard, VehicleCard
 from agent.fleet.page.said import MAX_TEXT, Condition, Event, Status, amount, number, short
@@ -31,16 +45,16 @@ MAX_PATH = 40
 STALE_AFTER = 2.5
 """Times the promised interval, after which a vehicle's word is no longer fresh."""
 
-SHOWN = (
-    "metres", "seconds", "round", "number", "model", "reward", "stake", "reason", "samples", "steps", "held_back",
-    "shadow", "shadow_last", "shadow_worse", "contribution", "ledger", "credit", "returned", "settlement", "paid",
-    "why", "codes",
-)  # fmt: skip
-"""Facts of a job that the page shows. `transaction` and `closing` come from the `hash` of the events of that name."""
+SHOWN = tuple(
+    {n: n for event in TABLE.kinds.values() if event not in (Signed, Closing) for n in names(event, lists=False)}
+)
+"""Facts of a job that the page shows: all but lists and what is about an envelope. `transaction` and `closing` come
+from the `hash` of the entry's envelope and the closing's."""
 MAX_PAYMENTS = 50
 """Kinds of payment that one vehicle may tell of; what is beyond is added up under OTHERS."""
 OTHERS = "others"
-_BY_KIND = {kind: after for (_, kind), after in TABLE.items()}
+_USUALLY = {event: after for (_, event), after in TABLE.follows.items()}
+"""The state after an event, where the one before is not known."""
 
 
 class Board:
@@ -124,34 +138,35 @@ class Board:
         if not new:
             return
         job = self._job(card, said.job)
-        _fold(job, said.seq, said.kind[:40], said.data, said.at)
+        happened = TABLE.kinds.get(said.kind)
+        _fold(job, said, happened)
         self._changed(job)
-        if said.kind == "chosen" and isinstance(said.data.get("round"), str):
+        if happened is Chosen and isinstance(said.data.get("round"), str):
             self._chosen(card, said.data)
-        if said.kind in OUTCOMES:
+        if happened is not None and issubclass(happened, Outcome):
             card.outcomes[said.kind] = card.outcomes.get(said.kind, 0) + 1
             self.outcomes[said.kind] += 1
-        self._settle(card, job, said.kind)
+        self._settle(card, job, happened)
 
-    def _chosen(self, vehicle: VehicleCard, facts: Mapping[str, Any]) -> None:
-        card = self._round(plain(str(facts["round"])[:64]), vehicle.key)
+    def _chosen(self, vehicle: VehicleCard, data: Mapping[str, Any]) -> None:
+        card = self._round(plain(str(data["round"])[:64]), vehicle.key)
         if not card.model:
-            card.model, card.number = plain(str(facts.get("model", ""))[:80]), number(facts.get("number"))
+            card.model, card.number = plain(str(data.get("model", ""))[:80]), number(data.get("number"))
             self._changed(card)
 
-    def _settle(self, card: VehicleCard, job: JobCard, kind: str) -> None:
+    def _settle(self, card: VehicleCard, job: JobCard, happened: type[Happened] | None) -> None:
         """Who paid whom, as the vehicle tells it; its transactions are on the ledger for everybody to check."""
         facts = job.facts
         code, _, issuer = str(facts.get("model", ""))[:80].partition(":")
         stake, returned = (amount(facts.get(name)) for name in ("stake", "returned"))
-        if kind == "accepted":
+        if happened is Accepted:
             credit = code.replace("DLM", "VLM", 1) or "VLM"
             self._pay(card, "settlement", card.key, credit, "credit", amount(facts.get("credit")))
-        if kind in ("accepted", "idle"):
+        if happened in (Accepted, Idle):
             self._pay(card, card.key, "settlement", "DLC", "fee", stake - returned)
-        if kind == "rejected":
+        if happened is Rejected:
             self._pay(card, card.key, "settlement", "DLC", "forfeited stake", stake)
-        if kind == "closed":
+        if happened is Closed:
             paid = max(amount(facts.get("paid")), 0)
             card.paid += paid
             self.paid += paid
@@ -243,16 +258,18 @@ _READERS: Mapping[str, tuple[type[Status | Condition | Event], Callable[[Board, 
 }
 
 
-def _fold(job: JobCard, seq: int, kind: str, facts: Mapping[str, Any], at: float) -> None:
-    """As `core.job.advance`, but for one who may have missed some events: then the kind alone decides."""
-    after = TABLE.get((State(job.state), kind)) or _BY_KIND.get(kind)
-    if seq > job.seq and after is not None:  # what was sent again does not turn the state back
-        job.seq, job.state, job.at = seq, after.value, at
-    job.outcome = kind if kind in OUTCOMES else job.outcome
-    shown = {name: short(facts[name]) for name in SHOWN if name in facts}
-    if kind == "arrived":
+def _fold(job: JobCard, said: Event, happened: type[Happened] | None) -> None:
+    """As `core.jobs.fold.advance`, but for one who may have missed some events: then the event alone decides."""
+    kind, data = said.kind[:40], said.data
+    after = (TABLE.follows.get((State(job.state), happened)) or _USUALLY.get(happened)) if happened else None
+    if said.seq > job.seq and after is not None:  # what was sent again does not turn the state back
+        job.seq, job.state, job.at = said.seq, after.value, said.at
+    if happened is not None and issubclass(happened, Outcome):
+        job.outcome = kind
+    shown = {name: short(data[name]) for name in SHOWN if name in data}
+    if happened is Arrived:
         shown["ended"] = shown.pop("reason", None)  # why the trip ended, not why the verdict fell
     job.facts.update(shown)
-    if isinstance(facts.get("hash"), str):
-        job.facts["closing" if kind == "closing" else "transaction"] = plain(facts["hash"][:64])
-    job.path = sorted([*job.path, (seq, kind, at)])[-MAX_PATH:]
+    if isinstance(data.get("hash"), str):
+        job.facts |= {"closing" if happened is Closing else "transaction": plain(data["hash"][:64])}
+    job.path = sorted([*job.path, (said.seq, kind, said.at)])[-MAX_PATH:]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent.core.job import State
+from agent.core.jobs.contribution import TABLE, State
 from agent.fleet.intake import Intake
 from agent.fleet.page.said import About
 from agent.fleet.status import OFFLINE, ONLINE
 
-OVER = (State.CLOSED.value, State.PASSED.value)
+OVER = {state.value for state in State if TABLE.is_end(state)}
 
 
 ABOUT = set(About.model_fields)
@@ -72,7 +72,7 @@ class VehicleCard:
 
 @dataclass(slots=True)
 class JobCard:
-    """One trip's job on its way through the states of `agent.core.job`."""
+    """One trip's job on its way through the states of `core.jobs.contribution`."""
 
     vehicle: str
     id: str
