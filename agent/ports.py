@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from agent.core.conditions import Conditions as Conditions
+from agent.core.reading import Position as Position
+from agent.core.reading import Reading as Reading
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -18,32 +22,6 @@ if TYPE_CHECKING:
     from agent.core.documents import Round
 
 # --- where the car is -----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Position:
-    """WGS 84. Never leaves the car: not in the journal, the log or MQTT, and it does not show when it is printed."""
-
-    latitude_deg: float
-    longitude_deg: float
-    accuracy_m: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What the car says at one moment, named as in COVESA VSS 6. None: this source does not say.
-
-    `t` is in seconds on the same monotonic clock as `Frame.t`.
-    """
-
-    t: float
-    speed_kmh: float | None = None
-    travelled_m: float | None = None
-    """Vehicle.TraveledDistance: cumulative, may restart at 0 when the source restarts."""
-    steering_deg: float | None = None
-    """Vehicle.Chassis.SteeringWheel.Angle or road-wheel angle as the source has it; positive is left."""
-    ignition: bool | None = None
-    position: Position | None = None
 
 
 class Odometer(Protocol):
@@ -221,21 +199,6 @@ class FleetLink(Protocol):
 # --- this machine ---------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Conditions:
-    """How the machine is. None: it cannot be known here."""
-
-    temperature_c: float | None = None
-    battery_volts: float | None = None
-    ignition: bool | None = None
-    disk_free_bytes: int | None = None
-    cpu_load: float | None = None
-    """Share of all cores used by others, 0 to 1."""
-    metered: bool | None = None
-    held: bool = False
-    """An operator's hold."""
-
-
 class Host(Protocol):
     """The machine under the agent."""
 
@@ -245,6 +208,10 @@ class Host(Protocol):
 
 class Clock(Protocol):
     """Time. `now` for people and time stamps, `monotonic` for waiting."""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was told to stop, which ends a daemon's loop."""
 
     def now(self) -> float:
         """Seconds since the epoch."""

@@ -10,12 +10,13 @@ import pytest
 
 AGENT = Path(__file__).resolve().parents[1] / "agent"
 LEVELS = (
-    {"errors"},
+    {"errors", "sentences"},
     {"core"},
-    {"ports", "files"},
+    {"ports", "files", "toml", "credential", "commit"},
     {"journal", "sense", "learn", "content", "ledger", "fleet", "host"},
     {"market"},
     {"vehicle", "validator", "initiator"},
+    {"compose"},
     {"cli"},
     {"__main__"},
 )
@@ -30,6 +31,9 @@ DECISIONS = {
 """What core may import: nothing that reads a clock, a file, a socket or a random number."""
 HEAVY = {"torch", "cv2", "onnxruntime", "onnx"}
 TOOLS = {"tools", "tests"}
+CONFIGURATION = {"agent.host.config", "agent.host.sections"}
+WHO_SEES_IT = {"compose", "cli", "host"}
+"""All others are told what concerns them, in types of their own."""
 
 FILES = sorted(AGENT.rglob("*.py"))
 
@@ -89,6 +93,11 @@ def test_core_decides_and_does_nothing_else(file: Path) -> None:
 @pytest.mark.parametrize("file", [f for f in FILES if room_of(f) not in ("learn", "sense")], ids=name)
 def test_what_is_slow_to_import_is_imported_where_it_is_used(file: Path) -> None:
     assert not {module.partition(".")[0] for module in imported(file, top=True)} & HEAVY
+
+
+@pytest.mark.parametrize("file", [f for f in FILES if room_of(f) not in WHO_SEES_IT], ids=name)
+def test_the_configuration_is_seen_where_the_parts_are_put_together_and_nowhere_else(file: Path) -> None:
+    assert not {module.rpartition(".")[0] for module in imported(file)} & CONFIGURATION
 
 
 def test_every_room_has_its_level() -> None:

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from agent import __version__, errors
+from agent import errors
 from agent.cli.terminal import say
 from agent.core import redact
 
@@ -46,13 +46,27 @@ class Verbs(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs"):
             formatter.write_dl(
-                [(verb, line) for verb, (_, line) in VERBS.items()] + [("version", "Print the version.")]
+                [(verb, line) for verb, (_, line) in VERBS.items()] + [("version", "Print the version and its commit.")]
             )
+
+
+def _say_version() -> None:
+    from agent.commit import version
+
+    say(f"milepost {version()}")
+
+
+def _version(ctx: click.Context, _parameter: click.Parameter, asked: bool) -> None:
+    if asked:
+        _say_version()
+        ctx.exit()
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--config", "config_path", type=click.Path(), envvar="MILEPOST_CONFIG", help="milepost.toml to use.")
-@click.version_option(__version__, prog_name="milepost", message="%(prog)s %(version)s")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
+)
 @click.pass_context
 def cli(ctx: click.Context, config_path: str | None) -> None:
     """Milepost: vehicles train a shared network while they drive and are paid for it."""
@@ -61,8 +75,8 @@ def cli(ctx: click.Context, config_path: str | None) -> None:
 
 @cli.command()
 def version() -> None:
-    """Print the version."""
-    say(f"milepost {__version__}")
+    """Print the version and its commit."""
+    _say_version()
 
 
 def main() -> None:

@@ -32,11 +32,11 @@ def audit(config_path: str | None, cid: str, key: Path | None, as_json: bool) ->
     Asks ledger and content store, and believes neither round nor initiator. Exit 1: it is not as it says; 69: it
     cannot be known here; 77: its updates are sealed, and only the committee and the initiator can go on.
     """
+    from agent.compose import initiator
     from agent.core.cid import Cid
     from agent.host.config import load
-    from agent.initiator import compose
 
-    found = compose.audit(load(config_path), str(Cid.parse(cid)), key)
+    found = initiator.audit(load(config_path), str(Cid.parse(cid)), key)
     say(json.dumps(_facts(found)) if as_json else "\n".join(_lines(found)))
     return CODES.get(found.finding, errors.OK)
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 
-from agent import __version__, files
+from agent import files
 from agent.cli.terminal import say
 
 LOG_LINES = 2000
@@ -39,10 +39,11 @@ def bundle(config_path: str | None, path: Path | None) -> None:
 
 def _contents(config_path: str | None) -> Iterator[tuple[str, str]]:
     """File by file. What cannot be had is said in its place: a bundle is asked for when things are broken."""
-    from agent.cli.doctor import findings_of
+    from agent.commit import version
+    from agent.compose.doctor import findings_of
     from agent.host.board import inspect
 
-    yield "versions.json", _json({"milepost": __version__, "system": platform.platform(), "packages": _packages()})
+    yield "versions.json", _json({"milepost": version(), "system": platform.platform(), "packages": _packages()})
     yield "board.json", _json(asdict(inspect()))
     findings = findings_of(config_path)
     yield "doctor.json", _json([asdict(finding) | {"state": finding.state.value} for finding in findings])
@@ -61,8 +62,8 @@ def _config(config_path: str | None) -> Any:
 
 
 def _status(config_path: str | None) -> Any:
-    from agent.cli.status import look
     from agent.host.config import load
+    from agent.host.standing import look
 
     return look(load(config_path).agent.state_dir)[1]
 

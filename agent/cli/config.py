@@ -82,11 +82,11 @@ def init(path: Path) -> None:
 
 def _as_settled(loaded: Loaded) -> Loaded:
     """With what the fleet changed over the air (`config/desired`), as the journal remembers it."""
+    from agent.compose.remote import settle
     from agent.fleet.desired import NOTE, kept
     from agent.host.layers import Layer, nest
     from agent.journal import JournalMissing, JournalReader
     from agent.vehicle.logbook import JOURNAL
-    from agent.vehicle.remote import settle
 
     try:
         wish = kept(JournalReader(loaded.config.agent.state_dir / JOURNAL).note(NOTE))

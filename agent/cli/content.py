@@ -112,11 +112,11 @@ def stat(config: str | None, cid: Cid, stores: tuple[str, ...], as_json: bool) -
 
 @contextmanager
 def _open(config_path: str | None, stores: tuple[str, ...]) -> Iterator[FolderStore | NodeStore]:
+    from agent.compose import doors
     from agent.host.config import load
-    from agent.market import wiring
 
     config = load(config_path, {"content.stores": list(stores), "content.pinning": []} if stores else None)
-    store = wiring.store(config)
+    store = doors.store(config)
     try:
         yield store
     finally:

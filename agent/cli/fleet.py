@@ -71,11 +71,11 @@ def serve(
         from agent.fleet.page.server import FleetPage
     except ImportError as error:
         raise WebMissing() from error
+    from agent.compose.doors import store
     from agent.fleet.page.gate import Gate, load_token, new_token
     from agent.host.clock import SystemClock
     from agent.host.config import load
     from agent.host.systemd import Notifier
-    from agent.market.wiring import store
 
     config = load(config_path)
     path = token_file or _token_path(config)
@@ -149,9 +149,9 @@ def _ended(_signal: int, _frame: FrameType | None) -> None:
 
 
 def _link(config: Config, name: str | None, client_id: str) -> PahoLink:
+    from agent.compose.doors import broker
     from agent.fleet.link import PahoLink
     from agent.fleet.topics import whole_fleet
-    from agent.market.wiring import broker
 
     patterns = whole_fleet(name or config.agent.fleet)
     return PahoLink(broker(config.mqtt), client_id, patterns, session_seconds=0, max_waiting=INBOX)

@@ -45,8 +45,8 @@ def publish(
 ) -> None:
     """Make the settlement account if there is none, offer XLM for round 0, and store it. Exit 75: the operator has not
     let the settlement account hold DLC yet."""
+    from agent.compose.initiator import press
     from agent.host.config import load
-    from agent.initiator.compose import press
 
     with press(load(config_path), plan, test_set, _say(as_json)) as made:
         job = made.first(weights, graph, teacher)
@@ -66,9 +66,9 @@ def close(
     config_path: str | None, plan: Path, test_set: Path, now: bool, without: tuple[str, ...], as_json: bool
 ) -> None:
     """Fuse what was accepted; publish the next round if it is better on the global test set. Exit 75: nothing yet."""
+    from agent.compose.initiator import press
     from agent.host.config import load
     from agent.initiator import fusing
-    from agent.initiator.compose import press
 
     with press(load(config_path), plan, test_set, _say(as_json)) as made:
         fused = fusing.close(made, now, without)
@@ -92,11 +92,11 @@ def close(
 @click.pass_obj
 def restore(config_path: str | None, cid: str, plan: Path, test_set: Path, as_json: bool) -> None:
     """Publish the weights of an earlier round as the newest one: what came after it has turned out worse."""
+    from agent.compose.initiator import press
     from agent.core.cid import Cid
     from agent.core.ids import CidText
     from agent.host.config import load
     from agent.initiator import restoring
-    from agent.initiator.compose import press
 
     with press(load(config_path), plan, test_set, _say(as_json)) as made:
         job = restoring.restore(made, CidText(str(Cid.parse(cid))))
@@ -108,8 +108,8 @@ def restore(config_path: str | None, cid: str, plan: Path, test_set: Path, as_js
 @click.pass_obj
 def status(config_path: str | None, as_json: bool) -> None:
     """The rounds, from the journal."""
+    from agent.compose.initiator import JOURNAL
     from agent.host.config import load
-    from agent.initiator.compose import JOURNAL
     from agent.initiator.register import new_job
     from agent.journal import JournalReader
     from agent.journal.book import every

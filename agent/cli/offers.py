@@ -19,9 +19,9 @@ PRIVACY = {
 @click.pass_obj
 def offers(config_path: str | None, as_json: bool) -> None:
     """Look at the followed initiators' offers on the ledger: the best first, and why the others lose."""
+    from agent.compose.vehicle import survey
     from agent.core.money import share, text
     from agent.host.config import load
-    from agent.vehicle.compose import survey
     from agent.vehicle.desk import numbers
 
     market = survey(load(config_path))

@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import time
-from pathlib import Path
 from typing import Any
 
 import click
 
 from agent.cli.terminal import say
-from agent.errors import NO_DAEMON, OK, STALE, MilepostError
-from agent.host.standing import read
-
-FRESH_S = 15.0
-
-
-class NoDaemon(MilepostError):
-    """No daemon runs with the state directory {path}. Start one with `milepost run`, or see `systemctl status
-    milepost`."""
-
-    exit_code = NO_DAEMON
+from agent.host.standing import look
 
 
 @click.command()
@@ -41,21 +29,6 @@ def status(config_path: str | None, as_json: bool, watch: bool) -> int:
         if not watch:
             return code
         time.sleep(1)
-
-
-def look(folder: Path) -> tuple[int, dict[str, Any]]:
-    """(exit code, what the daemon said last). Raises NoDaemon."""
-    try:
-        standing = read(folder)
-        os.kill(standing["pid"], 0)
-    except PermissionError:
-        pass  # it runs, as another user
-    except (OSError, ValueError, KeyError):
-        raise NoDaemon(path=folder) from None
-    if standing["status"] != "online":
-        raise NoDaemon(path=folder)
-    standing["age_s"] = round(time.time() - standing["at"], 1)
-    return (STALE if standing["age_s"] > FRESH_S else OK), standing
 
 
 def lines(standing: dict[str, Any]) -> list[str]:

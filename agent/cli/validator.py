@@ -21,8 +21,8 @@ def validator() -> None:
 def run(config_path: str | None) -> None:
     """Look for entries, judge, vote, settle. Runs until SIGTERM or Ctrl-C; started again, it goes on. No torch."""
     from agent.cli.daemon import run_until_told
+    from agent.compose.validator import validator as compose
     from agent.host.config import load
-    from agent.validator.compose import validator as compose
 
     config = load(config_path)
     run_until_told(lambda clock: compose(config, clock))
@@ -63,8 +63,8 @@ def make_set(drive: Path, plan: Path, out: Path, start: float, end: float, count
 @click.pass_obj
 def status(config_path: str | None, as_json: bool) -> int:
     """How the validator stands. Exit 3: none runs; 4: it has not spoken for a while."""
-    from agent.cli.status import look
     from agent.host.config import load
+    from agent.host.standing import look
 
     code, standing = look(load(config_path).agent.state_dir)
     say(json.dumps(standing) if as_json else "\n".join(_lines(standing)))

@@ -11,10 +11,11 @@ from agent.content.gateway import Gateway
 from agent.content.importer import Block
 from agent.content.source import BlockMissing, Source
 from agent.core.cid import DAG_PB, Cid
+from agent.core.pauses import Backoff
 from agent.errors import Refused, Unavailable
 from agent.files import DiskFull, DiskReadOnly
 
-PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0)
+PAUSES_S = Backoff(0.5, 4.0).few(4)
 """Between attempts. After the last the caller's job waits, and calls again."""
 _MAX_WANTED = 1 << 17
 """Blocks of one tree still looked for while a gateway sends it."""
@@ -48,7 +49,7 @@ class Download:
         return data
 
     def _from_sources(self, cid: Cid) -> bytes:
-        for pause in (*PAUSES_SECONDS, None):
+        for pause in (*PAUSES_S, None):
             failures: list[Unavailable] = []
             for _ in range(len(self._sources)):
                 try:

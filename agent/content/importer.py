@@ -189,7 +189,7 @@ def _leaves(path: Path, layout: Layout, keep: bool) -> Iterator[_Leaf]:
             return
         run_bytes = max(1, _RUN_BYTES // layout.chunk_bytes) * layout.chunk_bytes
         ahead: deque[Future[list[_Leaf]]] = deque()
-        with ThreadPoolExecutor(_THREADS) as threads:
+        with ThreadPoolExecutor(_THREADS, "hash") as threads:
             for start in range(0, size, run_bytes):
                 end = min(start + run_bytes, size)
                 ahead.append(threads.submit(lambda *run: list(_run(*run)), file, start, end, layout, keep))

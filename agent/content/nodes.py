@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from agent.content import exporter, importer
 from agent.content.blockfolder import BlockFolder
-from agent.content.download import PAUSES_SECONDS, Download
+from agent.content.download import PAUSES_S, Download
 from agent.content.gateway import Gateway
 from agent.content.importer import CIDV0, GOOD_LINK, Block, Layout
 from agent.content.kubo import Kubo, NotHere
@@ -144,7 +144,7 @@ class NodeStore:
     def _again(self, attempt: Callable[[], T], stop: type[Unavailable] | tuple[()] = ()) -> T:
         """Try, and try again after each pause, unless `stop` is raised. An attempt may be repeated
         without harm."""
-        for pause in PAUSES_SECONDS:
+        for pause in PAUSES_S:
             try:
                 return attempt()
             except stop:

@@ -44,6 +44,7 @@ from agent.core.fields import (
 )
 from agent.core.money import UNIT, Asset
 from agent.errors import Malformed
+from agent.sentences import first_mistake
 
 D = TypeVar("D", bound="Document")
 
@@ -72,9 +73,7 @@ class Document(Part):
         try:
             document = cls.model_validate(json.loads(data, parse_float=_refuse_float))
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "the whole"
-            raise Malformed(what=f"a {name}", why=f"{where}: {first['msg']}") from None
+            raise Malformed(what=f"a {name}", why=first_mistake(error)) from None
         except (ValueError, RecursionError) as error:
             raise Malformed(what=f"a {name}", why=str(error)[:200]) from None
         if document.to_bytes() != data:

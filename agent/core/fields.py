@@ -11,8 +11,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, StringConstraints
 
 from agent.core import address
-from agent.core.money import UNIT
+from agent.core.money import UNIT, stroops
 from agent.core.plain import plain
+from agent.errors import MilepostError
 
 
 def _plain(value: Decimal) -> str:
@@ -35,6 +36,14 @@ def _shown(text: Any) -> Any:
     return plain(text) if isinstance(text, str) else text
 
 
+def _amount(text: str) -> str:
+    try:
+        stroops(text)
+    except MilepostError as error:
+        raise ValueError('an amount is a decimal in quotes with at most 7 places, like "12.5"') from error
+    return text
+
+
 AccountId = Annotated[str, StringConstraints(pattern=r"^G[A-Z2-7]{55}$"), AfterValidator(address.account)]
 AssetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,12}:G[A-Z2-7]{55}$"), AfterValidator(_issued)]
 ModelName = Annotated[str, StringConstraints(pattern=r"^DLM[A-Za-z0-9]{1,9}:G[A-Z2-7]{55}$"), AfterValidator(_issued)]
@@ -49,6 +58,8 @@ ClassName = Annotated[str, BeforeValidator(_shown), StringConstraints(min_length
 
 Amount = Annotated[int, Field(ge=0, le=2**63 - 1)]
 """Stroops."""
+AmountText = Annotated[str, AfterValidator(_amount)]
+"""As people write an amount: a decimal in quotes."""
 Credit = Annotated[int, Field(ge=0, le=UNIT)]
 """VLM stroops: 1.0 is full credit."""
 MOST_LOSS = 10**8

@@ -11,40 +11,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Literal, Protocol
+from typing import Literal
 
-
-class Conditions(Protocol):
-    """How the machine is (`agent.ports.Conditions`). None: it cannot be known here."""
-
-    @property
-    def temperature_c(self) -> float | None: ...
-    @property
-    def battery_volts(self) -> float | None: ...
-    @property
-    def ignition(self) -> bool | None: ...
-    @property
-    def disk_free_bytes(self) -> int | None: ...
-    @property
-    def cpu_load(self) -> float | None: ...
-    @property
-    def metered(self) -> bool | None: ...
-    @property
-    def held(self) -> bool: ...
+from agent.core.conditions import Conditions
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The thresholds, named as in the configuration's section [gates]."""
+    """The thresholds, named as in the configuration's section [gates], where their defaults stand."""
 
-    pause_above_c: float = 85.0
-    resume_below_c: float = 75.0
-    pause_below_volts: float = 11.8
-    resume_above_volts: float = 12.4
-    disk_free_mb: int = 1024
-    pause_above_load: float = 0.9
-    resume_below_load: float = 0.7
-    metered: Literal["wait", "use"] = "wait"
+    pause_above_c: float
+    resume_below_c: float
+    pause_below_volts: float
+    resume_above_volts: float
+    disk_free_mb: int
+    pause_above_load: float
+    resume_below_load: float
+    metered: Literal["wait", "use"]
 
 
 BANDS = (

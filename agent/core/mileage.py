@@ -20,8 +20,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
+from agent.core.reading import Position, Reading
 from agent.core.trail import TRAIL_S, Mark, Point, distance_m, gone, grown
 
 CREEP_KMH = 1.0
@@ -52,37 +52,11 @@ SETTLED_FIXES = 5
 """So many fixes in a row must agree before a position that jumped is believed."""
 
 
-class Place(Protocol):
-    """WGS 84."""
-
-    @property
-    def latitude_deg(self) -> float: ...
-    @property
-    def longitude_deg(self) -> float: ...
-    @property
-    def accuracy_m(self) -> float | None: ...
-
-
-class Moment(Protocol):
-    """What `agent.ports.Reading` says about movement. None: this source does not say."""
-
-    @property
-    def t(self) -> float: ...
-    @property
-    def speed_kmh(self) -> float | None: ...
-    @property
-    def travelled_m(self) -> float | None: ...
-    @property
-    def ignition(self) -> bool | None: ...
-    @property
-    def position(self) -> Place | None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """What is believed of a car."""
 
-    top_kmh: float = 250.0
+    top_kmh: float
     gap_s: float = 5.0
     """A source is heard while it spoke within this."""
     sparse_s: float = 60.0
@@ -157,7 +131,7 @@ class Counted:
     doubts: tuple[Doubt, ...] = ()
 
 
-def count(memory: Memory, seen: Moment, bounds: Bounds) -> tuple[Memory, Counted]:
+def count(memory: Memory, seen: Reading, bounds: Bounds) -> tuple[Memory, Counted]:
     """Take one reading into account."""
     if not math.isfinite(seen.t):
         return memory, Counted(doubts=(Doubt("a time stamp that is no number", 0.0),))
@@ -211,7 +185,7 @@ def _on_another_clock(memory: Memory, t: float) -> Memory:
     )
 
 
-def _by_odometer(memory: Memory, seen: Moment, bounds: Bounds) -> tuple[Memory, Counted]:
+def _by_odometer(memory: Memory, seen: Reading, bounds: Bounds) -> tuple[Memory, Counted]:
     """Difference to the last odometer value; a value that went back is a source that restarted."""
     now = _finite(seen.travelled_m)
     if now is None or seen.t < memory.travelled_t:
@@ -250,7 +224,7 @@ def _rate(memory: Memory, now: float, t: float, bounds: Bounds) -> tuple[Memory,
     return replace(memory, window_t=t, window_m=now, doubted_t=t), gone_m
 
 
-def _by_speed(memory: Memory, seen: Moment, bounds: Bounds) -> tuple[Memory, Counted]:
+def _by_speed(memory: Memory, seen: Reading, bounds: Bounds) -> tuple[Memory, Counted]:
     """Trapezoid between the last two speeds."""
     if (signed := _finite(seen.speed_kmh)) is None or seen.t < memory.speed_t:
         return memory, Counted()
@@ -273,7 +247,7 @@ def _by_speed(memory: Memory, seen: Moment, bounds: Bounds) -> tuple[Memory, Cou
     return memory, Counted(moving=False, doubts=doubts)
 
 
-def _wheels(memory: Memory, seen: Moment, by_odometer: Counted, by_speed: Counted) -> Memory:
+def _wheels(memory: Memory, seen: Reading, by_odometer: Counted, by_speed: Counted) -> Memory:
     """What the wheels say: an odometer, or a speed that did not come with a position."""
     if by_odometer.moving is not None:
         return replace(memory, wheels_still=not by_odometer.moving)
@@ -283,7 +257,7 @@ def _wheels(memory: Memory, seen: Moment, by_odometer: Counted, by_speed: Counte
 
 
 def _by_receiver(
-    memory: Memory, seen: Moment, by_speed: Counted, speed_s: float, bounds: Bounds
+    memory: Memory, seen: Reading, by_speed: Counted, speed_s: float, bounds: Bounds
 ) -> tuple[Memory, Counted]:
     """What position and speed of a receiver amount to together. `speed_s`: since the last speed."""
     here = _point(seen.position)
@@ -352,13 +326,13 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _accuracy(place: Place | None) -> float:
+def _accuracy(place: Position | None) -> float:
     """Metres, 0 where the receiver does not say."""
     accuracy_m = None if place is None else _finite(place.accuracy_m)
     return 0.0 if accuracy_m is None else min(max(accuracy_m, 0.0), AWAY_M)
 
 
-def _point(place: Place | None) -> Point | None:
+def _point(place: Position | None) -> Point | None:
     if place is None or not (-90 <= place.latitude_deg <= 90 and -180 <= place.longitude_deg <= 180):
         return None
     return place.latitude_deg, place.longitude_deg

@@ -15,7 +15,8 @@ import math
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 
-from agent.core.mileage import Bounds, Counted, Doubt, Memory, Moment, count
+from agent.core.mileage import Bounds, Counted, Doubt, Memory, count
+from agent.core.reading import Reading
 from agent.core.trail import distance_m
 
 
@@ -61,18 +62,18 @@ class Fence:
 
 @dataclass(frozen=True, slots=True)
 class TripRules:
-    """When trips open and close."""
+    """When trips open and close. The defaults stand in the configuration's section [trip]."""
 
-    trigger_m: float = 1000.0
+    trigger_m: float
     """Metres driven since the last trip's end that open the next."""
-    standstill_s: float = 180.0
+    standstill_s: float
     """Longer than a traffic light."""
-    ignition_off_s: float = 5.0
+    ignition_off_s: float
     """Longer than cranking the engine."""
-    silence_s: float = 1800.0
+    silence_s: float
     """Longer than any tunnel."""
+    bounds: Bounds
     fences: tuple[Fence, ...] = ()
-    bounds: Bounds = field(default_factory=Bounds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +153,7 @@ class TripState:
         return cls(Mileage(Phase(stored["phase"]), doubts=int(stored["doubts"]), **numbers))
 
 
-def advance(rules: TripRules, state: TripState, seen: Moment | Tick) -> tuple[TripState, tuple[TripEvent, ...]]:
+def advance(rules: TripRules, state: TripState, seen: Reading | Tick) -> tuple[TripState, tuple[TripEvent, ...]]:
     """The state after one reading or tick, and what happened by it, oldest first."""
     if isinstance(seen, Tick):
         seconds = min(max(seen.seconds, 0.0), rules.bounds.gap_s) if math.isfinite(seen.seconds) else 0.0

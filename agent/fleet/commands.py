@@ -20,6 +20,7 @@ from agent.fleet.reading import parsed
 from agent.fleet.telegram import redacted
 from agent.fleet.topics import VehicleTopics, address
 from agent.ports import Clock, FleetLink, Message
+from agent.sentences import first_mistake
 
 NOTE = "commands"
 REMEMBERED = 100
@@ -167,7 +168,7 @@ def _parsed(message: Message) -> Order:
     try:
         return Order.model_validate(parsed(message.payload))
     except ValidationError as error:
-        raise Malformed(what="a command", why=str(error.errors()[0]["msg"])) from None
+        raise Malformed(what="a command", why=first_mistake(error)) from None
     except ValueError as error:
         raise Malformed(what="a command", why=str(error)[:200]) from None
 

@@ -9,7 +9,7 @@ Rules
   2. It is written down before it is followed, so that a restart changes nothing. The same wish again changes nothing.
   3. Each key is taken or refused by itself, with a sentence. A malformed wish is answered and changes nothing.
 
-Which keys there are, and what is too much, is the composition's affair (`agent.vehicle.remote`).
+Which keys there are, and what is too much, is the composition's affair (`agent.compose.remote`).
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from agent.fleet.reading import parsed
 from agent.fleet.telegram import message
 from agent.fleet.topics import VehicleTopics
 from agent.ports import Clock, FleetLink, Message
+from agent.sentences import first_mistake
 
 NOTE = "desired"
 """The journal's note that holds the wish in force."""
@@ -127,7 +128,6 @@ def _parsed(payload: bytes) -> Wish:
     try:
         return Wish.model_validate(parsed(payload))
     except ValidationError as error:
-        why = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
-        raise Malformed(what="a wish for settings", why=why) from None
+        raise Malformed(what="a wish for settings", why=first_mistake(error)) from None
     except ValueError as error:
         raise Malformed(what="a wish for settings", why=str(error)[:200]) from None

@@ -15,11 +15,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from agent.host import profile, toml
+from agent import toml
+from agent.host import profile
 from agent.host.layers import Layer, from_environment, highest, merge, nest
 from agent.host.mistakes import WrongSetting, explain
 from agent.host.sections import Config
-from agent.host.toml import Key
+from agent.toml import Key
 
 __all__ = ["Config", "Loaded", "WrongSetting", "load", "trace"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agent.host.toml import Document, Key
+from agent.toml import Document, Key
 
 PREFIX = "MILEPOST_"
 

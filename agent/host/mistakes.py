@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,7 +9,8 @@ from pydantic import BaseModel, ValidationError
 
 from agent.errors import ConfigError
 from agent.host.layers import Layer, highest
-from agent.host.toml import Key
+from agent.sentences import nearest, what_is_wrong
+from agent.toml import Key
 
 
 class WrongSetting(ConfigError):
@@ -28,7 +28,7 @@ def explain(error: ValidationError, model: type[BaseModel], layers: Sequence[Lay
     if first["type"] == "extra_forbidden":
         return WrongSetting(where=where, why=_unknown(key, model))
     name = ".".join(str(part) for part in first["loc"])
-    why = first["msg"].removeprefix("Value error, ").rstrip(".")
+    why = what_is_wrong(first["msg"]).rstrip(".")
     return WrongSetting(where=where, why=f"{name} cannot be used: {why[:1].lower()}{why[1:]}.")
 
 
@@ -36,8 +36,8 @@ def _unknown(key: Key, model: type[BaseModel]) -> str:
     *tables, name = key
     known = list(keys_of(model, tables))
     what = f"unknown key '{name}' in [{'.'.join(tables)}]." if tables else f"unknown section [{name}]."
-    if near := difflib.get_close_matches(name, known, n=1, cutoff=0.6):
-        return f"{what} Did you mean '{near[0]}'?"
+    if near := nearest(name, known):
+        return f"{what} Did you mean '{near}'?"
     if homes := [section for section in model.model_fields if name in keys_of(model, [section])]:
         return f"{what} Did you mean '{name}' in [{homes[0]}]?"
     return f"{what} Known here: {', '.join(known)}."

@@ -14,8 +14,8 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
+from agent import toml
 from agent.errors import ConfigError
-from agent.host import toml
 from agent.host.board import Board, inspect
 from agent.host.layers import Layer
 from agent.host.mistakes import explain

@@ -5,7 +5,6 @@ Both are made from agent.host.sections, so that they cannot say what the code do
 
 from __future__ import annotations
 
-import ast
 import inspect
 import json
 from collections.abc import Iterator
@@ -48,12 +47,7 @@ class Table:
 
 def tables() -> list[Table]:
     """Every table, in the order of the file."""
-    meanings = _meanings()
-    return [
-        table
-        for name, info in sections.Config.model_fields.items()
-        for table in _tables((name,), _model(info), meanings)
-    ]
+    return [table for name, info in sections.Config.model_fields.items() for table in _tables((name,), _model(info))]
 
 
 def toml_value(value: Any) -> str:
@@ -64,6 +58,8 @@ def toml_value(value: Any) -> str:
         return f"{{ {', '.join(f'{key} = {toml_value(inner)}' for key, inner in value.items())} }}"
     if isinstance(value, Path):
         value = str(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     return json.dumps(value, ensure_ascii=False)  # true, numbers and basic strings are the same in both
 
 
@@ -106,12 +102,12 @@ def _markdown(table: Table) -> Iterator[str]:
         yield ""
 
 
-def _tables(name: Key, model: type[BaseModel], meanings: dict[str, str], optional: bool = False) -> Iterator[Table]:
+def _tables(name: Key, model: type[BaseModel], optional: bool = False) -> Iterator[Table]:
     own = {key: info for key, info in model.model_fields.items() if not _is_table(info)}
     entries = tuple(
         Entry(
             (*name, key),
-            meanings[f"{model.__name__}.{key}"],
+            info.description or "",
             _kind(info),
             None if info.is_required() else info.default,
             info.is_required(),
@@ -122,7 +118,7 @@ def _tables(name: Key, model: type[BaseModel], meanings: dict[str, str], optiona
     for key, info in model.model_fields.items():
         if not _is_table(info):
             continue
-        for inner in _tables((*name, key), _model(info), meanings, optional=True):
+        for inner in _tables((*name, key), _model(info), optional=True):
             repeated = get_origin(info.annotation) is tuple
             yield Table(inner.name, inner.meaning, inner.entries, repeated, inner.optional)
 
@@ -150,19 +146,6 @@ def _kind(info: FieldInfo) -> str:
     word = {str: "text", int: "integer", float: "number", bool: "`true` or `false`", Path: "path"}[kinds[-1]]
     word = f"list of {word}s" if get_origin(annotation) is tuple else word
     return ", ".join([word, *bounds])
-
-
-def _meanings() -> dict[str, str]:
-    """The string under each field, by 'Class.field', from the source: Python itself does not keep them."""
-    found: dict[str, str] = {}
-    for node in ast.parse(inspect.getsource(sections)).body:
-        if not isinstance(node, ast.ClassDef):
-            continue
-        for field, under in zip(node.body, node.body[1:], strict=False):
-            is_text = isinstance(under, ast.Expr) and isinstance(under.value, ast.Constant)
-            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and is_text:
-                found[f"{node.name}.{field.target.id}"] = str(under.value.value)  # type: ignore[attr-defined]
-    return found
 
 
 if __name__ == "__main__":

@@ -12,9 +12,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from agent.core import address, money
+from agent.core import address
+from agent.core.fields import AmountText
 from agent.core.gates import BANDS
-from agent.errors import MilepostError
 
 TESTNET = "https://horizon-testnet.stellar.org"
 TESTNET_PASSPHRASE = "Test SDF Network ; September 2015"  # noqa: S105 - Stellar's name for a network, no secret
@@ -23,14 +23,6 @@ TESTNET_PASSPHRASE = "Test SDF Network ; September 2015"  # noqa: S105 - Stellar
 def _split(value: Any) -> Any:
     """A list may come from one environment variable: its words are parted by commas."""
     return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
-
-
-def _amount(text: str) -> str:
-    try:
-        money.stroops(text)
-    except MilepostError as error:
-        raise ValueError('an amount is a decimal in quotes with at most 7 places, like "12.5"') from error
-    return text
 
 
 def _loopback(listen: str) -> str:
@@ -60,7 +52,6 @@ def _interval(seconds: float) -> float:
 Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
 Account = Annotated[str, AfterValidator(address.account)]
 Accounts = Annotated[tuple[Account, ...], BeforeValidator(_split)]
-Amount = Annotated[str, AfterValidator(_amount)]
 Listen = Annotated[str, AfterValidator(_loopback)]
 Label = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -69,7 +60,7 @@ Url = Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Agent(Section):
@@ -111,11 +102,11 @@ class Market(Section):
     """Initiators whose offers are considered."""
     operator: Account | None = None
     """The account that issues DLC. Without it the vehicle takes part in nothing."""
-    max_stake: Amount = "100"
+    max_stake: AmountText = "100"
     """Most DLC to stake on one contribution."""
-    buy_stake_budget: Amount = "0"
+    buy_stake_budget: AmountText = "0"
     """Most XLM to spend on missing DLC per contribution. 0: never buy."""
-    min_pay: Amount = "0"
+    min_pay: AmountText = "0"
     """Least expected net pay in XLM for which a round is worth training."""
     accept_probability: Share = 0.9
     """Chance of being accepted that is assumed before the vehicle has a record of its own."""

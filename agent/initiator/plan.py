@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from decimal import Decimal
 from math import gcd
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from agent import toml
 from agent.core import money
 from agent.core.documents import Architecture, Input, Recipe, Task
-from agent.core.fields import MOST_PRICE, WEEK_LEDGERS, AccountId, AssetName, Name, Number
+from agent.core.fields import MOST_PRICE, WEEK_LEDGERS, AccountId, AmountText, AssetName, Name, Number
 from agent.core.money import UNIT, Asset, Stroops
 from agent.errors import ConfigError
-from agent.host.sections import Amount
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from agent.sentences import first_mistake
 
 
 class PlanError(ConfigError):
@@ -32,9 +27,9 @@ class Stake(BaseModel):
 
     asset: AssetName
     """The operator's DLC, as CODE:ISSUER."""
-    base: Amount
+    base: AmountText
     """DLC at stake without strikes."""
-    fee: Amount
+    fee: AmountText
     """DLC kept of a stake that is not forfeited."""
     growth: Number = Decimal(2)
     window_ledgers: int = WEEK_LEDGERS
@@ -50,9 +45,9 @@ class Plan(BaseModel):
     """The model's short name: its assets are DLM{name} and VLM{name}."""
     committee: tuple[AccountId, ...] = Field(min_length=1, max_length=20)
     """The validators' accounts."""
-    reward: Amount
+    reward: AmountText
     """XLM for one contribution with full credit."""
-    budget: Amount
+    budget: AmountText
     """XLM on offer for a round."""
     contributions: int = Field(ge=1)
     """K: contributions a round plans for."""
@@ -113,14 +108,9 @@ def _nearest(reward: Stroops) -> list[Stroops]:
 
 
 def read(path: Path) -> Plan:
-    """Raises PlanError (exit 78)."""
+    """Raises ConfigError (exit 78): with the line where the file is not TOML, else PlanError."""
+    document = toml.read(path)
     try:
-        values: dict[str, Any] = tomllib.loads(path.read_text())
-        return Plan.model_validate(values)
-    except OSError as error:
-        raise PlanError(path=path, line=0, why=error.strerror) from None
-    except tomllib.TOMLDecodeError as error:
-        raise PlanError(path=path, line=0, why=str(error)) from None
+        return Plan.model_validate(document.values)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise PlanError(path=path, line=0, why=f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise PlanError(path=path, why=first_mistake(error)) from None

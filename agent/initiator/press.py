@@ -37,6 +37,7 @@ from agent.market import bundle, publish, sealed, standing
 from agent.market.listing import signs
 from agent.market.publish import Sign
 from agent.ports import ContentStore
+from agent.sentences import first_mistake
 
 if TYPE_CHECKING:
     from stellar_sdk import Keypair
@@ -296,8 +297,7 @@ class Press:
                 lineage=edition.lineage,
             )
         except ValidationError as error:
-            first = error.errors()[0]
-            raise Refused(what=what, why=f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+            raise Refused(what=what, why=first_mistake(error)) from None
         if edition.previous and edition.previous.model != draft.model:
             raise Refused(what=what, why=f"the plan is for {draft.model}, the model is {edition.previous.model}")
         if edition.previous:

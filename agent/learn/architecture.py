@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-
 from agent.core.documents import Round
 from agent.errors import Malformed
+from agent.sentences import did_you_mean
 
 HYPER: dict[str, dict[str, tuple[int, int, int]]] = {
     # network: {hyper-parameter: (default, least, most)}
@@ -24,8 +23,7 @@ def hyper(round: Round) -> dict[str, int]:
     known = HYPER[name]
     for key in given:
         if key not in known:
-            near = difflib.get_close_matches(key, known, 1)
-            hint = f"did it mean {near[0]}?" if near else f"it knows {', '.join(known) or 'none'}"
+            hint = did_you_mean(key, known, f"it knows {', '.join(known) or 'none'}")
             raise Malformed(what="the round", why=f"{name} has no hyper-parameter {key}; {hint}")
     values = {key: given.get(key, default) for key, (default, _, _) in known.items()}
     for key, (_, least, most) in known.items():

@@ -33,8 +33,8 @@ class InProcessTrainer:
     """For tests, benches and simulations: `feed` makes a step, so it does wait for training. On the CPU,
     the same frames in the same order with the same seed give the same weights, bit for bit."""
 
-    def __init__(self, settings: Settings | None = None) -> None:
-        self.settings = settings or Settings()
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
         self._job: Job | None = None
 
     def start(self, task: TrainingTask) -> None:

@@ -46,7 +46,8 @@ class Options:
 
     device: str = "cpu"
     precision: Precision = "auto"
-    checkpoint_s: float = 20.0
+    checkpoint_s: float = math.inf
+    """By default the last one is the only one."""
     say: Callable[[str], None] = lambda sentence: None
     """Called once for each thing that an owner should know."""
     now: Callable[[], float] = time.monotonic

@@ -11,20 +11,22 @@ Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Precision = "auto"
+    """Those without a value here have their defaults in the configuration's section [train]."""
+
+    device: Literal["auto", "cpu", "cuda"]
+    precision: Precision
     """Arithmetic on CUDA; `auto` takes bf16 where the board has it, else fp16. The CPU always uses fp32."""
-    threads: int | None = None
-    """CPU threads; by default all cores but one, which is the camera's."""
-    memory_mb: int | None = None
+    threads: int | None
+    """CPU threads; None: all cores but one, which is the camera's."""
+    memory_mb: int | None
     """What the training process may hold before it is refused more; None: no bound of ours."""
-    reservoir_mb: float = 256.0
+    reservoir_mb: float
     """Samples of this trip."""
+    checkpoint_s: float
+    past_mb: float
+    """Samples of earlier trips; 0: none are kept."""
     ring_mb: float = 16.0
     """Samples on their way to the child, and those that come while it starts."""
-    checkpoint_s: float = 20.0
-    past_mb: float = 0.0
-    """Samples of earlier trips; 0: none are kept."""
     past_file: Path | None = None
     """Where they rest between runs of the daemon, encrypted; None: in memory alone."""
     past_key: bytes = b""

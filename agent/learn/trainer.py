@@ -29,8 +29,8 @@ class Job:
 class ChildTrainer:
     """Trains in a child process. `feed` may come from the capture thread; all else from one other thread."""
 
-    def __init__(self, settings: Settings | None = None) -> None:
-        self.settings = settings or Settings()
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
         self._job: Job | None = None
         self._lock = threading.Lock()  # the ring is not taken away while a frame is written
         self._past: int | None = None

@@ -8,19 +8,15 @@ Diffie-Hellman key, so anybody who knows an account can seal a box that only the
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent import files
+from agent import credential, files
 from agent.errors import CredentialError, Malformed, Refused
 
 if TYPE_CHECKING:
     from stellar_sdk import Keypair
-
-MAX_FILE_BYTES = 256
 
 
 class SealedToAnother(Refused):
@@ -47,8 +43,9 @@ def load(path: Path) -> Keypair:
     from stellar_sdk import Keypair
     from stellar_sdk.exceptions import Ed25519SecretSeedInvalidError
 
+    secret = credential.read(path, "Make one with `milepost keys generate`")
     try:
-        return Keypair.from_secret(_read(path))
+        return Keypair.from_secret(secret)
     except (Ed25519SecretSeedInvalidError, ValueError):
         # `from None`: the cause holds the text of the file, and a traceback must not.
         raise CredentialError(path=path, why="it does not hold a Stellar secret (S and 55 more signs)") from None
@@ -57,22 +54,6 @@ def load(path: Path) -> Keypair:
 def address(path: Path) -> str:
     """The account of the key in `path`. Raises CredentialError."""
     return load(path).public_key
-
-
-def check_mode(path: Path) -> None:
-    """Raises CredentialError when the file is missing or others than its owner can use it."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        raise CredentialError(path=path, why="it is missing. Make one with `milepost keys generate`") from None
-    except OSError as error:
-        raise CredentialError(path=path, why=f"it cannot be read: {error.strerror}") from error
-    if not stat.S_ISREG(found.st_mode):
-        raise CredentialError(path=path, why="it is not a file")
-    # systemd gives the service's user access by an ACL, which shows as group-readable in its folder.
-    allowed = 0o640 if _is_systemd_credential(path) else 0o600
-    if mode := stat.S_IMODE(found.st_mode) & ~allowed & 0o077:
-        raise CredentialError(path=path, why=f"others may use it (mode bits {mode:04o}). Run: chmod 600 {path}")
 
 
 def sealing_public(account: str) -> bytes:
@@ -115,19 +96,3 @@ def unseal(keypair: Keypair, sealed: bytes) -> bytes:
 def derived(keypair: Keypair, purpose: str) -> bytes:
     """A 32-byte symmetric key for one purpose on this machine (BLAKE2b keyed with the secret)."""
     return hashlib.blake2b(purpose.encode(), key=keypair.raw_secret_key(), digest_size=32).digest()
-
-
-def _read(path: Path) -> str:
-    check_mode(path)
-    try:
-        with path.open("rb") as file:
-            return file.read(MAX_FILE_BYTES).decode("ascii").strip()
-    except UnicodeDecodeError:
-        return ""
-    except OSError as error:
-        raise CredentialError(path=path, why=f"it cannot be read: {error.strerror}") from error
-
-
-def _is_systemd_credential(path: Path) -> bool:
-    folder = os.environ.get("CREDENTIALS_DIRECTORY")
-    return bool(folder) and path.parent == Path(folder or "")

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent.core import redact
+from agent.core.pauses import Patience
 from agent.ports import Frame
-from agent.sense.patience import Patience
 from agent.sense.sight import Sight
 
 if TYPE_CHECKING:

@@ -11,8 +11,6 @@ A mapping says which signals of the DBC are which VSS signals (docs/sensing.md):
 from __future__ import annotations
 
 import codecs
-import difflib
-import sys
 import threading
 import time
 from collections import deque
@@ -23,20 +21,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from agent.errors import BAD_CONFIG, MilepostError
+from agent import toml
+from agent.core.pauses import Patience
+from agent.errors import BAD_CONFIG, ConfigError, MilepostError
 from agent.ports import Reading
 from agent.sense import vss
-from agent.sense.patience import Patience
+from agent.sentences import did_you_mean, first_mistake
 
 if TYPE_CHECKING:
     import can
     from cantools.database.can import Database, Message
     from cantools.database.can import Signal as DbcSignal
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 SILENCE_S = 3.0
 """A mapped message comes many times a second: past this the bus is dead or is another car's."""
@@ -85,15 +80,11 @@ class SignalMap(BaseModel):
 def load_map(path: Path) -> SignalMap:
     """Read a mapping. Raises MappingUnusable."""
     try:
-        mapping = SignalMap.model_validate(tomllib.loads(path.read_text(encoding="utf-8-sig")))
-    except OSError as error:
-        raise MappingUnusable(path=path, why=f"it cannot be read ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise MappingUnusable(path=path, why=str(error)) from None
+        mapping = SignalMap.model_validate(toml.read(path).values)
+    except ConfigError as error:
+        raise MappingUnusable(path=path, why=str(error).rstrip(".")) from None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise MappingUnusable(path=path, why=f"{where}: {first['msg']}") from None
+        raise MappingUnusable(path=path, why=first_mistake(error)) from None
     for name in mapping.signals:
         if name not in vss.SIGNALS:
             hint = _nearest(name, vss.SIGNALS)
@@ -338,5 +329,5 @@ class CanOdometer:
 
 
 def _nearest(name: str, names: Sequence[str] | Mapping[str, object]) -> str:
-    close = difflib.get_close_matches(name, list(names), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
+    hint = did_you_mean(name, names)
+    return f" ({hint})" if hint else ""

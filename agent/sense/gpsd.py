@@ -15,8 +15,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from agent.core.pauses import Patience
 from agent.ports import Position, Reading
-from agent.sense.patience import Patience
 
 WATCH = b'?WATCH={"enable":true,"json":true}\n'
 LONGEST_LINE = 64 << 10

@@ -16,7 +16,6 @@ Camera and odometer of the same replay or road share one clock, so both are open
 
 from __future__ import annotations
 
-import difflib
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +32,7 @@ from agent.sense.gpsd import GpsdOdometer
 from agent.sense.mqtt import MqttOdometer, Subscription
 from agent.sense.playback import Playback, ReplayCamera, ReplayOdometer
 from agent.sense.road import synthetic_drive
+from agent.sentences import did_you_mean
 
 if TYPE_CHECKING:
     import can
@@ -58,8 +58,7 @@ class Settings:
         self._values = dict(parse_qsl(text, keep_blank_values=True))
         for name in self._values:
             if name not in known:
-                close = difflib.get_close_matches(name, known, n=1)
-                hint = f"did you mean {close[0]}?" if close else f"it takes {', '.join(known)}"
+                hint = did_you_mean(name, known, f"it takes {', '.join(known)}")
                 raise SourceUnusable(source=source, why=f"it has no setting {name}; {hint}")
 
     def text(self, name: str, default: str) -> str:
@@ -189,8 +188,7 @@ def _parts(source: str) -> tuple[str, str, str]:
 
 def _unknown(source: str, kinds: tuple[str, ...]) -> SourceUnusable:
     kind = source.partition(":")[0]
-    close = difflib.get_close_matches(kind, kinds, n=1)
-    hint = f"did you mean {close[0]}:?" if close else f"it begins with one of {': '.join(kinds)}:"
+    hint = did_you_mean(f"{kind}:", [f"{kind}:" for kind in kinds], f"it begins with one of {': '.join(kinds)}:")
     return SourceUnusable(source=source[:80], why=hint)
 
 

@@ -12,11 +12,10 @@ from typing import Any
 from agent.core.ledger import Head
 from agent.core.pace import Ask, Pace
 from agent.host import standing
-from agent.host.clock import SystemClock
 from agent.host.logs import Log
 from agent.host.systemd import Notifier
 from agent.ledger.horizon import Horizon
-from agent.ports import FleetLink
+from agent.ports import Clock, FleetLink
 from agent.validator.docket import Docket
 from agent.validator.guard import Guard
 from agent.validator.reviewing import Reviewing
@@ -35,7 +34,7 @@ class Parts:
     settling: Settling
     guard: Guard
     link: FleetLink
-    clock: SystemClock
+    clock: Clock
     log: Log
     account: str
     state_dir: Path

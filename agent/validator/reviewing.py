@@ -23,12 +23,12 @@ from agent.core.money import Asset, Stroops
 from agent.core.pauses import Pauses
 from agent.core.verdict import Verdict
 from agent.errors import Refused
-from agent.host.clock import SystemClock
 from agent.host.logs import Log
 from agent.journal.codec import encode
 from agent.ledger.horizon import Horizon
 from agent.market import settlement, strikes
 from agent.market.bundle import Shelf
+from agent.ports import Clock
 from agent.validator.admission import Admitted, Bundle, Facts, Patience, decide, newest_before, open_to
 from agent.validator.docket import Docket
 from agent.validator.entries import Entry, NoEntry, entry, is_formed
@@ -62,7 +62,7 @@ class Reviewing:
         measurement: Measurement,
         porter: Porter,
         guard: Guard,
-        clock: SystemClock,
+        clock: Clock,
         log: Log,
         over: Callable[[str], None],
     ) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from agent.core.documents import Round
 from agent.core.ledger import Account
 from agent.core.money import Asset
+from agent.core.pauses import Backoff
 from agent.errors import Refused, Unavailable
 from agent.ledger.horizon import HistoryTooShort, Horizon, LedgerUnavailable
 from agent.market import standing
@@ -24,7 +25,7 @@ CATCH_UP = 64
 """Rounds that are walked back from a new one to one that is known, at most."""
 KEPT = 64
 """Rounds of one model that stay known."""
-FIRST_PAUSE, LONGEST_PAUSE = 2, 128
+BACKOFF = Backoff(2, 128)
 """Ledgers before a round that could not be taken in is looked at again."""
 
 
@@ -63,7 +64,8 @@ class _Seen:
     troubles: tuple[str, ...] = ()
     again_at: int | None = None
     """Ledger from which on what is missing is asked for once more; None: nothing is."""
-    pause: int = FIRST_PAUSE
+    pause: int = 0
+    """Ledgers that were last waited for it."""
 
 
 @dataclass
@@ -92,7 +94,7 @@ class Rounds:
                 continue
             head = self.horizon.head().sequence
             if said != seen.said:
-                seen.pause = FIRST_PAUSE
+                seen.pause = 0
             elif seen.again_at is not None and head < seen.again_at:
                 continue
             self._look_at(account, seen, head)
@@ -130,8 +132,8 @@ class Rounds:
             self.away.pop(str(model), None)
         seen.troubles, again = tuple(troubles), opens
         if troubles:
+            seen.pause = BACKOFF.after(seen.pause)
             again = [*opens, head + seen.pause]
-            seen.pause = min(2 * seen.pause, LONGEST_PAUSE)
         seen.again_at = min(again, default=None)
 
     def _take(self, initiator: Account, model: Asset, sign: Sign) -> None:

@@ -22,12 +22,11 @@ from agent.core.plain import plain
 from agent.core.trip import Doubted, Tick, TripClosed, TripOpened, TripRules, TripState, advance
 from agent.errors import MilepostError, Unavailable
 from agent.host import standing
-from agent.host.clock import SystemClock
 from agent.host.logs import Log
 from agent.host.systemd import Notifier
 from agent.journal.codec import encode
 from agent.ledger.horizon import LedgerUnavailable
-from agent.ports import Camera, LabelledFrame, Odometer, Trainer, TrainingTask
+from agent.ports import Camera, Clock, LabelledFrame, Odometer, Trainer, TrainingTask
 from agent.sense.album import Album
 from agent.sense.alignment import Aligner
 from agent.sense.capture import Capture
@@ -35,7 +34,9 @@ from agent.vehicle.desk import Desk
 from agent.vehicle.errands import Errands, is_waiting
 from agent.vehicle.gauges import Gauges
 from agent.vehicle.logbook import TRIP, Logbook
+from agent.vehicle.settings import Identity
 from agent.vehicle.watch import Watch
+from agent.vehicle.workshop import Workshop
 
 TURN_S = 0.05
 """The loop's pause. Twenty looks a second at the odometer are plenty for a car."""
@@ -59,10 +60,12 @@ class Parts:
     camera: Callable[[], Camera]
     """Opens the camera: it is on only while a trip is trained on."""
     trainer: Trainer
+    identity: Identity
     desk: Desk
+    workshop: Workshop
     logbook: Logbook
     watch: Watch
-    clock: SystemClock
+    clock: Clock
     log: Log
     rules: TripRules
     gauges: Gauges
@@ -89,9 +92,7 @@ class Vehicle:
     def run(self) -> None:
         """Until the clock is told to stop."""
         clock = self.parts.clock
-        self._log.event(
-            "vehicle.started", account=self.parts.desk.keypair.public_key, jobs=len(self.parts.logbook.open)
-        )
+        self._log.event("vehicle.started", account=self.parts.identity.account, jobs=len(self.parts.logbook.open))
         self.parts.notifier.ready("waiting for a trip")
         try:
             while not clock.stopped:
@@ -172,7 +173,7 @@ class Vehicle:
         if job is None or job.state is not State.TRAINING or self._capture is not None or now < self._learn_at:
             return
         try:
-            task = self.parts.desk.workshop.task(job)
+            task = self.parts.workshop.task(job)
             self.parts.trainer.start(task)
             self._capture = self._source(task)
         except (MilepostError, OSError) as error:
@@ -187,7 +188,7 @@ class Vehicle:
         """Labelled frames for the trainer: of the owner's album, or of the camera."""
         feed = self.parts.trainer.feed
         if task.round.task.labels == "folder":
-            return self.parts.desk.workshop.pictures(task, feed)
+            return self.parts.workshop.pictures(task, feed)
         self._camera, self._aligner = self.parts.camera(), Aligner()
         return Capture(self._camera, self._aligner, self._sink(task))
 
@@ -195,8 +196,8 @@ class Vehicle:
         """Where a camera's frames go: past the teacher, or past the onlooker where a driver's deeds are learnt."""
         feed = self.parts.trainer.feed
         if task.round.task.labels == "teacher":
-            return self.parts.desk.workshop.taught(task.round, task.base, feed)
-        onlooker = self.parts.desk.workshop.onlooker(task)
+            return self.parts.workshop.taught(task.round, task.base, feed)
+        onlooker = self.parts.workshop.onlooker(task)
 
         def both(frame: LabelledFrame) -> None:
             feed(frame)
@@ -282,15 +283,15 @@ class Vehicle:
             "status": word,
             "at": parts.clock.now(),
             "pid": os.getpid(),
-            "vehicle": parts.desk.config.agent.id,
-            "account": parts.desk.keypair.public_key,
+            "vehicle": parts.identity.vehicle,
+            "account": parts.identity.account,
             "trip": {"phase": mileage.phase.value, "metres": round(mileage.since_m), "total": round(mileage.total_m)},
             "jobs": [_brief(job) for job in parts.logbook.open.values()],
             "training": self._progress() if training else None,
             "closed_gates": sorted(parts.watch.closed),
-            "set_by_fleet": dict(parts.watch.settled.taken),
+            "set_by_fleet": dict(parts.watch.followed.taken),
             "software": __version__,
-            "profile": parts.desk.config.agent.profile,
+            "profile": parts.identity.profile,
             "troubles": [redact.text(plain(t)) for t in (*troubles, *parts.watch.troubles) if t],
         }
 

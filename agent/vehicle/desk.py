@@ -38,7 +38,6 @@ from agent.core.jobs.fold import Event
 from agent.core.ledger import Account, Head, Way
 from agent.core.money import XLM, Asset, Stroops, text
 from agent.errors import TryAgain, Unavailable
-from agent.host.sections import Config
 from agent.ledger import submission
 from agent.ledger.envelope import build, signed, stake_id
 from agent.ledger.horizon import Horizon
@@ -48,6 +47,7 @@ from agent.market import bundle, entry, standing
 from agent.market.listing import Listing
 from agent.vehicle.closing import closing
 from agent.vehicle.offers import Market, View, listings, promised, survey, unwilling
+from agent.vehicle.settings import Preferences
 from agent.vehicle.verdict import Verdicts
 from agent.vehicle.workshop import Workshop
 
@@ -83,7 +83,7 @@ class NotAuthorised(TryAgain):
 class Desk:
     """Everything the errands need."""
 
-    config: Config
+    preferences: Preferences
     horizon: Horizon
     shelf: bundle.Shelf
     keypair: Keypair
@@ -183,7 +183,7 @@ class Desk:
             return [Passed(offered)]
         entered = [each for each in self.open_jobs() if each.newest(Entered)]
         view = self._view(account, head, entered, job)
-        against = unwilling(self.config, round_) or standing.look(self.horizon, round_)
+        against = unwilling(self.preferences, round_) or standing.look(self.horizon, round_)
         now = view.candidate(offered, round_, against, job.of(Trained).steps)
         if against := unwanted(now, net_pay(now, view.means), view.means):
             done = f"{now.steps} of {now.planned} steps were done: " if now.steps < now.planned else ""
@@ -280,7 +280,7 @@ class Desk:
     def _view(self, account: Account, head: Head, others: Collection[Job], job: Job | None = None) -> View:
         bid = self._bid(job)
         owed = promised(others, account, bid)
-        return View(self.horizon, self.config, account, head, bid, self.deeds(), owed)
+        return View(self.horizon, self.preferences, account, head, bid, self.deeds(), owed)
 
     def _purchase(self, job: Job, round_: Round, now: Candidate, budget: Stroops) -> Way:
         """At most so much for the missing DLC, and the way on which they are to be had."""
@@ -298,9 +298,9 @@ class Desk:
     def _enrolled(self) -> Account:
         """The account, once it may hold DLC. Opening the trustline twice changes nothing."""
         account = self._account()
-        if self.config.market.operator is None:
+        if self.preferences.operator is None:
             return account
-        dlc = Asset("DLC", self.config.market.operator)
+        dlc = Asset("DLC", self.preferences.operator)
         line = account.lines.get(dlc)
         if line is None:
             from stellar_sdk import ChangeTrust
@@ -334,7 +334,7 @@ class Desk:
 
     def _bid(self, job: Job | None) -> Stroops:
         """For each operation: what is asked now, twice that for each envelope of the job that no ledger took."""
-        most = self.config.ledger.max_fee_stroops
+        most = self.preferences.max_fee
         return min(most, self.horizon.bid(most) << min(job.lapses, MOST_DOUBLINGS)) if job else self.horizon.bid(most)
 
 

@@ -8,22 +8,23 @@ from dataclasses import dataclass
 
 from agent.core.jobs.contribution import Job, Lapsed, Refused, Step
 from agent.core.jobs.fold import owed
+from agent.core.pauses import Backoff
 from agent.errors import MilepostError, TryAgain, Unavailable
 from agent.files import DiskFails
 from agent.vehicle.desk import Desk, Events
 
-WAIT_S = (1.0, 10.0)
-"""First and longest pause before a step that had nothing to say is asked again."""
-LEDGER = 6
-"""So many first pauses does a ledger take: a verdict cannot come sooner."""
-FAULT_S = (1.0, 120.0)
+WAIT_S = Backoff(1.0, 10.0)
+"""Pauses before a step that had nothing to say is asked again."""
+VERDICT_S = Backoff(6.0, 10.0)
+"""The same for a verdict, which cannot come sooner than the next ledger."""
+FAULT_S = Backoff(1.0, 120.0)
 """The same after a step that failed."""
 SIGNING = (Step.SIGN, Step.CLOSE)
 """Steps that build an envelope: not while another job's could still apply."""
 BACKWARDS = (Refused, Lapsed)
 """Events after which an envelope is built anew."""
-BACKWARDS_S = (5.0, 3600.0)
-"""Pause before that: each try costs a fee."""
+BACKWARDS_S = Backoff(5.0, 3600.0)
+"""Pauses before that: each try costs a fee."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +83,11 @@ class Errands:
         if outcome.events and not isinstance(outcome.events[-1], BACKWARDS):
             self._pauses.pop(outcome.job.id, None)
             return
-        first, longest = BACKWARDS_S if outcome.events else FAULT_S if outcome.trouble else WAIT_S
-        if outcome.step is Step.WATCH and not outcome.trouble:
-            first = min(LEDGER * first, longest)
+        backoff = BACKWARDS_S if outcome.events else FAULT_S if outcome.trouble else WAIT_S
+        if backoff is WAIT_S and outcome.step is Step.WATCH:
+            backoff = VERDICT_S
         before = self._pauses.get(outcome.job.id)
-        length = min(before.length * 1.5, longest) if before else first
+        length = backoff.after(before.length if before else 0.0)
         self._pauses[outcome.job.id] = Pause(now + length, length, outcome.step)
 
     def hurry(self) -> None:

@@ -12,13 +12,13 @@ from agent.core.documents import Round
 from agent.core.experience import Deed
 from agent.core.jobs.contribution import Job, State
 from agent.core.ledger import BASE_RESERVE, Account, Head, Way
-from agent.core.money import UNIT, XLM, Asset, Stroops, stroops
+from agent.core.money import UNIT, XLM, Asset, Stroops
 from agent.errors import Malformed, Refused, Unavailable
-from agent.host.sections import Config
 from agent.ledger.horizon import Horizon, LedgerUnavailable
 from agent.market import entry, listing, standing, strikes
 from agent.market.bundle import Shelf
 from agent.market.listing import Listing
+from agent.vehicle.settings import Preferences
 
 OPERATIONS = 10
 """Operations of an entry and a closing together, at most: what fees are reckoned with."""
@@ -67,7 +67,7 @@ class View:
     """What offers are reckoned with: the ledger as it is, and what the vehicle knows of itself."""
 
     horizon: Horizon
-    config: Config
+    preferences: Preferences
     account: Account
     head: Head
     bid: Stroops
@@ -78,14 +78,14 @@ class View:
 
     @property
     def means(self) -> Means:
-        market = self.config.market
+        wants = self.preferences
         return Means(
             xlm=max(0, self.account.free(XLM) - self.promised.xlm),
-            max_stake=stroops(market.max_stake),
-            buy_budget=stroops(market.buy_stake_budget),
-            min_pay=stroops(market.min_pay),
+            max_stake=wants.max_stake,
+            buy_budget=wants.buy_budget,
+            min_pay=wants.min_pay,
             fees=OPERATIONS * self.bid,
-            odds=experience.odds(market.accept_probability, self.deeds),
+            odds=experience.odds(wants.accept_probability, self.deeds),
         )
 
     def candidate(self, offered: Listing, round_: Round, unfit: str, steps: int | None = None) -> Candidate:
@@ -126,7 +126,7 @@ class View:
 
 def survey(view: View, shelf: Shelf, unfit: Callable[[Round, str], str]) -> Market:
     """Look at every followed initiator's offers. Raises Unavailable when ledger or store cannot be asked."""
-    found, passed_over = listings(view.horizon, view.config.market.initiators)
+    found, passed_over = listings(view.horizon, view.preferences.initiators)
     candidates = []
     for offered in found:
         if view.head.sequence < offered.ledger:  # its bundle is kept back until then
@@ -134,8 +134,8 @@ def survey(view: View, shelf: Shelf, unfit: Callable[[Round, str], str]) -> Mark
             continue
         try:
             round_ = shelf.round(offered.cid)
-            _same_model(offered, round_, view.config.market.operator)
-            against = unwilling(view.config, round_) or standing.look(view.horizon, round_)
+            _same_model(offered, round_, view.preferences.operator)
+            against = unwilling(view.preferences, round_) or standing.look(view.horizon, round_)
             candidates.append(view.candidate(offered, round_, against or unfit(round_, offered.cid)))
         except LedgerUnavailable:
             raise
@@ -144,9 +144,9 @@ def survey(view: View, shelf: Shelf, unfit: Callable[[Round, str], str]) -> Mark
     return Market(tuple(rank(candidates, view.means)), tuple(passed_over))
 
 
-def unwilling(config: Config, round_: Round) -> str:
+def unwilling(preferences: Preferences, round_: Round) -> str:
     """Why this vehicle's owner does not want to take part in a round, or ''."""
-    if round_.privacy == "open" and not config.market.open_rounds:
+    if round_.privacy == "open" and not preferences.open_rounds:
         return "its updates become public, and market.open_rounds is false"
     return ""
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from agent import __version__
+from agent.fleet.broker import Broker
 from agent.fleet.commands import Commands, Handler
 from agent.fleet.desired import Desired, Outcome
 from agent.fleet.discovery import Discovery
@@ -16,33 +17,39 @@ from agent.fleet.outbox import Outbox
 from agent.fleet.status import Presence, last_will
 from agent.fleet.telegram import describer
 from agent.fleet.topics import VehicleTopics
-from agent.host.sections import Config
 from agent.journal import Journal
-from agent.market.wiring import broker
 from agent.ports import Clock
 from agent.vehicle.gauges import Gauges
+from agent.vehicle.settings import Identity
 
 Follow = Callable[[Mapping[str, Any]], Outcome]
 
 
 class Radio:
-    """`orders` obey the workshop's commands, `follow` its wishes for settings. The session's id tells an old last will
-    from a new life. Raises NotDiscoverable, and what a broker's credentials raise."""
+    """`discovery`: Home Assistant's prefix, or ''. `orders` obey the workshop's commands, `follow` its wishes for
+    settings. The session's id tells an old last will from a new life. Raises NotDiscoverable."""
 
     def __init__(
-        self, config: Config, journal: Journal, clock: Clock, orders: Mapping[str, Handler], follow: Follow
+        self,
+        identity: Identity,
+        broker: Broker,
+        discovery: str,
+        journal: Journal,
+        clock: Clock,
+        orders: Mapping[str, Handler],
+        follow: Follow,
     ) -> None:
-        topics = VehicleTopics(config.agent.fleet, config.agent.id)
+        topics = VehicleTopics(identity.fleet, identity.vehicle)
         session = secrets.token_hex(8)
         self.link = link = PahoLink(
-            broker(config.mqtt), topics.vehicle, (topics.commands, topics.desired), will=last_will(topics, session)
+            broker, topics.vehicle, (topics.commands, topics.desired), will=last_will(topics, session)
         )
         self._presence = Presence(link, topics, session, clock)
         self._outbox = Outbox(journal, link, describer(topics))
         self._metric = Metric(link, topics, session, clock)
         self._commands = Commands(link, topics, journal, clock, {**orders, "resend": self._outbox.resend})
         self._desired = Desired(link, topics, session, journal, clock, follow)
-        self._discovery = Discovery(link, topics, journal, config.mqtt.discovery, __version__, config.agent.profile)
+        self._discovery = Discovery(link, topics, journal, discovery, __version__, identity.profile)
         self._announced: float | None = None
         """The interval of `metric` as it was announced."""
         self._presence.online()

@@ -5,19 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from agent.core import gates
 from agent.fleet.commands import Handler
 from agent.fleet.desired import Outcome
 from agent.host.logs import Log
-from agent.host.sections import Config
 from agent.journal import Journal
 from agent.ports import Conditions, Host
 from agent.vehicle.gauges import Gauges
 from agent.vehicle.radio import Follow, Radio
-from agent.vehicle.remote import settle
 
 HOLD = "hold"
 """The journal's note of an operator's hold: it outlives a restart."""
@@ -27,20 +25,38 @@ Checkup = Callable[[], Mapping[str, Any]]
 Tune = Callable[[Mapping[str, Handler], Follow], Radio]
 
 
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """The vehicle's own settings with what the workshop wished of them."""
+
+    limits: gates.Limits
+    metric_s: float
+    """Between two messages with figures; 0: none."""
+    taken: Mapping[str, Any]
+    """The wishes that were followed, by key."""
+    outcome: Outcome
+
+
 class Watch:
-    """`closed`: names of the gates that are shut now. `settled`: the configuration with what the workshop wished of it.
-    `tune` makes the radio; None: the vehicle has none."""
+    """`closed`: names of the gates that are shut now. `settle` holds wishes against the vehicle's own settings;
+    `followed`: what came of the last ones. `tune` makes the radio; None: the vehicle has none."""
 
     def __init__(
-        self, config: Config, host: Host, journal: Journal, log: Log, checkup: Checkup, tune: Tune | None
+        self,
+        settle: Callable[[Mapping[str, Any]], Followed],
+        host: Host,
+        journal: Journal,
+        log: Log,
+        checkup: Checkup,
+        tune: Tune | None,
     ) -> None:
-        self._config, self._host, self._journal, self._log = config, host, journal, log
+        self._settle, self._host, self._journal, self._log = settle, host, journal, log
         self._paused = False
         self._checkup = checkup
         self._checked: Future[Mapping[str, Any]] | None = None
         self.closed: frozenset[str] = frozenset()
         self.conditions = Conditions()
-        self.settled = settle(config, {})
+        self.followed = settle({})
         orders: dict[str, Handler] = {
             "pause": lambda _: self._pause(True),
             "resume": lambda _: self._pause(False),
@@ -59,8 +75,7 @@ class Watch:
         """See how the machine is and shut or open the gates."""
         held = self._paused or self._journal.note(HOLD) == "held"
         self.conditions = replace(self._host.conditions(), ignition=ignition, held=held)
-        limits = gates.Limits(**self.settled.config.gates.model_dump())
-        self.closed = gates.look(self.closed, self.conditions, limits)
+        self.closed = gates.look(self.closed, self.conditions, self.followed.limits)
 
     def bars(self, work: gates.Work) -> bool:
         return bool(gates.barred(self.closed, work))
@@ -68,7 +83,7 @@ class Watch:
     def talk(self, status: Mapping[str, Any], figures: Mapping[str, Any]) -> None:
         """Tell the fleet how we are and obey it. Raises JournalFull."""
         if self._radio is not None:
-            self._radio.talk(status, figures, self.settled.config.mqtt.metric_s)
+            self._radio.talk(status, figures, self.followed.metric_s)
 
     def show(self, gauges: Gauges) -> None:
         gauges.machine(self.conditions, {gate.name: gate.name in self.closed for gate in gates.GATES})
@@ -93,19 +108,19 @@ class Watch:
         """Beside the loop, which has no seconds to give. Who asks meanwhile gets the same answer."""
         if self._checked is None or self._checked.done():
             self._checked = checked = Future[Mapping[str, Any]]()
-            threading.Thread(target=lambda: _settle(checked, self._checkup), name="doctor", daemon=True).start()
+            threading.Thread(target=lambda: _examine(checked, self._checkup), name="doctor", daemon=True).start()
         return self._checked
 
     def _follow(self, wishes: Mapping[str, Any]) -> Outcome:
-        self.settled = settle(self._config, wishes)
-        for key, value in self.settled.taken.items():
+        self.followed = self._settle(wishes)
+        for key, value in self.followed.taken.items():
             self._log.event("setting.followed", key=key, value=value)
-        for key, why in self.settled.refused.items():
+        for key, why in self.followed.outcome.refused.items():
             self._log.warning("setting.refused", key=key, why=why)
-        return self.settled.outcome
+        return self.followed.outcome
 
 
-def _settle(checked: Future[Mapping[str, Any]], checkup: Checkup) -> None:
+def _examine(checked: Future[Mapping[str, Any]], checkup: Checkup) -> None:
     """A doctor that dies is an answer too: else it would be waited for until the next restart."""
     try:
         checked.set_result(checkup())

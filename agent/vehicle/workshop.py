@@ -15,17 +15,16 @@ from agent.core.fields import MOST_LOSS
 from agent.core.jobs.contribution import Job, Passed, Shadow, Trained
 from agent.core.jobs.fold import Event
 from agent.errors import MilepostError, Refused
-from agent.host.sections import Config
 from agent.ledger import keys
 from agent.market import bundle, sealed
 from agent.ports import LabelledFrame, Trainer, TrainingTask
 from agent.sense import album
 from agent.vehicle.onlooker import Onlooker
+from agent.vehicle.settings import Resources
 
 if TYPE_CHECKING:
     from stellar_sdk import Keypair
 
-    from agent.learn.runner import Machine
     from agent.learn.shadow import Verdict
 
 Sink = Callable[[LabelledFrame], None]
@@ -33,7 +32,7 @@ Sink = Callable[[LabelledFrame], None]
 
 @dataclass
 class Workshop:
-    config: Config
+    resources: Resources
     shelf: bundle.Shelf
     trainer: Trainer
     keypair: Keypair
@@ -49,9 +48,9 @@ class Workshop:
         from agent.learn import fitness
 
         try:
-            fitness.check(round_, self.shelf.get(cid, bundle.ROUND_LIMITS), self.config.train.memory_mb)
+            fitness.check(round_, self.shelf.get(cid, bundle.ROUND_LIMITS), self.resources.memory_mb)
             if round_.task.labels == "folder":
-                album.pictures(self.config.train.labelled, round_.task)
+                album.pictures(self.resources.labelled, round_.task)
         except Refused as error:
             return str(error)
         return ""
@@ -64,7 +63,7 @@ class Workshop:
 
     def pictures(self, task: TrainingTask, feed: Sink) -> album.Album:
         """The pictures that the owner has labelled. Raises UnusableAlbum."""
-        return album.Album(album.pictures(self.config.train.labelled, task.round.task), task.seed, feed)
+        return album.Album(album.pictures(self.resources.labelled, task.round.task), task.seed, feed)
 
     def onlooker(self, task: TrainingTask) -> Onlooker:
         """What sees this job's trip beside the trainer. Of an earlier trip one is kept, for it may not be finished
@@ -80,7 +79,7 @@ class Workshop:
         from agent.learn.samples import planes, prepare
         from agent.learn.teacher import NAME, Teacher
 
-        teacher = Teacher(graph.check(base / NAME), round_, self._machine())
+        teacher = Teacher(graph.check(base / NAME), round_, self.resources.machine)
 
         def label(frame: LabelledFrame) -> None:
             (sure,) = teacher.label(planes(prepare(frame.image, round_.input)[None]))
@@ -122,7 +121,7 @@ class Workshop:
             fingerprint=trained.fingerprint,
             held_back=_stated(trained.held_back),
             software=f"milepost-{__version__}",
-            profile=self.config.agent.profile,
+            profile=self.resources.profile,
         )
         bundle.lay(home / "contribution", {bundle.CONTRIBUTION: contribution.to_bytes(), bundle.UPDATE: ciphertext})
         return [Trained(trained.samples, trained.steps, trained.held_back, self._shadow(job, round_))]
@@ -156,9 +155,9 @@ class Workshop:
             before = self.shelf.get(last, bundle.ROUND_LIMITS)
         folder = self.shelf.get(newest, bundle.ROUND_LIMITS)
         try:
-            return onlooker.verdict(folder, before, self._machine())
+            return onlooker.verdict(folder, before, self.resources.machine)
         except Refused:  # the last round had another form
-            return onlooker.verdict(folder, None, self._machine())
+            return onlooker.verdict(folder, None, self.resources.machine)
 
     def _residual_key(self) -> bytes:
         return keys.derived(self.keypair, "milepost/residual")
@@ -178,11 +177,6 @@ class Workshop:
         except Refused:
             path.unlink()
             return None
-
-    def _machine(self) -> Machine:
-        from agent.learn.runner import Machine
-
-        return Machine(self.config.inference.provider, self.config.inference.threads)
 
 
 def _stated(figure: float | None) -> Decimal | None:

@@ -172,3 +172,15 @@ def test_a_bundle_holds_no_secret_and_no_place(vehicle: Path) -> None:
     assert json.loads(texts["milepost-bundle/config.json"])["validator"]["private_set"] == "/data/[hidden]"
     assert path.stat().st_mode & 0o077 == 0
     assert milepost("bundle", str(path)).returncode == 1, "never replaces a file"
+
+
+def test_the_version_names_the_commit() -> None:
+    """So that whoever helps knows which code it was; `version` says the same."""
+    root = Path(__file__).parents[2]
+    said = milepost("--version").stdout
+    assert said == milepost("version").stdout
+    found = re.fullmatch(r"milepost \d+\.\d+\.\d+(?: \(([0-9a-f]{12})\+?\))?\n", said)
+    assert found
+    head = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True).stdout
+    assert head.startswith(found[1] or "")
+    assert found[1] or not head

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from agent.compose.vehicle import training
 from agent.errors import Refused
+from agent.host.sections import Train
 from agent.learn import checkpoint
 from agent.learn.handover import NothingLearnt
 from agent.learn.inprocess import InProcessTrainer
@@ -25,7 +27,7 @@ def make(request: pytest.FixtureRequest) -> Iterator[Maker]:
     made: list[Trainer] = []
 
     def maker() -> Trainer:
-        made.append(request.param())
+        made.append(request.param(training(Train())))
         return made[-1]
 
     yield maker

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from agent.core.gates import GATES, Limits, Work, barred, look
 from agent.ports import Conditions
 
-LIMITS = Limits()
+LIMITS = Limits(
+    pause_above_c=85,
+    resume_below_c=75,
+    pause_below_volts=11.8,
+    resume_above_volts=12.4,
+    disk_free_mb=1024,
+    pause_above_load=0.9,
+    resume_below_load=0.7,
+    metered="wait",
+)
 FINE = Conditions(
     temperature_c=50,
     battery_volts=13.8,

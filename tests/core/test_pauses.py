@@ -5,7 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core.pauses import FIRST_S, LONGEST_S, Pauses
+from agent.core.pauses import REVIEW, Backoff, Patience, Pauses
+
+FIRST_S, LONGEST_S = REVIEW.first, REVIEW.longest
 
 
 def test_each_failure_doubles_the_pause_up_to_ten_minutes() -> None:
@@ -49,3 +51,16 @@ def test_a_ledger_that_was_set_back_makes_no_pause_longer() -> None:
     pauses = Pauses()
     pauses.failed("a", 10**9)
     assert pauses.is_over("a", 5)
+
+
+def test_a_backoff_doubles_from_its_first_pause_to_its_longest() -> None:
+    ledgers = Backoff(2, 5)
+    assert [ledgers.after(pause) for pause in (0, 2, 4, 5)] == [2, 4, 5, 5]
+    assert Backoff(0.5, 4.0).few(4) == (0.5, 1.0, 2.0, 4.0)
+
+
+def test_what_worked_starts_with_a_short_pause_again() -> None:
+    patience = Patience()
+    assert [patience.pause() for _ in range(8)] == [0.5, 1, 2, 4, 8, 16, 30, 30]
+    patience.reward()
+    assert patience.pause() == 0.5

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.core.mileage import Doubt
+from agent.core.mileage import Bounds, Doubt
 from agent.core.trip import (
     Doubted,
     Fence,
@@ -29,7 +29,7 @@ from agent.core.trip import (
 )
 from agent.ports import Position, Reading
 
-RULES = TripRules(trigger_m=500, standstill_s=60, ignition_off_s=5, silence_s=600)
+RULES = TripRules(trigger_m=500, standstill_s=60, ignition_off_s=5, silence_s=600, bounds=Bounds(top_kmh=250))
 METRE = 1 / 111_194.9
 """One metre of latitude in degrees."""
 
@@ -397,7 +397,7 @@ readings = st.builds(
 @settings(max_examples=200, deadline=None)
 @given(st.lists(readings | st.builds(Tick, finite), max_size=30))
 def test_whatever_a_source_says_metres_add_up_and_nothing_breaks(seen):
-    drive = Drive(TripRules(trigger_m=10, standstill_s=2, fences=(Fence(0, 0, 50),)))
+    drive = Drive(replace(RULES, trigger_m=10, standstill_s=2, fences=(Fence(0, 0, 50),)))
     for one in seen:
         drive.see(one)
     mileage = drive.state.mileage

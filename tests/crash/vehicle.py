@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from agent.cli.daemon import run_until_told
+from agent.compose.vehicle import vehicle
 from agent.core.jobs.contribution import State
+from agent.core.pauses import Backoff
 from agent.host.clock import SystemClock
 from agent.host.config import Config, load
 from agent.journal import Journal
 from agent.ports import Reading
 from agent.vehicle import errands
-from agent.vehicle.compose import vehicle
 from agent.vehicle.daemon import Vehicle
 from agent.vehicle.logbook import Logbook
 from tools.demo.hostile import NoiseTrainer
@@ -75,5 +76,5 @@ if __name__ == "__main__":
     if len(sys.argv) > 2:
         die_at(sys.argv[2], sys.argv[3])
     # The ledger of these tests closes several times a second, so the vehicle asks as often.
-    errands.WAIT_S = errands.FAULT_S = (0.1, 0.4)
+    errands.WAIT_S = errands.FAULT_S = errands.VERDICT_S = Backoff(0.1, 0.4)
     run_until_told(lambda clock: compose(settings, clock))

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent import toml
 from agent.errors import BAD_CONFIG, ConfigError, MilepostError
-from agent.host import toml
 from agent.host.config import load, trace
 
 GOOD_ACCOUNT = "GA2JE2LCTXHRXQ56P3IO6BAQHAYCKS2ZR3HZ3LWHQPDOFL2CDL2BNFQZ"

@@ -8,6 +8,7 @@ from typing import Any
 
 from stellar_sdk import ClaimClaimableBalance, Keypair, ManageSellOffer, Payment, Price
 
+from agent.compose.vehicle import preferences, resources
 from agent.core.cid import Cid
 from agent.core.experience import Deed
 from agent.core.ids import CidText
@@ -32,8 +33,8 @@ def desk(
     folder.mkdir(parents=True, exist_ok=True)
     config = load(Car(town, key, folder).config(**tables))
     shelf = bundle.Shelf(folder / "bundles", town.store)
-    workshop = Workshop(config, shelf, NoiseTrainer(), key, folder / "jobs")
-    return Desk(config, town.horizon, shelf, key, workshop, lambda: deeds, open_jobs=lambda: jobs)
+    workshop = Workshop(resources(config), shelf, NoiseTrainer(), key, folder / "jobs")
+    return Desk(preferences(config), town.horizon, shelf, key, workshop, lambda: deeds, open_jobs=lambda: jobs)
 
 
 def do(desk: Desk, job: Job, *steps: Step) -> Job:

@@ -17,7 +17,7 @@ from stellar_sdk import Payment as Pay
 from stellar_sdk.operation import Operation
 
 from agent import errors
-from agent.cli import doctor
+from agent.compose import doctor
 from agent.content.folder import FolderStore
 from agent.core.cid import Cid
 from agent.core.documents import Settled, SettlementRecord

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from agent.compose.vehicle import preferences
 from agent.core.cid import Cid
 from agent.core.documents import Round
 from agent.core.jobs.contribution import Arrived, Fetched, Job, Opened, Passed, Step
@@ -103,7 +104,8 @@ def test_a_car_that_was_told_no_operator_stakes_nobodys_coin(town: Town, tmp_pat
     path.write_text(f'[market]\ninitiators = ["{town.initiator.public_key}"]\n')
     account = town.horizon.account(driver.public_key)
     assert account is not None
-    market = survey(View(town.horizon, load(path), account, town.horizon.head(), bid=100), town.shelf, lambda *_: "")
+    view = View(town.horizon, preferences(load(path)), account, town.horizon.head(), bid=100)
+    market = survey(view, town.shelf, lambda *_: "")
     assert not market.ranked
     assert "not the DLC of market.operator" in market.passed_over[0]
 

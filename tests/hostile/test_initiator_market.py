@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from stellar_sdk import AuthorizationFlag, Keypair, Signer, StrKey
 
+from agent.compose.vehicle import preferences
 from agent.core.cid import Cid
 from agent.core.documents import Round
 from agent.core.jobs.round import Signed, State
@@ -50,7 +51,7 @@ def lost(town: Town, driver: Keypair, initiator: str, tmp_path: Path) -> str:
     path.write_text(f'[market]\ninitiators = ["{initiator}"]\noperator = "{town.operator.public_key}"\n')
     account = town.horizon.account(driver.public_key)
     assert account is not None
-    view = View(town.horizon, load(path), account, town.horizon.head(), bid=100)
+    view = View(town.horizon, preferences(load(path)), account, town.horizon.head(), bid=100)
     market = survey(view, town.shelf, lambda *_: "")
     assert market.winner is None
     return market.ranked[0].lost if market.ranked else " ".join(market.passed_over)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.compose.vehicle import preferences
 from agent.host.config import load
 from agent.market import strikes
 from agent.vehicle.offers import View, survey
@@ -29,7 +30,8 @@ def test_a_stake_beyond_all_coin_loses_its_own_offer_and_no_other(
     driver = town.driver()
     account = town.horizon.account(driver.public_key)
     assert account is not None
-    view = View(town.horizon, load(Car(town, driver, tmp_path).config()), account, town.horizon.head(), bid=100)
+    wants = preferences(load(Car(town, driver, tmp_path).config()))
+    view = View(town.horizon, wants, account, town.horizon.head(), bid=100)
     monkeypatch.setattr(strikes, "strikes", lambda *_: 64)
     (ranked,) = survey(view, town.shelf, lambda *_: "").ranked
     assert "is above market.max_stake" in ranked.lost

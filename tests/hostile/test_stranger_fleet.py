@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from agent.compose.remote import CHANGEABLE, settle
 from agent.core import redact
 from agent.fleet.commands import REMEMBERED, Commands
 from agent.fleet.desired import Desired
@@ -26,7 +27,6 @@ from agent.journal import Journal
 from agent.ports import Message
 from agent.sense.camera import Device
 from agent.sense.sources import SourceUnusable, open_camera
-from agent.vehicle.remote import CHANGEABLE, settle
 
 SECRET = "hunter2"
 TEXTS = (

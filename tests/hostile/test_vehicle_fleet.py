@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from stellar_sdk import Keypair
 
+from agent.compose.vehicle import resources
 from agent.content.folder import FolderStore
 from agent.core.documents import Input
 from agent.core.jobs.contribution import Job, Shadow, Trained
@@ -35,7 +36,7 @@ def shop(tmp_path: Path) -> Workshop:
         round_ = plain.model_copy(update={"model": f"DLMroad:{INITIATOR}", "committee": (VALIDATOR,)})
         folder = bundle(round_, shelf.folder / name)
         (folder / "model.onnx").write_bytes(export(networks.build(round_), round_.input))
-    return Workshop(Config(), shelf, NoiseTrainer(), Keypair.random(), tmp_path / "jobs")
+    return Workshop(resources(Config()), shelf, NoiseTrainer(), Keypair.random(), tmp_path / "jobs")
 
 
 def begun(shop: Workshop, number: int, round_cid: str) -> Job:

@@ -15,9 +15,10 @@ import psutil
 import pytest
 import torch
 
+from agent.compose.vehicle import training
+from agent.host.sections import Train
 from agent.learn import checkpoint
 from agent.learn.handover import NothingLearnt
-from agent.learn.settings import Settings
 from agent.learn.trainer import ChildTrainer
 from tests.learn.trips import road, task, until
 
@@ -28,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def trainer() -> Iterator[ChildTrainer]:
-    trainer = ChildTrainer(Settings(checkpoint_s=0.1))
+    trainer = ChildTrainer(training(Train(checkpoint_s=0.1)))
     yield trainer
     trainer.close()
 
@@ -82,7 +83,7 @@ def test_after_kill_9_of_the_daemon_the_child_ends_and_the_next_daemon_goes_on(t
     until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
     last = checkpoint.load(what.folder)
     assert last is not None and last.state.steps > 20
-    trainer = ChildTrainer()
+    trainer = ChildTrainer(training(Train()))
     trainer.start(what)
     for frame in road(40, start=100):
         trainer.feed(frame)
@@ -95,13 +96,14 @@ import json, os, sys, threading
 from pathlib import Path
 import psutil
 from agent.core.documents import Round
-from agent.learn.settings import Settings
+from agent.compose.vehicle import training
+from agent.host.sections import Train
 from agent.learn.trainer import ChildTrainer
 from agent.ports import TrainingTask
 from tests.learn.trips import road
 
 folder, base = map(Path, sys.argv[1:])
-trainer = ChildTrainer(Settings(checkpoint_s=0.1))
+trainer = ChildTrainer(training(Train(checkpoint_s=0.1)))
 trainer.start(TrainingTask(folder, base, Round.parse((base / "round.json").read_bytes()), 7))
 for frame in road(100):
     trainer.feed(frame)
@@ -201,7 +203,7 @@ def test_a_broken_checkpoint_costs_what_was_trained_and_not_the_trip(trainer: Ch
 
 def test_a_batch_that_does_not_fit_the_memory_goes_through_in_parts(tmp_path: Path) -> None:
     what = task(tmp_path, batch=1024, hyper={"filters": 64, "hidden": 16}, steps=1)
-    trainer = ChildTrainer(Settings(memory_mb=800, reservoir_mb=16))
+    trainer = ChildTrainer(training(Train(memory_mb=800, reservoir_mb=16)))
     trainer.start(what)
     for frame in road(40):
         trainer.feed(frame)
@@ -211,7 +213,7 @@ def test_a_batch_that_does_not_fit_the_memory_goes_through_in_parts(tmp_path: Pa
 
 
 def test_cuda_that_is_not_there_is_said_and_the_cpu_trains(tmp_path: Path) -> None:
-    what, trainer = task(tmp_path, steps=20), ChildTrainer(Settings(device="cuda"))
+    what, trainer = task(tmp_path, steps=20), ChildTrainer(training(Train(device="cuda")))
     trainer.start(what)
     for frame in road(40):
         trainer.feed(frame)
@@ -249,7 +251,7 @@ def test_a_card_that_is_lost_costs_the_child_and_the_next_one_trains_on_the_cpu(
     """The card is acted by torch's own functions replaced in the child; child, restart and training are real."""
     (tmp_path / "sitecustomize.py").write_text(LOST_CARD)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    what, trainer = task(tmp_path, steps=20), ChildTrainer()
+    what, trainer = task(tmp_path, steps=20), ChildTrainer(training(Train()))
     trainer.start(what)
     for frame in road(40):
         trainer.feed(frame)

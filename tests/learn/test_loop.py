@@ -8,19 +8,20 @@ import numpy as np
 import pytest
 import torch
 
+from agent.compose.vehicle import training
 from agent.errors import MilepostError
+from agent.host.sections import Train
 from agent.learn import checkpoint, loop, networks
 from agent.learn.adam import Adam
 from agent.learn.handover import NothingLearnt
 from agent.learn.inprocess import InProcessTrainer
 from agent.learn.samples import Reservoir, prepare
-from agent.learn.settings import Settings
 from agent.ports import LabelledFrame, Trained, TrainingTask
 from tests.learn.trips import road, task
 
 
 def _drive(what: TrainingTask, frames: int = 200) -> Trained:
-    trainer = InProcessTrainer()
+    trainer = InProcessTrainer(training(Train()))
     trainer.start(what)
     for frame in road(frames):
         trainer.feed(frame)
@@ -121,7 +122,7 @@ def _explosive(folder: Path) -> TrainingTask:
 
 def test_a_loss_that_is_no_number_is_undone_and_ends_after_three(tmp_path: Path) -> None:
     what = _explosive(tmp_path)
-    trainer = InProcessTrainer()
+    trainer = InProcessTrainer(training(Train()))
     trainer.start(what)
     for frame in road(30):
         trainer.feed(frame)
@@ -138,7 +139,7 @@ def test_a_loss_that_is_no_number_is_undone_and_ends_after_three(tmp_path: Path)
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     what = task(tmp_path)
     checkpoint.write_weights(what.base / "weights.safetensors", {"other": np.zeros(3, np.float32)})
-    trainer = InProcessTrainer()
+    trainer = InProcessTrainer(training(Train()))
     trainer.start(what)
     with pytest.raises(MilepostError, match="does not name the same tensors"):
         trainer.feed(next(road(1)))
@@ -156,7 +157,7 @@ def test_labels_that_have_nothing_to_do_with_the_pictures_are_nothing_to_stake_o
     weights = _drive(good, 400).weights.read_bytes()
     what = task(tmp_path / "noise", learning_rate="0.05")
     (what.base / "weights.safetensors").write_bytes(weights)
-    trainer = InProcessTrainer(Settings())
+    trainer = InProcessTrainer(training(Train()))
     trainer.start(what)
     for frame in road(1000):
         lies = 4 * (frame.label or 0) if int(frame.t // 2) % 10 != 3 else frame.label

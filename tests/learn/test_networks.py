@@ -56,7 +56,7 @@ def test_building_leaves_everybody_elses_random_numbers_alone() -> None:
 
 
 def test_a_misspelt_hyper_parameter_is_refused_with_the_right_name() -> None:
-    with pytest.raises(Malformed, match="did it mean width_percent"):
+    with pytest.raises(Malformed, match="did you mean width_percent"):
         networks.build(plain_round(hyper={"width_per_cent": 50}))
 
 

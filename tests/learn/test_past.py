@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from agent.compose.vehicle import training
 from agent.errors import Malformed
+from agent.host.sections import Train
 from agent.learn import past
 from agent.learn.past import Past
 from agent.learn.samples import Reservoir
-from agent.learn.settings import Settings
 from agent.learn.trainer import ChildTrainer
 from tests.learn.trips import DIGITS, SMALL, road, task, until
 from tools.bench.plain_round import plain_round
@@ -77,7 +79,7 @@ def test_it_never_grows_and_holds_the_first_trip_after_many() -> None:
 @pytest.mark.parametrize("where", ["memory", "file"])
 def test_the_second_trip_trains_on_the_first_ones_samples_too(tmp_path: Path, where: str) -> None:
     file = tmp_path / "past" if where == "file" else None
-    trainer = ChildTrainer(Settings(past_mb=0.5, past_file=file, past_key=KEY))
+    trainer = ChildTrainer(replace(training(Train(past_mb=0.5)), past_file=file, past_key=KEY))
     first, second = task(tmp_path / "first"), task(tmp_path / "second")
     for what in (first, second):
         trainer.start(what)

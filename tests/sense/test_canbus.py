@@ -7,7 +7,9 @@ from pathlib import Path
 import can
 import pytest
 
-from agent.core.trip import TripRules, TripState, advance
+from agent.compose.vehicle import rules
+from agent.core.trip import TripState, advance
+from agent.host.sections import Trip
 from agent.sense import vss
 from agent.sense.canbus import (
     CanOdometer,
@@ -82,7 +84,7 @@ def test_a_real_minute_of_driving_over_the_bus_is_its_recorded_distance(shared, 
     odometer.close()
     state = TripState()
     for reading in readings:
-        state, _ = advance(TripRules(), state, reading)
+        state, _ = advance(rules(Trip()), state, reading)
     assert odometer.refused == 0
     assert state.mileage.total_m == pytest.approx(1003.25, rel=0.01)
     steering = [reading.steering_deg for reading in readings if reading.steering_deg is not None]
@@ -105,7 +107,7 @@ def test_a_parked_car_whose_wheel_is_swept_drives_no_metre(shared, tmp_path):
     for frame in can.LogReader(folder / "logan_a.log"):
         if logan.mapped(frame.arbitration_id):
             reading = vss.reading(frame.timestamp, logan.decode(frame.arbitration_id, bytes(frame.data)))
-            state, _ = advance(TripRules(), state, reading)
+            state, _ = advance(rules(Trip()), state, reading)
             steering.append(reading.steering_deg or 0.0)
     assert state.mileage.total_m == 0
     assert (min(steering), max(steering)) == (pytest.approx(-577, abs=1), pytest.approx(573, abs=1))

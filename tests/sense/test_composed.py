@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from agent.core.trip import TripRules, TripState, advance
+from agent.compose.vehicle import rules
+from agent.core.trip import TripState, advance
+from agent.host.sections import Trip
 from agent.ports import Position, Reading
 from agent.sense.composed import ComposedOdometer
 
@@ -28,7 +30,7 @@ class Said:
 def total(*sources: Said) -> float:
     state = TripState()
     for reading in ComposedOdometer(sources).poll():
-        state, _ = advance(TripRules(), state, reading)
+        state, _ = advance(rules(Trip()), state, reading)
     return state.mileage.total_m
 
 

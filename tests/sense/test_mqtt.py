@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core.trip import TripOpened, TripRules, TripState, advance
+from agent.compose.vehicle import rules
+from agent.core.trip import TripOpened, TripState, advance
+from agent.host.sections import Trip
 from agent.ports import Message
 from agent.sense.mqtt import MqttOdometer
 
@@ -93,7 +95,7 @@ def test_a_sender_that_speaks_on_change_only_still_opens_a_trip(line):
         clock[0] += 10.0
         line.put("vss/Vehicle/TraveledDistance", 100.0 * hundred)
         for reading in odometer.poll():
-            state, happened = advance(TripRules(trigger_m=1000), state, reading)
+            state, happened = advance(rules(Trip(trigger_m=1000)), state, reading)
             events += happened
     assert [type(event) for event in events] == [TripOpened]
     assert state.mileage.total_m == pytest.approx(1900)

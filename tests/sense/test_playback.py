@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from agent.compose.vehicle import rules
 from agent.core.trip import Sign, TripClosed, TripOpened, TripRules, TripState, advance
+from agent.host.sections import Trip
 from agent.sense.drive import Drive, DriveUnusable, load_drive, load_film
 from agent.sense.playback import Playback, ReplayCamera, ReplayOdometer
 from agent.sense.road import synthetic_drive
@@ -41,12 +43,12 @@ def silent(drive: Drive) -> Drive:
     return Drive(drive.name, drive.t, drive.steering_deg, unknown, unknown, unknown, unknown, drive.images)
 
 
-def play_out(odometer: ReplayOdometer, hands: Hands, wall_seconds: float, rules: TripRules) -> list:
+def play_out(odometer: ReplayOdometer, hands: Hands, wall_seconds: float, law: TripRules) -> list:
     state, happened = TripState(), []
     for _ in range(round(wall_seconds * 5)):
         hands.wait(0.2)
         for reading in odometer.poll():
-            state, events = advance(rules, state, reading)
+            state, events = advance(law, state, reading)
             happened += events
     return [*happened, state.mileage.total_m]
 
@@ -55,7 +57,7 @@ def play_out(odometer: ReplayOdometer, hands: Hands, wall_seconds: float, rules:
 def test_a_trip_is_the_same_trip_however_fast_it_is_played(hands, speed):
     drive = synthetic_drive(60, seed=2)
     odometer = ReplayOdometer(hands.play(drive, speed=speed))
-    opened, closed, total = play_out(odometer, hands, 75 / speed + 2, TripRules(trigger_m=100))
+    opened, closed, total = play_out(odometer, hands, 75 / speed + 2, rules(Trip(trigger_m=100)))
     assert isinstance(opened, TripOpened)
     assert isinstance(closed, TripClosed)
     assert closed.reason is Sign.IGNITION_OFF
@@ -114,7 +116,7 @@ def test_a_camera_waits_no_longer_than_asked(hands):
 def test_a_drive_without_speed_takes_its_odometry_from_a_route_round_and_round(hands, shared):
     drive, route = silent(synthetic_drive(150, seed=2)), load_drive(shared / "data/route_real")
     odometer = ReplayOdometer(hands.play(drive, speed=10), route)
-    *_, total = play_out(odometer, hands, 17, TripRules())
+    *_, total = play_out(odometer, hands, 17, rules(Trip()))
     lap = route.distance_m[-1]
     expected = 2 * lap + np.interp(drive.seconds - 2 * route.seconds, route.t, route.distance_m)
     assert total == pytest.approx(expected, rel=0.01)
@@ -124,7 +126,7 @@ def test_a_drive_without_speed_or_route_needs_a_stated_speed(hands):
     drive = silent(synthetic_drive(20, seed=2))
     with pytest.raises(DriveUnusable, match="name a route or a nominal speed"):
         ReplayOdometer(hands.play(drive))
-    *_, total = play_out(ReplayOdometer(hands.play(drive), nominal_mps=10), hands, 25, TripRules())
+    *_, total = play_out(ReplayOdometer(hands.play(drive), nominal_mps=10), hands, 25, rules(Trip()))
     assert total == pytest.approx(10 * drive.seconds, rel=0.01)
 
 
@@ -165,5 +167,5 @@ def test_a_torn_picture_among_many_is_left_out_and_said(hands, tmp_path):
 def test_replays_of_real_drives_give_the_recorded_distance_within_one_percent(hands, shared, pack):
     drive = load_drive(Path(shared / "data" / pack))
     odometer = ReplayOdometer(hands.play(drive, speed=10))
-    *_, total = play_out(odometer, hands, drive.seconds / 10 + 1, TripRules())
+    *_, total = play_out(odometer, hands, drive.seconds / 10 + 1, rules(Trip()))
     assert total == pytest.approx(float(drive.distance_m[-1]), rel=0.01)

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from agent.compose.vehicle import vehicle
 from agent.core.jobs.contribution import State
+from agent.core.pauses import Backoff
 from agent.host.clock import SystemClock
 from agent.host.config import load
 from agent.journal import Journal, JournalFull
@@ -17,7 +19,6 @@ from agent.learn.handover import NothingLearnt
 from agent.market.bundle import GRAPH, ROUND, ROUND_LIMITS, WEIGHTS
 from agent.ports import Reading, Trained, TrainingTask
 from agent.vehicle import errands
-from agent.vehicle.compose import vehicle
 from agent.vehicle.daemon import Vehicle
 from agent.vehicle.logbook import Logbook, every_job
 from tests.market.town import Town, found
@@ -101,8 +102,8 @@ class Ride:
 
 @pytest.fixture
 def ride(town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Ride]]:
-    monkeypatch.setattr(errands, "WAIT_S", (0.05, 0.1))
-    monkeypatch.setattr(errands, "FAULT_S", (0.05, 0.1))
+    for pauses in ("WAIT_S", "VERDICT_S", "FAULT_S"):
+        monkeypatch.setattr(errands, pauses, Backoff(0.05, 0.1))
     open_ones: list[Ride] = []
 
     def begin(**tables: dict[str, object]) -> Ride:

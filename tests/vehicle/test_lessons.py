@@ -12,15 +12,16 @@ import numpy as np
 import pytest
 import torch
 
+from agent.compose.vehicle import survey, vehicle
 from agent.core.documents import Architecture, Input, Recipe, Task
 from agent.core.jobs.contribution import State
+from agent.core.pauses import Backoff
 from agent.host.clock import SystemClock
 from agent.host.config import load
 from agent.learn import graph, weights
 from agent.learn.testset import TestSet
 from agent.sense import album
 from agent.vehicle import errands
-from agent.vehicle.compose import survey, vehicle
 from tests.market.town import Lesson, Town, found
 from tests.validator.committee import House
 from tests.vehicle.test_daemon import Ride, Wheel
@@ -93,7 +94,8 @@ def car(town: Town, tmp_path: Path) -> Car:
 def test_a_strangers_network_is_learnt_from_a_folder_entered_and_accepted(
     town: Town, car: Car, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(errands, "WAIT_S", (0.05, 0.1))
+    for pauses in ("WAIT_S", "VERDICT_S"):
+        monkeypatch.setattr(errands, pauses, Backoff(0.05, 0.1))
     monkeypatch.setattr(album, "PACE_S", 0.005)
     config = car.config(
         train={"labelled": str(labelled(tmp_path / "pictures")), "threads": 1},

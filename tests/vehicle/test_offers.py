@@ -14,13 +14,13 @@ import pytest
 from stellar_sdk import Keypair
 
 from agent import errors
+from agent.compose.vehicle import preferences, resources, survey
 from agent.core.cid import Cid
 from agent.core.jobs.contribution import Passed, Step
 from agent.core.money import UNIT, Asset
 from agent.host.config import load
 from agent.journal import Journal
 from agent.market import bundle
-from agent.vehicle.compose import survey
 from agent.vehicle.desk import Desk
 from agent.vehicle.workshop import Workshop
 from tests.market.town import BASE, FEE, REWARD, Town, found
@@ -131,8 +131,8 @@ def test_an_open_round_is_shown_as_one_and_an_owner_may_stay_away_from_it(
     assert market.winner is None
     assert market.ranked[0].lost == "its updates become public, and market.open_rounds is false"
     shelf = bundle.Shelf(tmp_path / "bundles", public.store)
-    workshop = Workshop(shy, shelf, NoiseTrainer(), car.key, tmp_path / "jobs")
-    desk = Desk(shy, public.horizon, shelf, car.key, workshop, list)
+    workshop = Workshop(resources(shy), shelf, NoiseTrainer(), car.key, tmp_path / "jobs")
+    desk = Desk(preferences(shy), public.horizon, shelf, car.key, workshop, list)
     trained_before_the_owner_said_so = trips.job(trips.chosen(round=public.cid), trips.trained())
     assert desk.do(trained_before_the_owner_said_so, Step.SIGN) == [Passed(market.ranked[0].lost)]
 

@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stellar_sdk import Keypair
 
+from agent.compose.doors import broker
+from agent.compose.vehicle import followed, identity
 from agent.fleet.link import PahoLink
 from agent.fleet.topics import VehicleTopics
 from agent.host.clock import SystemClock
@@ -55,8 +58,9 @@ class Street:
         config = Config(agent=Agent(id="car", fleet="north"), mqtt=settings)
         host = ScriptedHost(Conditions(temperature_c=80))
         self.log = io.StringIO()
-        tune = partial(Radio, config, self.journal, SystemClock())
-        self.watch = Watch(config, host, self.journal, Log(stream=self.log), self.examined, tune)
+        me = identity(config, Keypair.random())
+        tune = partial(Radio, me, broker(settings), settings.discovery, self.journal, SystemClock())
+        self.watch = Watch(partial(followed, config), host, self.journal, Log(stream=self.log), self.examined, tune)
 
     def examined(self) -> Mapping[str, Any]:
         self.examinations += 1
@@ -134,7 +138,7 @@ def test_a_wish_outlives_the_vehicles_restart_and_the_brokers_loss(street: Stree
     street.wish("w1", pause_above_c=79)
     street.restart()
     street.on(TOPICS.state)
-    assert street.watch.settled.taken == {"gates.pause_above_c": 79}
+    assert street.watch.followed.taken == {"gates.pause_above_c": 79}
     assert "temperature" in street.watch.closed
 
 
@@ -158,7 +162,7 @@ def test_a_wish_made_while_the_car_sleeps_is_followed_when_it_wakes(street: Stre
     street.workshop.publish(Message(TOPICS.desired, json.dumps(body).encode(), retain=True))
     until(lambda: street.workshop.acknowledged())
     street.start()
-    until(lambda: street.on(TOPICS.state) and street.watch.settled.taken)
+    until(lambda: street.on(TOPICS.state) and street.watch.followed.taken)
 
 
 def test_home_assistant_is_told_when_it_is_wished_and_told_to_forget_when_it_is_not(street: Street) -> None:

@@ -11,6 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from stellar_sdk import Keypair
 
+from agent.compose.vehicle import preferences, resources
 from agent.content.folder import FolderStore
 from agent.core.documents import Input, Round, Task
 from agent.core.jobs.contribution import Job, Opened, Step
@@ -63,7 +64,7 @@ def frame(colour: tuple[int, int, int], driver: float | None) -> LabelledFrame:
 @pytest.fixture
 def shop(tmp_path: Path) -> Workshop:
     shelf = Shelf(tmp_path / "bundles", FolderStore(tmp_path / "content"))
-    return Workshop(Config(), shelf, NoiseTrainer(), Keypair.random(), tmp_path / "jobs")
+    return Workshop(resources(Config()), shelf, NoiseTrainer(), Keypair.random(), tmp_path / "jobs")
 
 
 def test_a_teachers_labels_take_the_drivers_place_and_what_it_is_not_sure_of_has_none(
@@ -100,7 +101,7 @@ def test_without_a_job_before_there_is_no_last_choice_to_train_on(tmp_path: Path
 def test_without_a_network_it_trains_on_the_round_it_had_last_if_that_is_still_here(shop: Workshop, here: bool) -> None:
     last = trips.chosen(round="QmLast", number=3, reward=5)
     nowhere = Horizon("http://127.0.0.1:9", "Nowhere ; 2026", timeout=1)
-    desk = Desk(Config(), nowhere, shop.shelf, shop.keypair, shop, list, lambda: last)
+    desk = Desk(preferences(Config()), nowhere, shop.shelf, shop.keypair, shop, list, lambda: last)
     if here:
         (shop.shelf.folder / "QmLast").mkdir(parents=True)
         assert desk.do(Job("trip-000002"), Step.CHOOSE) == [replace(last, offline=True)]

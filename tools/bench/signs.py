@@ -19,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 from stellar_sdk import Keypair
 
+from agent.compose.vehicle import resources, training
 from agent.content.folder import FolderStore
 from agent.core.documents import Input, Round, Task
-from agent.host.sections import Config
+from agent.host.sections import Config, Train
 from agent.learn import checkpoint, graph, networks
 from agent.learn.export import export
 from agent.learn.score import Scorer
-from agent.learn.settings import Settings
 from agent.learn.teacher import NAME
 from agent.learn.testset import TestSet
 from agent.learn.trainer import ChildTrainer
@@ -82,10 +82,10 @@ class Car:
 
     def __init__(self, folder: Path, round: Round, labelled: Path | None = None) -> None:
         self.base = bundle(round, folder / "base")
-        self.trainer = ChildTrainer(Settings(threads=1))
+        self.trainer = ChildTrainer(training(Train(threads=1)))
         config = Config.model_validate({"train": {"labelled": labelled}})
         shelf = Shelf(folder / "bundles", FolderStore(folder / "store"))
-        self.workshop = Workshop(config, shelf, self.trainer, Keypair.random(), folder / "jobs")
+        self.workshop = Workshop(resources(config), shelf, self.trainer, Keypair.random(), folder / "jobs")
         self.task = TrainingTask(folder / "job", self.base, round, 1)
 
     def learnt(self) -> Weights:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor, Future
+from functools import partial
 from typing import Any
 
 from stellar_sdk import Keypair
 
+from agent.compose.vehicle import followed, identity, preferences, resources, rules
 from agent.core.jobs.contribution import Signed, State
-from agent.core.trip import TripRules
 from agent.host.metrics import Metrics
 from agent.host.scripted import ScriptedHost
-from agent.host.sections import Agent, Config, Content, Market, Mqtt
+from agent.host.sections import Agent, Config, Content, Market, Mqtt, Trip
 from agent.ports import Frame, Reading
 from agent.vehicle.daemon import Parts as VehicleParts
 from agent.vehicle.daemon import Vehicle
@@ -111,12 +112,13 @@ class Car(Daemon):
         self._journal = journal = self.journal(JOURNAL)
         logbook = Logbook(journal)
         trainer = lesson.Arithmetic(self._making)
+        workshop = Workshop(resources(config), shelf, trainer, self.key, self.folder / "jobs", logbook.last_rounds.get)
         desk = Desk(
-            config=config,
+            preferences=preferences(config),
             horizon=horizon,
             shelf=shelf,
             keypair=self.key,
-            workshop=Workshop(config, shelf, trainer, self.key, self.folder / "jobs", logbook.last_rounds.get),
+            workshop=workshop,
             deeds=lambda: logbook.experience,
             last_choice=lambda: logbook.last_choice,
             open_jobs=lambda: list(logbook.open.values()),
@@ -126,12 +128,14 @@ class Car(Daemon):
                 odometer=Wheel(logbook, lambda: self.drives),
                 camera=Dark,
                 trainer=trainer,
+                identity=identity(config, self.key),
                 desk=desk,
+                workshop=workshop,
                 logbook=logbook,
-                watch=Watch(config, ScriptedHost(), journal, self.log, dict, None),
+                watch=Watch(partial(followed, config), ScriptedHost(), journal, self.log, dict, None),
                 clock=self.ground.clock,
                 log=self.log,
-                rules=TripRules(trigger_m=20, ignition_off_s=1),
+                rules=rules(Trip(trigger_m=20, ignition_off_s=1)),
                 gauges=Gauges(Metrics()),
                 state_dir=self.folder,
             )

@@ -11,10 +11,10 @@ import sys
 import numpy as np
 
 from agent.cli.daemon import run_until_told
+from agent.compose.vehicle import vehicle
 from agent.host.config import load
 from agent.learn import checkpoint, weights
 from agent.ports import LabelledFrame, Progress, Trained, TrainingTask
-from agent.vehicle.compose import vehicle
 
 NOISE = 1.0
 """Of each layer's own spread."""

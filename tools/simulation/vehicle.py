@@ -13,6 +13,7 @@ from typing import Any
 
 from stellar_sdk import Keypair
 
+from agent.compose.vehicle import preferences, resources
 from agent.core.documents import Round
 from agent.core.jobs.contribution import Arrived, Job, Opened, Step
 from agent.core.jobs.fold import Event, advance, owed
@@ -32,13 +33,12 @@ from agent.ledger.horizon import Horizon
 from agent.market.bundle import Shelf
 from agent.ports import LabelledFrame, Progress, Trained, TrainingTask
 from agent.vehicle.desk import Desk
+from agent.vehicle.errands import WAIT_S
 from agent.vehicle.workshop import Workshop
 from tools.simulation.market import FIRST_WEIGHTS
 from tools.simulation.wire import WireLink
 
 JOB = "trip-000001"
-WAIT_S = (1.0, 10.0)
-"""First and longest pause before asking again, as the agent's own errands have it."""
 TEND_S = 2.0
 """A vehicle's loop turns so often, for up to a thousand of them; then one process must take longer."""
 
@@ -152,7 +152,7 @@ class Vehicle:
 
     async def _job(self) -> None:
         self._record(Opened(1200))
-        pause = WAIT_S[0]
+        pause = 0.0
         while (step := owed(self.job)) is not None:
             if step is Step.TRAIN:
                 self._record(Arrived("standstill", 3400, 240))
@@ -161,10 +161,10 @@ class Vehicle:
             for event in events:
                 self._record(event)
             if events:
-                pause = WAIT_S[0]
+                pause = 0.0
             else:
+                pause = WAIT_S.after(pause)
                 await asyncio.sleep(pause)
-                pause = min(pause * 1.5, WAIT_S[1])
 
     async def _do(self, step: Step) -> list[Event]:
         try:
@@ -180,8 +180,9 @@ class Vehicle:
         shelf: Shelf = self._shop.shelf()
         trainer = NoTrainer(-1.0 if self.hostile else 0.5)
         home = self._shop.folder / self.name / "jobs"
-        workshop = UnfitForNothing(self._shop.config, shelf, trainer, self.keypair, home)
-        return Desk(self._shop.config, horizon, shelf, self.keypair, workshop, list).do(job, step)
+        workshop = UnfitForNothing(resources(self._shop.config), shelf, trainer, self.keypair, home)
+        wants = preferences(self._shop.config)
+        return Desk(wants, horizon, shelf, self.keypair, workshop, list).do(job, step)
 
     def _record(self, event: Event) -> None:
         self.job = advance(self.job, event)

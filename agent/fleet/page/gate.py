@@ -8,7 +8,7 @@ import secrets
 from collections import OrderedDict
 from pathlib import Path
 
-from agent import files
+from agent import credential, files
 from agent.errors import CredentialError
 from agent.ports import Clock
 
@@ -22,13 +22,7 @@ SHORTEST = 16
 
 def load_token(path: Path) -> str:
     """The token in a file of mode 0600 or stricter. Raises CredentialError."""
-    try:
-        mode = path.stat().st_mode
-        token = path.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise CredentialError(path=path, why=str(error)) from None
-    if mode & 0o077:
-        raise CredentialError(path=path, why="others may read it: chmod 600")
+    token = credential.read(path)
     if len(token) < SHORTEST:
         raise CredentialError(path=path, why=f"a token has at least {SHORTEST} characters")
     return token

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent import credential
 from agent.content.store import open_store
 from agent.fleet.broker import Broker, Certificates
 from agent.host.sections import Config, Mqtt
-from agent.ledger import keys
 from agent.ledger.horizon import Horizon
 
 if TYPE_CHECKING:
@@ -24,7 +23,8 @@ def horizon(config: Config) -> Horizon:
 
 def store(config: Config) -> FolderStore | NodeStore:
     urls = [*config.content.stores, *(f"pinning:{url}" for url in config.content.pinning)]
-    token = _secret(config.content.token_file)
+    file = config.content.token_file
+    token = credential.read(file) if file else None
     tokens = {url: token for url in urls if token and url.startswith("pinning:")}
     return open_store(urls, config.agent.state_dir / "content", tokens)
 
@@ -32,12 +32,5 @@ def store(config: Config) -> FolderStore | NodeStore:
 def broker(mqtt: Mqtt) -> Broker:
     tls = mqtt.tls
     certificates = Certificates(tls.ca, tls.cert, tls.key) if tls else None
-    return Broker(mqtt.host, mqtt.port, certificates, mqtt.username, _secret(mqtt.password_file))
-
-
-def _secret(path: Path | None) -> str | None:
-    """What a file of mode 0600 holds. Raises CredentialError."""
-    if path is None:
-        return None
-    keys.check_mode(path)
-    return path.read_text().strip()
+    password = credential.read(mqtt.password_file) if mqtt.password_file else None
+    return Broker(mqtt.host, mqtt.port, certificates, mqtt.username, password)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.compose.remote import CHANGEABLE, settle
 from agent.core.gates import BANDS
 from agent.host.sections import Config, Gates, Mqtt
-from agent.vehicle.remote import CHANGEABLE, settle
 
 OWN = Config(gates=Gates(metered="use"), mqtt=Mqtt(metric_s=60))
 

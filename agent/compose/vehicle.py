@@ -1,28 +1,32 @@
-"""The vehicle put together from its configuration: the one place that knows every room."""
+"""The vehicle put together from its configuration."""
 
 from __future__ import annotations
 
 import logging
 import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from agent.compose import remote
+from agent.compose.doors import broker, horizon, store
+from agent.core import gates
 from agent.core.experience import deed
 from agent.core.jobs.contribution import Trained
 from agent.core.mileage import Bounds
+from agent.core.money import stroops
 from agent.core.trip import Fence, TripRules
 from agent.fleet.link import PahoLink
 from agent.host import metrics
-from agent.host.clock import SystemClock
 from agent.host.logs import Log
 from agent.host.machine import Machine
-from agent.host.sections import Config
+from agent.host.sections import Config, Train, Trip
 from agent.journal import Journal, JournalReader
 from agent.ledger import keys
 from agent.market.bundle import Shelf
-from agent.market.wiring import broker, horizon, store
-from agent.ports import Trainer
+from agent.ports import Clock, Trainer
 from agent.sense.sources import Sources
 from agent.vehicle.daemon import Parts, Vehicle
 from agent.vehicle.desk import Desk
@@ -30,27 +34,31 @@ from agent.vehicle.gauges import Gauges
 from agent.vehicle.logbook import JOURNAL, Logbook, every_job
 from agent.vehicle.offers import Market
 from agent.vehicle.radio import Radio
-from agent.vehicle.watch import Checkup, Watch
+from agent.vehicle.settings import Identity, Preferences, Resources
+from agent.vehicle.watch import Checkup, Followed, Watch
 from agent.vehicle.workshop import Workshop
 
 if TYPE_CHECKING:
     from stellar_sdk import Keypair
 
+    from agent.learn.settings import Settings
 
-def vehicle(config: Config, clock: SystemClock, checkup: Checkup, trainer: Trainer | None = None) -> Vehicle:
+
+def vehicle(config: Config, clock: Clock, checkup: Checkup, trainer: Trainer | None = None) -> Vehicle:
     """Everything is opened here; what cannot work at all raises now, with its exit code. `checkup`: what the workshop's
     `doctor` is answered with. `trainer`: in place of the child process."""
     log = Log(config.agent.log_level)
     keypair = keys.load(config.agent.key_file)
+    me = identity(config, keypair)
     state = config.agent.state_dir
     journal = Journal(state / JOURNAL)
     logbook = Logbook(journal)
     sources = Sources(_signals(config))
     trainer = trainer or _trainer(config, keypair)
     shelf = Shelf(state / "bundles", store(config))
-    workshop = Workshop(config, shelf, trainer, keypair, state / "jobs", logbook.last_rounds.get)
+    workshop = Workshop(resources(config), shelf, trainer, keypair, state / "jobs", logbook.last_rounds.get)
     desk = Desk(
-        config=config,
+        preferences=preferences(config),
         horizon=horizon(config),
         shelf=shelf,
         keypair=keypair,
@@ -59,22 +67,59 @@ def vehicle(config: Config, clock: SystemClock, checkup: Checkup, trainer: Train
         last_choice=lambda: logbook.last_choice,
         open_jobs=lambda: list(logbook.open.values()),
     )
-    tune = partial(Radio, config, journal, clock) if config.mqtt.enabled else None
+    tune = None
+    if config.mqtt.enabled:
+        tune = partial(Radio, me, broker(config.mqtt), config.mqtt.discovery, journal, clock)
+    watch = Watch(partial(followed, config), Machine(config.machine, state), journal, log, checkup, tune)
     return Vehicle(
         Parts(
             odometer=sources.odometer(config.odometer.source),
             camera=lambda: sources.camera(config.camera.source),
             trainer=trainer,
+            identity=me,
             desk=desk,
+            workshop=workshop,
             logbook=logbook,
-            watch=Watch(config, Machine(config.machine, state), journal, log, checkup, tune),
+            watch=watch,
             clock=clock,
             log=log,
-            rules=rules(config),
+            rules=rules(config.trip),
             gauges=_gauges(config.metrics.listen),
             state_dir=state,
         )
     )
+
+
+def identity(config: Config, keypair: Keypair) -> Identity:
+    return Identity(config.agent.id, config.agent.fleet, keypair.public_key, config.agent.profile)
+
+
+def preferences(config: Config) -> Preferences:
+    market = config.market
+    return Preferences(
+        initiators=market.initiators,
+        operator=market.operator,
+        max_stake=stroops(market.max_stake),
+        buy_budget=stroops(market.buy_stake_budget),
+        min_pay=stroops(market.min_pay),
+        accept_probability=market.accept_probability,
+        open_rounds=market.open_rounds,
+        max_fee=config.ledger.max_fee_stroops,
+    )
+
+
+def resources(config: Config) -> Resources:
+    from agent.learn.runner import Machine
+
+    machine = Machine(config.inference.provider, config.inference.threads)
+    return Resources(config.train.memory_mb, config.train.labelled, machine, config.agent.profile)
+
+
+def followed(config: Config, wishes: Mapping[str, Any]) -> Followed:
+    """What the workshop's wishes come to beside the vehicle's own configuration."""
+    settled = remote.settle(config, wishes)
+    limits = gates.Limits(**settled.config.gates.model_dump())
+    return Followed(limits, settled.config.mqtt.metric_s, settled.taken, settled.outcome)
 
 
 def _gauges(listen: str) -> Gauges:
@@ -95,38 +140,42 @@ def _signals(config: Config) -> PahoLink | None:
     return None
 
 
-def rules(config: Config) -> TripRules:
-    trip = config.trip
+def rules(trip: Trip) -> TripRules:
     return TripRules(
         trigger_m=trip.trigger_m,
         standstill_s=trip.standstill_s,
         ignition_off_s=trip.ignition_off_s,
         silence_s=trip.silence_s,
-        fences=tuple(Fence(f.latitude_deg, f.longitude_deg, f.radius_m) for f in trip.geofences),
         bounds=Bounds(top_kmh=trip.top_kmh),
+        fences=tuple(Fence(f.latitude_deg, f.longitude_deg, f.radius_m) for f in trip.geofences),
+    )
+
+
+def training(train: Train) -> Settings:
+    from agent.learn.settings import Settings
+
+    return Settings(
+        device=train.device,
+        precision=train.precision,
+        threads=train.threads or None,
+        memory_mb=train.memory_mb,
+        reservoir_mb=train.reservoir_mb,
+        checkpoint_s=train.checkpoint_s,
+        past_mb=train.past_mb,
     )
 
 
 def _trainer(config: Config, keypair: Keypair) -> Trainer:
-    from agent.learn.settings import Settings
     from agent.learn.trainer import ChildTrainer
 
     logging.getLogger("milepost").addHandler(logging.StreamHandler())
-    train = config.train
-    return ChildTrainer(
-        Settings(
-            device=train.device,
-            precision=train.precision,
-            threads=train.threads or None,
-            memory_mb=train.memory_mb,
-            reservoir_mb=train.reservoir_mb,
-            checkpoint_s=train.checkpoint_s,
-            past_mb=train.past_mb,
-            past_file=config.agent.state_dir / "past" if train.past_mb else None,
-            past_key=keys.derived(keypair, "milepost/past"),
-            fingerprint_key=keys.derived(keypair, "milepost/fingerprint"),
-        )
+    settings = replace(
+        training(config.train),
+        past_file=config.agent.state_dir / "past" if config.train.past_mb else None,
+        past_key=keys.derived(keypair, "milepost/past"),
+        fingerprint_key=keys.derived(keypair, "milepost/fingerprint"),
     )
+    return ChildTrainer(settings)
 
 
 def survey(config: Config) -> Market:
@@ -138,6 +187,7 @@ def survey(config: Config) -> Market:
     keypair = keys.load(config.agent.key_file)
     with tempfile.TemporaryDirectory(prefix="milepost-") as scratch:
         shelf = Shelf(Path(scratch) / "bundles", store(config))
-        workshop = Workshop(config, shelf, _trainer(config, keypair), keypair, Path(scratch))
-        made = Desk(config, horizon(config), shelf, keypair, workshop, lambda: deeds, open_jobs=lambda: still_open)
+        workshop = Workshop(resources(config), shelf, _trainer(config, keypair), keypair, Path(scratch))
+        wanted, ledger = preferences(config), horizon(config)
+        made = Desk(wanted, ledger, shelf, keypair, workshop, lambda: deeds, open_jobs=lambda: still_open)
         return made.survey()

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import secrets
 
+from agent.compose.doors import broker, horizon, store
 from agent.errors import BAD_CONFIG, MilepostError
 from agent.fleet.link import PahoLink
-from agent.host.clock import SystemClock
 from agent.host.logs import Log
 from agent.host.sections import Config
 from agent.journal import Journal
 from agent.learn.runner import Machine
 from agent.ledger import keys
 from agent.market.bundle import Shelf
-from agent.market.wiring import broker, horizon, store
+from agent.ports import Clock
 from agent.validator.committee import EVERYTHING, Committee
 from agent.validator.daemon import Parts, Validator
 from agent.validator.docket import Docket
@@ -35,7 +35,7 @@ class NoTestSet(MilepostError):
     exit_code = BAD_CONFIG
 
 
-def validator(config: Config, clock: SystemClock) -> Validator:
+def validator(config: Config, clock: Clock) -> Validator:
     """Everything is opened here; what cannot work at all raises now, with its exit code."""
     mine = config.validator
     log = Log(config.agent.log_level)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from agent.compose.doors import horizon, store
 from agent.host.sections import Config
 from agent.initiator.audit import Audit
 from agent.initiator.audit import audit as look_at
@@ -16,7 +17,6 @@ from agent.initiator.register import Register
 from agent.journal import Journal
 from agent.ledger import keys
 from agent.market.bundle import Shelf
-from agent.market.wiring import horizon, store
 
 JOURNAL = "rounds.sqlite"
 

@@ -17,6 +17,7 @@ from agent.core.gates import BANDS
 from agent.fleet.desired import Outcome
 from agent.host.layers import nest
 from agent.host.sections import Config
+from agent.sentences import what_is_wrong
 
 
 def _as_it_likes(wish: Any, own: Any) -> str:
@@ -91,7 +92,7 @@ def _against(own: Config, key: str, wish: Any) -> str:
     except ValidationError as error:
         for mistake in error.errors(include_url=False, include_input=False):
             if mistake["loc"] == (name,):  # else it is a band's, which is looked at with all wishes together
-                why = mistake["msg"].removeprefix("Value error, ")
+                why = what_is_wrong(mistake["msg"])
                 return f"{why[:1].upper()}{why[1:]}."
     return CHANGEABLE[key](wish, _value(own, key))
 
