@@ -383,6 +383,7 @@ def test_records_that_nobody_has_end_in_what_the_account_holds(car: Car) -> None
     assert "it is what this account was paid" in facts["reason"]
 
 
+@pytest.mark.slow
 def test_who_waits_for_a_verdict_asks_one_question_a_look(car: Car) -> None:
     """(x) While the stake is there and its window cannot be over, a look is one request."""
     for _ in range(3):
