@@ -471,6 +471,7 @@ def test_what_is_looked_up_in_the_past_is_no_only_where_history_goes_back_so_far
     assert horizon.recall("0" * 64) is None
 
 
+@pytest.mark.slow
 def test_the_doctor_says_how_far_back_it_goes_and_how_far_it_lags(net: Localnet, front: Between) -> None:
     """(section 2) What a vehicle has to live with is said before it hurts."""
     archived: dict[str, Any] = {}

@@ -27,6 +27,8 @@ from tests.market.town import BASE, FEE, REWARD, Town, found
 from tools.demo.hostile import NoiseTrainer
 from tools.localnet.server import Localnet
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
