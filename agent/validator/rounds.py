@@ -45,11 +45,10 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A model's newest round: open after `ledger`, and signed when the newest one had closed at `closed_at`."""
+    """A model's newest round: open after `ledger`."""
 
     cid: str
     ledger: int
-    closed_at: int
 
 
 class NotServed(Refused):
@@ -92,12 +91,11 @@ class Rounds:
             said = account and (dict(account.data), account.flags, account.is_locked)
             if account is None or (said == seen.said and seen.again_at is None):
                 continue
-            head = self.horizon.head().sequence
             if said != seen.said:
                 seen.pause = 0
-            elif seen.again_at is not None and head < seen.again_at:
+            elif seen.again_at is not None and 0 < self.horizon.latest < seen.again_at:
                 continue
-            self._look_at(account, seen, head)
+            self._look_at(account, seen, self.horizon.head().sequence)
             seen.said = said
 
     @property
@@ -148,8 +146,7 @@ class Rounds:
         why = (
             self._misnamed(newest, model, sign)
             or self._broken(sign.cid, newest, forebears)
-            or standing.trusted(self.horizon.account(newest.settlement), newest)
-            or standing.fair(initiator, newest)
+            or standing.governed(self.horizon.account(newest.settlement), newest)
             or self._dated_back({**forebears, sign.cid: newest})
         )
         if why:
@@ -160,7 +157,7 @@ class Rounds:
             del known[cid]
             self.served.pop(cid, None)
         self.served |= {cid: Served(cid, round_, newest.number) for cid, round_ in known.items()}
-        self.newest[newest.settlement] = Published(sign.cid, newest.ledger, newest.published_at)
+        self.newest[newest.settlement] = Published(sign.cid, newest.ledger)
 
     def _misnamed(self, newest: Round, model: Asset, sign: Sign) -> str:
         """Why a round is not the one that its initiator's data entry is about, or ''."""

@@ -26,7 +26,6 @@ from agent.validator.rounds import Rounds, Served
 if TYPE_CHECKING:
     from stellar_sdk import Keypair
 
-SEEDS = 256
 LAG_LEDGERS = 12
 """How far the settlement account's state, as a Horizon shows it, may be behind what is published."""
 
@@ -45,7 +44,6 @@ class Office:
     """Entry → ours."""
     belonging: set[str] = field(default_factory=set)
     """Rounds whose settlement account was seen to be theirs."""
-    _seeds: dict[int, str] = field(default_factory=dict)
     _credits: dict[str, Mapping[str, Stroops]] = field(default_factory=dict)
     _kept: set[str] = field(default_factory=set)
 
@@ -65,13 +63,6 @@ class Office:
         if review.id not in self.votes:
             self.votes[review.id] = vote(review, self.keypair)
         return self.votes[review.id]
-
-    def seed(self, ledger: int) -> str:
-        if ledger not in self._seeds:
-            if len(self._seeds) >= SEEDS:
-                self._seeds.clear()
-            self._seeds[ledger] = self.horizon.ledger(ledger).hash
-        return self._seeds[ledger]
 
     def credits(self, served: Served, published: int, view: View) -> Mapping[str, Stroops]:
         """Of a round published in ledger `published`. A lineage that is not true earns nobody anything; one that may
@@ -126,7 +117,7 @@ class View:
         """Those that are served and whose settlement account this is: one account, one model, one committee."""
         belonging, found = self._office.belonging, self._office.rounds.of(self.settlement)
         for served in found:
-            if served.cid not in belonging and not standing.trusted(self.account, served.round):
+            if served.cid not in belonging and not standing.governed(self.account, served.round):
                 belonging.add(served.cid)
         return {served.cid: served for served in found if served.cid in belonging}
 
@@ -146,20 +137,24 @@ class View:
         office.guard.keep(_about(""), map(_about, office.docket.open))
         return found
 
+    @property
+    def fused(self) -> str | None:
+        """The newest round, where it was made of contributions."""
+        published = self._office.rounds.newest.get(self.settlement)
+        served = self.rounds.get(published.cid) if published is not None else None
+        return served.cid if served is not None and served.round.lineage else None
+
     @cached_property
     def sharing(self) -> Sharing | None:
         published = self._office.rounds.newest.get(self.settlement)
-        served = self.rounds.get(published.cid) if published is not None else None
-        if published is None or served is None or not served.round.lineage:
+        if published is None or self.fused is None:
             return None
+        served = self.rounds[published.cid]
         try:
             credits = self._office.credits(served, published.ledger, self)
         except Unavailable:  # what cannot be looked up now holds no settlement up
             return None
-        return Sharing(served, published.ledger, published.closed_at, credits)
-
-    def seed(self, ledger: int) -> str:
-        return self._office.seed(ledger)
+        return Sharing(served, published.ledger, credits)
 
     def hindered(self, review: Review) -> Hindrance | None:
         failed = self._failures.get(review.id)
