@@ -2,15 +2,19 @@
 # make check   the fast loop: format, lint, types, fast tests
 # make test    everything
 # make states  draw the jobs' tables: docs/states.md and the fleet page's states.json
+# make lock    requirements/*.txt anew (LOCK=--upgrade: the newest versions)
+# make sbom    build/milepost.cdx.json: what is installed, as CycloneDX
+# make api     build/api/: pages of documents, doors and graph
 
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+RELEASE := .venv/.release
 
 DEMO := $(if $(DRIVE),--drive $(DRIVE)) $(if $(ROUTE),--route $(ROUTE)) $(if $(REPORT),--report $(REPORT)) \
         $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED))
 
-.PHONY: demo check test states format clean
+.PHONY: demo check test states lock sbom api format clean
 
 demo: $(INSTALLED)
 	@$(BIN)/python -m tools.demo $(DEMO)
@@ -36,9 +40,27 @@ format: $(INSTALLED)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-$(INSTALLED): pyproject.toml
+lock: $(RELEASE)
+	PATH=$(BIN):$$PATH $(BIN)/python tools/lock.py $(LOCK)
+
+sbom: $(RELEASE)
+	mkdir -p build
+	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+	  --output-file build/milepost.cdx.json requirements/train.txt
+
+api: $(RELEASE)
+	$(BIN)/pdoc --docformat markdown --output-directory build/api agent.core.documents agent.ports agent.learn.graph
+
+# First what is pinned, by its hashes; then the project, for which pip has nothing left to choose but torch's build.
+$(INSTALLED): pyproject.toml requirements/build.txt requirements/dev.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --editable '.[dev]'
+	$(BIN)/pip install --quiet --require-hashes --requirement requirements/build.txt
+	$(BIN)/pip install --quiet --no-build-isolation --use-pep517 --require-hashes --requirement requirements/dev.txt
+	$(BIN)/pip install --quiet --no-build-isolation --editable '.[dev]'
+	touch $@
+
+$(RELEASE): $(INSTALLED) requirements/release.txt
+	$(BIN)/pip install --quiet --require-hashes --requirement requirements/release.txt
 	touch $@
 
 clean:

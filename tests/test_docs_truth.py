@@ -173,3 +173,12 @@ def test_numbers_that_pages_spell_are_the_codes() -> None:
     """For the sentences above that have words for them."""
     assert (samples.EVERY, samples.BLOCK_S, handover.WORSE, process.DEATHS) == (10, 2.0, 1.25, 3)
     assert (commands.BURST, commands.PER_SECOND) == (20, 1)
+
+
+def test_the_helpers_that_contributing_names_are_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(tests/\S+?)`.*$", text, re.MULTILINE)
+    assert [row for row in rows if not (ROOT / row).exists()] == []
+    for path, helper in re.findall(r"^\| `(tests/\S+\.py)` \| helper `(\w+)`", text, re.MULTILINE):
+        assert f"class {helper}" in (ROOT / path).read_text(encoding="utf-8")
+    assert len(rows) > 8

@@ -53,9 +53,11 @@ system_torch() { "$1" -c 'import sys, torch; sys.exit(tuple(map(int, torch.__ver
 system_opencv() { "$1" -c 'import re, sys, cv2; sys.exit(not re.search(r"GStreamer:\s+YES", cv2.getBuildInformation()))' 2>/dev/null; }
 system_numpy_1() { "$1" -c 'import sys, numpy; sys.exit(not numpy.__version__.startswith("1."))' 2>/dev/null; }
 
+pip_in() { run "$1/bin/python" -m pip install --quiet --disable-pip-version-check "${@:2}"; }
+
 make_release() {
     local python=$1 release=$2
-    local wanted=() flags=() constraints=()
+    local wanted=() flags=() pinned=car
     if system_torch "$python"; then
         say "The system's torch is used."
         flags=(--system-site-packages)
@@ -68,11 +70,18 @@ make_release() {
     else
         wanted+=("opencv-python-headless>=4.8")
     fi
-    # What the system built against numpy 1 does not load with numpy 2.
-    if [ ${#flags[@]} -gt 0 ] && system_numpy_1 "$python"; then constraints=("numpy<2"); fi
-    run "$python" -m venv ${flags[@]+"${flags[@]}"} "$release"
-    run "$release/bin/python" -m pip install --quiet --disable-pip-version-check \
-        "${SOURCE}[can,web]" ${wanted[@]+"${wanted[@]}"} ${constraints[@]+"${constraints[@]}"}
+    # Everything is pinned by its hash but what the board may have its own build of. What the system built against numpy 1
+    # does not load with numpy 2.
+    if [ ${#flags[@]} -eq 0 ]; then
+        pinned=train
+    elif system_numpy_1 "$python"; then
+        pinned=car-numpy1
+        wanted+=("numpy<2")
+    fi
+    run "$python" -m venv ${flags[@]+"${flags[@]}"} "$release" &&
+        pip_in "$release" --require-hashes --requirement "$SOURCE/requirements/build.txt" &&
+        pip_in "$release" --require-hashes --requirement "$SOURCE/requirements/$pinned.txt" --no-build-isolation --use-pep517 &&
+        pip_in "$release" --no-build-isolation "${SOURCE}[can,web]" ${wanted[@]+"${wanted[@]}"}
 }
 
 install_release() {

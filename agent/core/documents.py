@@ -1,8 +1,9 @@
 """The JSON documents that travel: round, contribution, vote and settlement record (PROTOCOL sections 2, 5 and 6).
 
-Canonical form: sorted keys, no white space, UTF-8, no floats: what is not an integer is a decimal string. The same
-document has the same bytes everywhere, so its digest can be signed. A reader gives bounded bytes to `parse` and gets a
-typed, frozen value or `Malformed`.
+Canonical form: RFC 8785 (JCS) with objects, texts and integers alone: sorted keys, no white space, UTF-8, no floats;
+what is not an integer is a decimal string, and integers are written in full, also beyond 2^53. The same document has
+the same bytes everywhere, so its digest can be signed. A reader gives bounded bytes to `parse` and gets a typed, frozen
+value or `Malformed`.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         pytest.skip(str(error))
 
 
-@pytest.fixture(params=["folder", "node"])
+@pytest.fixture(params=["folder", pytest.param("node", marks=pytest.mark.slow)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ContentStore]:
     url = f"folder:{tmp_path / 'store'}" if request.param == "folder" else request.getfixturevalue("api")
     opened = open_store([url], tmp_path / "state")

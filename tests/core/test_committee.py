@@ -70,6 +70,7 @@ def test_no_two_proposals_both_apply_however_many_messages_are_lost(chamber: Cha
     assert [t.record.previous for t in chamber.applied] == [None, *(t.cid for t in chamber.applied)][:-1]
 
 
+@pytest.mark.slow
 @given(
     size=st.integers(4, 7),
     lie=st.sampled_from(LIES),

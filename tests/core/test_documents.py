@@ -387,3 +387,15 @@ def test_the_defaults_of_the_parts_are_in_bounds() -> None:
     assert Task(kind="steering").scale == 25
     assert StakeSchedule(asset=f"DLC:{ACCOUNT}", base=2, fee=1).growth == 2
     assert GlobalSet(cid=CID, keys={}).keys == {}
+
+
+class Sample(Document):
+    text: str
+    amount: int
+
+
+def test_the_canonical_form_is_that_of_rfc_8785() -> None:
+    """The text of its section 3.2.2.2, and an amount that JavaScript could not hold."""
+    text = '\u20ac$\u000f\nA\'B"\\\\"/'
+    written = Sample(text=text, amount=2**63 - 1).to_bytes()
+    assert written == '{"amount":9223372036854775807,"text":"€$\\u000f\\nA\'B\\"\\\\\\\\\\"/"}'.encode()

@@ -5,6 +5,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from agent.errors import Unavailable
 from agent.host.metrics import METRICS, Metrics, serve
@@ -12,29 +13,33 @@ from agent.host.metrics import METRICS, Metrics, serve
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 
 
-def test_prometheus_reads_the_figures_on_loopback() -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+def test_prometheus_reads_the_figures_on_loopback(host: str) -> None:
     metrics = Metrics()
     metrics.set("link_connected", 1)
     metrics.add("entries_total", outcome="accepted")
     metrics.add("entries_total", 2, outcome="accepted")
     metrics.only("job_state", state="opened")
     metrics.only("job_state", state='tra"ined')
-    server = serve(metrics, "127.0.0.1:0")
+    server = serve(metrics, f"{host}:0")
     try:
-        url = f"http://127.0.0.1:{server.server_address[1]}"
+        url = f"http://{host}:{server.server_address[1]}"
         with urllib.request.urlopen(f"{url}/metrics") as answer:
             text = answer.read().decode()
-        with pytest.raises(urllib.error.HTTPError) as caught:
-            urllib.request.urlopen(f"{url}/")
-        caught.value.close()
     finally:
         server.shutdown()
         server.server_close()
-    assert "\nmilepost_link_connected 1\n" in text
-    assert 'milepost_entries_total{outcome="accepted"} 3' in text
-    assert 'milepost_job_state{state="opened"} 0' in text
-    assert 'milepost_job_state{state="tra\\"ined"} 1' in text
     assert "# TYPE milepost_entries_total counter" in text
+    families = list(text_string_to_metric_families(text))
+    assert [family.documentation for family in families if family.name == "milepost_link_connected"] == [
+        f"{METRICS['link_connected'].meaning} {METRICS['link_connected'].advice}"
+    ]
+    assert {(sample.name, *sample.labels.values()): sample.value for f in families for sample in f.samples} == {
+        ("milepost_link_connected",): 1,
+        ("milepost_entries_total", "accepted"): 3,
+        ("milepost_job_state", "opened"): 0,
+        ("milepost_job_state", 'tra"ined'): 1,
+    }
 
 
 def test_an_address_that_is_taken_is_a_sentence() -> None:

@@ -389,6 +389,7 @@ def test_records_that_nobody_has_end_in_what_the_account_holds(car: Car) -> None
     assert "it is what this account was paid" in found.reason
 
 
+@pytest.mark.slow
 def test_who_waits_for_a_verdict_asks_one_question_a_look(car: Car) -> None:
     """(x) While the stake is there and its window cannot be over, a look is one request."""
     for _ in range(3):
@@ -485,6 +486,7 @@ def test_what_is_looked_up_in_the_past_is_no_only_where_history_goes_back_so_far
     assert horizon.recall("0" * 64) is None
 
 
+@pytest.mark.slow
 def test_the_doctor_says_how_far_back_it_goes_and_how_far_it_lags(net: Localnet, front: Between) -> None:
     """(section 2) What a vehicle has to live with is said before it hurts."""
     archived: dict[str, Any] = {}

@@ -18,6 +18,8 @@ from tests.ledger.test_horizon import payment, somebody
 from tools.localnet.foreign import KINDS, Kind
 from tools.localnet.server import Localnet
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def open_at() -> Iterator[Callable[[str, Localnet], Horizon]]:

@@ -65,6 +65,7 @@ def test_one_update_entered_on_two_rounds_is_paid_once(two_rounds: tuple[House, 
     assert sum(end.credit for end in ends) <= UNIT
 
 
+@pytest.mark.slow
 def test_a_hundred_entries_of_one_vehicle_keep_nobody_out_of_a_settlement() -> None:
     """(m) A record holds one entry of a vehicle; those that came before the honest one took its places all the same."""
     chamber, honest = Chamber(3), a_review(2, ledger=9)
@@ -135,6 +136,7 @@ def test_bundles_that_nobody_has_do_not_take_every_hand_while_another_vehicles_i
         house.close()
 
 
+@pytest.mark.slow
 def test_ninety_nine_stakes_of_one_transaction_are_read_in_one_go(tmp_path: Path) -> None:
     """(m) For each of them the whole transaction was opened once for each that stands before it."""
     with Localnet() as net:

@@ -20,8 +20,6 @@ from tests.market.town import Town, found, printing_press
 from tests.validator.committee import House
 from tools.localnet.server import Localnet
 
-pytestmark = pytest.mark.slow
-
 
 @dataclass
 class Closed:
@@ -113,6 +111,7 @@ def test_a_sealed_round_is_rebuilt_by_a_member_of_the_committee_and_checked_by_a
         assert set(found.credits) == set(closed.fused.contributions)
 
 
+@pytest.mark.slow
 def test_milepost_audit_of_a_sealed_round_asks_for_a_key(closed: Closed, tmp_path: Path) -> None:
     town = closed.town
     assert closed.fused.published is not None

@@ -23,8 +23,6 @@ from tests.market.town import SMALL, Lesson, Town, a_plan, printing_press
 from tools.demo.stage import write_plan
 from tools.localnet.server import Localnet
 
-pytestmark = pytest.mark.slow
-
 SIGNS = Task(kind="classification", labels="folder", classes=("give-way", "stop", "yield"))
 TINY = Architecture(name="deepchain", hyper={"filters": 1, "hidden": 4})
 PLAN: dict[str, Any] = {"task": SIGNS, "architecture": Architecture(name="onnx"), "input": SMALL}

@@ -27,12 +27,10 @@ from tests.validator.committee import House
 from tests.validator.test_settling import honest, speaker_now
 from tools.localnet.server import Localnet
 
-pytestmark = pytest.mark.slow
-
-
 # --- a full batch
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("committee", [3, 7])
 def test_thirty_two_entries_are_settled_by_one_transaction(committee: int, tmp_path: Path) -> None:
     """They are judged while the broker is away, so that all are ripe when it is back."""
@@ -189,6 +187,7 @@ def test_a_record_of_other_verdicts_than_the_votes_make_is_not_signed(
     lacking.settles_in_the_end()
 
 
+@pytest.mark.slow
 def test_a_committee_that_dies_after_handing_in_settles_once(town: Town, house: House) -> None:
     before = house.chain_end().index
     entry_id = honest(town, 8)

@@ -28,6 +28,8 @@ from tests.vehicle import trips
 from tools.demo.hostile import NoiseTrainer
 from tools.localnet.server import Localnet
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

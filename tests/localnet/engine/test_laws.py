@@ -7,6 +7,7 @@ from dataclasses import fields
 from fractions import Fraction
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from stellar_sdk import (
@@ -48,6 +49,8 @@ from tools.localnet.engine.entries import CLAWBACK_ENABLED, MAX
 from tools.localnet.engine.holdings import min_balance
 from tools.localnet.engine.liabilities import liabilities_of
 from tools.localnet.engine.signers import signer_parts
+
+pytestmark = pytest.mark.slow
 
 TRADERS = ("ann", "ben", "cat")
 CODES = ("DLC", "DLM")

@@ -13,6 +13,8 @@ from stellar_sdk import Server
 from tests.localnet.horizon.conftest import Client
 from tools.localnet.server import Localnet
 
+pytestmark = pytest.mark.slow
+
 LAG = 2
 
 

@@ -14,6 +14,8 @@ from stellar_sdk import ManageData as Data
 from tests.localnet.horizon.conftest import Client
 from tools.localnet.server import Localnet
 
+pytestmark = pytest.mark.slow
+
 CAPACITY = 3
 
 
