@@ -73,19 +73,25 @@ def _merge(given: Given) -> Answer:
     return {"decided": True, "outcome": merged.outcome, "credit": merged.credit, "reason": merged.reason}
 
 
-def _draws() -> dict[str, Given]:
-    plain: dict[str, Any] = {"committee": list(COMMITTEE), "agreements": {}, "seed": hex32("ledger")}
+def _turns() -> dict[str, Given]:
+    plain: dict[str, Any] = {
+        "committee": list(COMMITTEE),
+        "agreements": {},
+        "settlement": account("settlement"),
+        "at": 1_790_000_250,
+        "turn": 30,
+    }
     return {
         "nobody has agreed yet": plain,
-        "another ledger": {**plain, "seed": hex32("another ledger")},
+        "the last second of a turn": {**plain, "at": 1_790_000_249},
+        "another settlement account": {**plain, "settlement": account("another settlement")},
         "one has agreed more often": {**plain, "agreements": dict(zip(COMMITTEE, (90, 10, 0, 3), strict=True))},
-        "seeded by a round": {**plain, "seed": cid("round 7")},
         "alone": {**plain, "committee": [COMMITTEE[0]]},
     }
 
 
-def _drawn(given: Given) -> Answer:
-    return {"order": speaker.order(given["committee"], given["agreements"], given["seed"])}
+def _on_turn(given: Given) -> Answer:
+    return {"speaker": speaker.on_turn(**given)}
 
 
 def _stakes() -> dict[str, Given]:
@@ -144,10 +150,10 @@ KINDS = (
     ),
     Kind(
         "speaker",
-        "Who proposes, and who after that. Given: the `committee`, the `agreements` of the chain's last record, and the"
-        " `seed`. Answered: the `order`.",
-        _draws,
-        _drawn,
+        "Whose turn it is. Given: the `committee`, the `agreements` of the chain's last record, the `settlement` account,"
+        " the ledger time `at` and the seconds of a `turn`. Answered: the `speaker`.",
+        _turns,
+        _on_turn,
     ),
     Kind(
         "stake",
