@@ -1,10 +1,10 @@
 """A roll judged together: who is fused, what each adds, who forfeits (PROTOCOL, Review).
 
-The credit of an entry is the mean fall of the loss on the global set G when its update joins those that came before it,
-over random orders and their reverses (Shapley's value of U(S) = -loss(base + the sum over S of update / m), estimated
-as by Castro et al. 2009 with antithetic orders, Mitchell et al. 2022). Orders follow from the hash of the roll's ledger:
-nobody knew them when the updates were made. Each order is scored on its own part of G, so that a roll costs as many
-scorings of G as it holds entries, times `PASSES`.
+The credit of an entry is the mean fall of the loss on the global set G when its update joins those that came before
+it, over random orders and their reverses: Shapley's value of U(S) = -loss(base + the sum over S of update / m),
+estimated as by Castro et al. 2009 with antithetic orders (Mitchell et al. 2022). Orders follow from the hash of the
+roll's ledger: nobody knew them when the updates were made. Each order is scored on its own part of G, so that a roll
+costs as many scorings of G as it holds entries, times `PASSES`.
 
 Nothing here reads a clock, a file or a random number: the same roll gives the same answer wherever scores are the same.
 """

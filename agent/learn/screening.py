@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agent.learn.fusion import Vector, inner_products
+from agent.learn.fusion import inner_products
 from agent.learn.weights import Weights
 
 SHORTEST, LONGEST = 0.1, 2.0
