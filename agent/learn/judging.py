@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from agent.core.documents import Outcome
 from agent.core.money import UNIT, Stroops
-from agent.learn.fusion import COMPOSITE, STEPS, Momentum, fuse
+from agent.learn.fusion import COMPOSITE, Momentum, Taken, fuse
 from agent.learn.screening import screen
 from agent.learn.weights import Weights, flat, shaped
 
@@ -38,6 +38,9 @@ PASSES = 2
 ERRORS = 2.0
 """Standard errors that a gain must exceed to count."""
 ALL = slice(None)
+STRANGERS = (Fraction(0), Fraction(1, 5), Fraction(3, 10))
+STEPS = (Fraction(1, 2), Fraction(1, 4))
+"""Tried besides the whole step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +88,8 @@ class Roll:
     """A roll as judged, entries in the order of their ledgers, then of their ids."""
 
     entries: tuple[Judged, ...]
-    step: Fraction | None
-    """How much of the fused step the next round takes; None: no step is better than the base."""
+    taken: Taken | None
+    """How the next round takes the fused step; None: however it is taken, it is no better than the base."""
     before: float
     after: float
     """Loss on G of the base and of the next round's weights."""
@@ -112,7 +115,7 @@ def judge_roll(
     screened = screen([one.update for one in turn], root, last_step)
     heard = screened.heard
     at_base = score(base, ALL)
-    step, candidate, after = best_step(base, [turn[i].update for i in heard], score, at_base, rules)
+    taken, candidate, after = best(base, [turn[i].update for i in heard], score, at_base, rules)
     roll_gain = float(at_base.mean() - after.mean())
 
     start = _wide(base) + (0.5 * _wide(last_step) if last_step is not None else 0.0)
@@ -122,7 +125,7 @@ def judge_roll(
     if private is not None:
         theirs, spread = adds(start, parts, base, private, len(private(base, ALL)), seed)
         lowered = np.minimum(gains, theirs + ERRORS * spread)
-    paid = np.where((gains > ERRORS * errors) & (lowered > 0.0) & (step is not None), lowered, 0.0)
+    paid = np.where((gains > ERRORS * errors) & (lowered > 0.0) & (taken is not None), lowered, 0.0)
     credits = _credits(paid, roll_gain, rules)
 
     judged: list[Judged] = []
@@ -132,7 +135,7 @@ def judge_roll(
             gain, error, credit = float(gains[at]), float(errors[at]), credits[at]
             outcome: Outcome = "accepted" if credit else "idle"
             reason = f"it lowers the loss on the global set by {gain:.3g}, give or take {error:.1g}"
-            judged.append(Judged(one.entry, outcome, credit, gain, error, step is not None, reason))
+            judged.append(Judged(one.entry, outcome, credit, gain, error, taken is not None, reason))
             continue
         reason = screened.why[i]
         outcome = "idle"
@@ -142,23 +145,33 @@ def judge_roll(
             if any(rises):
                 outcome, reason = "rejected", f"the loss rises, and {reason}"
         judged.append(Judged(one.entry, outcome, 0, 0.0, 0.0, False, reason))
-    return Roll(tuple(judged), step, float(at_base.mean()), float(after.mean()), candidate)
+    return Roll(tuple(judged), taken, float(at_base.mean()), float(after.mean()), candidate)
 
 
-def best_step(
+def best(
     base: Weights, updates: Sequence[Weights], score: Score, at_base: Losses, rules: Rules
-) -> tuple[Fraction | None, Weights | None, Losses]:
-    """How much of the fused step lowers the loss most, if any does beyond noise; the weights it leads to, and their
-    losses. `None, None, at_base` where none does."""
-    best: tuple[Fraction | None, Weights | None, Losses] = (None, None, at_base)
+) -> tuple[Taken | None, Weights | None, Losses]:
+    """How these updates are fused so that the loss falls most, if it falls beyond noise; the weights that gives, and
+    their losses. `None, None, at_base` where it does not.
+
+    How many strangers to withstand is chosen first, then the step: as few as G shows to be needed, since on different
+    roads the honest lie apart too."""
     if not updates:
-        return best
-    for step in STEPS:
-        weights = fuse(rules.fusion, base, updates, [1] * len(updates), rules.momentum, step)
+        return None, None, at_base
+    found: list[tuple[float, Taken, Weights, Losses]] = []
+
+    def tried(taken: Taken) -> None:
+        weights = fuse(rules.fusion, base, updates, [1] * len(updates), rules.momentum, taken)
         losses = score(weights, ALL)
-        if losses.mean() < best[2].mean() and falls(at_base, losses):
-            best = step, weights, losses
-    return best
+        found.append((float(losses.mean()), taken, weights, losses))
+
+    for strangers in STRANGERS if rules.fusion == COMPOSITE else STRANGERS[:1]:
+        tried(Taken(strangers=strangers))
+    chosen = min(found, key=lambda one: one[0])[1]
+    for step in STEPS:
+        tried(Taken(step, chosen.strangers))
+    _, taken, weights, losses = min(found, key=lambda one: one[0])
+    return (taken, weights, losses) if falls(at_base, losses) else (None, None, at_base)
 
 
 def falls(before: Losses, after: Losses) -> bool:
