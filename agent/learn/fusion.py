@@ -63,8 +63,25 @@ class Taken:
     """The share of contributions, rounded down, that the composite withstands: each is mixed with its nearest but so
     many, and of each number so many are left out at either end. 0: the mean. Other rules pass it over."""
 
+    @classmethod
+    def of(cls, step: Decimal | None, strangers: Decimal | None) -> Taken:
+        """As a round says it."""
+        return cls(Fraction(1) if step is None else Fraction(step), Fraction(strangers or 0))
+
+    @property
+    def step_said(self) -> Decimal | None:
+        return None if self.step == 1 else _decimal(self.step)
+
+    @property
+    def strangers_said(self) -> Decimal | None:
+        return _decimal(self.strangers) if self.strangers else None
+
 
 WHOLE = Taken()
+
+
+def _decimal(share: Fraction) -> Decimal:
+    return Decimal(share.numerator) / share.denominator
 
 
 def fuse(

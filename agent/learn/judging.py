@@ -127,7 +127,12 @@ def judge_roll(
     screened = screen([one.update for one in turn], root, last_step)
     heard = screened.heard
     at_base = score(base, ALL)
-    fused = best(base, [turn[i].update for i in heard], score, rules) if heard else None
+    voices = [turn[i].update for i in heard]
+
+    def together(taken: Taken) -> Weights:
+        return fuse(rules.fusion, base, voices, [1] * len(voices), rules.momentum, taken)
+
+    fused = best(together, score, rules.fusion) if heard else None
     closes = fused is not None and falls(at_base, fused.losses)
     after = fused.losses if fused is not None and closes else at_base
 
@@ -161,17 +166,17 @@ def judge_roll(
     return Roll(tuple(judged), float(at_base.mean()), float(after.mean()), fused if closes else None)
 
 
-def best(base: Weights, updates: Sequence[Weights], score: Score, rules: Rules) -> Candidate:
-    """How these updates, at least one, are fused so that the loss falls most.
+def best(fused: Callable[[Taken], Weights], score: Score, rule: str) -> Candidate:
+    """How updates are fused so that the loss falls most; `fused` does it.
 
     How many strangers to withstand is chosen first, then the step: as few as G shows to be needed, since on different
     roads the honest lie apart too."""
 
     def tried(taken: Taken) -> Candidate:
-        weights = fuse(rules.fusion, base, updates, [1] * len(updates), rules.momentum, taken)
+        weights = fused(taken)
         return Candidate(taken, weights, score(weights, ALL))
 
-    strangers = STRANGERS if rules.fusion == COMPOSITE else STRANGERS[:1]
+    strangers = STRANGERS if rule == COMPOSITE else STRANGERS[:1]
     whole = min((tried(Taken(strangers=share)) for share in strangers), key=_loss)
     return min([whole, *(tried(Taken(step, whole.taken.strangers)) for step in STEPS)], key=_loss)
 
