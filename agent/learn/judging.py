@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.core.documents import Outcome
+from agent.core.fields import MOST_CREDIT
 from agent.core.money import UNIT, Stroops
 from agent.learn.fusion import COMPOSITE, Momentum, Taken, fuse, ordered_sum
 from agent.learn.screening import screen
@@ -241,7 +242,7 @@ def _credits(paid: Vector, roll_gain: float, rules: Rules) -> list[Stroops]:
     if whole <= 0.0 or roll_gain <= 0.0:
         return [0] * len(paid)
     most = min(roll_gain / rules.gain_reference, whole / rules.gain_reference, rules.pledge / UNIT)
-    return [int(gain / whole * most * UNIT) for gain in paid.tolist()]
+    return [min(int(gain / whole * most * UNIT), MOST_CREDIT * UNIT) for gain in paid.tolist()]
 
 
 def _rises(candidate: Weights, base: Weights, score: Score, tolerance: float) -> bool:
