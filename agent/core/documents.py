@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from agent.core.fields import (
     MOST_BATCH,
+    MOST_CREDIT,
     MOST_PRICE,
     MOST_SAMPLES,
     MOST_STAKE,
@@ -181,7 +182,7 @@ class Lineage(Part):
 
     cid: CidText
     vehicle: AccountId
-    weight: Number = Field(ge=0, le=1)
+    weight: Number = Field(ge=0, le=MOST_CREDIT)
     settlement: Hex32
     key: Hex32 | None = None
     """The update's key, where the round it was trained on is `open`: anybody may read it then."""
@@ -240,6 +241,10 @@ class Round(Document):
     fusion: Name = "weighted-mean"
     momentum: Number = Field(default=Decimal(0), ge=0, lt=1)
     """The share of the step that led to this round which the next one takes once more."""
+    step: Number | None = Field(default=None, gt=0, le=1)
+    """How much of the fused step led to this round; none: all of it."""
+    strangers: Number | None = Field(default=None, ge=0, lt=0.5)
+    """The share of contributions that the composite withstood for this round; none: no share."""
     privacy: Literal["open", "sealed"] = "sealed"
     """What becomes of updates trained on this round. sealed: committee and initiator alone ever read them. open: their
     keys are published with the round that they are fused into."""

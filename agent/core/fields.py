@@ -60,8 +60,9 @@ Amount = Annotated[int, Field(ge=0, le=2**63 - 1)]
 """Stroops."""
 AmountText = Annotated[str, AfterValidator(_amount)]
 """As people write an amount: a decimal in quotes."""
-Credit = Annotated[int, Field(ge=0, le=UNIT)]
-"""VLM stroops: 1.0 is full credit."""
+MOST_CREDIT = 64
+Credit = Annotated[int, Field(ge=0, le=MOST_CREDIT * UNIT)]
+"""VLM stroops: 1.0 is full credit. Who alone brings what a whole roll was pledged for gets more."""
 MOST_LOSS = 10**8
 Loss = Annotated[Number, Field(ge=0, le=MOST_LOSS)]
 RoundNumber = Annotated[int, Field(ge=0, le=1_000_000)]

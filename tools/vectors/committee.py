@@ -15,7 +15,7 @@ from agent.ledger.envelope import balance_id, build
 from agent.market import settlement
 from tools.vectors import documents
 from tools.vectors.kind import Answer, Given, Kind
-from tools.vectors.people import COMMITTEE, account, cid, hex32
+from tools.vectors.people import COMMITTEE, account
 
 PASSPHRASE = "Milepost Test ; 2026"  # noqa: S105  the name of a network, no secret
 
@@ -150,8 +150,8 @@ KINDS = (
     ),
     Kind(
         "speaker",
-        "Whose turn it is. Given: the `committee`, the `agreements` of the chain's last record, the `settlement` account,"
-        " the ledger time `at` and the seconds of a `turn`. Answered: the `speaker`.",
+        "Whose turn it is. Given: the `committee`, the `agreements` of the chain's last record, the `settlement`"
+        " account, the ledger time `at` and the seconds of a `turn`. Answered: the `speaker`.",
         _turns,
         _on_turn,
     ),
