@@ -11,6 +11,7 @@ from agent.core.jobs.fold import owed
 from agent.core.pauses import Backoff
 from agent.errors import MilepostError, TryAgain, Unavailable
 from agent.files import DiskFails
+from agent.vehicle import steps
 from agent.vehicle.desk import Desk, Events
 
 WAIT_S = Backoff(1.0, 10.0)
@@ -103,7 +104,7 @@ class Errands:
 
     def _run(self, job: Job, step: Step) -> Outcome:
         try:
-            return Outcome(job, step, self._desk.do(job, step))
+            return Outcome(job, step, steps.do(self._desk, job, step))
         except MilepostError as error:
             return Outcome(job, step, [], error)
         except OSError as error:
