@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from agent.core.ids import TxHash
+from agent.core.ids import AccountId, StakeId, TxHash
 from agent.core.money import MAX_STROOPS, XLM, Asset, Stroops
 
 BASE_RESERVE: Stroops = 5_000_000
@@ -65,7 +65,7 @@ class Flags:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    id: str
+    id: AccountId
     sequence: int
     lines: Mapping[Asset, Line]
     signers: Mapping[str, int]
@@ -96,7 +96,7 @@ class Offer:
     """An open offer. `price` is buying per selling."""
 
     id: int
-    seller: str
+    seller: AccountId
     selling: Asset
     buying: Asset
     amount: Stroops
@@ -127,11 +127,11 @@ class Signed:
 class Transaction:
     """A transaction that is in a ledger."""
 
-    hash: str
+    hash: TxHash
     ledger: int
     closed_at: int
     successful: bool
-    source: str
+    source: AccountId
     envelope: str
     """Base64 XDR."""
     result: str
@@ -147,15 +147,15 @@ class Action:
 
     kind: str
     """Horizon's word: `create_claimable_balance`, `payment`, or one that nobody has heard of."""
-    source: str
-    transaction: str
+    source: AccountId
+    transaction: TxHash
     ledger: int
     index: int
     """Among its transaction's operations, from 0."""
     asset: Asset | None = None
     to: str = ""
-    balance: str = ""
-    """The claimable balance that it claims or claws back: 64 hex digits."""
+    balance: StakeId | None = None
+    """The claimable balance that it claims or claws back: None for any other operation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,13 +168,13 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class Stake:
-    """A claimable balance, as long as it is unclaimed. `id` is 64 hex digits, without `BALANCE_V0`."""
+    """A claimable balance, as long as it is unclaimed. Its `id` stands without `BALANCE_V0`."""
 
-    id: str
+    id: StakeId
     asset: Asset
     amount: Stroops
-    sponsor: str
-    claimants: tuple[str, ...]
-    at_once: tuple[str, ...]
+    sponsor: AccountId
+    claimants: tuple[AccountId, ...]
+    at_once: tuple[AccountId, ...]
     """Those of them who may claim it unconditionally."""
     last_modified: int

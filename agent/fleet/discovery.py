@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from agent.core.jobs.contribution import State
 from agent.errors import ConfigError
 from agent.fleet.commands import Memory
 from agent.fleet.status import EVERY, ONLINE
@@ -62,7 +63,12 @@ ENTITIES: Mapping[str, Entity] = {
     ),
     "trouble": Entity("Trouble", "state", "{{ (value_json.troubles | first | default('none'))[:255] }}"),
     "trip": Entity("Trip", "state", "{{ value_json.trip.phase }}"),
-    "job": Entity("Job", "state", "{{ value_json.jobs[-1].state if value_json.jobs else 'none' }}"),
+    "job": Entity(
+        "Job",
+        "state",
+        "{{ value_json.jobs[-1].state if value_json.jobs else 'none' }}",
+        options={"device_class": "enum", "options": [state.value for state in State]},
+    ),
     "samples": Entity(
         "Samples", "state", "{{ value_json.training.samples if value_json.training else 0 }}", options=_NOW
     ),

@@ -182,7 +182,7 @@ class _Auditor:
         envelope = opened(found.envelope, self.horizon.passphrase)
         _check_signed(envelope, transaction, base)
         self.since = max(self.since, found.ledger)
-        entries = {}
+        entries: dict[tuple[str, str], settlement.Settled] = {}
         for stake, settled in settlement.read(envelope, base.settlement).items():
             entry = next(iter(self.history.touching(stake)), None)
             if entry is None:

@@ -78,7 +78,7 @@ class Edition:
     models: Mapping[str, Path]
     """Files by their names in the bundle: the graph, and a teacher where labels come from one."""
     previous: Round | None = None
-    previous_cid: str | None = None
+    previous_cid: CidText | None = None
     lineage: tuple[Lineage, ...] = ()
     restores: CidText | None = None
 

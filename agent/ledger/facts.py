@@ -10,6 +10,7 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
+from agent.core.ids import AccountId, StakeId, TxHash
 from agent.core.ledger import BALANCE_V0, Account, Action, Flags, Head, Line, Offer, Stake, Transaction, Way
 from agent.core.money import MAX_STROOPS, XLM, Asset, stroops
 from agent.errors import Malformed
@@ -48,7 +49,7 @@ def account(record: Mapping[str, Any]) -> Account:
         if line["asset_type"] != "liquidity_pool_shares"
     }
     return Account(
-        id=str(record["account_id"]),
+        id=AccountId(str(record["account_id"])),
         sequence=int(record["sequence"]),
         lines=lines,
         signers={str(s["key"]): int(s["weight"]) for s in record["signers"]},
@@ -73,7 +74,7 @@ def account(record: Mapping[str, Any]) -> Account:
 def offer(record: Mapping[str, Any]) -> Offer:
     return Offer(
         id=int(record["id"]),
-        seller=str(record["seller"]),
+        seller=AccountId(str(record["seller"])),
         selling=asset(record["selling"]),
         buying=asset(record["buying"]),
         amount=stroops(record["amount"]),
@@ -96,11 +97,11 @@ def way(record: Mapping[str, Any], amount: str) -> Way:
 
 def transaction(record: Mapping[str, Any]) -> Transaction:
     return Transaction(
-        hash=str(record["hash"]),
+        hash=TxHash(str(record["hash"])),
         ledger=int(record["ledger"]),
         closed_at=epoch(record["created_at"]),
         successful=bool(record["successful"]),
-        source=str(record["source_account"]),
+        source=AccountId(str(record["source_account"])),
         envelope=str(record["envelope_xdr"]),
         result=str(record["result_xdr"]),
         cursor=str(record["paging_token"]),
@@ -113,13 +114,13 @@ def action(record: Mapping[str, Any]) -> Action:
     plain = asset(record) if "asset_type" in record else None
     return Action(
         kind=str(record["type"]),
-        source=str(record["source_account"]),
-        transaction=str(record["transaction_hash"]),
+        source=AccountId(str(record["source_account"])),
+        transaction=TxHash(str(record["transaction_hash"])),
         ledger=place >> 32,
         index=(place & 0xFFF) - 1,
         asset=Asset.parse(record["asset"]) if "asset" in record else plain,
         to=str(record.get("to", "")),
-        balance=str(record.get("balance_id", "")).removeprefix(BALANCE_V0),
+        balance=StakeId(str(record["balance_id"]).removeprefix(BALANCE_V0)) if "balance_id" in record else None,
     )
 
 
@@ -129,13 +130,14 @@ def set_by(record: Mapping[str, Any]) -> str:
 
 
 def stake(record: Mapping[str, Any]) -> Stake:
+    free = [each for each in record["claimants"] if each["predicate"].get("unconditional")]
     return Stake(
-        id=str(record["id"]).removeprefix(BALANCE_V0),
+        id=StakeId(str(record["id"]).removeprefix(BALANCE_V0)),
         asset=Asset.parse(record["asset"]),
         amount=stroops(record["amount"]),
-        sponsor=str(record.get("sponsor", "")),
-        claimants=tuple(str(c["destination"]) for c in record["claimants"]),
-        at_once=tuple(str(c["destination"]) for c in record["claimants"] if c["predicate"].get("unconditional")),
+        sponsor=AccountId(str(record.get("sponsor", ""))),
+        claimants=tuple(AccountId(str(c["destination"])) for c in record["claimants"]),
+        at_once=tuple(AccountId(str(c["destination"])) for c in free),
         last_modified=int(record["last_modified_ledger"]),
     )
 

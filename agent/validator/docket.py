@@ -34,7 +34,7 @@ class Docket(Book[Review]):
         reviews = (r for r in self._with_verdict if r.verdict.round == round_cid)
         return sorted(reviews, key=lambda r: (r.entry.ledger, r.id))
 
-    def was_entered(self, entry: str, vehicle: str, contribution: str) -> bool:
+    def was_entered(self, entry: str, vehicle: AccountId, contribution: CidText) -> bool:
         """Whether another entry of this vehicle with this contribution has a verdict of ours, or the committee's, that
         does not turn it down."""
         if not contribution:

@@ -33,11 +33,11 @@ class Entry:
     judge, and `fault` says so."""
 
     stake: Stake
-    vehicle: str
-    transaction: str
+    vehicle: AccountId
+    transaction: TxHash
     ledger: int
     entered_at: int
-    contribution: str
+    contribution: CidText
     take_back_at: int
     fault: str = ""
 
@@ -45,11 +45,11 @@ class Entry:
         """For the journal."""
         return Found(
             settlement=AccountId(settlement),
-            vehicle=AccountId(self.vehicle),
-            transaction=TxHash(self.transaction),
+            vehicle=self.vehicle,
+            transaction=self.transaction,
             ledger=self.ledger,
             entered_at=self.entered_at,
-            contribution=CidText(self.contribution),
+            contribution=self.contribution,
             stake=self.stake.amount,
             take_back_at=self.take_back_at,
             fault=self.fault,
@@ -93,11 +93,11 @@ def read(made: Transaction, passphrase: str, stake: Stake, settlement: str, roun
         raise NoEntry(stake=stake.id, why="it could be taken back before it is reviewed")
     return Entry(
         stake=stake,
-        vehicle=vehicle,
-        transaction=made.hash,
+        vehicle=AccountId(vehicle),
+        transaction=TxHash(made.hash),
         ledger=made.ledger,
         entered_at=made.closed_at,
-        contribution=str(Cid.v0(envelope.memo)) if envelope.memo else "",
+        contribution=CidText(str(Cid.v0(envelope.memo)) if envelope.memo else ""),
         take_back_at=back,
         fault="" if envelope.memo else "the entry's memo is not a hash",
     )

@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 
 from agent.core import turns
 from agent.core.documents import Contribution
-from agent.core.ids import TxHash
 from agent.core.jobs.fold import Event, owed
 from agent.core.jobs.review import Gone, Review, Settled, Step
 from agent.core.ledger import Head, Stake
@@ -135,7 +134,7 @@ class Reviewing:
         """A list that lacks a stake says nothing: it may come from a replica that is late. What claimed it does."""
         found = settlement.settling(self._horizon, review.id, account)
         if found is not None:
-            done, claimed = found.settled, TxHash(found.transaction.hash)
+            done, claimed = found.settled, found.transaction.hash
             self._record(review.id, Settled(done.outcome, done.credit, done.returned, claimed))
         elif self._is_claimed(review) or head.closed_at > (review.entry.take_back_at or 0) + FORGOTTEN_S:
             self._record(review.id, Gone())

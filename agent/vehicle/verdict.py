@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from agent.core.cid import Cid
-from agent.core.ids import TxHash
 from agent.core.jobs.contribution import Accepted, Clawed, Entered, Idle, Job, Lapsed, Rejected, Silent, Verdict
 from agent.core.jobs.fold import Event
 from agent.core.ledger import Action
@@ -99,7 +98,7 @@ class Verdicts:
                 if settled is None:
                     raise LedgerUnavailable(url=horizon.shown, why=f"shows another transaction as {transaction.hash}")
                 verdict, reason = VERDICTS[settled.outcome], self._reason(envelope.memo, stake)
-                return [verdict(reason, settled.credit, settled.returned, TxHash(transaction.hash))]
+                return [verdict(reason, settled.credit, settled.returned, transaction.hash)]
         return []
 
     def _in_records(self, job: Job, terms: Terms, as_of: int) -> Events:

@@ -22,7 +22,7 @@ from agent.fleet.page.rounds import read_round
 from agent.ports import Clock, ContentStore, FleetLink
 
 STATIC = Path(__file__).parent / "static"
-ASSETS = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+ASSETS = {"css": "text/css", "js": "text/javascript", "json": "application/json", "svg": "image/svg+xml"}
 """Endings of the files that need no login, and their types."""
 TAKE_EVERY = 0.05
 TELL_EVERY = 0.2

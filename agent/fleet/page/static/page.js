@@ -5,7 +5,8 @@ import { model } from "./rounds.js";
 import { Rows } from "./rows.js";
 import { ago, clock, el, prose, short, units, word } from "./words.js";
 
-const STATES = ["opened", "chosen", "training", "arrived", "trained", "stored", "signed", "entered", "settled", "closing"];
+const TABLES = await (await fetch("/assets/states.json")).json();  // drawn from the code by `make states`
+const STATES = Object.entries(TABLES.contribution.states).filter(([, owed]) => owed !== null).map(([state]) => state);
 const FEW = 20, MANY = 100;  // rows of a list, at first and at most
 const FRAME_MS = 6;  // of drawing in each frame
 const TICK_MS = 5000;  // until "now" may have become "1 min ago"
