@@ -22,7 +22,7 @@ def offers(config_path: str | None, as_json: bool) -> None:
     from agent.compose.vehicle import survey
     from agent.core.money import share, text
     from agent.host.config import load
-    from agent.vehicle.desk import numbers
+    from agent.vehicle.offers import numbers
 
     market = survey(load(config_path))
     if as_json:

@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from agent.ports import Camera, Clock, LabelledFrame, Odometer, Trainer, Trainin
 from agent.sense.album import Album
 from agent.sense.alignment import Aligner
 from agent.sense.capture import Capture
+from agent.vehicle import steps
 from agent.vehicle.desk import Desk
 from agent.vehicle.errands import Errands, is_waiting
 from agent.vehicle.gauges import Gauges
@@ -78,7 +80,7 @@ class Vehicle:
         self.parts = parts
         self._log = parts.log
         self._trip: TripState = parts.logbook.mileage()
-        self._errands = Errands(parts.desk)
+        self._errands = Errands(partial(steps.do, parts.desk))
         self._camera: Camera | None = None
         self._aligner: Aligner | None = None
         self._capture: Capture | Album | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from agent.core.jobs.fold import owed
 from agent.core.pauses import Backoff
 from agent.errors import MilepostError, TryAgain, Unavailable
 from agent.files import DiskFails
-from agent.vehicle.desk import Desk, Events
+from agent.vehicle.verdict import Events
 
 WAIT_S = Backoff(1.0, 10.0)
 """Pauses before a step that had nothing to say is asked again."""
@@ -45,10 +45,11 @@ class Outcome:
 
 
 class Errands:
-    """Runs steps in a thread of its own. For one caller, which writes the events down."""
+    """Runs steps in a thread of its own, by `do` (`agent.vehicle.steps`). For one caller, which writes the events
+    down."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, do: Callable[[Job, Step], Events]) -> None:
+        self._do = do
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="errand")
         self._running: Future[Outcome] | None = None
         self._pauses: dict[str, Pause] = {}
@@ -103,7 +104,7 @@ class Errands:
 
     def _run(self, job: Job, step: Step) -> Outcome:
         try:
-            return Outcome(job, step, self._desk.do(job, step))
+            return Outcome(job, step, self._do(job, step))
         except MilepostError as error:
             return Outcome(job, step, [], error)
         except OSError as error:

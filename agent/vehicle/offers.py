@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from fractions import Fraction
+from typing import Any
 
 from agent.core import experience
 from agent.core.choice import Candidate, Means, Ranked, rank
@@ -182,3 +183,9 @@ def _same_model(offered: Listing, round_: Round, operator: str | None) -> None:
         raise Malformed(what=f"the round {offered.cid}", why=why)
     if operator is None or Asset.parse(round_.stake.asset) != Asset("DLC", operator):
         raise Malformed(what=f"the round {offered.cid}", why="its stake is not the DLC of market.operator")
+
+
+def numbers(candidate: Candidate, net: int, lost: str) -> dict[str, Any]:
+    """For the journal and as JSON: fractions as text."""
+    plain = {k: str(v) if isinstance(v, Fraction) else v for k, v in asdict(candidate).items()}
+    return {**plain, "net": net, "lost": lost}

@@ -19,6 +19,7 @@ from agent.core.money import UNIT, XLM, Stroops, text
 from agent.host.config import load
 from agent.ledger.envelope import build, sdk_asset, signed
 from agent.market import bundle
+from agent.vehicle import steps
 from agent.vehicle.desk import Desk
 from agent.vehicle.workshop import Workshop
 from tests.market.town import Town
@@ -37,9 +38,9 @@ def desk(
     return Desk(preferences(config), town.horizon, shelf, key, workshop, lambda: deeds, open_jobs=lambda: jobs)
 
 
-def do(desk: Desk, job: Job, *steps: Step) -> Job:
-    for step in steps:
-        job = fold(job, desk.do(job, step))
+def do(desk: Desk, job: Job, *owed: Step) -> Job:
+    for step in owed:
+        job = fold(job, steps.do(desk, job, step))
     return job
 
 

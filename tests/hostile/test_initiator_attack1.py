@@ -21,6 +21,7 @@ from agent.host.config import load
 from agent.learn import weights
 from agent.market import bundle, publish, standing
 from agent.vehicle import desk as vehicle_desk
+from agent.vehicle import steps
 from agent.vehicle.offers import View, survey, uncarried
 from tests.hostile.errands import desk, do, stored
 from tests.market.rounds import a_round, settles
@@ -129,12 +130,12 @@ def test_a_newest_round_that_nobody_has_ends_a_job_after_a_day(town: Town, tmp_p
     sign = publish.Sign(str(Cid.v0(b"\x07" * 32)), town.listed.offer.id, town.horizon.head().sequence)
     town.apply(publish.offer(town.round.model_asset, 100 * UNIT, 40 * UNIT, sign), town.initiator)
     with pytest.raises(Unavailable):
-        car.do(job, Step.SIGN)
+        steps.do(car, job, Step.SIGN)
     long_ago = replace(sign, ledger=sign.ledger - 1)
     town.apply(publish.offer(town.round.model_asset, 100 * UNIT, 40 * UNIT, long_ago), town.initiator)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(vehicle_desk, "PATIENCE_LEDGERS", 1)
-        events = car.do(job, Step.SIGN)
+        events = steps.do(car, job, Step.SIGN)
     assert events == [Passed(f"the round that {town.round.model} is offered for is not to be had")]
 
 

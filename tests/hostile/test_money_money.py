@@ -23,8 +23,9 @@ from agent.core.money import UNIT, XLM, text
 from agent.ledger.envelope import build, opened, result_code, sdk_asset, signed
 from agent.ledger.facts import price
 from agent.market import entry
-from agent.vehicle.desk import NoOffer, NotEnough
 from agent.vehicle.offers import OPERATIONS, promised
+from agent.vehicle.steps.choose import NoOffer
+from agent.vehicle.steps.enter import NotEnough
 from tests.core.test_choice import FAIR
 from tests.hostile.errands import desk, do, leave, stored
 from tests.market.town import BASE, FEE, REWARD, Town, found

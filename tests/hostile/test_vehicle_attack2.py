@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import cast
 
 import pytest
 
@@ -15,7 +14,7 @@ from agent.core.documents import Contribution
 from agent.core.jobs.contribution import Job, State, Step
 from agent.errors import Malformed, MilepostError, Unavailable
 from agent.market import bundle
-from agent.vehicle.desk import Desk, Events
+from agent.vehicle.desk import Events
 from agent.vehicle.errands import Errands, Outcome
 from tests.validator.bench import Workbench
 
@@ -51,7 +50,7 @@ def turn(errands: Errands, now: float, *jobs: Job) -> Outcome | None:
 def test_who_waits_for_a_verdict_asks_once_a_ledger_however_often_it_looks() -> None:
     """(section 2) The first look was repeated after 1, 1.5 and 2.25 s; a car that starts and stops asked each time."""
     world = World()
-    errands = Errands(cast(Desk, world))
+    errands = Errands(world.do)
     for tenth in range(0, 600):
         errands.hurry()
         turn(errands, tenth / 10, WATCHED)
@@ -65,7 +64,7 @@ def test_what_nobody_foresaw_holds_up_one_job_and_ends_nothing() -> None:
     """(aa) An answer that leads to an error without a type, on any step."""
     world = World()
     world.broken.add(Step.WATCH)
-    errands = Errands(cast(Desk, world))
+    errands = Errands(world.do)
     outcome = turn(errands, 0, WATCHED, FINISHED)
     assert outcome is not None
     assert isinstance(outcome.trouble, MilepostError)

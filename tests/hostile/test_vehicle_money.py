@@ -15,7 +15,9 @@ from agent.core.jobs.contribution import Closed, Job, Passed, State, Step
 from agent.core.money import UNIT, XLM
 from agent.errors import Malformed, Unavailable
 from agent.ledger.envelope import sdk_asset
-from agent.vehicle.desk import Desk, Waits
+from agent.vehicle import steps
+from agent.vehicle.desk import Desk
+from agent.vehicle.steps.close import Waits
 from tests.hostile.errands import accept, desk, do, entered, free, stored
 from tests.market.town import DLC_EACH, FEE, REVIEW_S, REWARD, Town, found
 from tools.localnet.server import Localnet
@@ -160,7 +162,7 @@ def test_what_time_does_not_mend_ends_a_job_with_its_reason(
 
     for where, name in ((mine.shelf, "get"), (mine.workshop, "finish"), (mine.shelf.store, "put")):
         monkeypatch.setattr(where, name, refuses)
-    assert mine.do(job, step) == [
+    assert steps.do(mine, job, step) == [
         Passed("the round is malformed: its committee has an address that is none. It is not used.")
     ]  # fmt: skip
 
@@ -176,11 +178,11 @@ def test_a_store_that_is_away_for_good_holds_no_job_beyond_its_round(
 
     monkeypatch.setattr(mine.shelf.store, "put", away)
     with pytest.raises(Unavailable):
-        mine.do(job, Step.STORE)
+        steps.do(mine, job, Step.STORE)
     (offer,) = town.horizon.offers(town.initiator.public_key)
     xlm, dlm = sdk_asset(XLM), sdk_asset(town.round.model_asset)
     town.apply([ManageSellOffer(xlm, dlm, "0", Price(1, 40), offer_id=offer.id)], town.initiator)
-    assert mine.do(job, Step.STORE) == [Passed(f"{town.round.model} is not offered any more")]
+    assert steps.do(mine, job, Step.STORE) == [Passed(f"{town.round.model} is not offered any more")]
 
 
 def test_an_accepted_entry_costs_its_fee_and_no_more(town: Town, car: Keypair, mine: Desk) -> None:

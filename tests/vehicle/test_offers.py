@@ -21,6 +21,7 @@ from agent.core.money import UNIT, Asset
 from agent.host.config import load
 from agent.journal import Journal
 from agent.market import bundle
+from agent.vehicle import steps
 from agent.vehicle.desk import Desk
 from agent.vehicle.workshop import Workshop
 from tests.market.town import BASE, FEE, REWARD, Town, found
@@ -136,7 +137,7 @@ def test_an_open_round_is_shown_as_one_and_an_owner_may_stay_away_from_it(
     workshop = Workshop(resources(shy), shelf, NoiseTrainer(), car.key, tmp_path / "jobs")
     desk = Desk(preferences(shy), public.horizon, shelf, car.key, workshop, list)
     trained_before_the_owner_said_so = trips.job(trips.chosen(round=public.cid), trips.trained())
-    assert desk.do(trained_before_the_owner_said_so, Step.SIGN) == [Passed(market.ranked[0].lost)]
+    assert steps.do(desk, trained_before_the_owner_said_so, Step.SIGN) == [Passed(market.ranked[0].lost)]
 
 
 def _market(town: Town) -> dict[str, Any]:

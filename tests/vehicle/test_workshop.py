@@ -24,6 +24,7 @@ from agent.learn.teacher import NAME, OtherTeacher
 from agent.ledger.horizon import Horizon, LedgerUnavailable
 from agent.market.bundle import Shelf
 from agent.ports import LabelledFrame
+from agent.vehicle import steps
 from agent.vehicle.desk import Desk
 from agent.vehicle.logbook import Logbook
 from agent.vehicle.onlooker import Onlooker
@@ -104,10 +105,10 @@ def test_without_a_network_it_trains_on_the_round_it_had_last_if_that_is_still_h
     desk = Desk(preferences(Config()), nowhere, shop.shelf, shop.keypair, shop, list, lambda: last)
     if here:
         (shop.shelf.folder / "QmLast").mkdir(parents=True)
-        assert desk.do(Job("trip-000002"), Step.CHOOSE) == [replace(last, offline=True)]
+        assert steps.do(desk, Job("trip-000002"), Step.CHOOSE) == [replace(last, offline=True)]
     else:
         with pytest.raises(LedgerUnavailable):
-            desk.do(Job("trip-000002"), Step.CHOOSE)
+            steps.do(desk, Job("trip-000002"), Step.CHOOSE)
 
 
 def test_a_trip_says_what_the_round_would_have_done_on_its_road_and_what_the_one_before(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ from agent.learn import weights
 from agent.ledger.horizon import Horizon
 from agent.market.bundle import Shelf
 from agent.ports import LabelledFrame, Progress, Trained, TrainingTask
+from agent.vehicle import steps
 from agent.vehicle.desk import Desk
 from agent.vehicle.errands import WAIT_S
 from agent.vehicle.workshop import Workshop
@@ -182,7 +183,7 @@ class Vehicle:
         home = self._shop.folder / self.name / "jobs"
         workshop = UnfitForNothing(resources(self._shop.config), shelf, trainer, self.keypair, home)
         wants = preferences(self._shop.config)
-        return Desk(wants, horizon, shelf, self.keypair, workshop, list).do(job, step)
+        return steps.do(Desk(wants, horizon, shelf, self.keypair, workshop, list), job, step)
 
     def _record(self, event: Event) -> None:
         self.job = advance(self.job, event)

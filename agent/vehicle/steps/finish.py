@@ -1,0 +1,37 @@
+"""The car has arrived: what was learnt becomes a contribution, and that is stored."""
+
+from __future__ import annotations
+
+from agent.core.ids import CidText
+from agent.core.jobs.contribution import Job, Passed, Stored
+from agent.errors import Unavailable
+from agent.market.listing import Listing
+from agent.vehicle.desk import Desk, Events
+
+
+def finish(desk: Desk, job: Job) -> Events:
+    """End training, encode the update, seal it, and lay the contribution's files in the job's folder. A trip that came
+    to nothing ends here.
+
+    Twice is harmless: the trainer's last checkpoint gives the same result again, and files are replaced whole.
+
+    Raises Malformed, where the round's or the trainer's weights cannot be read.
+    """
+    return desk.workshop.finish(job)
+
+
+def store(desk: Desk, job: Job) -> Events:
+    """Put the contribution's files into the content store. While that is away the round is asked for: a job whose round
+    has closed ends.
+
+    Twice is harmless: the same bytes have the same CID.
+
+    Raises Refused, where the store will not have them.
+    """
+    try:
+        cid = desk.shelf.store.put(desk.workshop.home(job) / "contribution")
+    except Unavailable:
+        if not isinstance(offered := desk.offered(desk.round(job), desk.horizon.head()), Listing):
+            return [Passed(offered)]
+        raise
+    return [Stored(CidText(str(cid)))]

@@ -1,0 +1,16 @@
+"""The entry is in a ledger: what the committee makes of it."""
+
+from __future__ import annotations
+
+from agent.core.jobs.contribution import Job
+from agent.vehicle.desk import Desk, Events
+
+
+def watch(desk: Desk, job: Job) -> Events:
+    """Look whether the stake is still there, and if not, what became of it (`agent.vehicle.verdict`).
+
+    Twice is harmless: it reads.
+
+    Raises LedgerUnavailable, while nothing says for certain what became of it.
+    """
+    return desk.verdicts.of(job, desk.terms(job))
