@@ -65,8 +65,8 @@ class Graph:
     """A checked graph with one image in and one row of numbers out."""
 
     proto: Any
-    """The ModelProto, normalised: what `weights.put` writes into, and what is published. It says nothing of the computer
-    that exported it, and what the oldest allowed runtime can read, that one reads."""
+    """The ModelProto, normalised: what `weights.put` writes into, and what is published. It says nothing of the
+    computer that exported it; what the oldest allowed runtime can read, it reads."""
     nodes: tuple[Node, ...]
     constants: Mapping[str, NDArray[Any]]
     weights: Mapping[str, NDArray[np.float32]]

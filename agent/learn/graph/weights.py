@@ -22,8 +22,8 @@ def put(graph: Graph, weights: Weights) -> bytes:
 
 
 def published(graph: Graph) -> bytes:
-    """The graph's file as it came, without what it says of the computer that exported it, in the formats that the oldest
-    allowed runtime reads. The same bytes for the same graph, also for one that was published before."""
+    """The graph's file as it came, without what it says of the computer that exported it, in the formats that the
+    oldest allowed runtime reads. The same bytes for the same graph, also for one that was published before."""
     return bytes(graph.proto.SerializeToString(deterministic=True))
 
 
