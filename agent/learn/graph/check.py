@@ -171,7 +171,7 @@ def _structure(proto: Any, limits: Limits) -> None:
         raise Malformed(what=WHAT, why=f"{len(graph.output)} outputs instead of one")
 
 
-def _runnable(proto: Any, version: int) -> None:
+def _runnable(proto: Any, version: Any) -> None:
     """Say the same in the formats of the oldest allowed runtime, where no operator is younger than these."""
     needed = max((NEWER.get(node.op_type, RUNNABLE_OPSET) for node in proto.graph.node), default=RUNNABLE_OPSET)
     del proto.opset_import[:]
@@ -181,7 +181,7 @@ def _runnable(proto: Any, version: int) -> None:
 
 def _strip(message: Any) -> None:
     """Forget paths, stack traces, notes and names of tools, wherever an exporter put them."""
-    from google.protobuf.message import Message  # type: ignore[import-untyped]
+    from google.protobuf.message import Message
 
     for field, value in message.ListFields():
         if field.name in NOTES:

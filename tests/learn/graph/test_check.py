@@ -396,7 +396,7 @@ def test_a_graph_of_channels_last_is_told_so() -> None:
     model.graph.input[0].type.tensor_type.shape.dim[3].dim_value = 3
     model.graph.node.insert(0, helper.make_node("Transpose", ["x"], ["first"], perm=[0, 3, 1, 2]))
     model.graph.node[1].input[0] = "first"
-    with pytest.raises(Malformed, match="channels-last.*inputs-as-nchw x"):
+    with pytest.raises(Malformed, match=r"channels-last.*inputs-as-nchw x"):
         graph.check(model.SerializeToString())
 
 
@@ -404,5 +404,5 @@ def test_half_precision_is_refused_by_its_name() -> None:
     model = a_model()
     half = numpy_helper.from_array(np.ones((4, 3, 3, 3), np.float16), "conv.weight")
     model.graph.initializer[0].CopyFrom(half)
-    with pytest.raises(Malformed, match="conv.weight holds float16.*float32"):
+    with pytest.raises(Malformed, match=r"conv\.weight holds float16.*float32"):
         graph.check(model.SerializeToString())
