@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 UNSAID, UNSUPPORTED_VERSION, TAKEN_OVER, NO_RETAIN = 0x80, 0x84, 0x8E, 0x9A
-AT_ONCE = 40
+AT_ONCE = 20
 """Messages on their way without a confirmation, where the broker does not ask for fewer."""
 
 REFUSALS: Mapping[int, str] = MappingProxyType(

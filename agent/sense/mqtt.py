@@ -35,10 +35,17 @@ class Subscription(Protocol):
 
 
 class MqttOdometer:
-    """Readings from the topics below `prefix`. Messages on other topics are none of its business."""
+    """Readings from the topics below `prefix`. Messages on other topics are none of its business. `distance_m`: what
+    a one of `Vehicle.TraveledDistance` is worth in metres."""
 
-    def __init__(self, link: Subscription, prefix: str = "vss", now: Callable[[], float] = time.monotonic) -> None:
-        self._link, self._now = link, now
+    def __init__(
+        self,
+        link: Subscription,
+        prefix: str = "vss",
+        now: Callable[[], float] = time.monotonic,
+        distance_m: float = 1.0,
+    ) -> None:
+        self._link, self._now, self._distance_m = link, now, distance_m
         self._paths = {f"{prefix}/{path.replace('.', '/')}": path for path in vss.SIGNALS}
         self._heard_at = now()
         self._latitude: tuple[float, float] | None = None
@@ -70,7 +77,10 @@ class MqttOdometer:
             path = self._paths.get(message.topic)
             if path is None:
                 continue
-            value = vss.value(path, _payload(message.payload))
+            said = _payload(message.payload)
+            if path == vss.TRAVELLED and type(said) in (int, float):
+                said *= self._distance_m
+            value = vss.value(path, said)
             if value is None:
                 self.refused += 1
                 continue
