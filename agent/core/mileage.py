@@ -2,15 +2,22 @@
 
 Rules. Readings come in any mixture: a wheel odometer, a speed, a GPS position, in one stream or several.
 
-1. The odometer counts while it is heard. Otherwise the speed of the wheels, integrated. Otherwise the receiver: its
-   speed where its position agrees, and the straight line where it was silent, so that a tunnel is not lost.
-2. Nothing is counted twice: what speed or position bridged is taken off when the odometer comes back.
-3. Movement with the ignition off is a ferry, a tow or a trailer: nothing is counted. So is what the receiver sees after
-   the wheels were last heard standing, unless the ignition is on.
-4. Faster than `top_kmh` did not happen, at whatever rate it is said: an odometer that goes so fast is in another
+1. Three witnesses are followed side by side: odometer, speed of the wheels, receiver (its speed where its position
+   agrees, and the straight line where it was silent, so that a tunnel is not lost). Of those that were heard lately and
+   are not in doubt the one with the smallest error counts: an odometer that shows metres before the wheels' speed, the
+   speed before an odometer that shows hundreds of metres, both before the receiver.
+2. Nothing is counted twice: what others bridged is taken off when the odometer moves on, and what was too much is
+   withheld from what follows.
+3. Witnesses contradict each other. Where odometer and wheels part by more than resolution, latency and what
+   speedometers err by, the receiver decides who is wrong, and without one the speed is right: an odometer may be in
+   another unit, or stuck. It is in doubt for a while, and what it kept back or invented is set right. A speed that does
+   not change by a digit contradicts nobody, and is frozen where the position denies it.
+4. Movement with the ignition off is a ferry, a tow or a trailer: nothing is counted. So is what the receiver sees after
+   the wheels were last heard standing, unless the ignition is said to be on, and lately.
+5. Faster than `top_kmh` did not happen, at whatever rate it is said: an odometer that goes so fast is in another
    unit, and is not heard for a while. A speed that stays the same to the last digit while no position moves is a
    frozen signal, not a drive; one in whole km/h on a motorway is cruise control.
-5. Clocks jump: time that runs backwards or leaps is never integrated over, and is `gap_s` at most elsewhere; `sparse_s`
+6. Clocks jump: time that runs backwards or leaps is never integrated over, and is `gap_s` at most elsewhere; `sparse_s`
    between two speeds, since some cars say theirs every ten seconds or when it changes.
 
 Pure: no clock, no file. What is remembered between readings holds positions, so it is never stored.
@@ -36,6 +43,9 @@ START_MPS = 1.5
 AWAY_M = 100.0
 """No receiver wanders so far: the car crept, or drove where nothing was received."""
 
+CREPT = 1.5
+"""A car creeps in a jam where the receiver's speed and position come to the same by this factor."""
+
 SLACK_M = 50.0
 """Rounding, latency and a receiver's usual error, on top of what top speed allows."""
 
@@ -50,6 +60,28 @@ SILENCE_S = 1800.0
 
 SETTLED_FIXES = 5
 """So many fixes in a row must agree before a position that jumped is believed."""
+
+
+COARSE_M = 10.0
+"""An odometer whose last digit is worth more than this says less of the next metres than a speed."""
+
+CARRY_S = 1.0
+"""How long wheels that turn may be silent before the receiver counts in their place."""
+
+LIVELY_S = 10.0
+"""A speed that has not changed by a digit for so long contradicts nobody."""
+
+IGNITION_S = 60.0
+"""An ignition that was last said to be on longer ago than this may be off: a bus that sleeps says nothing."""
+
+APART_M = 50.0
+"""Odometer and wheels part by rounding and latency; beyond this, and APART of the larger, one of them is wrong."""
+
+APART = 0.3
+"""Speedometers may read a tenth and 4 km/h high (UN ECE R39)."""
+
+COMPARED_M = 500.0
+"""The stretch over which the two are compared."""
 
 
 class Place(Protocol):
@@ -92,7 +124,7 @@ class Bounds:
     cruise_s: float = 1800.0
     """The same where the source says whole km/h and has changed before."""
     doubt_s: float = 60.0
-    """How long an odometer that went faster than a car can is not heard."""
+    """How long an odometer that went faster than a car can, or that the speed contradicts, is not heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +136,40 @@ class Doubt:
 
 
 @dataclass(frozen=True, slots=True)
+class Speed:
+    """A speed as wheels or a receiver said it last."""
+
+    kmh: float | None = None
+    t: float = -math.inf
+    same_s: float = 0.0
+    """For how long it has not changed by a digit."""
+    whole: bool = True
+    """Whether all so far were whole km/h."""
+    changed: bool = False
+    """Whether one moving speed has followed another."""
+
+    def stuck_s(self, bounds: Bounds) -> float:
+        """From when on it is frozen."""
+        return bounds.cruise_s if self.whole and self.changed else bounds.stuck_s
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What the witnesses said since they were last compared, in metres."""
+
+    odometer: float = 0.0
+    wheels: float = 0.0
+    receiver: float = 0.0
+    counted: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """What the last readings said. Holds positions: never stored, and not shown when it is printed."""
 
     t: float | None = None
     ignition: bool | None = None
+    ignition_t: float = -math.inf
     travelled_m: float | None = None
     travelled_t: float = -math.inf
     turned_t: float = -math.inf
@@ -119,30 +180,31 @@ class Memory:
     window_m: float = 0.0
     """Where the stretch begins in which the odometer's rate is looked at."""
     doubted_t: float = -math.inf
-    """When the odometer last went faster than a car can."""
+    """When the odometer was last in doubt, and the wheels' speed."""
+    unrolled_t: float = -math.inf
     bridged_m: float = 0.0
-    """Counted by speed or position since the odometer was last heard."""
-    speed_kmh: float | None = None
-    speed_t: float = -math.inf
-    same_s: float = 0.0
-    """For how long the speed has not changed by a digit."""
-    whole: bool = True
-    """Whether all speeds so far were whole km/h."""
-    changed: bool = False
-    """Whether one moving speed has followed another."""
+    """Counted by others since the odometer last moved on, since the wheels and since the receiver were last heard."""
+    unheard_wheels_m: float = 0.0
+    unheard_receiver_m: float = 0.0
+    surplus_m: float = 0.0
+    """Counted too much: withheld from what follows."""
+    tally: Tally = Tally()
+    wheels: Speed = Speed()
+    received: Speed = Speed()
     place: Point | None = field(default=None, repr=False)
     """The last believed position."""
     place_t: float = -math.inf
     anchor: Point | None = field(default=None, repr=False)
     """Where the car rests by the receiver, or where the next STEP_M without a speed are measured from."""
+    anchor_m: float = 0.0
+    """What the receiver's speed had come to there."""
     driving: bool = False
     """By the receiver."""
     trail: tuple[Mark, ...] = field(default=(), repr=False)
     """The last TRAIL_S, a mark a second."""
     received_m: float = 0.0
-    wheels_t: float = -math.inf
-    """When the wheels' speed was last heard, and whether they stood then."""
     wheels_still: bool = False
+    """Whether the wheels stood when odometer or speed were last heard."""
     suspect: Point | None = field(default=None, repr=False)
     suspects: int = 0
 
@@ -169,30 +231,116 @@ def count(memory: Memory, seen: Moment, bounds: Bounds) -> tuple[Memory, Counted
     ignition = before.ignition if seen.ignition is None else seen.ignition
     # Two sources are never quite in step: a reading may come a little after a later one.
     t = seen.t if before.t is None or clock_went_back else max(seen.t, before.t)
-    memory = replace(before, t=t, ignition=ignition)
+    ignition_t = before.ignition_t if seen.ignition is None else t
+    memory = replace(before, t=t, ignition=ignition, ignition_t=ignition_t)
 
+    earlier, first = memory, memory.digit_m == math.inf
     memory, by_odometer = _by_odometer(memory, seen, bounds)
-    memory, by_speed = _by_speed(memory, seen, bounds)
-    memory = _wheels(memory, seen, by_odometer, by_speed)
-    memory, by_receiver = _by_receiver(memory, seen, by_speed, seen.t - before.speed_t, bounds)
-    if by_odometer.moving is not None or seen.t - memory.travelled_t <= bounds.gap_s:
-        best = by_odometer
-    elif memory.wheels_t == seen.t:
-        best = by_speed
-    elif seen.t - memory.wheels_t <= bounds.gap_s:
-        best = by_speed if by_speed.moving is not None and not memory.wheels_still else Counted()
-    elif memory.wheels_still and memory.ignition is not True:
-        best = replace(by_receiver, metres=0.0, moving=None if by_receiver.moving else by_receiver.moving)
-    else:
-        best = by_receiver
+    memory, by_wheels = _by_wheels(memory, seen, bounds)
+    memory, by_receiver = _by_receiver(memory, seen, bounds)
+    heard = [said.moving for said in (by_odometer, by_wheels) if said.moving is not None]
+    if heard:
+        memory = replace(memory, wheels_still=not any(heard))
+    best = _best(memory, seen.t, by_odometer, by_wheels, by_receiver, bounds)
+    memory, metres = _credited(memory, seen.t, best, by_odometer, by_wheels, by_receiver, first, bounds)
+    metres = metres if memory.ignition is not False else 0.0
+    joint = seen.t - min(earlier.wheels.t, earlier.travelled_t) <= bounds.gap_s
+    memory, amends_m, contradictions = _compared(memory, seen.t, by_odometer, by_wheels, by_receiver, metres, joint)
+    withheld_m = min(memory.surplus_m, metres + amends_m)
+    memory = replace(memory, surplus_m=memory.surplus_m - withheld_m)
 
-    metres = best.metres if memory.ignition is not False else 0.0
-    if best is not by_odometer:
-        memory = replace(memory, bridged_m=memory.bridged_m + metres)
-    doubts = by_odometer.doubts + by_speed.doubts + by_receiver.doubts
+    doubts = by_odometer.doubts + by_wheels.doubts + by_receiver.doubts + contradictions
     if clock_went_back:
         doubts = (Doubt("a clock that went back", 0.0), *doubts)
-    return memory, Counted(metres, best.moving, min(max(step_s, 0.0), bounds.gap_s), doubts)
+    seconds = min(max(step_s, 0.0), bounds.gap_s)
+    return memory, Counted(metres + amends_m - withheld_m, best.moving, seconds, doubts)
+
+
+def _best(
+    memory: Memory, t: float, by_odometer: Counted, by_wheels: Counted, by_receiver: Counted, bounds: Bounds
+) -> Counted:
+    """What the witness with the smallest error says, where this reading is its; nothing where it is another's."""
+    odometer = t - memory.travelled_t <= bounds.gap_s and t - memory.doubted_t > bounds.doubt_s
+    frozen = memory.wheels.same_s > memory.wheels.stuck_s(bounds)
+    trusted = not frozen and t - memory.unrolled_t > bounds.doubt_s
+    wheels = trusted and t - memory.wheels.t <= bounds.gap_s
+    if odometer and (memory.digit_m <= COARSE_M or memory.digit_m == math.inf or not wheels):
+        return by_odometer
+    if by_wheels.moving is not None and trusted:
+        return by_wheels
+    if wheels and (memory.wheels_still or t - memory.wheels.t <= CARRY_S):
+        return Counted()
+    lit = memory.ignition is True and t - memory.ignition_t <= IGNITION_S
+    if memory.wheels_still and not lit and not frozen:
+        return replace(by_receiver, metres=0.0, moving=None if by_receiver.moving else by_receiver.moving)
+    return by_wheels if by_receiver.moving is None and frozen else by_receiver
+
+
+def _credited(
+    memory: Memory,
+    t: float,
+    best: Counted,
+    by_odometer: Counted,
+    by_wheels: Counted,
+    by_receiver: Counted,
+    first: bool,
+    bounds: Bounds,
+) -> tuple[Memory, float]:
+    """(memory, metres of this reading that nobody has counted yet). `first`: the odometer had not moved on before."""
+    doubted = t - memory.doubted_t <= bounds.doubt_s
+    odometer = by_odometer.metres > 0 and not doubted
+    if odometer and first and memory.tally.wheels:
+        # Where its first step began is not known: the wheels know what was driven meanwhile.
+        metres = max(0.0, min(by_odometer.metres, memory.tally.wheels) - memory.bridged_m)
+    elif odometer:
+        metres = max(0.0, by_odometer.metres - memory.bridged_m)
+        memory = replace(memory, surplus_m=memory.surplus_m + max(0.0, memory.bridged_m - by_odometer.metres))
+    elif best is by_wheels:
+        metres = max(0.0, best.metres - memory.unheard_wheels_m)
+    else:
+        metres = max(0.0, best.metres - memory.unheard_receiver_m)
+    memory = replace(
+        memory,
+        bridged_m=0.0 if odometer or doubted else memory.bridged_m + metres,
+        unheard_wheels_m=memory.unheard_wheels_m + metres if by_wheels.moving is None else 0.0,
+        unheard_receiver_m=memory.unheard_receiver_m + metres if by_receiver.moving is None else 0.0,
+    )
+    return memory, metres
+
+
+def _compared(
+    memory: Memory,
+    t: float,
+    by_odometer: Counted,
+    by_wheels: Counted,
+    by_receiver: Counted,
+    metres: float,
+    joint: bool,
+) -> tuple[Memory, float, tuple[Doubt, ...]]:
+    """Whether odometer and wheels tell of the same drive: (memory, metres to be made good, doubts). `joint`: both were
+    heard lately before this reading."""
+    if not joint:
+        return replace(memory, tally=Tally()), 0.0, ()
+    if memory.wheels.same_s > LIVELY_S:
+        return memory, 0.0, ()
+    tally = Tally(
+        memory.tally.odometer + by_odometer.metres,
+        memory.tally.wheels + by_wheels.metres,
+        memory.tally.receiver + by_receiver.metres,
+        memory.tally.counted + metres,
+    )
+    more_m, apart_m = max(tally.odometer, tally.wheels), abs(tally.odometer - tally.wheels)
+    if apart_m <= APART_M + min(memory.digit_m, COARSEST_M) + APART * more_m:
+        return replace(memory, tally=Tally() if more_m > COMPARED_M + COARSEST_M else tally), 0.0, ()
+    if tally.receiver and abs(tally.receiver - tally.odometer) < abs(tally.receiver - tally.wheels):
+        right_m, doubt = tally.odometer, Doubt("a speed that the odometer contradicts", tally.wheels)
+        memory = replace(memory, unrolled_t=t)
+    else:
+        right_m, doubt = tally.wheels, Doubt("an odometer that the speed contradicts", tally.odometer)
+        memory = replace(memory, doubted_t=t)
+    amends_m = (right_m - tally.counted) if memory.ignition is not False else 0.0
+    surplus_m = memory.surplus_m + max(0.0, -amends_m)
+    return replace(memory, tally=Tally(), surplus_m=surplus_m), max(0.0, amends_m), (doubt,)
 
 
 def _on_another_clock(memory: Memory, t: float) -> Memory:
@@ -204,9 +352,12 @@ def _on_another_clock(memory: Memory, t: float) -> Memory:
         turned_t=turned_t,
         window_t=-math.inf,
         doubted_t=min(memory.doubted_t, t),
-        speed_t=-math.inf,
+        unrolled_t=min(memory.unrolled_t, t),
+        ignition_t=min(memory.ignition_t, t),
+        tally=Tally(),
+        wheels=replace(memory.wheels, t=-math.inf),
+        received=replace(memory.received, t=-math.inf),
         place_t=place_t,
-        wheels_t=min(memory.wheels_t, t),
         trail=() if memory.place is None else (Mark(t, memory.place, memory.received_m),),
     )
 
@@ -216,22 +367,23 @@ def _by_odometer(memory: Memory, seen: Moment, bounds: Bounds) -> tuple[Memory, 
     now = _finite(seen.travelled_m)
     if now is None or seen.t < memory.travelled_t:
         return memory, Counted()
-    before, since_s, bridged_m = memory.travelled_m, seen.t - memory.travelled_t, memory.bridged_m
+    before, since_s = memory.travelled_m, seen.t - memory.travelled_t
     memory, too_fast = _rate(memory, now, seen.t, bounds)
-    if seen.t - memory.doubted_t <= bounds.doubt_s:
-        doubts = (Doubt("an odometer faster than any car", too_fast),) if too_fast else ()
-        return replace(memory, travelled_m=now), Counted(doubts=doubts)
     turned_s = seen.t - memory.turned_t
     turned_t = memory.turned_t if now == before else seen.t
-    memory = replace(memory, travelled_m=now, travelled_t=seen.t, turned_t=turned_t, bridged_m=0.0)
+    memory = replace(memory, travelled_m=now, travelled_t=seen.t, turned_t=turned_t)
+    if too_fast:
+        return memory, Counted(doubts=(Doubt("an odometer faster than any car", too_fast),))
     if before is None or now < before:
-        return memory, Counted(moving=False)
+        return replace(memory, bridged_m=0.0), Counted(moving=False)
     step_m = now - before
     if step_m > min(_reach(turned_s, bounds), _reach(since_s, bounds) + COARSEST_M):
-        return memory, Counted(moving=False, doubts=(Doubt("an odometer that jumped", step_m),))
+        return replace(memory, bridged_m=0.0), Counted(moving=False, doubts=(Doubt("an odometer that jumped", step_m),))
     moving = step_m > since_s * CREEP_KMH / 3.6
-    memory = replace(memory, same_s=0.0 if moving else memory.same_s)
-    return memory, Counted(max(0.0, step_m - bridged_m), moving)
+    if moving:
+        digit_m, wheels = min(memory.digit_m, step_m), replace(memory.wheels, same_s=0.0)
+        memory = replace(memory, digit_m=digit_m, wheels=wheels)
+    return memory, Counted(step_m, moving)
 
 
 def _rate(memory: Memory, now: float, t: float, bounds: Bounds) -> tuple[Memory, float]:
@@ -250,45 +402,56 @@ def _rate(memory: Memory, now: float, t: float, bounds: Bounds) -> tuple[Memory,
     return replace(memory, window_t=t, window_m=now, doubted_t=t), gone_m
 
 
-def _by_speed(memory: Memory, seen: Moment, bounds: Bounds) -> tuple[Memory, Counted]:
-    """Trapezoid between the last two speeds."""
-    if (signed := _finite(seen.speed_kmh)) is None or seen.t < memory.speed_t:
+def _by_wheels(memory: Memory, seen: Moment, bounds: Bounds) -> tuple[Memory, Counted]:
+    """A speed that did not come with a position, or came with an odometer."""
+    if _point(seen.position) is not None and seen.travelled_m is None:
         return memory, Counted()
-    now, since_s = abs(signed), seen.t - memory.speed_t  # reverse is driving too
+    wheels, counted = _by_speed(memory.wheels, seen, bounds)
+    return replace(memory, wheels=wheels), counted
+
+
+def _by_speed(before: Speed, seen: Moment, bounds: Bounds) -> tuple[Speed, Counted]:
+    """Trapezoid between the last two speeds."""
+    if (signed := _finite(seen.speed_kmh)) is None or seen.t < before.t:
+        return before, Counted()
+    now, since_s = abs(signed), seen.t - before.t  # reverse is driving too
     if now > bounds.top_kmh:
         doubt = Doubt("a speed no car reaches", now / 3.6 * min(since_s, bounds.gap_s))
-        return memory, Counted(doubts=(doubt,))
+        return before, Counted(doubts=(doubt,))
     now = now if now >= CREEP_KMH else 0.0
-    joined = memory.speed_kmh is not None and 0 < since_s <= bounds.sparse_s
-    same_s = memory.same_s + since_s if joined and now and now == memory.speed_kmh else 0.0
-    metres = (memory.speed_kmh + now) / 2 / 3.6 * since_s if joined and memory.speed_kmh is not None else 0.0
-    changed = memory.changed or bool(now and memory.speed_kmh and now != memory.speed_kmh)
-    whole = memory.whole and now == round(now)
-    stuck_s = bounds.cruise_s if whole and changed else bounds.stuck_s
-    newly_stuck = memory.same_s <= stuck_s < same_s
-    memory = replace(memory, speed_kmh=now, speed_t=seen.t, same_s=same_s, whole=whole, changed=changed)
-    if same_s <= stuck_s:
-        return memory, Counted(metres, moving=now > 0)
-    doubts = (Doubt("a speed that never changes", metres),) if newly_stuck else ()
-    return memory, Counted(moving=False, doubts=doubts)
+    joined = before.kmh is not None and 0 < since_s <= bounds.sparse_s
+    metres = (before.kmh + now) / 2 / 3.6 * since_s if joined and before.kmh is not None else 0.0
+    after = Speed(
+        now,
+        seen.t,
+        same_s=before.same_s + since_s if joined and now and now == before.kmh else 0.0,
+        whole=before.whole and now == round(now),
+        changed=before.changed or bool(now and before.kmh and now != before.kmh),
+    )
+    if after.same_s <= after.stuck_s(bounds):
+        return after, Counted(metres, moving=now > 0)
+    newly_stuck = before.same_s <= after.stuck_s(bounds)
+    return after, Counted(moving=False, doubts=(Doubt("a speed that never changes", metres),) if newly_stuck else ())
 
 
-def _wheels(memory: Memory, seen: Moment, by_odometer: Counted, by_speed: Counted) -> Memory:
-    """What the wheels say: an odometer, or a speed that did not come with a position."""
-    if by_odometer.moving is not None:
-        return replace(memory, wheels_still=not by_odometer.moving)
-    if by_speed.moving is None or _point(seen.position) is not None:
-        return memory
-    return replace(memory, wheels_t=seen.t, wheels_still=not by_speed.moving)
-
-
-def _by_receiver(
-    memory: Memory, seen: Moment, by_speed: Counted, speed_s: float, bounds: Bounds
-) -> tuple[Memory, Counted]:
-    """What position and speed of a receiver amount to together. `speed_s`: since the last speed."""
+def _by_receiver(memory: Memory, seen: Moment, bounds: Bounds) -> tuple[Memory, Counted]:
+    """What position and speed of a receiver amount to together."""
     here = _point(seen.position)
     if here is None or seen.t < memory.place_t:
         return memory, Counted()
+    speed_s = seen.t - memory.received.t
+    received, by_speed = (memory.received, Counted())
+    if seen.travelled_m is None:
+        received, by_speed = _by_speed(received, seen, bounds)
+        memory = replace(memory, received=received)
+    memory, counted = _by_place(memory, seen, here, by_speed, speed_s, bounds)
+    return memory, replace(counted, doubts=by_speed.doubts + counted.doubts)
+
+
+def _by_place(
+    memory: Memory, seen: Moment, here: Point, by_speed: Counted, speed_s: float, bounds: Bounds
+) -> tuple[Memory, Counted]:
+    """`by_speed`: what the receiver's speed alone amounts to; `speed_s`: since the one before."""
     if memory.place is None or memory.anchor is None:
         return _resting(replace(memory, place=here, place_t=seen.t), here, seen.t), Counted()
     place, anchor = memory.place, memory.anchor
@@ -313,8 +476,7 @@ def _by_receiver(
     gone_m, seconds = gone(trail), seen.t - trail[0].t
     moves = gone_m >= max(STEP_M, 1.5 * _accuracy(seen.position))
     runs = received_m - trail[0].metres >= START_MPS * seconds
-    if moves:
-        memory = replace(memory, same_s=0.0)
+    memory = _agreed(memory, gone_m, seconds, moves, bounds)
     if memory.driving:
         rests = seconds >= TRAIL_S / 2 and not moves and not (has_speed and runs)
         memory = _resting(memory, here, seen.t) if rests else memory
@@ -322,15 +484,31 @@ def _by_receiver(
     if runs and moves if has_speed else gone_m >= 2 * STEP_M:  # without a speed the position is the only witness
         metres = received_m - trail[0].metres if has_speed else distance_m(trail[0].place, here)
         return replace(memory, driving=True, anchor=here), Counted(metres, moving=True)
-    crept_m = distance_m(anchor, here)
+    crept_m, said_m = distance_m(anchor, here), received_m - memory.anchor_m
+    if has_speed and not runs and crept_m >= STEP_M and crept_m / CREPT <= said_m <= CREPT * crept_m:
+        return _resting(memory, here, seen.t), Counted(said_m, moving=True)
     if crept_m >= away_m:
         return _resting(memory, here, seen.t, driving=True), Counted(crept_m, moving=True)
     return memory, Counted(moving=False)
 
 
+def _agreed(memory: Memory, gone_m: float, seconds: float, moves: bool, bounds: Bounds) -> Memory:
+    """A speed that does not change by a digit is cruise control where the position moves with it, and frozen where the
+    position denies it."""
+    if moves:
+        memory = replace(memory, received=replace(memory.received, same_s=0.0))
+    wheels, said_m = memory.wheels, (memory.wheels.kmh or 0.0) / 3.6 * seconds
+    if moves and gone_m > (1 - APART) * said_m * 0.75:  # a trail's middles are three quarters of it apart
+        return replace(memory, wheels=replace(wheels, same_s=0.0))
+    if wheels.same_s > LIVELY_S and gone_m < STEP_M and said_m > 4 * STEP_M:
+        return replace(memory, wheels=replace(wheels, same_s=max(wheels.same_s, 2 * bounds.cruise_s)))
+    return memory
+
+
 def _resting(memory: Memory, here: Point, t: float, driving: bool = False) -> Memory:
     """Everything by the receiver is measured from here on."""
-    return replace(memory, anchor=here, driving=driving, trail=(Mark(t, here, memory.received_m),))
+    trail = (Mark(t, here, memory.received_m),)
+    return replace(memory, anchor=here, anchor_m=memory.received_m, driving=driving, trail=trail)
 
 
 def _suspect(memory: Memory, here: Point, t: float) -> tuple[Memory, Counted]:

@@ -348,9 +348,7 @@ def summary(outcomes: Mapping[str, list[Outcome]]) -> dict[str, object]:
             "worst_error": round(max(errors), 5),
             "phantom_m": round(max((one.counted_m for one in of_kind if not KINDS[name].trip), default=0.0), 1),
         }
-    sound = [
-        one.error for name, of_kind in outcomes.items() if KINDS[name].sound for one in of_kind if KINDS[name].trip
-    ]
+    driven = [one.error for name, of_kind in outcomes.items() if KINDS[name].trip for one in of_kind]
     return {
         "drives": sum(map(len, outcomes.values())),
         "phantom_trips": sum(int(kind["phantom"]) for kind in kinds.values()),
