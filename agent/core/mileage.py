@@ -13,7 +13,7 @@ Rules. Readings come in any mixture: a wheel odometer, a speed, a GPS position, 
    another unit, or stuck. It is in doubt for a while, and what it kept back or invented is set right. A speed that does
    not change by a digit contradicts nobody, and is frozen where the position denies it.
 4. Movement with the ignition off is a ferry, a tow or a trailer: nothing is counted. So is what the receiver sees after
-   the wheels were last heard standing, unless the ignition is said to be on, and lately.
+   the wheels were last heard standing, unless the ignition is said to be on after that, and lately.
 5. Faster than `top_kmh` did not happen, at whatever rate it is said: an odometer that goes so fast is in another
    unit, and is not heard for a while. A speed that stays the same to the last digit while no position moves is a
    frozen signal, not a drive; one in whole km/h on a motorway is cruise control.
@@ -26,41 +26,12 @@ Pure: no clock, no file. What is remembered between readings holds positions, so
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+from dataclasses import dataclass, replace
 
-from agent.core.trail import TRAIL_S, Mark, Point, distance_m, gone, grown
+from agent.core import witness
+from agent.core.witness import APART, COARSEST_M, LIVELY_S, Bounds, Counted, Doubt, Memory, Moment, Tally
 
-CREEP_KMH = 1.0
-"""Below this a speed is the noise of a receiver at rest."""
-
-STEP_M = 25.0
-"""A position must move this far before it counts: a receiver at rest wanders by 5 to 15 m."""
-
-START_MPS = 1.5
-"""A receiver at rest says 0.3 to 0.8 m/s on average, and up to 2 m/s at times."""
-
-AWAY_M = 100.0
-"""No receiver wanders so far: the car crept, or drove where nothing was received."""
-
-CREPT = 1.5
-"""A car creeps in a jam where the receiver's speed and position come to the same by this factor."""
-
-SLACK_M = 50.0
-"""Rounding, latency and a receiver's usual error, on top of what top speed allows."""
-
-COARSEST_M = 1000.0
-"""What an odometer's last digit may be worth."""
-
-WINDOW_S = 60.0
-"""The stretch over which an odometer's rate is looked at."""
-
-SILENCE_S = 1800.0
-"""No silence explains more driving than this: past it a leap of the clock is likelier than a tunnel."""
-
-SETTLED_FIXES = 5
-"""So many fixes in a row must agree before a position that jumped is believed."""
-
+__all__ = ["Bounds", "Counted", "Doubt", "Memory", "Moment", "count"]
 
 COARSE_M = 10.0
 """An odometer whose last digit is worth more than this says less of the next metres than a speed."""
@@ -68,155 +39,28 @@ COARSE_M = 10.0
 CARRY_S = 1.0
 """How long wheels that turn may be silent before the receiver counts in their place."""
 
-LIVELY_S = 10.0
-"""A speed that has not changed by a digit for so long contradicts nobody."""
-
 IGNITION_S = 60.0
 """An ignition that was last said to be on longer ago than this may be off: a bus that sleeps says nothing."""
 
 APART_M = 50.0
-"""Odometer and wheels part by rounding and latency; beyond this, and APART of the larger, one of them is wrong."""
-
-APART = 0.3
-"""Speedometers may read a tenth and 4 km/h high (UN ECE R39)."""
+"""Odometer and wheels part by rounding and latency; beyond this and APART of the larger one of them is wrong."""
 
 COMPARED_M = 500.0
 """The stretch over which the two are compared."""
 
 
-class Place(Protocol):
-    """WGS 84."""
-
-    @property
-    def latitude_deg(self) -> float: ...
-    @property
-    def longitude_deg(self) -> float: ...
-    @property
-    def accuracy_m(self) -> float | None: ...
-
-
-class Moment(Protocol):
-    """What `agent.ports.Reading` says about movement. None: this source does not say."""
-
-    @property
-    def t(self) -> float: ...
-    @property
-    def speed_kmh(self) -> float | None: ...
-    @property
-    def travelled_m(self) -> float | None: ...
-    @property
-    def ignition(self) -> bool | None: ...
-    @property
-    def position(self) -> Place | None: ...
-
-
 @dataclass(frozen=True, slots=True)
-class Bounds:
-    """What is believed of a car."""
+class Heard:
+    """What each witness makes of one reading."""
 
-    top_kmh: float = 250.0
-    gap_s: float = 5.0
-    """A source is heard while it spoke within this."""
-    sparse_s: float = 60.0
-    """Speeds further apart than this are not joined up."""
-    stuck_s: float = 60.0
-    """A speed that is the same to the last digit for so long, with no other witness, is frozen."""
-    cruise_s: float = 1800.0
-    """The same where the source says whole km/h and has changed before."""
-    doubt_s: float = 60.0
-    """How long an odometer that went faster than a car can, or that the speed contradicts, is not heard."""
-
-
-@dataclass(frozen=True, slots=True)
-class Doubt:
-    """Something a source said that was not counted. `metres`: what it would have been."""
-
-    what: str
-    metres: float
-
-
-@dataclass(frozen=True, slots=True)
-class Speed:
-    """A speed as wheels or a receiver said it last."""
-
-    kmh: float | None = None
-    t: float = -math.inf
-    same_s: float = 0.0
-    """For how long it has not changed by a digit."""
-    whole: bool = True
-    """Whether all so far were whole km/h."""
-    changed: bool = False
-    """Whether one moving speed has followed another."""
-
-    def stuck_s(self, bounds: Bounds) -> float:
-        """From when on it is frozen."""
-        return bounds.cruise_s if self.whole and self.changed else bounds.stuck_s
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """What the witnesses said since they were last compared, in metres."""
-
-    odometer: float = 0.0
-    wheels: float = 0.0
-    receiver: float = 0.0
-    counted: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What the last readings said. Holds positions: never stored, and not shown when it is printed."""
-
-    t: float | None = None
-    ignition: bool | None = None
-    ignition_t: float = -math.inf
-    travelled_m: float | None = None
-    travelled_t: float = -math.inf
-    turned_t: float = -math.inf
-    """When the odometer last showed another value: one that counts in hundreds of metres stands still in between."""
-    digit_m: float = math.inf
-    """The odometer's smallest step so far."""
-    window_t: float = -math.inf
-    window_m: float = 0.0
-    """Where the stretch begins in which the odometer's rate is looked at."""
-    doubted_t: float = -math.inf
-    """When the odometer was last in doubt, and the wheels' speed."""
-    unrolled_t: float = -math.inf
-    bridged_m: float = 0.0
-    """Counted by others since the odometer last moved on, since the wheels and since the receiver were last heard."""
-    unheard_wheels_m: float = 0.0
-    unheard_receiver_m: float = 0.0
-    surplus_m: float = 0.0
-    """Counted too much: withheld from what follows."""
-    tally: Tally = Tally()
-    wheels: Speed = Speed()
-    received: Speed = Speed()
-    place: Point | None = field(default=None, repr=False)
-    """The last believed position."""
-    place_t: float = -math.inf
-    anchor: Point | None = field(default=None, repr=False)
-    """Where the car rests by the receiver, or where the next STEP_M without a speed are measured from."""
-    anchor_m: float = 0.0
-    """What the receiver's speed had come to there."""
-    driving: bool = False
-    """By the receiver."""
-    trail: tuple[Mark, ...] = field(default=(), repr=False)
-    """The last TRAIL_S, a mark a second."""
-    received_m: float = 0.0
-    wheels_still: bool = False
-    """Whether the wheels stood when odometer or speed were last heard."""
-    suspect: Point | None = field(default=None, repr=False)
-    suspects: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """What one reading amounts to. `moving` is None when it held no evidence of movement or rest."""
-
-    metres: float = 0.0
-    moving: bool | None = None
-    elapsed_s: float = 0.0
-    doubts: tuple[Doubt, ...] = ()
+    t: float
+    odometer: Counted
+    wheels: Counted
+    receiver: Counted
+    first: bool
+    """The odometer had not moved on before: where its step began is not known."""
+    joint: bool
+    """Odometer and wheels had both been heard lately, so that their steps cover the same stretch."""
 
 
 def count(memory: Memory, seen: Moment, bounds: Bounds) -> tuple[Memory, Counted]:
@@ -225,7 +69,7 @@ def count(memory: Memory, seen: Moment, bounds: Bounds) -> tuple[Memory, Counted
         return memory, Counted(doubts=(Doubt("a time stamp that is no number", 0.0),))
     step_s = 0.0 if memory.t is None else seen.t - memory.t
     clock_went_back = step_s < -bounds.gap_s
-    before = _on_another_clock(memory, seen.t) if clock_went_back else memory
+    before = witness.on_another_clock(memory, seen.t) if clock_went_back else memory
     if memory.ignition is False and seen.ignition:
         before = Memory()  # whatever moved the car meanwhile, it did not drive
     ignition = before.ignition if seen.ignition is None else seen.ignition
@@ -234,18 +78,19 @@ def count(memory: Memory, seen: Moment, bounds: Bounds) -> tuple[Memory, Counted
     ignition_t = before.ignition_t if seen.ignition is None else t
     memory = replace(before, t=t, ignition=ignition, ignition_t=ignition_t)
 
-    earlier, first = memory, memory.digit_m == math.inf
-    memory, by_odometer = _by_odometer(memory, seen, bounds)
-    memory, by_wheels = _by_wheels(memory, seen, bounds)
-    memory, by_receiver = _by_receiver(memory, seen, bounds)
-    heard = [said.moving for said in (by_odometer, by_wheels) if said.moving is not None]
-    if heard:
-        memory = replace(memory, wheels_still=not any(heard))
-    best = _best(memory, seen.t, by_odometer, by_wheels, by_receiver, bounds)
-    memory, metres = _credited(memory, seen.t, best, by_odometer, by_wheels, by_receiver, first, bounds)
+    first = memory.digit_m == math.inf
+    joint = seen.t - min(memory.wheels.t, memory.travelled_t) <= bounds.gap_s
+    memory, by_odometer = witness.by_odometer(memory, seen, bounds)
+    memory, by_wheels = witness.by_wheels(memory, seen, bounds)
+    memory, by_receiver = witness.by_receiver(memory, seen, bounds)
+    heard = Heard(seen.t, by_odometer, by_wheels, by_receiver, first, joint)
+    turning = [said.moving for said in (by_odometer, by_wheels) if said.moving is not None]
+    if turning:
+        memory = replace(memory, wheels_still=not any(turning))
+    best = _best(memory, heard, bounds)
+    memory, metres = _credited(memory, heard, best, bounds)
     metres = metres if memory.ignition is not False else 0.0
-    joint = seen.t - min(earlier.wheels.t, earlier.travelled_t) <= bounds.gap_s
-    memory, amends_m, contradictions = _compared(memory, seen.t, by_odometer, by_wheels, by_receiver, metres, joint)
+    memory, amends_m, contradictions = _compared(memory, heard, metres)
     withheld_m = min(memory.surplus_m, metres + amends_m)
     memory = replace(memory, surplus_m=memory.surplus_m - withheld_m)
 
@@ -256,287 +101,75 @@ def count(memory: Memory, seen: Moment, bounds: Bounds) -> tuple[Memory, Counted
     return memory, Counted(metres + amends_m - withheld_m, best.moving, seconds, doubts)
 
 
-def _best(
-    memory: Memory, t: float, by_odometer: Counted, by_wheels: Counted, by_receiver: Counted, bounds: Bounds
-) -> Counted:
+def _best(memory: Memory, heard: Heard, bounds: Bounds) -> Counted:
     """What the witness with the smallest error says, where this reading is its; nothing where it is another's."""
+    t = heard.t
     odometer = t - memory.travelled_t <= bounds.gap_s and t - memory.doubted_t > bounds.doubt_s
     frozen = memory.wheels.same_s > memory.wheels.stuck_s(bounds)
     trusted = not frozen and t - memory.unrolled_t > bounds.doubt_s
     wheels = trusted and t - memory.wheels.t <= bounds.gap_s
     if odometer and (memory.digit_m <= COARSE_M or memory.digit_m == math.inf or not wheels):
-        return by_odometer
-    if by_wheels.moving is not None and trusted:
-        return by_wheels
+        return heard.odometer
+    if heard.wheels.moving is not None and trusted:
+        return heard.wheels
     if wheels and (memory.wheels_still or t - memory.wheels.t <= CARRY_S):
         return Counted()
-    lit = memory.ignition is True and t - memory.ignition_t <= IGNITION_S
+    silent_t = max(memory.wheels.t, memory.travelled_t) + CARRY_S
+    lit = memory.ignition is True and memory.ignition_t > silent_t and t - memory.ignition_t <= IGNITION_S
     if memory.wheels_still and not lit and not frozen:
-        return replace(by_receiver, metres=0.0, moving=None if by_receiver.moving else by_receiver.moving)
-    return by_wheels if by_receiver.moving is None and frozen else by_receiver
+        return replace(heard.receiver, metres=0.0, moving=None if heard.receiver.moving else heard.receiver.moving)
+    return heard.wheels if heard.receiver.moving is None and frozen else heard.receiver
 
 
-def _credited(
-    memory: Memory,
-    t: float,
-    best: Counted,
-    by_odometer: Counted,
-    by_wheels: Counted,
-    by_receiver: Counted,
-    first: bool,
-    bounds: Bounds,
-) -> tuple[Memory, float]:
-    """(memory, metres of this reading that nobody has counted yet). `first`: the odometer had not moved on before."""
-    doubted = t - memory.doubted_t <= bounds.doubt_s
-    odometer = by_odometer.metres > 0 and not doubted
-    if odometer and first and memory.tally.wheels:
-        # Where its first step began is not known: the wheels know what was driven meanwhile.
-        metres = max(0.0, min(by_odometer.metres, memory.tally.wheels) - memory.bridged_m)
+def _credited(memory: Memory, heard: Heard, best: Counted, bounds: Bounds) -> tuple[Memory, float]:
+    """(memory, metres of this reading that nobody has counted yet)."""
+    doubted = heard.t - memory.doubted_t <= bounds.doubt_s
+    step_m, bridged_m, surplus_m = heard.odometer.metres, memory.bridged_m, 0.0
+    odometer = step_m > 0 and not doubted
+    if odometer and heard.first and memory.tally.wheels:
+        metres = min(step_m, memory.tally.wheels) - bridged_m
     elif odometer:
-        metres = max(0.0, by_odometer.metres - memory.bridged_m)
-        memory = replace(memory, surplus_m=memory.surplus_m + max(0.0, memory.bridged_m - by_odometer.metres))
-    elif best is by_wheels:
-        metres = max(0.0, best.metres - memory.unheard_wheels_m)
+        metres = step_m - bridged_m
+        plausible_m = APART_M + min(memory.digit_m, COARSEST_M) + APART * bridged_m
+        surplus_m = max(0.0, -metres) if -metres <= plausible_m else 0.0
+    elif best is heard.wheels:
+        metres = best.metres - memory.unheard_wheels_m
     else:
-        metres = max(0.0, best.metres - memory.unheard_receiver_m)
+        metres = best.metres - memory.unheard_receiver_m
+    metres = max(0.0, metres)
     memory = replace(
         memory,
-        bridged_m=0.0 if odometer or doubted else memory.bridged_m + metres,
-        unheard_wheels_m=memory.unheard_wheels_m + metres if by_wheels.moving is None else 0.0,
-        unheard_receiver_m=memory.unheard_receiver_m + metres if by_receiver.moving is None else 0.0,
+        bridged_m=0.0 if odometer or doubted else bridged_m + metres,
+        surplus_m=memory.surplus_m + surplus_m,
+        unheard_wheels_m=memory.unheard_wheels_m + metres if heard.wheels.moving is None else 0.0,
+        unheard_receiver_m=memory.unheard_receiver_m + metres if heard.receiver.moving is None else 0.0,
     )
     return memory, metres
 
 
-def _compared(
-    memory: Memory,
-    t: float,
-    by_odometer: Counted,
-    by_wheels: Counted,
-    by_receiver: Counted,
-    metres: float,
-    joint: bool,
-) -> tuple[Memory, float, tuple[Doubt, ...]]:
-    """Whether odometer and wheels tell of the same drive: (memory, metres to be made good, doubts). `joint`: both were
-    heard lately before this reading."""
-    if not joint:
+def _compared(memory: Memory, heard: Heard, metres: float) -> tuple[Memory, float, tuple[Doubt, ...]]:
+    """Whether odometer and wheels tell of the same drive: (memory, metres to be made good, doubts)."""
+    if not heard.joint:
         return replace(memory, tally=Tally()), 0.0, ()
     if memory.wheels.same_s > LIVELY_S:
         return memory, 0.0, ()
     tally = Tally(
-        memory.tally.odometer + by_odometer.metres,
-        memory.tally.wheels + by_wheels.metres,
-        memory.tally.receiver + by_receiver.metres,
+        memory.tally.odometer + heard.odometer.metres,
+        memory.tally.wheels + heard.wheels.metres,
+        memory.tally.receiver + heard.receiver.metres,
         memory.tally.counted + metres,
     )
     more_m, apart_m = max(tally.odometer, tally.wheels), abs(tally.odometer - tally.wheels)
-    if apart_m <= APART_M + min(memory.digit_m, COARSEST_M) + APART * more_m:
-        return replace(memory, tally=Tally() if more_m > COMPARED_M + COARSEST_M else tally), 0.0, ()
+    digit_m = min(memory.digit_m, COARSEST_M)
+    if apart_m <= APART_M + digit_m + APART * more_m:
+        agree = more_m > COMPARED_M + digit_m and apart_m <= APART_M + digit_m + APART / 3 * more_m
+        return replace(memory, tally=Tally() if agree else tally), 0.0, ()
     if tally.receiver and abs(tally.receiver - tally.odometer) < abs(tally.receiver - tally.wheels):
         right_m, doubt = tally.odometer, Doubt("a speed that the odometer contradicts", tally.wheels)
-        memory = replace(memory, unrolled_t=t)
+        memory = replace(memory, unrolled_t=heard.t)
     else:
         right_m, doubt = tally.wheels, Doubt("an odometer that the speed contradicts", tally.odometer)
-        memory = replace(memory, doubted_t=t)
-    amends_m = (right_m - tally.counted) if memory.ignition is not False else 0.0
+        memory = replace(memory, doubted_t=heard.t)
+    amends_m = right_m - tally.counted if memory.ignition is not False else 0.0
     surplus_m = memory.surplus_m + max(0.0, -amends_m)
     return replace(memory, tally=Tally(), surplus_m=surplus_m), max(0.0, amends_m), (doubt,)
-
-
-def _on_another_clock(memory: Memory, t: float) -> Memory:
-    """When the clock went back, every remembered time is worthless; what was known at those times is not."""
-    travelled_t, turned_t, place_t = (min(then, t) for then in (memory.travelled_t, memory.turned_t, memory.place_t))
-    return replace(
-        memory,
-        travelled_t=travelled_t,
-        turned_t=turned_t,
-        window_t=-math.inf,
-        doubted_t=min(memory.doubted_t, t),
-        unrolled_t=min(memory.unrolled_t, t),
-        ignition_t=min(memory.ignition_t, t),
-        tally=Tally(),
-        wheels=replace(memory.wheels, t=-math.inf),
-        received=replace(memory.received, t=-math.inf),
-        place_t=place_t,
-        trail=() if memory.place is None else (Mark(t, memory.place, memory.received_m),),
-    )
-
-
-def _by_odometer(memory: Memory, seen: Moment, bounds: Bounds) -> tuple[Memory, Counted]:
-    """Difference to the last odometer value; a value that went back is a source that restarted."""
-    now = _finite(seen.travelled_m)
-    if now is None or seen.t < memory.travelled_t:
-        return memory, Counted()
-    before, since_s = memory.travelled_m, seen.t - memory.travelled_t
-    memory, too_fast = _rate(memory, now, seen.t, bounds)
-    turned_s = seen.t - memory.turned_t
-    turned_t = memory.turned_t if now == before else seen.t
-    memory = replace(memory, travelled_m=now, travelled_t=seen.t, turned_t=turned_t)
-    if too_fast:
-        return memory, Counted(doubts=(Doubt("an odometer faster than any car", too_fast),))
-    if before is None or now < before:
-        return replace(memory, bridged_m=0.0), Counted(moving=False)
-    step_m = now - before
-    if step_m > min(_reach(turned_s, bounds), _reach(since_s, bounds) + COARSEST_M):
-        return replace(memory, bridged_m=0.0), Counted(moving=False, doubts=(Doubt("an odometer that jumped", step_m),))
-    moving = step_m > since_s * CREEP_KMH / 3.6
-    if moving:
-        digit_m, wheels = min(memory.digit_m, step_m), replace(memory.wheels, same_s=0.0)
-        memory = replace(memory, digit_m=digit_m, wheels=wheels)
-    return memory, Counted(step_m, moving)
-
-
-def _rate(memory: Memory, now: float, t: float, bounds: Bounds) -> tuple[Memory, float]:
-    """Whether the odometer went further than any car in the last WINDOW_S, however small its steps are: (memory,
-    metres, 0 if not). A single jump is another matter."""
-    step_m = now - memory.travelled_m if memory.travelled_m is not None else 0.0
-    if 0 < step_m < _reach(t - memory.travelled_t, bounds):
-        memory = replace(memory, digit_m=min(memory.digit_m, step_m))
-    elif step_m:
-        return replace(memory, window_t=t, window_m=now), 0.0
-    if not 0 <= t - memory.window_t <= WINDOW_S or now < memory.window_m:
-        return replace(memory, window_t=t, window_m=now), 0.0
-    gone_m = now - memory.window_m
-    if gone_m <= _reach(t - memory.window_t, bounds) + min(memory.digit_m, COARSEST_M):
-        return memory, 0.0
-    return replace(memory, window_t=t, window_m=now, doubted_t=t), gone_m
-
-
-def _by_wheels(memory: Memory, seen: Moment, bounds: Bounds) -> tuple[Memory, Counted]:
-    """A speed that did not come with a position, or came with an odometer."""
-    if _point(seen.position) is not None and seen.travelled_m is None:
-        return memory, Counted()
-    wheels, counted = _by_speed(memory.wheels, seen, bounds)
-    return replace(memory, wheels=wheels), counted
-
-
-def _by_speed(before: Speed, seen: Moment, bounds: Bounds) -> tuple[Speed, Counted]:
-    """Trapezoid between the last two speeds."""
-    if (signed := _finite(seen.speed_kmh)) is None or seen.t < before.t:
-        return before, Counted()
-    now, since_s = abs(signed), seen.t - before.t  # reverse is driving too
-    if now > bounds.top_kmh:
-        doubt = Doubt("a speed no car reaches", now / 3.6 * min(since_s, bounds.gap_s))
-        return before, Counted(doubts=(doubt,))
-    now = now if now >= CREEP_KMH else 0.0
-    joined = before.kmh is not None and 0 < since_s <= bounds.sparse_s
-    metres = (before.kmh + now) / 2 / 3.6 * since_s if joined and before.kmh is not None else 0.0
-    after = Speed(
-        now,
-        seen.t,
-        same_s=before.same_s + since_s if joined and now and now == before.kmh else 0.0,
-        whole=before.whole and now == round(now),
-        changed=before.changed or bool(now and before.kmh and now != before.kmh),
-    )
-    if after.same_s <= after.stuck_s(bounds):
-        return after, Counted(metres, moving=now > 0)
-    newly_stuck = before.same_s <= after.stuck_s(bounds)
-    return after, Counted(moving=False, doubts=(Doubt("a speed that never changes", metres),) if newly_stuck else ())
-
-
-def _by_receiver(memory: Memory, seen: Moment, bounds: Bounds) -> tuple[Memory, Counted]:
-    """What position and speed of a receiver amount to together."""
-    here = _point(seen.position)
-    if here is None or seen.t < memory.place_t:
-        return memory, Counted()
-    speed_s = seen.t - memory.received.t
-    received, by_speed = (memory.received, Counted())
-    if seen.travelled_m is None:
-        received, by_speed = _by_speed(received, seen, bounds)
-        memory = replace(memory, received=received)
-    memory, counted = _by_place(memory, seen, here, by_speed, speed_s, bounds)
-    return memory, replace(counted, doubts=by_speed.doubts + counted.doubts)
-
-
-def _by_place(
-    memory: Memory, seen: Moment, here: Point, by_speed: Counted, speed_s: float, bounds: Bounds
-) -> tuple[Memory, Counted]:
-    """`by_speed`: what the receiver's speed alone amounts to; `speed_s`: since the one before."""
-    if memory.place is None or memory.anchor is None:
-        return _resting(replace(memory, place=here, place_t=seen.t), here, seen.t), Counted()
-    place, anchor = memory.place, memory.anchor
-    silent_s, line_m = seen.t - memory.place_t, distance_m(place, here)
-    if line_m > _reach(silent_s, bounds):
-        return _suspect(memory, here, seen.t)
-    away_m = max(AWAY_M, 4 * _accuracy(seen.position))
-    memory = replace(memory, place=here, place_t=seen.t, suspect=None, suspects=0)
-    if silent_s > TRAIL_S:
-        drove = line_m >= (STEP_M if memory.driving else away_m)
-        memory = _resting(memory, here, seen.t, driving=line_m >= away_m)
-        return memory, Counted(line_m if drove else 0.0, moving=drove)
-    has_speed = by_speed.moving is not None and speed_s <= bounds.gap_s
-    step_m = by_speed.metres if has_speed else distance_m(anchor, here)
-    if not has_speed and memory.driving and step_m < STEP_M:
-        step_m = 0.0
-    elif not has_speed and memory.driving:
-        memory = replace(memory, anchor=here)
-    received_m = memory.received_m + (step_m if has_speed or memory.driving else 0.0)
-    trail = grown(memory.trail, Mark(seen.t, here, received_m))
-    memory = replace(memory, received_m=received_m, trail=trail)
-    gone_m, seconds = gone(trail), seen.t - trail[0].t
-    moves = gone_m >= max(STEP_M, 1.5 * _accuracy(seen.position))
-    runs = received_m - trail[0].metres >= START_MPS * seconds
-    memory = _agreed(memory, gone_m, seconds, moves, bounds)
-    if memory.driving:
-        rests = seconds >= TRAIL_S / 2 and not moves and not (has_speed and runs)
-        memory = _resting(memory, here, seen.t) if rests else memory
-        return memory, Counted(step_m, moving=step_m > 0 or not rests)
-    if runs and moves if has_speed else gone_m >= 2 * STEP_M:  # without a speed the position is the only witness
-        metres = received_m - trail[0].metres if has_speed else distance_m(trail[0].place, here)
-        return replace(memory, driving=True, anchor=here), Counted(metres, moving=True)
-    crept_m, said_m = distance_m(anchor, here), received_m - memory.anchor_m
-    if has_speed and not runs and crept_m >= STEP_M and crept_m / CREPT <= said_m <= CREPT * crept_m:
-        return _resting(memory, here, seen.t), Counted(said_m, moving=True)
-    if crept_m >= away_m:
-        return _resting(memory, here, seen.t, driving=True), Counted(crept_m, moving=True)
-    return memory, Counted(moving=False)
-
-
-def _agreed(memory: Memory, gone_m: float, seconds: float, moves: bool, bounds: Bounds) -> Memory:
-    """A speed that does not change by a digit is cruise control where the position moves with it, and frozen where the
-    position denies it."""
-    if moves:
-        memory = replace(memory, received=replace(memory.received, same_s=0.0))
-    wheels, said_m = memory.wheels, (memory.wheels.kmh or 0.0) / 3.6 * seconds
-    if moves and gone_m > (1 - APART) * said_m * 0.75:  # a trail's middles are three quarters of it apart
-        return replace(memory, wheels=replace(wheels, same_s=0.0))
-    if wheels.same_s > LIVELY_S and gone_m < STEP_M and said_m > 4 * STEP_M:
-        return replace(memory, wheels=replace(wheels, same_s=max(wheels.same_s, 2 * bounds.cruise_s)))
-    return memory
-
-
-def _resting(memory: Memory, here: Point, t: float, driving: bool = False) -> Memory:
-    """Everything by the receiver is measured from here on."""
-    trail = (Mark(t, here, memory.received_m),)
-    return replace(memory, anchor=here, anchor_m=memory.received_m, driving=driving, trail=trail)
-
-
-def _suspect(memory: Memory, here: Point, t: float) -> tuple[Memory, Counted]:
-    """A position out of reach: believed as a place once several agree, never as distance."""
-    if memory.suspect is None or distance_m(memory.suspect, here) > 2 * SLACK_M:
-        doubt = Doubt("a position that jumped", distance_m(memory.place or here, here))
-        return replace(memory, suspect=here, suspects=1), Counted(doubts=(doubt,))
-    if memory.suspects + 1 < SETTLED_FIXES:
-        return replace(memory, suspect=here, suspects=memory.suspects + 1), Counted()
-    memory = replace(memory, place=here, place_t=t, suspect=None, suspects=0)
-    return _resting(memory, here, t, memory.driving), Counted()
-
-
-def _reach(seconds: float, bounds: Bounds) -> float:
-    return bounds.top_kmh / 3.6 * min(max(seconds, 0.0), SILENCE_S) + SLACK_M
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
-
-
-def _accuracy(place: Place | None) -> float:
-    """Metres, 0 where the receiver does not say."""
-    accuracy_m = None if place is None else _finite(place.accuracy_m)
-    return 0.0 if accuracy_m is None else min(max(accuracy_m, 0.0), AWAY_M)
-
-
-def _point(place: Place | None) -> Point | None:
-    if place is None or not (-90 <= place.latitude_deg <= 90 and -180 <= place.longitude_deg <= 180):
-        return None
-    return place.latitude_deg, place.longitude_deg

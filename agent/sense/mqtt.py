@@ -77,14 +77,13 @@ class MqttOdometer:
             path = self._paths.get(message.topic)
             if path is None:
                 continue
-            said = _payload(message.payload)
-            if path == vss.TRAVELLED and type(said) in (int, float):
-                said *= self._distance_m
-            value = vss.value(path, said)
+            value = vss.value(path, _payload(message.payload))
             if value is None:
                 self.refused += 1
                 continue
             self._heard_at = self._now()
+            if path == vss.TRAVELLED:
+                value *= self._distance_m
             readings += self._reading(path, value)
         return readings
 
