@@ -29,9 +29,10 @@ import math
 from dataclasses import dataclass, replace
 
 from agent.core import witness
+from agent.core.trail import distance_m
 from agent.core.witness import APART, COARSEST_M, LIVELY_S, Bounds, Counted, Doubt, Memory, Moment, Tally
 
-__all__ = ["Bounds", "Counted", "Doubt", "Memory", "Moment", "count"]
+__all__ = ["Bounds", "Counted", "Doubt", "Memory", "Moment", "count", "distance_m"]
 
 COARSE_M = 10.0
 """An odometer whose last digit is worth more than this says less of the next metres than a speed."""
