@@ -22,6 +22,7 @@ from agent.host import standing
 from agent.host.doctor import Check, Finding, Skipped, State, Wrong, examine, healthy
 
 if TYPE_CHECKING:
+    from agent.fleet.broker import Broker
     from agent.host.config import Loaded
     from agent.host.sections import Config
 
