@@ -27,7 +27,7 @@ from agent.core.ballots import REPEAT_S, is_about, pruned, spoken, taken
 from agent.core.documents import SettlementRecord, Vote
 from agent.core.jobs.review import Review
 from agent.core.money import Stroops
-from agent.core.motion import Batch, Motion, Sight, cases_of, drawn_up, on_turn, payable, share_out
+from agent.core.motion import Batch, Motion, ShareOut, Sight, cases_of, drawn_up, on_turn, payable, share_out
 from agent.core.moves import (
     Action,
     Cosigned,
@@ -105,6 +105,9 @@ def _settle(state: State, sight: Sight) -> Step:
         if (now < draft.until or not ours) and _stands(state, draft, sight):
             return _again(state, draft, now)
         return _settle(_fruitless(state, draft, sight), sight)
+    # Entries have a window, shares have none: those queue behind what is there already.
+    queued = {m.name: now for m in motions if isinstance(m, ShareOut)}
+    state = replace(state, moved_at={**queued, **state.moved_at})
     for motion in sorted(ours, key=lambda m: state.moved_at.get(m.name, -1)):
         # A motion that finds no signatures must not hold up the others: each has its go for a turn.
         names = {m.name for m in motions}
