@@ -4,12 +4,14 @@ The same base, deltas and weights give the same bytes on every machine, so a rou
 its lineage. Therefore: float64 throughout, nothing but element-wise IEEE operations, sums in an order that is
 written here (`ordered_sum`) rather than left to a vector library, weights exact until the last moment.
 
-Rules come in two kinds. A *coordinate* rule looks at each number by itself. A *share* rule finds one
+Rules come in three kinds. A *coordinate* rule looks at each number by itself. A *share* rule finds one
 coefficient per contribution and takes the weighted sum; what it needs to know of the contributions is all in
-the small matrix of their inner products.
+the small matrix of their inner products. The *composite* mixes each contribution with its nearest ones, then trims
+each number; every contribution has one voice, whatever its weight.
 
 Robust rules: coordinate median and trimmed mean (Yin et al. 2018), geometric median (Pillutla et al. 2019),
-centred clipping (Karimireddy et al. 2021), multi-Krum (Blanchard et al. 2017).
+centred clipping (Karimireddy et al. 2021), multi-Krum (Blanchard et al. 2017), nearest-neighbour mixing (Allouah et
+al. 2023).
 """
 
 from __future__ import annotations
@@ -33,10 +35,16 @@ WEISZFELD_STEPS = 32
 CLIPPING_STEPS = 5
 TRIMMED_SHARE = 5
 """A trimmed mean leaves out one in five at either end, and at least one."""
+STRANGERS = Fraction(1, 5)
+"""The share of contributions that the composite withstands, rounded down."""
+COMPOSITE = "composite"
+WHOLE = Fraction(1)
+STEPS = (WHOLE, Fraction(1, 2), Fraction(1, 4))
+"""What of a fused step a round may take: vehicles on different roads overshoot together."""
 
 
 class UnknownRule(Refused):
-    """The fusion rule {what} was refused: {why}. The rules are weighted-mean, coordinate-median,
+    """The fusion rule {what} was refused: {why}. The rules are composite, weighted-mean, coordinate-median,
     trimmed-mean, geometric-median, centred-clipping and multi-krum."""
 
 
@@ -56,11 +64,12 @@ def fuse(
     deltas: Sequence[Weights],
     weights: Sequence[Weight],
     momentum: Momentum | None = None,
+    step: Fraction = WHOLE,
 ) -> dict[str, NDArray[np.float32]]:
     """The next round's weights, float32, with the base's names and shapes.
 
-    `deltas` are differences to `base`, `weights` their shares: not negative, not all nought, any sum. Raises
-    UnknownRule, or Malformed when names, shapes or values do not fit.
+    `deltas` are differences to `base`, `weights` their shares: not negative, not all nought, any sum. `step`: how much
+    of what they come to is taken. Raises UnknownRule, or Malformed when names, shapes or values do not fit.
     """
     known(rule)
     _check(base, deltas, weights)
@@ -68,8 +77,15 @@ def fuse(
         same_shape(momentum.before, base, "the weights before")
     total = sum((Fraction(weight) for weight in weights), Fraction(0))
     shares = [Fraction(weight) / total for weight in weights]
-    if rule in SHARE_RULES:
-        coefficients = SHARE_RULES[rule](inner_products(deltas), shares)
+    if rule == COMPOSITE:
+        strangers = int(STRANGERS * len(deltas))
+        near = _nearest(inner_products(deltas), strangers) if strangers else []
+
+        def combine(name: str) -> Vector:
+            return _mixed_and_trimmed([_wide(delta[name]) for delta in deltas], near, strangers)
+    elif rule in SHARE_RULES:
+        products = inner_products(deltas) if rule in OF_PRODUCTS else _NONE
+        coefficients = SHARE_RULES[rule](products, shares)
 
         def combine(name: str) -> Vector:
             return _weighted_sum([_wide(delta[name]) for delta in deltas], coefficients)
@@ -83,12 +99,15 @@ def fuse(
             return 0.0
         return float(momentum.share) * (_wide(base[name]) - _wide(momentum.before[name]))
 
-    return {name: (_wide(array) + combine(name) + drift(name)).astype(np.float32) for name, array in base.items()}
+    share = float(step)
+    return {
+        name: (_wide(array) + share * (combine(name) + drift(name))).astype(np.float32) for name, array in base.items()
+    }
 
 
 def known(rule: str) -> None:
     """Raises UnknownRule unless `fuse` knows this name."""
-    if rule not in SHARE_RULES and rule not in COORDINATE_RULES:
+    if rule != COMPOSITE and rule not in SHARE_RULES and rule not in COORDINATE_RULES:
         raise UnknownRule(what=rule, why="this version of Milepost does not know it")
 
 
@@ -151,6 +170,39 @@ SHARE_RULES: dict[str, Callable[[Vector, Sequence[Fraction]], list[float]]] = {
     "centred-clipping": _centred_clipping,
     "multi-krum": _multi_krum,
 }
+
+OF_PRODUCTS = SHARE_RULES.keys() - {"weighted-mean"}
+_NONE = np.zeros((0, 0))
+
+# --- the composite: nearest neighbours mixed, then each number trimmed ---------------------------------------
+
+
+def _nearest(products: Vector, strangers: int) -> list[list[int]]:
+    """For each contribution itself and those nearest to it, all but `strangers`, in order."""
+    count = len(products)
+    square = _diagonal(products)
+    near = []
+    for i in range(count):
+        by_distance = sorted((square[i] + square[j] - 2.0 * float(products[i, j]), j) for j in range(count) if j != i)
+        near.append(sorted([i, *(j for _, j in by_distance[: count - strangers - 1])]))
+    return near
+
+
+def _mixed_and_trimmed(arrays: Sequence[Vector], near: Sequence[Sequence[int]], strangers: int) -> Vector:
+    """The mean of each number's middle values, `strangers` left out at either end."""
+    count = len(arrays)
+    mixed = [_mean([arrays[j] for j in row]) for row in near] or arrays
+    ranked = np.sort(np.stack(mixed), axis=0) if strangers else np.stack(mixed)
+    return _mean(list(ranked[strangers : count - strangers]))
+
+
+def _mean(arrays: Sequence[Vector]) -> Vector:
+    total = np.zeros(arrays[0].shape)
+    for array in arrays:
+        total = total + array
+    mean: Vector = total / len(arrays)
+    return mean
+
 
 # --- coordinate rules: a stack (n, ...) and the shares in, one array (...) out ------------------------------
 

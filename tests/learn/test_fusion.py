@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.errors import Malformed
-from agent.learn.fusion import COORDINATE_RULES, SHARE_RULES, Momentum, UnknownRule, fuse, ordered_sum
+from agent.learn.fusion import COMPOSITE, COORDINATE_RULES, SHARE_RULES, Momentum, UnknownRule, fuse, ordered_sum
 
-RULES = [*SHARE_RULES, *COORDINATE_RULES]
+RULES = [*SHARE_RULES, *COORDINATE_RULES, COMPOSITE]
 ROBUST = [rule for rule in RULES if rule != "weighted-mean"]
 
 
@@ -53,6 +53,7 @@ def test_when_all_agree_every_rule_gives_what_they_agree_on(rule: str) -> None:
         ("multi-krum", "0388d9695a4d7a3a"),
         ("coordinate-median", "9543e5c24a56c069"),
         ("trimmed-mean", "48480a85109f7c18"),
+        ("composite", "88513d41943c9de3"),
     ],
 )
 def test_a_round_built_again_has_the_same_bytes_on_every_machine(rule: str, expected: str) -> None:
@@ -113,6 +114,18 @@ def test_names_shapes_values_and_weights_that_do_not_fit_are_refused() -> None:
             fuse("weighted-mean", base, deltas, weights)
     with pytest.raises(UnknownRule, match="majority-vote"):
         fuse("majority-vote", base, [_weights(1)], [1])
+
+
+def test_a_round_may_take_half_of_the_fused_step() -> None:
+    base, delta = _weights(0), _weights(1)
+    fused = fuse("composite", base, [delta] * 3, [1] * 3, step=Fraction(1, 2))
+    for name in base:
+        np.testing.assert_allclose(fused[name], base[name] + delta[name] / 2, atol=1e-6)
+
+
+def test_in_the_composite_each_has_one_voice_whatever_its_weight() -> None:
+    base, deltas = _weights(0), [_weights(i) for i in range(1, 8)]
+    assert _digest(fuse("composite", base, deltas, [1] * 7)) == _digest(fuse("composite", base, deltas, range(1, 8)))
 
 
 @given(st.lists(st.integers(-(2**20), 2**20), max_size=70))

@@ -1,0 +1,232 @@
+"""A roll judged together: who is fused, what each adds, who forfeits (PROTOCOL, Review).
+
+The credit of an entry is the mean fall of the loss on the global set G when its update joins those that came before
+it, over random orders and their reverses: Shapley's value of U(S) = -loss(base + the sum over S of update / m),
+estimated as by Castro et al. 2009 with antithetic orders (Mitchell et al. 2022). Orders follow from the hash of the
+roll's ledger: nobody knew them when the updates were made. Each order is scored on its own part of G, so that a roll
+costs as many scorings of G as it holds entries, times `PASSES`.
+
+Nothing here reads a clock, a file or a random number: the same roll gives the same answer wherever scores are the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.core.documents import Outcome
+from agent.core.money import UNIT, Stroops
+from agent.learn.fusion import COMPOSITE, STEPS, Momentum, fuse
+from agent.learn.screening import screen
+from agent.learn.weights import Weights, flat, shaped
+
+Losses = NDArray[np.float64]
+Score = Callable[[Weights, slice], Losses]
+"""Losses, one a sample, of weights on that part of a test set."""
+Vector = NDArray[np.float64]
+
+PARTS = 8
+"""Of G; each order is scored on one."""
+PASSES = 2
+"""How many orders each sample of G is scored in."""
+ERRORS = 2.0
+"""Standard errors that a gain must exceed to count."""
+ALL = slice(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """An admitted entry of a roll."""
+
+    ledger: int
+    entry: str
+    """Its id: decides the order within a ledger."""
+    update: Weights
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The round's, as numbers."""
+
+    tolerance: float
+    """λ: an update harms where the loss exceeds loss(base) / λ."""
+    gain_reference: float
+    """The loss drop that earns 1.0 VLM."""
+    pledge: Stroops
+    """VLM that a roll's credits come to at most."""
+    fusion: str = COMPOSITE
+    momentum: Momentum | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What becomes of one entry."""
+
+    entry: str
+    outcome: Outcome
+    credit: Stroops
+    """VLM; more than 0 if accepted and only then."""
+    gain: float
+    """What it adds: loss on G. 0.0 where it is not fused."""
+    error: float
+    """Standard error of `gain`."""
+    fused: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Roll:
+    """A roll as judged, entries in the order of their ledgers, then of their ids."""
+
+    entries: tuple[Judged, ...]
+    step: Fraction | None
+    """How much of the fused step the next round takes; None: no step is better than the base."""
+    before: float
+    after: float
+    """Loss on G of the base and of the next round's weights."""
+    candidate: Weights | None = field(repr=False, compare=False)
+    """The next round's weights if the round closed with this roll."""
+
+
+def judge_roll(
+    base: Weights,
+    entries: Sequence[Entered],
+    score: Score,
+    *,
+    seed: bytes,
+    rules: Rules,
+    root: Weights | None = None,
+    last_step: Weights | None = None,
+    private: Score | None = None,
+) -> Roll:
+    """`seed`: hash of the ledger that anchors the roll. `score` is on G, `private` on the validator's own set, which
+    lowers a credit that G alone would give and never raises one. Without `root` nobody forfeits for what was measured.
+    """
+    turn = sorted(entries, key=lambda one: (one.ledger, one.entry))
+    screened = screen([one.update for one in turn], root, last_step)
+    heard = screened.heard
+    at_base = score(base, ALL)
+    step, candidate, after = best_step(base, [turn[i].update for i in heard], score, at_base, rules)
+    roll_gain = float(at_base.mean() - after.mean())
+
+    start = _wide(base) + (0.5 * _wide(last_step) if last_step is not None else 0.0)
+    parts = [_clipped(turn[i].update, screened.lengths[i], screened.median) for i in heard]
+    gains, errors = adds(start, parts, base, score, len(at_base), seed)
+    lowered = gains
+    if private is not None:
+        theirs, spread = adds(start, parts, base, private, len(private(base, ALL)), seed)
+        lowered = np.minimum(gains, theirs + ERRORS * spread)
+    paid = np.where((gains > ERRORS * errors) & (lowered > 0.0) & (step is not None), lowered, 0.0)
+    credits = _credits(paid, roll_gain, rules)
+
+    judged: list[Judged] = []
+    for i, one in enumerate(turn):
+        if i in heard:
+            at = heard.index(i)
+            gain, error, credit = float(gains[at]), float(errors[at]), credits[at]
+            outcome: Outcome = "accepted" if credit else "idle"
+            reason = f"it lowers the loss on the global set by {gain:.3g}, give or take {error:.1g}"
+            judged.append(Judged(one.entry, outcome, credit, gain, error, step is not None, reason))
+            continue
+        reason = screened.why[i]
+        outcome = "idle"
+        if screened.opposed[i]:
+            alone = _added(base, _wide(one.update) / max(1, len(heard)))
+            rises = [_rises(alone, base, on, rules.tolerance) for on in (score, private) if on is not None]
+            if any(rises):
+                outcome, reason = "rejected", f"the loss rises, and {reason}"
+        judged.append(Judged(one.entry, outcome, 0, 0.0, 0.0, False, reason))
+    return Roll(tuple(judged), step, float(at_base.mean()), float(after.mean()), candidate)
+
+
+def best_step(
+    base: Weights, updates: Sequence[Weights], score: Score, at_base: Losses, rules: Rules
+) -> tuple[Fraction | None, Weights | None, Losses]:
+    """How much of the fused step lowers the loss most, if any does beyond noise; the weights it leads to, and their
+    losses. `None, None, at_base` where none does."""
+    best: tuple[Fraction | None, Weights | None, Losses] = (None, None, at_base)
+    if not updates:
+        return best
+    for step in STEPS:
+        weights = fuse(rules.fusion, base, updates, [1] * len(updates), rules.momentum, step)
+        losses = score(weights, ALL)
+        if losses.mean() < best[2].mean() and falls(at_base, losses):
+            best = step, weights, losses
+    return best
+
+
+def falls(before: Losses, after: Losses) -> bool:
+    """Whether the mean loss falls by more than two standard errors of the paired differences."""
+    gain, error = _mean_and_error(before - after)
+    return gain > ERRORS * error
+
+
+def adds(
+    start: Vector, parts: Sequence[Vector], like: Weights, score: Score, samples: int, seed: bytes
+) -> tuple[Vector, Vector]:
+    """What each update adds, as a fall of the mean loss, and its standard error: two arrays, one number an update."""
+    count = len(parts)
+    found, drawn = np.zeros((count, samples)), np.zeros(samples)
+    slices = min(PARTS, samples)
+    for number, order in zip(range(PASSES * slices), orders(seed, count), strict=False):
+        part = slice(number % slices, None, slices)
+        at, before = start, score(_as(start, like), part)
+        drawn[part] += 1
+        for one in order:
+            at = at + parts[one] / count
+            after = score(_as(at, like), part)
+            found[one, part] += before - after
+            before = after
+    means = [_mean_and_error(row / drawn) for row in found]
+    return np.array([mean for mean, _ in means]), np.array([error for _, error in means])
+
+
+def orders(seed: bytes, count: int) -> Iterator[list[int]]:
+    """Random orders of `count` entries, each followed by its reverse. Without end."""
+    number = 0
+    while True:
+        order = sorted(range(count), key=lambda i: hashlib.sha256(b"%b/%d/%d" % (seed, number, i)).digest())
+        yield order
+        yield order[::-1]
+        number += 1
+
+
+def _credits(paid: Vector, roll_gain: float, rules: Rules) -> list[Stroops]:
+    """Together never more than the roll gains, nor than the pledge."""
+    whole = float(sum(paid.tolist()))
+    if whole <= 0.0 or roll_gain <= 0.0:
+        return [0] * len(paid)
+    most = min(roll_gain / rules.gain_reference, whole / rules.gain_reference, rules.pledge / UNIT)
+    return [int(gain / whole * most * UNIT) for gain in paid.tolist()]
+
+
+def _rises(candidate: Weights, base: Weights, score: Score, tolerance: float) -> bool:
+    return not score(candidate, ALL).mean() <= score(base, ALL).mean() / tolerance  # also true for NaN
+
+
+def _clipped(update: Weights, length: float, median: float) -> Vector:
+    return _wide(update) * min(1.0, median / length)
+
+
+def _added(base: Weights, change: Vector) -> Weights:
+    return _as(_wide(base) + change, base)
+
+
+def _as(row: Vector, like: Weights) -> Weights:
+    return shaped(row.astype(np.float32), like)
+
+
+def _wide(weights: Weights) -> Vector:
+    return flat(weights).astype(np.float64)
+
+
+def _mean_and_error(values: Losses) -> tuple[float, float]:
+    if len(values) < 2:
+        return float(values.mean()), math.inf
+    return float(values.mean()), float(values.std(ddof=1)) / math.sqrt(len(values))
