@@ -2,7 +2,8 @@
 
 Rules
   1. An entry is a stake on the ledger. It is found there, never announced.
-  2. A verdict is written down before the vote leaves: asked again, the validator says the same.
+  2. A verdict is written down before the vote leaves: asked again, the validator says the same. What was measured was
+     measured on a roll; a verdict of an earlier version, which was not, is found anew.
   3. What settled an entry is what the ledger says, whoever proposed it; an entry may be settled without our vote.
 """
 
@@ -31,6 +32,7 @@ TABLE: Mapping[tuple[State, str], State] = {
     (S.FOUND, "judged"): S.JUDGED,
     (S.FOUND, "settled"): S.SETTLED,
     (S.FOUND, "gone"): S.GONE,
+    (S.JUDGED, "judged"): S.JUDGED,
     (S.JUDGED, "settled"): S.SETTLED,
     (S.JUDGED, "gone"): S.GONE,
 }
@@ -47,6 +49,17 @@ class Review:
     @property
     def is_over(self) -> bool:
         return self.state in (State.SETTLED, State.GONE)
+
+
+def is_measured(review: Review) -> bool:
+    """Whether its verdict came of a measurement, and not of what its vehicle signed."""
+    return review.facts.get("figure") is not None or review.facts.get("roll") is not None
+
+
+def awaits_judging(review: Review) -> bool:
+    """Whether a verdict is to be found."""
+    alone = is_measured(review) and review.facts.get("roll") is None
+    return review.state is State.FOUND or (review.state is State.JUDGED and alone)
 
 
 def advance(review: Review, kind: str, data: Mapping[str, Any]) -> Review:

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from stellar_sdk import Keypair
 
 
-def vote(review: Review, keypair: Keypair) -> Vote:
-    """Our vote on a judged review. The same review gives the same vote: Ed25519 signatures are deterministic."""
+def vote(review: Review, keypair: Keypair, roll: str | None = None) -> Vote:
+    """Our vote on a judged review, which is on this roll. The same review gives the same vote: Ed25519 signatures are
+    deterministic."""
     facts = review.facts
     unsigned = Vote(
         round=facts["round"],
@@ -26,6 +27,7 @@ def vote(review: Review, keypair: Keypair) -> Vote:
         outcome=facts["outcome"],
         reason=facts["reason"],
         credit=facts["credit"],
+        roll=roll,
         figure=facts["figure"],
     )
     signature = base64.b64encode(keypair.sign(unsigned.to_bytes())).decode()
@@ -49,5 +51,5 @@ def check(cast: Vote, committee: Sequence[str]) -> None:
         raise Malformed(what="a vote", why="its signature is not in canonical base64")
     if (cast.outcome == "accepted") != (cast.credit > 0):
         raise Malformed(what="a vote", why=f"{cast.outcome} with a credit of {cast.credit}")
-    if cast.outcome == "accepted" and cast.figure is None:
-        raise Malformed(what="a vote", why="accepted without a figure")
+    if cast.outcome == "accepted" and (cast.figure is None or cast.roll is None):
+        raise Malformed(what="a vote", why="accepted without a figure, or on no roll")

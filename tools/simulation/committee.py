@@ -34,9 +34,9 @@ from agent.validator import transactions
 from agent.validator.admission import Admitted, Decision, Facts, decide
 from agent.validator.ballots import vote
 from agent.validator.chain import Chain
+from agent.validator.dues import GRACE_LEDGERS
 from agent.validator.entries import Entry, entry
 from agent.validator.measurement import Judgement, brief
-from agent.validator.reviewing import GRACE_LEDGERS
 from agent.validator.rounds import Served
 from tools.simulation.market import FIRST_WEIGHTS, Market
 

@@ -140,7 +140,12 @@ def _relocation(at: Round) -> list[Weights]:
     found = []
     for _ in at.own:
         order = at.rng.permutation(digits.HIDDEN)
-        moved = {"b1": at.base["b1"][order], "b2": at.base["b2"], "w1": at.base["w1"][:, order], "w2": at.base["w2"][order]}
+        moved = {
+            "b1": at.base["b1"][order],
+            "b2": at.base["b2"],
+            "w1": at.base["w1"][:, order],
+            "w2": at.base["w2"][order],
+        }
         found.append({name: moved[name] - at.base[name] for name in moved})
     return found
 

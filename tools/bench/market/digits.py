@@ -58,7 +58,9 @@ def world(folder: Path, shares: NDArray[np.float64], seed: int) -> World:
     cars = []
     for share in shares:
         counts = rng.multinomial(OWN, share)
-        taken = [by_class[label].pop() for label in range(CLASSES) for _ in range(min(counts[label], len(by_class[label])))]
+        taken = [
+            by_class[label].pop() for label in range(CLASSES) for _ in range(min(counts[label], len(by_class[label])))
+        ]
         cars.append(train.at(np.array(taken)))
     return World(*common, test.at(rng.permutation(len(test))[:UNSEEN]), tuple(cars))
 
