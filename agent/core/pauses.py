@@ -23,9 +23,10 @@ class Pauses:
         until, length = self._held.get(name, (now, 0))
         return now >= until or until > now + length  # a ledger that was set back makes no pause longer
 
-    def failed(self, name: str, now: int) -> None:
+    def failed(self, name: str, now: int, longest_s: int = LONGEST_S) -> None:
+        """`longest_s`: what it may cost to come back too late to what was mended meanwhile."""
         _, length = self._held.get(name, (0, 0))
-        length = min(2 * length, LONGEST_S) or FIRST_S
+        length = max(FIRST_S, min(2 * length, longest_s, LONGEST_S))
         self._held[name] = (now + length, length)
 
     def forget(self, name: str) -> None:

@@ -45,6 +45,8 @@ LOOK_S = 20.0
 """What one account may take of a turn before the rest waits for the next one."""
 FORGOTTEN_S = 7 * 86_400
 """After its vehicle could take it back, a stake that is gone without the ledger telling how is no longer asked for."""
+TRIES = 16
+"""A review window is tried at least so often: what was mended within it must not find that the next try is after it."""
 PAUSES = "pauses"
 """The journal's note."""
 
@@ -355,8 +357,14 @@ class Reviewing:
             return None
         done = self._guard(name, work)
         if self._guard.failed(name):
-            self._pauses.failed(about, head.closed_at)
+            self._pauses.failed(about, head.closed_at, self._longest_s())
         return done
+
+    def _longest_s(self) -> int:
+        windows = [
+            served.round.review_window for account in self._rounds.settlements for served in self._rounds.of(account)
+        ]
+        return min(windows, default=0) // TRIES
 
     def _remember(self) -> None:
         text = self._pauses.text()

@@ -71,6 +71,8 @@ class Desk:
     """By hash: it is kept with its record once a ledger holds it."""
     failed: str = ""
     """Why the last settlement of ours came to nothing."""
+    is_sharing: bool = False
+    """Whether the newest round may leave something to be shared."""
     halted: list[str] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
 
@@ -149,8 +151,8 @@ class Settling:
 
     @property
     def is_busy(self) -> bool:
-        """Whether something that was signed here may still enter a ledger."""
-        return any(desk.submitted or desk.awaited for desk in self._desks.values())
+        """Whether something that was signed here may still enter a ledger, or there may be something to be shared."""
+        return any(desk.submitted or desk.awaited or desk.is_sharing for desk in self._desks.values())
 
     def forget(self, entry: str) -> None:
         self._office.forget(entry)
@@ -175,6 +177,7 @@ class Settling:
         desk = self._desks[view.settlement]
         desk.notice(view)
         self._tell(view, moves.Look())
+        desk.is_sharing = view.fused not in (None, desk.state.shared_out)
         if desk.awaited:
             self._guard(f"The last settlements of {view.settlement}", partial(self._keep_settlements, view, desk))
 

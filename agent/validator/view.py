@@ -130,7 +130,7 @@ class View:
         """Those that are served and whose settlement account this is: one account, one model, one committee."""
         belonging, found = self._office.belonging, self._office.rounds.of(self.settlement)
         for served in found:
-            if served.cid not in belonging and not standing.trusted(self.account, served.round):
+            if served.cid not in belonging and not standing.governed(self.account, served.round):
                 belonging.add(served.cid)
         return {served.cid: served for served in found if served.cid in belonging}
 
@@ -164,12 +164,19 @@ class View:
     def rolls(self) -> Mapping[str, Anchored]:
         return self._chain.rolls(self.account)
 
+    @property
+    def fused(self) -> str | None:
+        """The newest round, where it was made of contributions."""
+        published = self._office.rounds.newest.get(self.settlement)
+        served = self.rounds.get(published.cid) if published is not None else None
+        return served.cid if served is not None and served.round.lineage else None
+
     @cached_property
     def sharing(self) -> Sharing | None:
         published = self._office.rounds.newest.get(self.settlement)
-        served = self.rounds.get(published.cid) if published is not None else None
-        if published is None or served is None or not served.round.lineage:
+        if published is None or self.fused is None:
             return None
+        served = self.rounds[published.cid]
         try:
             credits = self._office.credits(served, published.ledger, self)
         except Unavailable:  # what cannot be looked up now holds no settlement up

@@ -48,12 +48,21 @@ class End:
     signers: int
 
 
+class LedgerClock(SystemClock):
+    """Time that passes when a ledger closes."""
+
+    passed = 0.0
+
+    def monotonic(self) -> float:
+        return self.passed
+
+
 class House:
     """A committee at work on a town's entries."""
 
     def __init__(self, town: Town, folder: Path) -> None:
         self.town, self.folder = town, folder
-        self.broker = LoopbackBroker()
+        self.broker, self.clock = LoopbackBroker(), LedgerClock()
         self.logs = {key.public_key: io.StringIO() for key in town.committee}
         self.validators = {key.public_key: self.validator(key) for key in town.committee}
 
@@ -69,7 +78,7 @@ class House:
         rounds = Rounds(horizon, shelf, (town.initiator.public_key,), key.public_key)
         link = LoopbackLink(self.broker, (EVERYTHING,))
         log = Log("debug", self.logs[key.public_key], journald=False)
-        clock, guard = SystemClock(), Guard(log)
+        clock, guard = self.clock, Guard(log)
         settling = Settling(horizon, shelf, key, Committee(link, key.public_key), docket, rounds, log)
         private = state / "private.safetensors"
         measurement = Measurement(shelf, key, private, Vectors(state / "updates"), HERE)
@@ -113,6 +122,7 @@ class House:
             for validator in self.validators.values():
                 validator.turn()
             self.town.net.close_ledger(advance=advance)
+            self.clock.passed += advance or 5
 
     def enrol(self, *entries: str, turns: int = 60) -> None:
         """Until they are on a roll that the ledger holds, and nobody has judged what came on it last."""
