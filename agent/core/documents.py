@@ -248,6 +248,10 @@ class Round(Document):
     fusion: Name = "weighted-mean"
     momentum: Number = Field(default=Decimal(0), ge=0, lt=1)
     """The share of the step that led to this round which the next one takes once more."""
+    step: Number | None = Field(default=None, gt=0, le=1)
+    """How much of the fused step led to this round; none: all of it."""
+    strangers: Number | None = Field(default=None, ge=0, lt=0.5)
+    """The share of contributions that the composite withstood for this round; none: no share."""
     privacy: Literal["open", "sealed"] = "sealed"
     """What becomes of updates trained on this round. sealed: committee and initiator alone ever read them. open: their
     keys are published with the round that they are fused into."""

@@ -21,6 +21,7 @@ from agent.errors import Refused
 from agent.initiator import fusing
 from agent.initiator.fusing import Accepted
 from agent.learn import weights
+from agent.learn.fusion import Taken
 from agent.ledger.envelope import Opened, opened
 from agent.ledger.horizon import HistoryTooShort, Horizon
 from agent.market import bundle, records, sealed, settlement, standing
@@ -135,7 +136,8 @@ class _Auditor:
             return "wrong"
         if deltas.keys() != parts.keys():
             return "sealed"
-        again = fusing.fuse(self.shelf, before, list(parts.values()), deltas)
+        taken = Taken.of(round_.step, round_.strangers)
+        again = fusing.fuse(self.shelf, before, list(parts.values()), deltas, taken)
         if weights.dump(again) != _bytes(self.shelf.get(self.cid, bundle.ROUND_LIMITS) / bundle.WEIGHTS):
             self.faults.append(f"{bundle.WEIGHTS} is not what the {previous.fusion} of its lineage gives")
         return "rebuilt"

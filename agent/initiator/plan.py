@@ -69,7 +69,7 @@ class Plan(BaseModel):
     tolerance: Number = Decimal("0.97")
     gain_share: Number = Field(default=Decimal("0.05"), gt=0, le=1)
     """The share of the base's loss that one contribution must take away, at fusion weight, to earn full credit."""
-    fusion: Name = "weighted-mean"
+    fusion: Name = "composite"
     momentum: Number = Field(default=Decimal(0), ge=0, lt=1)
     """The share of the last round's step that is taken once more."""
     privacy: Literal["open", "sealed"] = "sealed"

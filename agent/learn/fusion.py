@@ -35,12 +35,7 @@ WEISZFELD_STEPS = 32
 CLIPPING_STEPS = 5
 TRIMMED_SHARE = 5
 """A trimmed mean leaves out one in five at either end, and at least one."""
-STRANGERS = Fraction(1, 5)
-"""The share of contributions that the composite withstands, rounded down."""
 COMPOSITE = "composite"
-WHOLE = Fraction(1)
-STEPS = (WHOLE, Fraction(1, 2), Fraction(1, 4))
-"""What of a fused step a round may take: vehicles on different roads overshoot together."""
 
 
 class UnknownRule(Refused):
@@ -58,18 +53,49 @@ class Momentum:
     """The weights that the base was fused from."""
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """How a fused step is taken: chosen on the global set, and written into the round so that it can be rebuilt."""
+
+    step: Fraction = Fraction(1)
+    """How much of it: vehicles on different roads overshoot together."""
+    strangers: Fraction = Fraction(0)
+    """The share of contributions, rounded down, that the composite withstands: each is mixed with its nearest but so
+    many, and of each number so many are left out at either end. 0: the mean. Other rules pass it over."""
+
+    @classmethod
+    def of(cls, step: Decimal | None, strangers: Decimal | None) -> Taken:
+        """As a round says it."""
+        return cls(Fraction(1) if step is None else Fraction(step), Fraction(strangers or 0))
+
+    @property
+    def step_said(self) -> Decimal | None:
+        return None if self.step == 1 else _decimal(self.step)
+
+    @property
+    def strangers_said(self) -> Decimal | None:
+        return _decimal(self.strangers) if self.strangers else None
+
+
+WHOLE = Taken()
+
+
+def _decimal(share: Fraction) -> Decimal:
+    return Decimal(share.numerator) / share.denominator
+
+
 def fuse(
     rule: str,
     base: Weights,
     deltas: Sequence[Weights],
     weights: Sequence[Weight],
     momentum: Momentum | None = None,
-    step: Fraction = WHOLE,
+    taken: Taken = WHOLE,
 ) -> dict[str, NDArray[np.float32]]:
     """The next round's weights, float32, with the base's names and shapes.
 
-    `deltas` are differences to `base`, `weights` their shares: not negative, not all nought, any sum. `step`: how much
-    of what they come to is taken. Raises UnknownRule, or Malformed when names, shapes or values do not fit.
+    `deltas` are differences to `base`, `weights` their shares: not negative, not all nought, any sum. Raises
+    UnknownRule, or Malformed when names, shapes or values do not fit.
     """
     known(rule)
     _check(base, deltas, weights)
@@ -78,7 +104,7 @@ def fuse(
     total = sum((Fraction(weight) for weight in weights), Fraction(0))
     shares = [Fraction(weight) / total for weight in weights]
     if rule == COMPOSITE:
-        strangers = int(STRANGERS * len(deltas))
+        strangers = int(taken.strangers * len(deltas))
         near = _nearest(inner_products(deltas), strangers) if strangers else []
 
         def combine(name: str) -> Vector:
@@ -99,7 +125,7 @@ def fuse(
             return 0.0
         return float(momentum.share) * (_wide(base[name]) - _wide(momentum.before[name]))
 
-    share = float(step)
+    share = float(taken.step)
     return {
         name: (_wide(array) + share * (combine(name) + drift(name))).astype(np.float32) for name, array in base.items()
     }

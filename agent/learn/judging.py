@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from agent.core.documents import Outcome
 from agent.core.money import UNIT, Stroops
-from agent.learn.fusion import COMPOSITE, STEPS, Momentum, fuse
+from agent.learn.fusion import COMPOSITE, Momentum, Taken, fuse, ordered_sum
 from agent.learn.screening import screen
 from agent.learn.weights import Weights, flat, shaped
 
@@ -37,7 +37,14 @@ PASSES = 2
 """How many orders each sample of G is scored in."""
 ERRORS = 2.0
 """Standard errors that a gain must exceed to count."""
+PUBLIC = 0.5
+"""The share of the last public step above which is paid: what anybody could hand in."""
+CUT = 2.0
+"""Times the roll's median length: what an update is cut to before it is paid."""
 ALL = slice(None)
+STRANGERS = (Fraction(0), Fraction(1, 5), Fraction(3, 10))
+STEPS = (Fraction(1, 2), Fraction(1, 4))
+"""Tried besides the whole step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +92,21 @@ class Roll:
     """A roll as judged, entries in the order of their ledgers, then of their ids."""
 
     entries: tuple[Judged, ...]
-    step: Fraction | None
-    """How much of the fused step the next round takes; None: no step is better than the base."""
     before: float
     after: float
     """Loss on G of the base and of the next round's weights."""
-    candidate: Weights | None = field(repr=False, compare=False)
-    """The next round's weights if the round closed with this roll."""
+    candidate: Candidate | None = field(repr=False, compare=False)
+    """The next round if it closed with this roll; None: however its updates are fused, it is no better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """The next round's weights, as they might be."""
+
+    taken: Taken
+    weights: Weights = field(repr=False)
+    losses: Losses = field(repr=False)
+    """On G."""
 
 
 def judge_roll(
@@ -112,18 +127,24 @@ def judge_roll(
     screened = screen([one.update for one in turn], root, last_step)
     heard = screened.heard
     at_base = score(base, ALL)
-    step, candidate, after = best_step(base, [turn[i].update for i in heard], score, at_base, rules)
-    roll_gain = float(at_base.mean() - after.mean())
+    voices = [turn[i].update for i in heard]
 
-    start = _wide(base) + (0.5 * _wide(last_step) if last_step is not None else 0.0)
-    parts = [_clipped(turn[i].update, screened.lengths[i], screened.median) for i in heard]
+    def together(taken: Taken) -> Weights:
+        return fuse(rules.fusion, base, voices, [1] * len(voices), rules.momentum, taken)
+
+    fused = best(together, score, rules.fusion) if heard else None
+    closes = fused is not None and falls(at_base, fused.losses)
+    after = fused.losses if fused is not None and closes else at_base
+
+    cut = [_clipped(turn[i].update, screened.lengths[i], CUT * screened.median) for i in heard]
+    start, parts = _above_public(_wide(base), cut, None if last_step is None else _wide(last_step))
     gains, errors = adds(start, parts, base, score, len(at_base), seed)
     lowered = gains
     if private is not None:
         theirs, spread = adds(start, parts, base, private, len(private(base, ALL)), seed)
         lowered = np.minimum(gains, theirs + ERRORS * spread)
-    paid = np.where((gains > ERRORS * errors) & (lowered > 0.0) & (step is not None), lowered, 0.0)
-    credits = _credits(paid, roll_gain, rules)
+    paid = np.where((gains > ERRORS * errors) & (lowered > 0.0) & closes, lowered, 0.0)
+    credits = _credits(paid, float(at_base.mean() - after.mean()), rules)
 
     judged: list[Judged] = []
     for i, one in enumerate(turn):
@@ -132,7 +153,7 @@ def judge_roll(
             gain, error, credit = float(gains[at]), float(errors[at]), credits[at]
             outcome: Outcome = "accepted" if credit else "idle"
             reason = f"it lowers the loss on the global set by {gain:.3g}, give or take {error:.1g}"
-            judged.append(Judged(one.entry, outcome, credit, gain, error, step is not None, reason))
+            judged.append(Judged(one.entry, outcome, credit, gain, error, closes, reason))
             continue
         reason = screened.why[i]
         outcome = "idle"
@@ -142,23 +163,22 @@ def judge_roll(
             if any(rises):
                 outcome, reason = "rejected", f"the loss rises, and {reason}"
         judged.append(Judged(one.entry, outcome, 0, 0.0, 0.0, False, reason))
-    return Roll(tuple(judged), step, float(at_base.mean()), float(after.mean()), candidate)
+    return Roll(tuple(judged), float(at_base.mean()), float(after.mean()), fused if closes else None)
 
 
-def best_step(
-    base: Weights, updates: Sequence[Weights], score: Score, at_base: Losses, rules: Rules
-) -> tuple[Fraction | None, Weights | None, Losses]:
-    """How much of the fused step lowers the loss most, if any does beyond noise; the weights it leads to, and their
-    losses. `None, None, at_base` where none does."""
-    best: tuple[Fraction | None, Weights | None, Losses] = (None, None, at_base)
-    if not updates:
-        return best
-    for step in STEPS:
-        weights = fuse(rules.fusion, base, updates, [1] * len(updates), rules.momentum, step)
-        losses = score(weights, ALL)
-        if losses.mean() < best[2].mean() and falls(at_base, losses):
-            best = step, weights, losses
-    return best
+def best(fused: Callable[[Taken], Weights], score: Score, rule: str) -> Candidate:
+    """How updates are fused so that the loss falls most; `fused` does it.
+
+    How many strangers to withstand is chosen first, then the step: as few as G shows to be needed, since on different
+    roads the honest lie apart too."""
+
+    def tried(taken: Taken) -> Candidate:
+        weights = fused(taken)
+        return Candidate(taken, weights, score(weights, ALL))
+
+    strangers = STRANGERS if rule == COMPOSITE else STRANGERS[:1]
+    whole = min((tried(Taken(strangers=share)) for share in strangers), key=_loss)
+    return min([whole, *(tried(Taken(step, whole.taken.strangers)) for step in STEPS)], key=_loss)
 
 
 def falls(before: Losses, after: Losses) -> bool:
@@ -197,6 +217,10 @@ def orders(seed: bytes, count: int) -> Iterator[list[int]]:
         number += 1
 
 
+def _loss(candidate: Candidate) -> float:
+    return float(candidate.losses.mean())
+
+
 def _credits(paid: Vector, roll_gain: float, rules: Rules) -> list[Stroops]:
     """Together never more than the roll gains, nor than the pledge."""
     whole = float(sum(paid.tolist()))
@@ -208,6 +232,17 @@ def _credits(paid: Vector, roll_gain: float, rules: Rules) -> list[Stroops]:
 
 def _rises(candidate: Weights, base: Weights, score: Score, tolerance: float) -> bool:
     return not score(candidate, ALL).mean() <= score(base, ALL).mean() / tolerance  # also true for NaN
+
+
+def _above_public(base: Vector, updates: Sequence[Vector], last_step: Vector | None) -> tuple[Vector, list[Vector]]:
+    """Where paying starts, and what is paid for: what of each update points along the last public step anybody could
+    have handed in."""
+    square = 0.0 if last_step is None else ordered_sum(last_step * last_step)
+    if last_step is None or not square or not updates:
+        return base, list(updates)
+    along = [PUBLIC * max(0.0, ordered_sum(update * last_step) / square) for update in updates]
+    mean = sum(along) / len(along)
+    return base + mean * last_step, [u - share * last_step for u, share in zip(updates, along, strict=True)]
 
 
 def _clipped(update: Weights, length: float, median: float) -> Vector:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from agent.learn.fusion import inner_products
 from agent.learn.weights import Weights
 
-SHORTEST, LONGEST = 0.1, 2.0
+SHORTEST, LONGEST = 0.1, 3.0
 """Times the roll's median length."""
 COPY = 0.85
 """Above this cosine two updates were not trained on two drives: honest ones measured .79 at most, copies with noise of

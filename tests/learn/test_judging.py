@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.core.money import UNIT
+from agent.learn.fusion import Taken
 from agent.learn.judging import Entered, Roll, Rules, judge_roll
 
 SEED = hashlib.sha256(b"a ledger").digest()
@@ -46,7 +47,7 @@ HONEST = [towards(i) for i in range(6)]
 
 def test_honest_updates_are_fused_and_paid() -> None:
     found = judged(roll(*HONEST))
-    assert found.step == 1
+    assert found.candidate is not None and found.candidate.taken == Taken()
     assert found.after < found.before
     assert all(one.outcome == "accepted" and one.fused and one.credit for one in found.entries)
 
@@ -148,4 +149,4 @@ def test_the_same_roll_gives_the_same_bytes() -> None:
     rounded = [{"w": (np.round(update["w"] * 1024) / 1024).astype(np.float32)} for update in HONEST]
     found = judged(roll(*rounded), root=towards(50), last_step=towards(51, 0.1, 0.3))
     assert found.candidate is not None
-    assert hashlib.sha256(found.candidate["w"].tobytes()).hexdigest()[:16] == "5fbcd98f9d45feca"
+    assert hashlib.sha256(found.candidate.weights["w"].tobytes()).hexdigest()[:16] == "a08167129619fd5a"

@@ -86,8 +86,8 @@ def play(world: World, rounds: int, seed: int, attack: Attack | None = None, hos
                 tally.unfused_paid += int(bool(one.credit) and not one.fused)
                 tally.xlm += REWARD * one.credit / UNIT - (STAKE_XLM if one.outcome == "rejected" else FEE_XLM)
         if roll.candidate is not None:
-            last_step = {name: roll.candidate[name] - base[name] for name in base}
-            base = roll.candidate
+            last_step = {name: roll.candidate.weights[name] - base[name] for name in base}
+            base = roll.candidate.weights
             market.published += 1
     market.weights = base
     return market
