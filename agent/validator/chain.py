@@ -37,7 +37,8 @@ class Chain:
     ) -> None:
         self._horizon, self._shelf, self._account, self._rounds = horizon, shelf, account, rounds
         self._end = Link()
-        self._rolls: Mapping[str, Anchored] = {}
+        self.rolls: Mapping[str, Anchored] = {}
+        """Entry → the roll that it is on, for those that no record has settled, as they were read last."""
         self._failures: Mapping[str, Failure] = {}
         self._read: tuple[int, int, str] | None = None
         """(the account's sequence number, the ledger from which on, the cursor) when history was read last."""
@@ -48,14 +49,9 @@ class Chain:
         cid = records.newest(account)
         if cid != self._end.cid:
             record = None if cid is None else self._shelf.record(cid)
-            self._rolls = self._read_back(cid)
+            self.rolls = self._read_back(cid)
             self._end = Link() if record is None else Link(record.index, cid, record.agreements, record.purse)
         return self._end
-
-    def rolls(self, account: Account) -> Mapping[str, Anchored]:
-        """Entry → the roll that it is on, for those that no record has settled. Raises Unavailable, Malformed."""
-        self.end(account)
-        return self._rolls
 
     def _read_back(self, newest: str | None) -> Mapping[str, Anchored]:
         """From the newest record to the last one that was read, or to what was before all rounds that are served."""
@@ -67,7 +63,7 @@ class Chain:
             if record.enrols is not None:
                 roll = Anchored(cid, record.round, record.enrols)
                 found |= dict.fromkeys((one.entry for one in record.enrols.entries), roll)
-        return {entry: roll for entry, roll in {**self._rolls, **found}.items() if entry not in settled}
+        return {entry: roll for entry, roll in {**self.rolls, **found}.items() if entry not in settled}
 
     def _is_past(self, record: SettlementRecord) -> bool:
         """A record names the newest round of its time: before the oldest one that is served nothing was enrolled on

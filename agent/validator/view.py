@@ -4,6 +4,7 @@ journal as it is needed, each thing once."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
@@ -162,7 +163,11 @@ class View:
 
     @cached_property
     def rolls(self) -> Mapping[str, Anchored]:
-        return self._chain.rolls(self.account)
+        """As they were read last, where they cannot be read now: what is said about others than the ledger's counts for
+        nothing."""
+        with suppress(Unavailable):
+            self._chain.end(self.account)
+        return self._chain.rolls
 
     @property
     def fused(self) -> str | None:

@@ -61,12 +61,12 @@ class Desk:
         self.settling._office.belonging |= {named(ONE), named(OTHER)}
 
     def judges(self, account: str, number: int) -> Review:
-        """An idle verdict, so that there is nothing to be kept."""
+        """An idle verdict without a measurement, so that there is nothing to be kept and no roll to be known."""
         made = a_review(number, outcome="idle", cid=named(account))
         facts = dict(made.facts)
         found = {k: facts[k] for k in ("vehicle", "transaction", "ledger", "entered_at", "contribution", "stake")}
         self.docket.record(made.id, "found", {**found, "settlement": account}, 0.0)
-        said = {"round": named(account), "outcome": "idle", "credit": 0, "reason": "stays", "figure": "0.5"}
+        said = {"round": named(account), "outcome": "idle", "credit": 0, "reason": "stays", "figure": None}
         return self.docket.record(made.id, "judged", said, 0.0)
 
     def votes(self, account: str) -> dict[str, Vote]:

@@ -167,7 +167,9 @@ class House:
         town = self.town
         account, served = town.horizon.account(town.settlement), Served(town.cid, town.round, town.round.number)
         assert account is not None
-        return Chain(town.horizon, town.shelf, town.settlement, lambda: [served]).rolls(account)
+        chain = Chain(town.horizon, town.shelf, town.settlement, lambda: [served])
+        chain.end(account)
+        return chain.rolls
 
     def reviews(self, account: str) -> dict[str, object]:
         """Entry → outcome, closed ones too."""
