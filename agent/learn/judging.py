@@ -4,7 +4,7 @@ The credit of an entry is the mean fall of the loss on the global set G when its
 it, over random orders and their reverses: Shapley's value of U(S) = -loss(base + the sum over S of update / m),
 estimated as by Castro et al. 2009 with antithetic orders (Mitchell et al. 2022). Orders follow from the hash of the
 roll's ledger: nobody knew them when the updates were made. Each order is scored on its own part of G, so that a roll
-costs as many scorings of G as it holds entries, times `PASSES`.
+costs as many scorings of G as it holds entries, and seven.
 
 Nothing here reads a clock, a file or a random number: the same roll gives the same answer wherever scores are the same.
 """
@@ -29,16 +29,14 @@ from agent.learn.weights import Weights, flat, shaped
 Losses = NDArray[np.float64]
 Score = Callable[[Weights, slice], Losses]
 """Losses, one a sample, of weights on that part of a test set."""
+Watch = Callable[[Weights, Sequence[Weights]], Sequence[str]]
+"""A candidate and the updates in it: for each why it looks like a backdoor's, or ''."""
 Vector = NDArray[np.float64]
 
 PARTS = 8
-"""Of G; each order is scored on one."""
-PASSES = 2
-"""How many orders each sample of G is scored in."""
+"""Of G, and orders: each is scored on a part of its own."""
 ERRORS = 2.0
 """Standard errors that a gain must exceed to count."""
-PUBLIC = 0.5
-"""The share of the last public step above which is paid: what anybody could hand in."""
 CUT = 2.0
 """Times the roll's median length: what an update is cut to before it is paid."""
 ALL = slice(None)
@@ -119,20 +117,30 @@ def judge_roll(
     root: Weights | None = None,
     last_step: Weights | None = None,
     private: Score | None = None,
+    watch: Watch | None = None,
 ) -> Roll:
     """`seed`: hash of the ledger that anchors the roll. `score` is on G, `private` on the validator's own set, which
-    lowers a credit that G alone would give and never raises one. Without `root` nobody forfeits for what was measured.
-    """
+    lowers a credit that G alone would give and never raises one. `watch` looks for backdoors. Without `root` nobody
+    forfeits for what was measured."""
     turn = sorted(entries, key=lambda one: (one.ledger, one.entry))
     screened = screen([one.update for one in turn], root, last_step)
-    heard = screened.heard
+    why = list(screened.why)
     at_base = score(base, ALL)
-    voices = [turn[i].update for i in heard]
 
-    def together(taken: Taken) -> Weights:
-        return fuse(rules.fusion, base, voices, [1] * len(voices), rules.momentum, taken)
+    def together() -> Candidate | None:
+        voices = [one.update for one, reason in zip(turn, why, strict=True) if not reason]
 
-    fused = best(together, score, rules.fusion) if heard else None
+        def fused(taken: Taken) -> Weights:
+            return fuse(rules.fusion, base, voices, [1] * len(voices), rules.momentum, taken)
+
+        return best(fused, score, rules.fusion) if voices else None
+
+    fused, heard = together(), [i for i, reason in enumerate(why) if not reason]
+    if fused is not None and watch is not None:
+        for i, reason in zip(heard, watch(fused.weights, [turn[i].update for i in heard]), strict=True):
+            why[i] = reason
+        if any(why[i] for i in heard):
+            fused, heard = together(), [i for i in heard if not why[i]]
     closes = fused is not None and falls(at_base, fused.losses)
     after = fused.losses if fused is not None and closes else at_base
 
@@ -155,7 +163,7 @@ def judge_roll(
             reason = f"it lowers the loss on the global set by {gain:.3g}, give or take {error:.1g}"
             judged.append(Judged(one.entry, outcome, credit, gain, error, closes, reason))
             continue
-        reason = screened.why[i]
+        reason = why[i]
         outcome = "idle"
         if screened.opposed[i]:
             alone = _added(base, _wide(one.update) / max(1, len(heard)))
@@ -183,7 +191,8 @@ def best(fused: Callable[[Taken], Weights], score: Score, rule: str) -> Candidat
 
 def falls(before: Losses, after: Losses) -> bool:
     """Whether the mean loss falls by more than two standard errors of the paired differences."""
-    gain, error = _mean_and_error(before - after)
+    with np.errstate(invalid="ignore"):
+        gain, error = _mean_and_error(before - after)
     return gain > ERRORS * error
 
 
@@ -192,18 +201,18 @@ def adds(
 ) -> tuple[Vector, Vector]:
     """What each update adds, as a fall of the mean loss, and its standard error: two arrays, one number an update."""
     count = len(parts)
-    found, drawn = np.zeros((count, samples)), np.zeros(samples)
+    found = np.zeros((count, samples))
     slices = min(PARTS, samples)
-    for number, order in zip(range(PASSES * slices), orders(seed, count), strict=False):
-        part = slice(number % slices, None, slices)
+    for number, order in zip(range(slices), orders(seed, count), strict=False):
+        part = slice(number, None, slices)
         at, before = start, score(_as(start, like), part)
-        drawn[part] += 1
         for one in order:
             at = at + parts[one] / count
             after = score(_as(at, like), part)
-            found[one, part] += before - after
+            with np.errstate(invalid="ignore"):  # infinite losses: such a gain is no number, and nobody is paid for it
+                found[one, part] += before - after
             before = after
-    means = [_mean_and_error(row / drawn) for row in found]
+    means = [_mean_and_error(row) for row in found]
     return np.array([mean for mean, _ in means]), np.array([error for _, error in means])
 
 
@@ -240,7 +249,7 @@ def _above_public(base: Vector, updates: Sequence[Vector], last_step: Vector | N
     square = 0.0 if last_step is None else ordered_sum(last_step * last_step)
     if last_step is None or not square or not updates:
         return base, list(updates)
-    along = [PUBLIC * max(0.0, ordered_sum(update * last_step) / square) for update in updates]
+    along = [max(0.0, ordered_sum(update * last_step) / square) for update in updates]
     mean = sum(along) / len(along)
     return base + mean * last_step, [u - share * last_step for u, share in zip(updates, along, strict=True)]
 
@@ -262,6 +271,6 @@ def _wide(weights: Weights) -> Vector:
 
 
 def _mean_and_error(values: Losses) -> tuple[float, float]:
-    if len(values) < 2:
+    if len(values) < 2 or not np.isfinite(values).all():
         return float(values.mean()), math.inf
     return float(values.mean()), float(values.std(ddof=1)) / math.sqrt(len(values))

@@ -35,10 +35,6 @@ class Screen:
     why: tuple[str, ...]
     """Why it is left out, or ''."""
 
-    @property
-    def heard(self) -> tuple[int, ...]:
-        return tuple(i for i, why in enumerate(self.why) if not why)
-
 
 def screen(updates: Sequence[Weights], root: Weights | None = None, last_step: Weights | None = None) -> Screen:
     """`updates`: in the order of the ledger, then of the entries' ids. `root`: the update that the initiator trained on

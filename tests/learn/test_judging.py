@@ -150,3 +150,20 @@ def test_the_same_roll_gives_the_same_bytes() -> None:
     found = judged(roll(*rounded), root=towards(50), last_step=towards(51, 0.1, 0.3))
     assert found.candidate is not None
     assert hashlib.sha256(found.candidate.weights["w"].tobytes()).hexdigest()[:16] == "a08167129619fd5a"
+
+
+def test_an_update_whose_loss_is_no_number_is_not_paid() -> None:
+    def score_of_few(weights: dict[str, np.ndarray], part: slice) -> np.ndarray:
+        found = score(weights, part)
+        return np.where(np.abs(weights["w"]).max() > 0.5, np.inf, found)
+
+    wild = {"w": np.full(SIZE, 3.0, np.float32)}
+    found = judge_roll(BASE, roll(wild), score_of_few, seed=SEED, rules=RULES)
+    assert [(one.outcome, one.credit) for one in found.entries] == [("idle", 0)]
+
+
+def test_what_the_watch_names_is_neither_fused_nor_paid() -> None:
+    named = ["", "", "a mark pulls it to class 7", "", "", ""]
+    found = judged(roll(*HONEST), watch=lambda candidate, updates: named)
+    assert [one.fused for one in found.entries] == [True, True, False, True, True, True]
+    assert found.entries[2].outcome == "idle" and found.entries[2].reason == named[2]

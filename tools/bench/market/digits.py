@@ -130,5 +130,14 @@ def _softmax(out: Floats) -> Floats:
 
 
 def _flat(found: TestSet) -> Samples:
-    images = found.images.reshape(len(found), -1).astype(np.float32) / np.float32(127.5) - np.float32(1)
-    return Samples(images, found.labels.astype(np.int64))
+    return Samples(floats(found.images), found.labels.astype(np.int64))
+
+
+def floats(images: NDArray[np.uint8]) -> Floats:
+    found: Floats = images.reshape(len(images), -1).astype(np.float32) / np.float32(127.5) - np.float32(1)
+    return found
+
+
+def pixels(images: Floats) -> NDArray[np.uint8]:
+    """`floats` undone."""
+    return np.round((images.reshape(-1, 1, SIDE, SIDE) + 1) * 127.5).astype(np.uint8)

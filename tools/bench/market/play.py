@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agent.core.money import UNIT
-from agent.learn import fusion
-from agent.learn.judging import ALL, Entered, Roll, Rules, judge_roll
+from agent.learn import fusion, triggers
+from agent.learn.judging import ALL, Entered, Judged, Roll, Rules, Score, judge_roll
+from agent.learn.runner import Outputs
+from agent.learn.runner import Samples as Images
 from agent.learn.weights import Weights
 from tools.bench.market import digits
 from tools.bench.market.attacks import Attack, Round
@@ -22,6 +23,8 @@ from tools.bench.market.digits import Samples, World
 REWARD, STAKE_XLM, FEE_XLM = 40.0, 10 * 0.5, 0.5 * 0.5
 """README's plan, a DLC at half a XLM."""
 GAIN_SHARE, TOLERANCE = 0.05, 0.97
+LOOKED_AT = 150
+"""Samples of the private set that are looked at for backdoors."""
 
 
 @dataclass(slots=True)
@@ -33,6 +36,20 @@ class Tally:
     rejected: int = 0
     xlm: float = 0.0
     unfused_paid: int = 0
+
+    def take(self, other: Tally) -> None:
+        self.accepted += other.accepted
+        self.idle += other.idle
+        self.rejected += other.rejected
+        self.xlm += other.xlm
+        self.unfused_paid += other.unfused_paid
+
+    def count(self, one: Judged) -> None:
+        self.accepted += one.outcome == "accepted"
+        self.idle += one.outcome == "idle"
+        self.rejected += one.outcome == "rejected"
+        self.unfused_paid += bool(one.credit) and not one.fused
+        self.xlm += REWARD * one.credit / UNIT - (STAKE_XLM if one.outcome == "rejected" else FEE_XLM)
 
     @property
     def entries(self) -> int:
@@ -52,7 +69,6 @@ class Market:
     hostile: Tally = field(default_factory=Tally)
     by_car: list[Tally] = field(default_factory=list)
     published: int = 0
-    accuracies: list[float] = field(default_factory=list)
 
 
 def play(world: World, rounds: int, seed: int, attack: Attack | None = None, hostile: int = 0) -> Market:
@@ -82,9 +98,7 @@ def play(world: World, rounds: int, seed: int, attack: Attack | None = None, hos
             car = int(one.entry.rpartition("-")[2])
             liar = attack is not None and car >= count - hostile
             for tally in (market.hostile if liar else market.honest, market.by_car[car]):
-                setattr(tally, one.outcome, getattr(tally, one.outcome) + 1)
-                tally.unfused_paid += int(bool(one.credit) and not one.fused)
-                tally.xlm += REWARD * one.credit / UNIT - (STAKE_XLM if one.outcome == "rejected" else FEE_XLM)
+                tally.count(one)
         if roll.candidate is not None:
             last_step = {name: roll.candidate.weights[name] - base[name] for name in base}
             base = roll.candidate.weights
@@ -96,9 +110,13 @@ def play(world: World, rounds: int, seed: int, attack: Attack | None = None, hos
 def judged(
     world: World, base: Weights, entries: Sequence[Entered], root: Weights, last_step: Weights | None, seed: bytes
 ) -> Roll:
-    def on(samples: Samples):  # type: ignore[no-untyped-def]
+    def on(samples: Samples) -> Score:
         return lambda weights, part: digits.losses(weights, samples.at(part))
 
+    def answer(weights: Weights, images: Images) -> Outputs:
+        return digits.outputs(weights, digits.floats(images))
+
+    looked, marks = digits.pixels(world.private.images[:LOOKED_AT]), triggers.families((1, digits.SIDE, digits.SIDE), 1)
     score = on(world.on_global)
     rules = Rules(TOLERANCE, GAIN_SHARE * float(score(base, ALL).mean()), len(entries) * UNIT)
     return judge_roll(
@@ -110,6 +128,7 @@ def judged(
         root=root,
         last_step=last_step,
         private=on(world.private),
+        watch=lambda candidate, updates: triggers.poisoned(answer, base, candidate, updates, looked, marks),
     )
 
 
@@ -125,6 +144,3 @@ def plain(world: World, rounds: int, seed: int) -> Weights:
 def _draw(seed: int, number: int, car: int) -> str:
     """An entry's id: nobody chooses it."""
     return hashlib.sha256(f"{seed}/{number}/{car}".encode()).hexdigest()[:16]
-
-
-Flat = NDArray[np.float32]
