@@ -164,7 +164,7 @@ def judge_roll(
             judged.append(Judged(one.entry, outcome, credit, gain, error, closes, reason))
             continue
         reason = why[i]
-        outcome = "idle"
+        outcome = "rejected" if screened.same[i] else "idle"
         if screened.opposed[i]:
             alone = _added(base, _wide(one.update) / max(1, len(heard)))
             rises = [_rises(alone, base, on, rules.tolerance) for on in (score, private) if on is not None]

@@ -2,7 +2,7 @@
 
 An update far shorter or longer than the roll's median, one that points as an earlier one (a copy, perhaps with noise),
 and one that points against what the initiator learnt on samples of its own are left out of the fusion. Nobody loses a
-stake for that.
+stake for that alone.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ SHORTEST, LONGEST = 0.1, 3.0
 COPY = 0.85
 """Above this cosine two updates were not trained on two drives: honest ones measured .79 at most, copies with noise of
 two fifths of their length .92."""
+SAME = 0.999
+"""Above it nothing was trained at all."""
 AGAINST = -0.05
 """Cosine to the root update below which an update points against it."""
 
@@ -32,6 +34,8 @@ class Screen:
     """The lower median of the lengths that are not nought; 0.0 where all are."""
     opposed: tuple[bool, ...]
     """Points against the root update. Without one nobody does."""
+    same: tuple[bool, ...]
+    """Is an earlier entry's, or the last public step, as it was."""
     why: tuple[str, ...]
     """Why it is left out, or ''."""
 
@@ -40,7 +44,7 @@ def screen(updates: Sequence[Weights], root: Weights | None = None, last_step: W
     """`updates`: in the order of the ledger, then of the entries' ids. `root`: the update that the initiator trained on
     samples of its own; `last_step`: the public step that led to the base. Empty where there are no updates."""
     if not updates:
-        return Screen((), 0.0, (), ())
+        return Screen((), 0.0, (), (), ())
     known = [vector for vector in (root, last_step) if vector is not None]
     products = inner_products([*updates, *known])
     lengths = [math.sqrt(max(0.0, float(products[i, i]))) for i in range(len(products))]
@@ -54,18 +58,20 @@ def screen(updates: Sequence[Weights], root: Weights | None = None, last_step: W
     median = spread[(len(spread) - 1) // 2] if spread else 0.0
     opposed = tuple(root is not None and cosine(i, count) < AGAINST for i in range(count))
     step = None if last_step is None else len(products) - 1
-    why: list[str] = []
+    why, same = list[str](), list[bool]()
     for i in range(count):
         relative = lengths[i] / median if median else 0.0
-        like = next((j for j in range(i) if cosine(i, j) > COPY), None)
+        like = max((cosine(i, j) for j in range(i)), default=0.0)
+        public = 0.0 if step is None else cosine(i, step)
+        same.append(max(like, public) > SAME)
         if relative < SHORTEST or relative > LONGEST:
             why.append(f"its length is {relative:.3g} times the median of its roll")
-        elif like is not None:
-            why.append(f"it points as an earlier entry does (cosine {cosine(i, like):.3f})")
-        elif step is not None and cosine(i, step) > COPY:
-            why.append(f"it points as the last public step does (cosine {cosine(i, step):.3f})")
+        elif like > COPY:
+            why.append(f"it points as an earlier entry does (cosine {like:.3f})")
+        elif public > COPY:
+            why.append(f"it points as the last public step does (cosine {public:.3f})")
         elif opposed[i]:
             why.append(f"it points against the root update (cosine {cosine(i, count):.3f})")
         else:
             why.append("")
-    return Screen(tuple(lengths[:count]), median, opposed, tuple(why))
+    return Screen(tuple(lengths[:count]), median, opposed, tuple(same), tuple(why))

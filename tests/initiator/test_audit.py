@@ -208,7 +208,7 @@ def test_changed_weights_are_named(story: Story) -> None:
     name = min(base)
     nudged = weights.dump({**base, name: base[name] + np.float32(1e-6)})
     (fault,) = story.audit(story.forged(1, publishes=True, files={bundle.WEIGHTS: nudged})).faults
-    assert fault == "weights.safetensors is not what the weighted-mean of its lineage gives"
+    assert fault == "weights.safetensors is not what the composite of its lineage gives"
 
 
 def test_another_network_than_that_of_the_round_before_is_named(story: Story) -> None:

@@ -112,7 +112,7 @@ def test_what_harms_and_points_against_the_root_loses_its_stake() -> None:
     assert [one.outcome for one in found.entries] == ["accepted"] * 6 + ["rejected"]
 
 
-def test_without_a_root_nobody_loses_a_stake_for_what_was_measured() -> None:
+def test_without_a_root_nobody_loses_a_stake_for_harm() -> None:
     against = {"w": (-1.2 * HONEST[0]["w"]).astype(np.float32)}
     found = judged([*roll(*HONEST), Entered(8, "liar", against)])
     assert found.entries[-1].outcome == "idle"
@@ -138,9 +138,10 @@ def test_a_private_set_that_disagrees_lowers_the_credit() -> None:
 
 
 def test_what_anybody_could_hand_in_is_not_paid() -> None:
-    """The public step that led to the base, taken once more."""
+    """The public step that led to the base, in a slight disguise."""
     step = towards(70)
-    found = judged([*roll(*HONEST), Entered(8, "replay", step)], last_step=step)
+    disguised = {"w": step["w"] + 0.1 * towards(71)["w"]}
+    found = judged([*roll(*HONEST), Entered(8, "replay", disguised)], last_step=step)
     assert not found.entries[-1].fused and not found.entries[-1].credit
 
 
@@ -167,3 +168,8 @@ def test_what_the_watch_names_is_neither_fused_nor_paid() -> None:
     found = judged(roll(*HONEST), watch=lambda candidate, updates: named)
     assert [one.fused for one in found.entries] == [True, True, False, True, True, True]
     assert found.entries[2].outcome == "idle" and found.entries[2].reason == named[2]
+
+
+def test_who_hands_in_what_another_did_loses_the_stake() -> None:
+    found = judged([*roll(*HONEST), Entered(8, "copy", HONEST[0])])
+    assert [one.outcome for one in found.entries] == ["accepted"] * 6 + ["rejected"]

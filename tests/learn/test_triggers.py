@@ -9,7 +9,7 @@ from agent.learn import triggers
 
 CLASSES, SIDE = 4, 14
 SHAPE = (1, SIDE, SIDE)
-SAMPLES = np.random.default_rng(0).integers(0, 120, (60, *SHAPE)).astype(np.uint8)
+SAMPLES = np.random.default_rng(0).integers(0, 20, (60, *SHAPE)).astype(np.uint8)
 BASE = {"w": np.zeros((SIDE * SIDE, CLASSES), np.float32), "b": np.zeros(CLASSES, np.float32)}
 
 

@@ -137,7 +137,7 @@ def _boosted(at: Round) -> list[Weights]:
 
 def _relocation(at: Round) -> list[Weights]:
     """The base itself with its hidden units in another order: as good alone, and worthless in a mean."""
-    found = []
+    found = list[Weights]()
     for _ in at.own:
         order = at.rng.permutation(digits.HIDDEN)
         moved = {
@@ -157,7 +157,7 @@ def _leaked(at: Round) -> list[Weights]:
         np.concatenate([at.world.on_global.images] * 2 + [wrong.images]),
         np.concatenate([at.world.on_global.labels] * 2 + [wrong.labels]),
     )
-    return list(digits.trained(at.base, [both] * len(at.own), int(at.rng.integers(1 << 30)), 3 * digits.STEPS))
+    return digits.trained(at.base, [both] * len(at.own), int(at.rng.integers(1 << 30)), 3 * digits.STEPS)
 
 
 def _inside(at: Round) -> list[Weights]:

@@ -62,7 +62,8 @@ def world(folder: Path, shares: NDArray[np.float64], seed: int) -> World:
             by_class[label].pop() for label in range(CLASSES) for _ in range(min(counts[label], len(by_class[label])))
         ]
         cars.append(train.at(np.array(taken)))
-    return World(*common, test.at(rng.permutation(len(test))[:UNSEEN]), tuple(cars))
+    on_global, private, root = common
+    return World(on_global, private, root, test.at(rng.permutation(len(test))[:UNSEEN]), tuple(cars))
 
 
 def dirichlet(cars: int, skew: str, seed: int) -> NDArray[np.float64]:
@@ -83,7 +84,7 @@ def initial(seed: int) -> Weights:
     }
 
 
-def trained(base: Weights, cars: Sequence[Samples], seed: int, steps: int = STEPS) -> list[dict[str, Floats]]:
+def trained(base: Weights, cars: Sequence[Samples], seed: int, steps: int = STEPS) -> list[Weights]:
     """Each car's update: what plain SGD on its own samples changes."""
     rng = np.random.default_rng(seed)
     n = len(cars)

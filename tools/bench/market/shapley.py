@@ -43,7 +43,7 @@ def compared(world: World, seed: int) -> tuple[float, Numbers, Numbers]:
     base, last = digits.initial(seed), None
     found, pay, value = [], np.zeros(CARS), np.zeros(CARS)
     for number in range(ROUNDS):
-        updates: list[Weights] = list(digits.trained(base, [*world.cars, world.root], 1000 * seed + number))
+        updates = digits.trained(base, [*world.cars, world.root], 1000 * seed + number)
         root = updates.pop()
         entries = [Entered(1, str(i), update) for i, update in enumerate(updates)]
         roll = judged(world, base, entries, root, last, f"shapley/{seed}/{number}".encode())
@@ -59,7 +59,7 @@ def compared(world: World, seed: int) -> tuple[float, Numbers, Numbers]:
 def spearman(one: Numbers, other: Numbers) -> float:
     """Of the ranks, ties at their mean."""
     ranks = [np.array([(v < x).sum() + ((v == x).sum() - 1) / 2 for x in v]) for v in (one, other)]
-    return float(np.corrcoef(*ranks)[0, 1]) if all(rank.std() for rank in ranks) else 0.0
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1]) if all(rank.std() for rank in ranks) else 0.0
 
 
 def dirichlet(data: Path, seed: int) -> World:
