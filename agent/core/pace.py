@@ -1,16 +1,12 @@
-"""What a validator asks its Horizon for in one turn: everything while something goes on, and at most one request a turn
-for each settlement account once it has been quiet for a while."""
+"""What a validator asks its Horizon for in one turn: everything while something goes on, and in the quiet at most one
+request for each settlement account and closed ledger."""
 
 from __future__ import annotations
 
 from enum import Enum
 
-LINGER = 60
-"""Turns after the last thing that went on in which everything is still asked for: shares may be on their way."""
-CYCLE = 32
-"""Turns of quiet after which everything is asked for once."""
-REST = 6
-"""Turns in which nothing is asked for afterwards: as many requests as that took too many."""
+LEDGER_S = 5.0
+"""Between two ledgers, as long as no two were seen (public network)."""
 
 
 class Ask(Enum):
@@ -21,22 +17,29 @@ class Ask(Enum):
 
 
 class Pace:
+    """Times are seconds of a clock that never goes back."""
+
     def __init__(self) -> None:
-        self._quiet = 0
+        self._ask = Ask.EVERYTHING
+        self._asked_at: float | None = None
+        self._ledger, self._seen_at = 0, 0.0
+        self._ledger_s = LEDGER_S
 
-    def next(self, is_busy: bool) -> Ask:
-        """For this turn."""
-        self._quiet = 0 if is_busy else self._quiet + 1
-        since = self._quiet - LINGER
-        if since < 0:
+    def next(self, is_busy: bool, ledger: int, now: float) -> Ask:
+        """For this turn. `ledger`: the newest that any answer so far has told of."""
+        self._measure(ledger, now)
+        if is_busy or self._asked_at is None:
+            self._ask, self._asked_at = Ask.EVERYTHING, now
             return Ask.EVERYTHING
-        place = since % CYCLE
-        if place < REST:
+        if now < self._asked_at + self._ledger_s:  # there is no other ledger yet
             return Ask.NOTHING
-        if place == CYCLE - 1:
-            return Ask.EVERYTHING
-        return Ask.STAKES if place % 2 else Ask.ROUNDS
+        self._ask = Ask.ROUNDS if self._ask is Ask.STAKES else Ask.STAKES
+        self._asked_at = now
+        return self._ask
 
-    def wake(self) -> None:
-        """Something was found."""
-        self._quiet = 0
+    def _measure(self, ledger: int, now: float) -> None:
+        """A private network may close its ledgers faster than the public one; none is taken to be slower."""
+        if ledger > self._ledger:
+            if self._ledger:
+                self._ledger_s = min(LEDGER_S, (now - self._seen_at) / (ledger - self._ledger))
+            self._ledger, self._seen_at = ledger, now

@@ -67,9 +67,10 @@ class Pauses:
         until, length = self._held.get(name, (now, 0))
         return now >= until or until > now + length  # a ledger that was set back makes no pause longer
 
-    def failed(self, name: str, now: int) -> None:
+    def failed(self, name: str, now: int, longest_s: int = REVIEW.longest) -> None:
+        """`longest_s`: what it may cost to come back too late to what was mended meanwhile."""
         _, length = self._held.get(name, (0, 0))
-        length = REVIEW.after(length)
+        length = min(REVIEW.after(length), max(REVIEW.first, longest_s))
         self._held[name] = (now + length, length)
 
     def forget(self, name: str) -> None:

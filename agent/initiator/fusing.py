@@ -1,4 +1,5 @@
-"""Closing a round: what the ledger says was accepted, fused by the round's rule, published if it is better.
+"""Closing a round: what the ledger says was accepted, fused by the round's rule, published if its loss on the global
+set falls beyond noise.
 
 Anybody with the round's lineage and the updates' keys can do the same again, byte for byte: contributions in the order
 of their CIDs, weights exact, arithmetic in a fixed order (`learn.fusion`). `initiator.audit` does.
@@ -17,7 +18,7 @@ from agent.core.jobs.round import RoundJob, State
 from agent.core.money import UNIT, Stroops
 from agent.errors import Refused, TryAgain, Unavailable
 from agent.initiator.press import Edition, Press
-from agent.learn import checkpoint, fusion, update, weights
+from agent.learn import checkpoint, fusion, judging, update, weights
 from agent.ledger.envelope import opened
 from agent.market import bundle, records, sealed
 
@@ -46,7 +47,7 @@ class Fused:
     contributions: tuple[str, ...]
     """Their CIDs."""
     published: RoundJob | None
-    """The next round, or None when the fusion was no better and the round stays as it is."""
+    """The next round, or None when the loss did not fall beyond noise and the round stays as it is."""
 
 
 class NotDue(TryAgain):
@@ -96,10 +97,11 @@ def _edition(press: Press, number: int, now: bool, without: Collection[str]) -> 
     readable = _readable(press, parts, left + round_.review_window)
     parts = [part for part in parts if part.cid in readable]
     deltas = {part: change for part, (_, change) in readable.items()}
-    fused = fuse(press.shelf, cid, parts, deltas)
-    before = figure(press, cid)
-    _, after = press.measure(fused, press.shelf.get(cid, bundle.ROUND_LIMITS) / bundle.GRAPH)
-    if not _is_better(before, after):
+    graph_file = press.shelf.get(cid, bundle.ROUND_LIMITS) / bundle.GRAPH
+    on_global = press.on_global(graph_file)
+    best = judging.best(lambda taken: fuse(press.shelf, cid, parts, deltas, taken), on_global, round_.fusion)
+    before, (_, after) = figure(press, cid), press.measure(best.weights, graph_file)
+    if not judging.falls(on_global(_weights(press.shelf, cid), judging.ALL), best.losses):
         raise _NoBetter(Fused(round_.number, before, after, _cids(parts), None))
     lineage = tuple(
         Lineage(
@@ -114,11 +116,12 @@ def _edition(press: Press, number: int, now: bool, without: Collection[str]) -> 
     )
     return Edition(
         number=number,
-        weights=weights.dump(fused),
+        weights=weights.dump(best.weights),
         models=models(press.shelf, cid),
         previous=round_,
         previous_cid=cid,
         lineage=lineage,
+        taken=best.taken,
     )
 
 
@@ -128,7 +131,11 @@ def delta(shelf: bundle.Shelf, part: Accepted, key: bytes) -> weights.Weights:
 
 
 def fuse(
-    shelf: bundle.Shelf, cid: str, parts: Sequence[Accepted], deltas: Mapping[str, weights.Weights]
+    shelf: bundle.Shelf,
+    cid: str,
+    parts: Sequence[Accepted],
+    deltas: Mapping[str, weights.Weights],
+    taken: fusion.Taken,
 ) -> weights.Weights:
     """What comes after round `cid`. The same parts, in the order of their CIDs, give the same bytes."""
     in_order = sorted(parts, key=lambda part: part.cid)
@@ -137,7 +144,7 @@ def fuse(
     if round_.momentum and round_.lineage and round_.previous:  # a first round, and a restored one, follow from no step
         momentum = fusion.Momentum(round_.momentum, _weights(shelf, round_.previous))
     in_turn, shares = [deltas[part.cid] for part in in_order], [part.weight for part in in_order]
-    return fusion.fuse(round_.fusion, _weights(shelf, cid), in_turn, shares, momentum)
+    return fusion.fuse(round_.fusion, _weights(shelf, cid), in_turn, shares, momentum, taken)
 
 
 def accepted(press: Press, open_rounds: Mapping[str, Round]) -> Iterator[Accepted]:
@@ -154,7 +161,7 @@ def accepted(press: Press, open_rounds: Mapping[str, Round]) -> Iterator[Accepte
         if transaction.source != newest.settlement or envelope.memo is None:
             continue
         record = press.shelf.record(str(Cid.v0(envelope.memo)))
-        if record.round not in ages:
+        if record.round not in ages or not record.entries:
             continue
         proof = str(records.keep(record, transaction.envelope, press.store))
         for entry in record.entries:
@@ -220,7 +227,3 @@ def _check_due(round_: Round, count: int, left: int, now: bool) -> None:
 
 def _weights(shelf: bundle.Shelf, cid: str) -> weights.Weights:
     return checkpoint.read_weights(shelf.get(cid, bundle.ROUND_LIMITS) / bundle.WEIGHTS)
-
-
-def _is_better(before: Figure, after: Figure) -> bool:
-    return after.value < before.value if after.better == "lower" else after.value > before.value

@@ -53,12 +53,18 @@ class Plan(BaseModel):
     """K: contributions a round plans for."""
     review_window: int = 3600
     turn: int = 30
+    collect: int = 60
+    """Seconds in which entries come together on a roll."""
+    most: int = 32
+    """Entries on one roll: with so many it is full."""
+    least: int = 2
+    """With fewer a roll waits once more as long."""
     length: int = 86_400
     staleness: int = 1
     tolerance: Number = Decimal("0.97")
     gain_share: Number = Field(default=Decimal("0.05"), gt=0, le=1)
     """The share of the base's loss that one contribution must take away, at fusion weight, to earn full credit."""
-    fusion: Name = "weighted-mean"
+    fusion: Name = "composite"
     momentum: Number = Field(default=Decimal(0), ge=0, lt=1)
     """The share of the last round's step that is taken once more."""
     privacy: Literal["open", "sealed"] = "sealed"

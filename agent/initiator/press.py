@@ -27,7 +27,7 @@ from agent.core.money import UNIT, Asset, stroops
 from agent.errors import BAD_CONFIG, Refused, TryAgain, Unavailable
 from agent.initiator.plan import Plan
 from agent.initiator.register import Register, round_id
-from agent.learn import architecture, fitness, fusion, graph, score, weights
+from agent.learn import architecture, fitness, fusion, graph, judging, score, weights
 from agent.learn.testset import TestSet
 from agent.ledger.envelope import build, signed
 from agent.ledger.horizon import Horizon
@@ -81,6 +81,8 @@ class Edition:
     previous_cid: CidText | None = None
     lineage: tuple[Lineage, ...] = ()
     restores: CidText | None = None
+    taken: fusion.Taken = fusion.WHOLE
+    """How its fused step was taken."""
 
 
 @dataclass
@@ -251,17 +253,22 @@ class Press:
     def measure(self, values: weights.Weights, graph_file: Path) -> tuple[score.Score, Figure]:
         """The global test set's verdict on a network: what training lowers, and the figure for people. Raises
         Refused."""
-        tests = TestSet.load(self.test_set.read_bytes(), self.plan.input)
+        tests = self._tests()
         scorer = score.Scorer(graph.check(graph_file), self.plan.task)
         measured = scorer.score(values, tests.images, tests.labels)
         if not measured.loss < MOST_LOSS:
             raise Refused(what="the network", why=f"its loss on the test set is {measured.loss:.3g}")
         return measured, score.figure(self.plan.task, measured)
 
+    def on_global(self, graph_file: Path) -> judging.Score:
+        """Losses of a network's weights on the global test set."""
+        tests, scorer = self._tests(), score.Scorer(graph.check(graph_file), self.plan.task)
+        return lambda values, part: scorer.score(values, tests.images[part], tests.labels[part]).losses
+
     def _draft(self, edition: Edition, folder: Path) -> Round:
         """The round as it will be, but for its settlement account and test set; `folder` holds weights and models. What
         a vehicle would pass over is refused here."""
-        plan, what = self.plan, f"round {edition.number}"
+        plan, taken, what = self.plan, edition.taken, f"round {edition.number}"
         if (bundle.TEACHER in edition.models) != (plan.task.labels == "teacher"):
             raise Refused(what=what, why="a teacher belongs to a plan whose task.labels is teacher, and only there")
         try:
@@ -286,12 +293,17 @@ class Press:
                 contributions=plan.contributions,
                 review_window=plan.review_window,
                 turn=plan.turn,
+                collect=plan.collect,
+                most=plan.most,
+                least=plan.least,
                 staleness=plan.staleness,
                 length=plan.length,
                 tolerance=plan.tolerance,
                 gain_reference=Decimal(1),
                 fusion=plan.fusion,
                 momentum=plan.momentum,
+                step=taken.step_said,
+                strangers=taken.strangers_said,
                 privacy=plan.privacy,
                 global_set=NOT_YET,
                 lineage=edition.lineage,
@@ -308,6 +320,9 @@ class Press:
         measured, figure = self.measure(weights.load(edition.weights), folder / bundle.GRAPH)
         gain = max(Decimal("0.000001"), (Decimal(measured.loss) * plan.gain_share).quantize(Decimal("1e-9")))
         return draft.model_copy(update={"gain_reference": gain, "figure": figure})
+
+    def _tests(self) -> TestSet:
+        return TestSet.load(self.test_set.read_bytes(), self.plan.input)
 
     def _check_issuer(self, draft: Round) -> None:
         """Raises Refused."""

@@ -4,12 +4,14 @@ The same base, deltas and weights give the same bytes on every machine, so a rou
 its lineage. Therefore: float64 throughout, nothing but element-wise IEEE operations, sums in an order that is
 written here (`ordered_sum`) rather than left to a vector library, weights exact until the last moment.
 
-Rules come in two kinds. A *coordinate* rule looks at each number by itself. A *share* rule finds one
+Rules come in three kinds. A *coordinate* rule looks at each number by itself. A *share* rule finds one
 coefficient per contribution and takes the weighted sum; what it needs to know of the contributions is all in
-the small matrix of their inner products.
+the small matrix of their inner products. The *composite* mixes each contribution with its nearest ones, then trims
+each number; every contribution has one voice, whatever its weight.
 
 Robust rules: coordinate median and trimmed mean (Yin et al. 2018), geometric median (Pillutla et al. 2019),
-centred clipping (Karimireddy et al. 2021), multi-Krum (Blanchard et al. 2017).
+centred clipping (Karimireddy et al. 2021), multi-Krum (Blanchard et al. 2017), nearest-neighbour mixing (Allouah et
+al. 2023).
 """
 
 from __future__ import annotations
@@ -33,10 +35,11 @@ WEISZFELD_STEPS = 32
 CLIPPING_STEPS = 5
 TRIMMED_SHARE = 5
 """A trimmed mean leaves out one in five at either end, and at least one."""
+COMPOSITE = "composite"
 
 
 class UnknownRule(Refused):
-    """The fusion rule {what} was refused: {why}. The rules are weighted-mean, coordinate-median,
+    """The fusion rule {what} was refused: {why}. The rules are composite, weighted-mean, coordinate-median,
     trimmed-mean, geometric-median, centred-clipping and multi-krum."""
 
 
@@ -50,12 +53,44 @@ class Momentum:
     """The weights that the base was fused from."""
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """How a fused step is taken: chosen on the global set, and written into the round so that it can be rebuilt."""
+
+    step: Fraction = Fraction(1)
+    """How much of it: vehicles on different roads overshoot together."""
+    strangers: Fraction = Fraction(0)
+    """The share of contributions, rounded down, that the composite withstands: each is mixed with its nearest but so
+    many, and of each number so many are left out at either end. 0: the mean. Other rules pass it over."""
+
+    @classmethod
+    def of(cls, step: Decimal | None, strangers: Decimal | None) -> Taken:
+        """As a round says it."""
+        return cls(Fraction(1) if step is None else Fraction(step), Fraction(strangers or 0))
+
+    @property
+    def step_said(self) -> Decimal | None:
+        return None if self.step == 1 else _decimal(self.step)
+
+    @property
+    def strangers_said(self) -> Decimal | None:
+        return _decimal(self.strangers) if self.strangers else None
+
+
+WHOLE = Taken()
+
+
+def _decimal(share: Fraction) -> Decimal:
+    return Decimal(share.numerator) / share.denominator
+
+
 def fuse(
     rule: str,
     base: Weights,
     deltas: Sequence[Weights],
     weights: Sequence[Weight],
     momentum: Momentum | None = None,
+    taken: Taken = WHOLE,
 ) -> dict[str, NDArray[np.float32]]:
     """The next round's weights, float32, with the base's names and shapes.
 
@@ -68,8 +103,15 @@ def fuse(
         same_shape(momentum.before, base, "the weights before")
     total = sum((Fraction(weight) for weight in weights), Fraction(0))
     shares = [Fraction(weight) / total for weight in weights]
-    if rule in SHARE_RULES:
-        coefficients = SHARE_RULES[rule](inner_products(deltas), shares)
+    if rule == COMPOSITE:
+        strangers = int(taken.strangers * len(deltas))
+        near = _nearest(inner_products(deltas), strangers) if strangers else []
+
+        def combine(name: str) -> Vector:
+            return _mixed_and_trimmed([_wide(delta[name]) for delta in deltas], near, strangers)
+    elif rule in SHARE_RULES:
+        products = inner_products(deltas) if rule in OF_PRODUCTS else _NONE
+        coefficients = SHARE_RULES[rule](products, shares)
 
         def combine(name: str) -> Vector:
             return _weighted_sum([_wide(delta[name]) for delta in deltas], coefficients)
@@ -83,12 +125,15 @@ def fuse(
             return 0.0
         return float(momentum.share) * (_wide(base[name]) - _wide(momentum.before[name]))
 
-    return {name: (_wide(array) + combine(name) + drift(name)).astype(np.float32) for name, array in base.items()}
+    share = float(taken.step)
+    return {
+        name: (_wide(array) + share * (combine(name) + drift(name))).astype(np.float32) for name, array in base.items()
+    }
 
 
 def known(rule: str) -> None:
     """Raises UnknownRule unless `fuse` knows this name."""
-    if rule not in SHARE_RULES and rule not in COORDINATE_RULES:
+    if rule != COMPOSITE and rule not in SHARE_RULES and rule not in COORDINATE_RULES:
         raise UnknownRule(what=rule, why="this version of Milepost does not know it")
 
 
@@ -151,6 +196,39 @@ SHARE_RULES: dict[str, Callable[[Vector, Sequence[Fraction]], list[float]]] = {
     "centred-clipping": _centred_clipping,
     "multi-krum": _multi_krum,
 }
+
+OF_PRODUCTS = SHARE_RULES.keys() - {"weighted-mean"}
+_NONE = np.zeros((0, 0))
+
+# --- the composite: nearest neighbours mixed, then each number trimmed ---------------------------------------
+
+
+def _nearest(products: Vector, strangers: int) -> list[list[int]]:
+    """For each contribution itself and those nearest to it, all but `strangers`, in order."""
+    count = len(products)
+    square = _diagonal(products)
+    near = []
+    for i in range(count):
+        by_distance = sorted((square[i] + square[j] - 2.0 * float(products[i, j]), j) for j in range(count) if j != i)
+        near.append(sorted([i, *(j for _, j in by_distance[: count - strangers - 1])]))
+    return near
+
+
+def _mixed_and_trimmed(arrays: Sequence[Vector], near: Sequence[Sequence[int]], strangers: int) -> Vector:
+    """The mean of each number's middle values, `strangers` left out at either end."""
+    count = len(arrays)
+    mixed = [_mean([arrays[j] for j in row]) for row in near] or arrays
+    ranked = np.sort(np.stack(mixed), axis=0) if strangers else np.stack(mixed)
+    return _mean(list(ranked[strangers : count - strangers]))
+
+
+def _mean(arrays: Sequence[Vector]) -> Vector:
+    total = np.zeros(arrays[0].shape)
+    for array in arrays:
+        total = total + array
+    mean: Vector = total / len(arrays)
+    return mean
+
 
 # --- coordinate rules: a stack (n, ...) and the shares in, one array (...) out ------------------------------
 

@@ -25,8 +25,10 @@ def look(horizon: Horizon, round_: Round) -> str:
     return trusted(horizon.account(round_.settlement), round_) or fair(horizon.account(round_.initiator), round_)
 
 
-def trusted(account: Account | None, round_: Round) -> str:
-    """What is wrong with a round's settlement account, as a sentence, or ''."""
+def governed(account: Account | None, round_: Round) -> str:
+    """Why a round's settlement account is not its committee's and its model's alone, as a sentence, or ''. Nobody but
+    the committee can change that, so whether a validator serves a round hangs on this and on nothing that others can
+    take away and give back: validators that looked at different times would part."""
     dlc = Asset.parse(round_.stake.asset)
     if account is None:
         return "the settlement account is not on the ledger"
@@ -35,12 +37,6 @@ def trusted(account: Account | None, round_: Round) -> str:
         return "the settlement account's signers are not the committee"
     if set(account.thresholds) != {threshold(len(round_.committee))}:
         return "the settlement account's thresholds are not two thirds of the committee"
-    for asset in (dlc, round_.model_asset, round_.credit_asset):
-        line = account.lines.get(asset)
-        if line is None or not line.authorized:
-            return f"the settlement account cannot hold {asset.code}"
-        if line.clawback and asset != dlc:
-            return f"the issuer may take back the settlement account's {asset.code}"
     for reader in (*round_.committee, round_.initiator):
         try:
             keys.sealing_public(reader)
@@ -48,6 +44,22 @@ def trusted(account: Account | None, round_: Round) -> str:
             return f"no update could be sealed to {reader}"
     if account.lines.keys() - {XLM, dlc, round_.model_asset, round_.credit_asset}:
         return "the settlement account is not this model's alone"
+    return ""
+
+
+def trusted(account: Account | None, round_: Round) -> str:
+    """What is wrong with a round's settlement account for whoever is about to stake on it or to publish it, as a
+    sentence, or ''."""
+    if why := governed(account, round_):
+        return why
+    assert account is not None  # noqa: S101
+    dlc = Asset.parse(round_.stake.asset)
+    for asset in (dlc, round_.model_asset, round_.credit_asset):
+        line = account.lines.get(asset)
+        if line is None or not line.authorized:
+            return f"the settlement account cannot hold {asset.code}"
+        if line.clawback and asset != dlc:
+            return f"the issuer may take back the settlement account's {asset.code}"
     if account.lines[dlc].room < round_.stake.base * round_.contributions:
         return "the settlement account has no room for the round's stakes"
     held = (account.lines[asset].balance for asset in (round_.model_asset, round_.credit_asset))
@@ -58,7 +70,7 @@ def trusted(account: Account | None, round_: Round) -> str:
 
 def fair(issuer: Account | None, round_: Round) -> str:
     """What a model's issuer could do to those who are paid in its VLM, as a sentence, or ''. Flags that are cleared can
-    be set again: then what the issuer takes away is idle, never rejected."""
+    be set again: then what the issuer takes away is idle, never rejected, and what was staked before is judged."""
     if issuer is None:
         return "the model's issuer is not on the ledger"
     flags = issuer.flags

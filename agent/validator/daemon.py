@@ -48,6 +48,8 @@ class Validator:
         self._pace = Pace()
         self._looked_at = 0
         """The newest ledger that was looked at in whole."""
+        self._is_whole = False
+        """Whether the last look was."""
 
     def run(self) -> None:
         """Until the clock is told to stop."""
@@ -68,13 +70,18 @@ class Validator:
     def turn(self) -> None:
         """Once around; what does not work now is tried again on a later turn. Never raises."""
         parts = self.parts
-        ask = self._pace.next(bool(parts.docket.open) or parts.reviewing.is_behind or parts.settling.is_busy)
+        ask = self._pace.next(self._is_busy, parts.horizon.latest, parts.clock.monotonic())
         if ask is Ask.EVERYTHING or parts.guard("a quiet look", partial(self._found, ask)):
-            self._work(ask)
+            self._work()
         else:
             parts.guard("the committee", parts.settling.hear)
         self._write_status("online")
         parts.notifier.watchdog()
+
+    @property
+    def _is_busy(self) -> bool:
+        parts = self.parts
+        return bool(parts.docket.open) or parts.reviewing.is_behind or parts.settling.is_busy or not self._is_whole
 
     def _found(self, ask: Ask) -> bool:
         """Whether there is something new, found out with one request for each account. Raises Unavailable."""
@@ -87,12 +94,11 @@ class Validator:
             return parts.rounds.newest != before
         return False
 
-    def _work(self, ask: Ask) -> None:
+    def _work(self) -> None:
         """Everything there is to do."""
         parts = self.parts
-        if ask is not Ask.EVERYTHING:
-            self._pace.wake()
         head = parts.guard("the ledger", parts.horizon.head)
+        self._is_whole &= head is not None
         if head is not None:
             if head.sequence > self._looked_at:
                 self._look(head)
@@ -110,6 +116,7 @@ class Validator:
             parts.notifier.watchdog()
             name = f"account {account}"
             whole &= bool(parts.guard(name, partial(parts.reviewing.look, account, head)))
+        self._is_whole = whole
         if whole:
             self._looked_at = head.sequence
 

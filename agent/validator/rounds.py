@@ -92,12 +92,11 @@ class Rounds:
             said = account and (dict(account.data), account.flags, account.is_locked)
             if account is None or (said == seen.said and seen.again_at is None):
                 continue
-            head = self.horizon.head().sequence
             if said != seen.said:
                 seen.pause = 0
-            elif seen.again_at is not None and head < seen.again_at:
+            elif seen.again_at is not None and 0 < self.horizon.latest < seen.again_at:
                 continue
-            self._look_at(account, seen, head)
+            self._look_at(account, seen, self.horizon.head().sequence)
             seen.said = said
 
     @property
@@ -148,8 +147,7 @@ class Rounds:
         why = (
             self._misnamed(newest, model, sign)
             or self._broken(sign.cid, newest, forebears)
-            or standing.trusted(self.horizon.account(newest.settlement), newest)
-            or standing.fair(initiator, newest)
+            or standing.governed(self.horizon.account(newest.settlement), newest)
             or self._dated_back({**forebears, sign.cid: newest})
         )
         if why:

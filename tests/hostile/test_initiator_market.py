@@ -174,17 +174,26 @@ TAKES_AWAY = "the model's issuer may take VLMroad away from who holds it"
 
 
 def test_an_issuer_that_could_take_the_pay_away(town: Town, driver: Keypair, tmp_path: Path) -> None:
-    """(d) AUTH_REVOCABLE and CLAWBACK: no car trains for it, no validator serves it, and no honest initiator publishes
-    with them set."""
+    """(d) AUTH_REVOCABLE and CLAWBACK: no car trains for it, and no honest initiator publishes with them set."""
     rogue = Rogue(town)
     account = rogue.sets_up()
     rogue.sets(AuthorizationFlag.AUTHORIZATION_REVOCABLE, AuthorizationFlag.AUTHORIZATION_CLAWBACK_ENABLED)
     rogue.publishes(settlement=account)
     assert TAKES_AWAY in lost(town, driver, rogue.account, tmp_path)
-    rounds = validators(town, rogue.account)
-    rounds.look()
-    assert not rounds.served
-    assert TAKES_AWAY in rounds.troubles[0]
+
+
+def test_flags_that_come_and_go_do_not_part_the_validators(town: Town) -> None:
+    """(d) One that started anew while they were set served nothing any more, the others went on: together they were
+    too few, and every entry on the round stalled. What the issuer can take away and give back decides no service."""
+    rogue = Rogue(town)
+    cid = rogue.publishes(settlement=rogue.sets_up())
+    before, after = validators(town, rogue.account), validators(town, rogue.account)
+    before.look()
+    rogue.sets(AuthorizationFlag.AUTHORIZATION_REVOCABLE)
+    for rounds in (before, after):
+        rounds.look()
+        assert list(rounds.served) == [cid]
+        assert not rounds.troubles
 
 
 def test_an_initiator_with_such_flags_publishes_nothing(town: Town, tmp_path: Path) -> None:

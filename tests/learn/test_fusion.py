@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.errors import Malformed
-from agent.learn.fusion import COORDINATE_RULES, SHARE_RULES, Momentum, UnknownRule, fuse, ordered_sum
+from agent.learn.fusion import COMPOSITE, COORDINATE_RULES, SHARE_RULES, Momentum, Taken, UnknownRule, fuse, ordered_sum
 
-RULES = [*SHARE_RULES, *COORDINATE_RULES]
+RULES = [*SHARE_RULES, *COORDINATE_RULES, COMPOSITE]
+WITHSTANDS = Taken(strangers=Fraction(1, 5))
 ROBUST = [rule for rule in RULES if rule != "weighted-mean"]
 
 
@@ -53,10 +54,12 @@ def test_when_all_agree_every_rule_gives_what_they_agree_on(rule: str) -> None:
         ("multi-krum", "0388d9695a4d7a3a"),
         ("coordinate-median", "9543e5c24a56c069"),
         ("trimmed-mean", "48480a85109f7c18"),
+        ("composite", "88513d41943c9de3"),
     ],
 )
 def test_a_round_built_again_has_the_same_bytes_on_every_machine(rule: str, expected: str) -> None:
-    fused = fuse(rule, _weights(0), [_weights(i) for i in range(1, 8)], [Fraction(i, 7) for i in range(1, 8)])
+    weights = [Fraction(i, 7) for i in range(1, 8)]
+    fused = fuse(rule, _weights(0), [_weights(i) for i in range(1, 8)], weights, taken=WITHSTANDS)
     assert _digest(fused) == expected
 
 
@@ -69,7 +72,7 @@ def test_one_hostile_contribution_in_five_does_not_carry_the_round_away(rule: st
         for _ in range(4)
     ]
     hostile = {name: -1000 * array for name, array in honest.items()}
-    fused = fuse(rule, base, [*deltas, hostile], [1] * 5)
+    fused = fuse(rule, base, [*deltas, hostile], [1] * 5, taken=WITHSTANDS)
     distance = max(float(np.abs(fused[n] - base[n] - honest[n]).max()) for n in base)
     assert distance < 0.6, f"{rule} moved by {distance}"
 
@@ -113,6 +116,19 @@ def test_names_shapes_values_and_weights_that_do_not_fit_are_refused() -> None:
             fuse("weighted-mean", base, deltas, weights)
     with pytest.raises(UnknownRule, match="majority-vote"):
         fuse("majority-vote", base, [_weights(1)], [1])
+
+
+def test_a_round_may_take_half_of_the_fused_step() -> None:
+    base, delta = _weights(0), _weights(1)
+    fused = fuse("composite", base, [delta] * 3, [1] * 3, taken=Taken(step=Fraction(1, 2)))
+    for name in base:
+        np.testing.assert_allclose(fused[name], base[name] + delta[name] / 2, atol=1e-6)
+
+
+def test_in_the_composite_each_has_one_voice_whatever_its_weight() -> None:
+    base, deltas = _weights(0), [_weights(i) for i in range(1, 8)]
+    one, other = (fuse("composite", base, deltas, weights, taken=WITHSTANDS) for weights in ([1] * 7, range(1, 8)))
+    assert _digest(one) == _digest(other)
 
 
 @given(st.lists(st.integers(-(2**20), 2**20), max_size=70))

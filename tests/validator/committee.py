@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from agent.core.cid import Cid
 from agent.core.documents import Outcome
 from agent.core.jobs.review import Review
 from agent.core.record import Link
+from agent.core.roll import Anchored
 from agent.fleet.loopback import LoopbackBroker, LoopbackLink
 from agent.host.clock import SystemClock
 from agent.host.logs import Log
@@ -30,7 +32,7 @@ from agent.validator.guard import Guard
 from agent.validator.measurement import Measurement
 from agent.validator.porter import Porter
 from agent.validator.reviewing import Reviewing
-from agent.validator.rounds import Rounds
+from agent.validator.rounds import Rounds, Served
 from agent.validator.settling import Settling
 from agent.validator.vectors import Vectors
 from tests.market.town import Town
@@ -47,12 +49,21 @@ class End:
     signers: int
 
 
+class LedgerClock(SystemClock):
+    """Time that passes when a ledger closes."""
+
+    passed = 0.0
+
+    def monotonic(self) -> float:
+        return self.passed
+
+
 class House:
     """A committee at work on a town's entries."""
 
     def __init__(self, town: Town, folder: Path) -> None:
         self.town, self.folder = town, folder
-        self.broker = LoopbackBroker()
+        self.broker, self.clock = LoopbackBroker(), LedgerClock()
         self.logs = {key.public_key: io.StringIO() for key in town.committee}
         self.validators = {key.public_key: self.validator(key) for key in town.committee}
 
@@ -68,18 +79,17 @@ class House:
         rounds = Rounds(horizon, shelf, (town.initiator.public_key,), key.public_key)
         link = LoopbackLink(self.broker, (EVERYTHING,))
         log = Log("debug", self.logs[key.public_key], journald=False)
-        clock, guard = SystemClock(), Guard(log)
+        clock, guard = self.clock, Guard(log)
         settling = Settling(horizon, shelf, key, Committee(link, key.public_key), docket, rounds, log)
         private = state / "private.safetensors"
         measurement = Measurement(shelf, key, private, Vectors(state / "updates"), HERE)
         porter = Porter(town.store, shelf.folder, patience_s=30.0)  # a folder's bundles are at hand, or not to be had
-        over = settling.forget
         return Validator(
             Parts(
                 horizon=horizon,
                 docket=docket,
                 rounds=rounds,
-                reviewing=Reviewing(horizon, shelf, docket, rounds, measurement, porter, guard, clock, log, over),
+                reviewing=Reviewing(horizon, shelf, docket, rounds, measurement, porter, guard, clock, log, settling),
                 settling=settling,
                 guard=guard,
                 link=link,
@@ -113,6 +123,15 @@ class House:
             for validator in self.validators.values():
                 validator.turn()
             self.town.net.close_ledger(advance=advance)
+            self.clock.passed += advance or 5
+
+    def enrol(self, *entries: str, turns: int = 60) -> None:
+        """Until they are on a roll that the ledger holds, and nobody has judged what came on it last."""
+        for _ in range(turns):
+            if set(entries) <= self.rolls.keys():
+                return
+            self.turn()
+        raise AssertionError(f"not on a roll: {self.log}")
 
     def settle(self, *entries: str, turns: int = 40) -> None:
         """Until the ledger has settled them."""
@@ -142,6 +161,16 @@ class House:
         account = town.horizon.account(town.settlement)
         assert account is not None
         return Chain(town.horizon, town.shelf, town.settlement).end(account)
+
+    @property
+    def rolls(self) -> Mapping[str, Anchored]:
+        """Entry → the roll that it is on, of those on the newest round that are not settled."""
+        town = self.town
+        account, served = town.horizon.account(town.settlement), Served(town.cid, town.round, town.round.number)
+        assert account is not None
+        chain = Chain(town.horizon, town.shelf, town.settlement, lambda: [served])
+        chain.end(account)
+        return chain.rolls
 
     def reviews(self, account: str) -> dict[str, object]:
         """Entry → outcome, closed ones too."""

@@ -13,6 +13,7 @@ BENCHES = {
     "learn": "The agent's trainer against a bare PyTorch loop.",
     "passes": "What a fast computer learns on a trip, by how often it may draw a frame.",
     "fusion": "Fused vehicles against each alone and against central training.",
+    "market": "Honest and hostile cars, and pay against worth, by the product's own judging.",
     "signs": "Traffic signs, learnt from a folder and from a teacher.",
     "page": "The fleet page in a browser: first paint and its longest task.",
     "deepchain": "The DeepChain paper's experiment on MNIST.",

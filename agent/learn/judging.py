@@ -1,0 +1,276 @@
+"""A roll judged together: who is fused, what each adds, who forfeits (PROTOCOL, Review).
+
+The credit of an entry is the mean fall of the loss on the global set G when its update joins those that came before
+it, over random orders and their reverses: Shapley's value of U(S) = -loss(base + the sum over S of update / m),
+estimated as by Castro et al. 2009 with antithetic orders (Mitchell et al. 2022). Orders follow from the hash of the
+roll's ledger: nobody knew them when the updates were made. Each order is scored on its own part of G, so that a roll
+costs as many scorings of G as it holds entries, and seven.
+
+Nothing here reads a clock, a file or a random number: the same roll gives the same answer wherever scores are the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.core.documents import Outcome
+from agent.core.money import UNIT, Stroops
+from agent.learn.fusion import COMPOSITE, Momentum, Taken, fuse, ordered_sum
+from agent.learn.screening import screen
+from agent.learn.weights import Weights, flat, shaped
+
+Losses = NDArray[np.float64]
+Score = Callable[[Weights, slice], Losses]
+"""Losses, one a sample, of weights on that part of a test set."""
+Watch = Callable[[Weights, Sequence[Weights]], Sequence[str]]
+"""A candidate and the updates in it: for each why it looks like a backdoor's, or ''."""
+Vector = NDArray[np.float64]
+
+PARTS = 8
+"""Of G, and orders: each is scored on a part of its own."""
+ERRORS = 2.0
+"""Standard errors that a gain must exceed to count."""
+CUT = 2.0
+"""Times the roll's median length: what an update is cut to before it is paid."""
+ALL = slice(None)
+STRANGERS = (Fraction(0), Fraction(1, 5), Fraction(3, 10))
+STEPS = (Fraction(1, 2), Fraction(1, 4))
+"""Tried besides the whole step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """An admitted entry of a roll."""
+
+    ledger: int
+    entry: str
+    """Its id: decides the order within a ledger."""
+    update: Weights
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The round's, as numbers."""
+
+    tolerance: float
+    """λ: an update harms where the loss exceeds loss(base) / λ."""
+    gain_reference: float
+    """The loss drop that earns 1.0 VLM."""
+    pledge: Stroops
+    """VLM that a roll's credits come to at most."""
+    fusion: str = COMPOSITE
+    momentum: Momentum | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What becomes of one entry."""
+
+    entry: str
+    outcome: Outcome
+    credit: Stroops
+    """VLM; more than 0 if accepted and only then."""
+    gain: float
+    """What it adds: loss on G. 0.0 where it is not fused."""
+    error: float
+    """Standard error of `gain`."""
+    fused: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Roll:
+    """A roll as judged, entries in the order of their ledgers, then of their ids."""
+
+    entries: tuple[Judged, ...]
+    before: float
+    after: float
+    """Loss on G of the base and of the next round's weights."""
+    candidate: Candidate | None = field(repr=False, compare=False)
+    """The next round if it closed with this roll; None: however its updates are fused, it is no better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """The next round's weights, as they might be."""
+
+    taken: Taken
+    weights: Weights = field(repr=False)
+    losses: Losses = field(repr=False)
+    """On G."""
+
+
+def judge_roll(
+    base: Weights,
+    entries: Sequence[Entered],
+    score: Score,
+    *,
+    seed: bytes,
+    rules: Rules,
+    root: Weights | None = None,
+    last_step: Weights | None = None,
+    private: Score | None = None,
+    watch: Watch | None = None,
+) -> Roll:
+    """`seed`: hash of the ledger that anchors the roll. `score` is on G, `private` on the validator's own set, which
+    lowers a credit that G alone would give and never raises one. `watch` looks for backdoors. Without `root` nobody
+    forfeits for what was measured."""
+    turn = sorted(entries, key=lambda one: (one.ledger, one.entry))
+    screened = screen([one.update for one in turn], root, last_step)
+    why = list(screened.why)
+    at_base = score(base, ALL)
+
+    def together() -> Candidate | None:
+        voices = [one.update for one, reason in zip(turn, why, strict=True) if not reason]
+
+        def fused(taken: Taken) -> Weights:
+            return fuse(rules.fusion, base, voices, [1] * len(voices), rules.momentum, taken)
+
+        return best(fused, score, rules.fusion) if voices else None
+
+    fused, heard = together(), [i for i, reason in enumerate(why) if not reason]
+    if fused is not None and watch is not None:
+        for i, reason in zip(heard, watch(fused.weights, [turn[i].update for i in heard]), strict=True):
+            why[i] = reason
+        if any(why[i] for i in heard):
+            fused, heard = together(), [i for i in heard if not why[i]]
+    closes = fused is not None and falls(at_base, fused.losses)
+    after = fused.losses if fused is not None and closes else at_base
+
+    cut = [_clipped(turn[i].update, screened.lengths[i], CUT * screened.median) for i in heard]
+    start, parts = _above_public(_wide(base), cut, None if last_step is None else _wide(last_step))
+    gains, errors = adds(start, parts, base, score, len(at_base), seed)
+    lowered = gains
+    if private is not None:
+        theirs, spread = adds(start, parts, base, private, len(private(base, ALL)), seed)
+        lowered = np.minimum(gains, theirs + ERRORS * spread)
+    paid = np.where((gains > ERRORS * errors) & (lowered > 0.0) & closes, lowered, 0.0)
+    credits = _credits(paid, float(at_base.mean() - after.mean()), rules)
+
+    judged: list[Judged] = []
+    for i, one in enumerate(turn):
+        if i in heard:
+            at = heard.index(i)
+            gain, error, credit = float(gains[at]), float(errors[at]), credits[at]
+            outcome: Outcome = "accepted" if credit else "idle"
+            reason = f"it lowers the loss on the global set by {gain:.3g}, give or take {error:.1g}"
+            judged.append(Judged(one.entry, outcome, credit, gain, error, closes, reason))
+            continue
+        reason = why[i]
+        outcome = "rejected" if screened.same[i] else "idle"
+        if screened.opposed[i]:
+            alone = _added(base, _wide(one.update) / max(1, len(heard)))
+            rises = [_rises(alone, base, on, rules.tolerance) for on in (score, private) if on is not None]
+            if any(rises):
+                outcome, reason = "rejected", f"the loss rises, and {reason}"
+        judged.append(Judged(one.entry, outcome, 0, 0.0, 0.0, False, reason))
+    return Roll(tuple(judged), float(at_base.mean()), float(after.mean()), fused if closes else None)
+
+
+def best(fused: Callable[[Taken], Weights], score: Score, rule: str) -> Candidate:
+    """How updates are fused so that the loss falls most; `fused` does it.
+
+    How many strangers to withstand is chosen first, then the step: as few as G shows to be needed, since on different
+    roads the honest lie apart too."""
+
+    def tried(taken: Taken) -> Candidate:
+        weights = fused(taken)
+        return Candidate(taken, weights, score(weights, ALL))
+
+    strangers = STRANGERS if rule == COMPOSITE else STRANGERS[:1]
+    whole = min((tried(Taken(strangers=share)) for share in strangers), key=_loss)
+    return min([whole, *(tried(Taken(step, whole.taken.strangers)) for step in STEPS)], key=_loss)
+
+
+def falls(before: Losses, after: Losses) -> bool:
+    """Whether the mean loss falls by more than two standard errors of the paired differences."""
+    with np.errstate(invalid="ignore"):
+        gain, error = _mean_and_error(before - after)
+    return gain > ERRORS * error
+
+
+def adds(
+    start: Vector, parts: Sequence[Vector], like: Weights, score: Score, samples: int, seed: bytes
+) -> tuple[Vector, Vector]:
+    """What each update adds, as a fall of the mean loss, and its standard error: two arrays, one number an update."""
+    count = len(parts)
+    found = np.zeros((count, samples))
+    slices = min(PARTS, samples)
+    for number, order in zip(range(slices), orders(seed, count), strict=False):
+        part = slice(number, None, slices)
+        at, before = start, score(_as(start, like), part)
+        for one in order:
+            at = at + parts[one] / count
+            after = score(_as(at, like), part)
+            with np.errstate(invalid="ignore"):  # infinite losses: such a gain is no number, and nobody is paid for it
+                found[one, part] += before - after
+            before = after
+    means = [_mean_and_error(row) for row in found]
+    return np.array([mean for mean, _ in means]), np.array([error for _, error in means])
+
+
+def orders(seed: bytes, count: int) -> Iterator[list[int]]:
+    """Random orders of `count` entries, each followed by its reverse. Without end."""
+    number = 0
+    while True:
+        order = sorted(range(count), key=lambda i: hashlib.sha256(b"%b/%d/%d" % (seed, number, i)).digest())
+        yield order
+        yield order[::-1]
+        number += 1
+
+
+def _loss(candidate: Candidate) -> float:
+    return float(candidate.losses.mean())
+
+
+def _credits(paid: Vector, roll_gain: float, rules: Rules) -> list[Stroops]:
+    """Together never more than the roll gains, nor than the pledge."""
+    whole = float(sum(paid.tolist()))
+    if whole <= 0.0 or roll_gain <= 0.0:
+        return [0] * len(paid)
+    most = min(roll_gain / rules.gain_reference, whole / rules.gain_reference, rules.pledge / UNIT)
+    return [int(gain / whole * most * UNIT) for gain in paid.tolist()]
+
+
+def _rises(candidate: Weights, base: Weights, score: Score, tolerance: float) -> bool:
+    return not score(candidate, ALL).mean() <= score(base, ALL).mean() / tolerance  # also true for NaN
+
+
+def _above_public(base: Vector, updates: Sequence[Vector], last_step: Vector | None) -> tuple[Vector, list[Vector]]:
+    """Where paying starts, and what is paid for: what of each update points along the last public step anybody could
+    have handed in."""
+    square = 0.0 if last_step is None else ordered_sum(last_step * last_step)
+    if last_step is None or not square or not updates:
+        return base, list(updates)
+    along = [max(0.0, ordered_sum(update * last_step) / square) for update in updates]
+    mean = sum(along) / len(along)
+    return base + mean * last_step, [u - share * last_step for u, share in zip(updates, along, strict=True)]
+
+
+def _clipped(update: Weights, length: float, median: float) -> Vector:
+    return _wide(update) * min(1.0, median / length)
+
+
+def _added(base: Weights, change: Vector) -> Weights:
+    return _as(_wide(base) + change, base)
+
+
+def _as(row: Vector, like: Weights) -> Weights:
+    return shaped(row.astype(np.float32), like)
+
+
+def _wide(weights: Weights) -> Vector:
+    return flat(weights).astype(np.float64)
+
+
+def _mean_and_error(values: Losses) -> tuple[float, float]:
+    if len(values) < 2 or not np.isfinite(values).all():
+        return float(values.mean()), math.inf
+    return float(values.mean()), float(values.std(ddof=1)) / math.sqrt(len(values))

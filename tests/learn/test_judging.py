@@ -1,0 +1,175 @@
+"""A roll judged together: what each adds, who is fused, who loses a stake."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agent.core.money import UNIT
+from agent.learn.fusion import Taken
+from agent.learn.judging import Entered, Roll, Rules, judge_roll
+
+SEED = hashlib.sha256(b"a ledger").digest()
+RULES = Rules(tolerance=0.97, gain_reference=0.05, pledge=1000 * UNIT)
+SIZE, SAMPLES = 64, 800
+_RNG = np.random.default_rng(3)
+INPUTS = _RNG.normal(size=(SAMPLES, SIZE))
+TRUTH = _RNG.normal(size=SIZE)
+BASE = {"w": np.zeros(SIZE, np.float32)}
+
+
+def score(weights: dict[str, np.ndarray], part: slice) -> np.ndarray:
+    """Half the squared error of a linear network."""
+    off = INPUTS[part] @ (weights["w"].astype(np.float64) - TRUTH)
+    return 0.5 * off * off
+
+
+def towards(seed: int, share: float = 0.3, noise: float = 0.2) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return {"w": (share * TRUTH + noise * rng.normal(size=SIZE)).astype(np.float32)}
+
+
+def roll(*updates: dict[str, np.ndarray], ledger: int = 7) -> list[Entered]:
+    return [Entered(ledger, f"{i:02}", update) for i, update in enumerate(updates)]
+
+
+def judged(entries: list[Entered], **more: object) -> Roll:
+    return judge_roll(BASE, entries, score, seed=SEED, rules=RULES, **more)  # type: ignore[arg-type]
+
+
+HONEST = [towards(i) for i in range(6)]
+
+
+def test_honest_updates_are_fused_and_paid() -> None:
+    found = judged(roll(*HONEST))
+    assert found.candidate is not None and found.candidate.taken == Taken()
+    assert found.after < found.before
+    assert all(one.outcome == "accepted" and one.fused and one.credit for one in found.entries)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.permutations(range(6)))
+def test_the_order_in_which_entries_of_one_ledger_are_told_changes_nothing(order: list[int]) -> None:
+    entries = roll(*HONEST)
+    assert judged([entries[i] for i in order]).entries == judged(entries).entries
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 99), st.floats(-0.5, 1.0)), min_size=1, max_size=8))
+def test_credits_come_to_no_more_than_the_roll_gains(made: list[tuple[int, float]]) -> None:
+    found = judged(roll(*(towards(seed, share) for seed, share in made)))
+    gain = max(0.0, found.before - found.after)
+    assert sum(one.credit for one in found.entries) <= gain / RULES.gain_reference * UNIT
+
+
+def test_credits_come_to_no_more_than_the_pledge() -> None:
+    rules = dataclasses.replace(RULES, pledge=UNIT)
+    found = judge_roll(BASE, roll(*HONEST), score, seed=SEED, rules=rules)
+    assert UNIT - 10 < sum(one.credit for one in found.entries) <= UNIT
+
+
+@pytest.mark.parametrize("place", ["00a", "03a", "zz"])
+def test_a_zero_entry_changes_no_others_credit(place: str) -> None:
+    without = judged(roll(*HONEST))
+    zero = Entered(7, place, {"w": np.zeros(SIZE, np.float32)})
+    found = judged([*roll(*HONEST), zero])
+    assert [one for one in found.entries if one.entry != place] == list(without.entries)
+    (outcome,) = [one.outcome for one in found.entries if one.entry == place]
+    assert outcome == "idle"
+
+
+def test_a_roll_of_zeros_is_idle_and_a_roll_of_none_is_nothing() -> None:
+    zero = {"w": np.zeros(SIZE, np.float32)}
+    assert [one.outcome for one in judged(roll(zero, zero)).entries] == ["idle", "idle"]
+    assert judged([]).entries == ()
+
+
+def test_a_roll_of_one_is_paid_what_it_gains() -> None:
+    found = judged(roll(HONEST[0]))
+    (one,) = found.entries
+    assert one.credit == pytest.approx((found.before - found.after) / RULES.gain_reference * UNIT, rel=1e-6)
+
+
+def test_a_copy_with_noise_is_neither_fused_nor_paid_and_keeps_its_stake() -> None:
+    rng = np.random.default_rng(1)
+    length = np.linalg.norm(HONEST[2]["w"]) / np.sqrt(SIZE)
+    copy = {"w": (HONEST[2]["w"] + 0.3 * length * rng.normal(size=SIZE)).astype(np.float32)}
+    few = [{"w": (0.1 * TRUTH + 0.5 * np.random.default_rng(i).normal(size=SIZE)).astype(np.float32)} for i in range(5)]
+    found = judged([*roll(HONEST[2], *few), Entered(8, "copy", copy)])
+    last = found.entries[-1]
+    assert (last.outcome, last.fused, last.credit) == ("idle", False, 0)
+    assert "earlier entry" in last.reason
+
+
+def test_what_harms_and_points_against_the_root_loses_its_stake() -> None:
+    against = {"w": (-1.2 * HONEST[0]["w"]).astype(np.float32)}
+    found = judged([*roll(*HONEST), Entered(8, "liar", against)], root=towards(50))
+    assert [one.outcome for one in found.entries] == ["accepted"] * 6 + ["rejected"]
+
+
+def test_without_a_root_nobody_loses_a_stake_for_harm() -> None:
+    against = {"w": (-1.2 * HONEST[0]["w"]).astype(np.float32)}
+    found = judged([*roll(*HONEST), Entered(8, "liar", against)])
+    assert found.entries[-1].outcome == "idle"
+
+
+def test_who_harms_sideways_keeps_the_stake() -> None:
+    """A car of another road: the loss rises, and it does not point against what the initiator learnt."""
+    sideways = np.random.default_rng(9).normal(size=SIZE)
+    root = towards(50)["w"].astype(np.float64)
+    sideways -= root * (sideways @ root) / (root @ root)
+    update = {"w": (1.9 * sideways / np.linalg.norm(sideways) * np.linalg.norm(HONEST[0]["w"])).astype(np.float32)}
+    found = judged([*roll(HONEST[0]), Entered(8, "other", update)], root={"w": root.astype(np.float32)})
+    assert found.entries[-1].outcome == "idle"
+
+
+def test_a_private_set_that_disagrees_lowers_the_credit() -> None:
+    def private(weights: dict[str, np.ndarray], part: slice) -> np.ndarray:
+        off = INPUTS[part] @ (weights["w"].astype(np.float64) + TRUTH)
+        return 0.5 * off * off
+
+    assert all(one.credit == 0 for one in judged(roll(*HONEST), private=private).entries)
+    assert judged(roll(*HONEST), private=score) == judged(roll(*HONEST))
+
+
+def test_what_anybody_could_hand_in_is_not_paid() -> None:
+    """The public step that led to the base, in a slight disguise."""
+    step = towards(70)
+    disguised = {"w": step["w"] + 0.1 * towards(71)["w"]}
+    found = judged([*roll(*HONEST), Entered(8, "replay", disguised)], last_step=step)
+    assert not found.entries[-1].fused and not found.entries[-1].credit
+
+
+def test_the_same_roll_gives_the_same_bytes() -> None:
+    """Whole numbers over a power of two: the same on every machine, whatever its libm does."""
+    rounded = [{"w": (np.round(update["w"] * 1024) / 1024).astype(np.float32)} for update in HONEST]
+    found = judged(roll(*rounded), root=towards(50), last_step=towards(51, 0.1, 0.3))
+    assert found.candidate is not None
+    assert hashlib.sha256(found.candidate.weights["w"].tobytes()).hexdigest()[:16] == "a08167129619fd5a"
+
+
+def test_an_update_whose_loss_is_no_number_is_not_paid() -> None:
+    def score_of_few(weights: dict[str, np.ndarray], part: slice) -> np.ndarray:
+        found = score(weights, part)
+        return np.where(np.abs(weights["w"]).max() > 0.5, np.inf, found)
+
+    wild = {"w": np.full(SIZE, 3.0, np.float32)}
+    found = judge_roll(BASE, roll(wild), score_of_few, seed=SEED, rules=RULES)
+    assert [(one.outcome, one.credit) for one in found.entries] == [("idle", 0)]
+
+
+def test_what_the_watch_names_is_neither_fused_nor_paid() -> None:
+    named = ["", "", "a mark pulls it to class 7", "", "", ""]
+    found = judged(roll(*HONEST), watch=lambda candidate, updates: named)
+    assert [one.fused for one in found.entries] == [True, True, False, True, True, True]
+    assert found.entries[2].outcome == "idle" and found.entries[2].reason == named[2]
+
+
+def test_who_hands_in_what_another_did_loses_the_stake() -> None:
+    found = judged([*roll(*HONEST), Entered(8, "copy", HONEST[0])])
+    assert [one.outcome for one in found.entries] == ["accepted"] * 6 + ["rejected"]
