@@ -27,6 +27,10 @@ from agent.market.strikes import CLAIM, CLAWBACK
 
 Events = list[tuple[str, dict[str, Any]]]
 
+LONGEST_SIGNED_S = 600
+"""No entry is signed so long before its last second."""
+FIRST_LEDGERS = 2
+"""A history that begins there has all."""
 LONGEST_LEDGER_S = 10
 """Seconds after which a ledger has surely closed: the time of the newest one is not asked for sooner than needed."""
 
@@ -65,7 +69,20 @@ class Verdicts:
         verdict = self._in_records(job, terms, spent.ledger)
         if verdict:
             return [("entered", facts), *verdict]
-        return [("lapsed", {"why": f"{spent.why}; the ledger holds neither the stake nor a record that settled it"})]
+        why = f"{spent.why}; the ledger holds neither the stake nor a record that settled it"
+        if self._remembers(job, spent.ledger):
+            return [("lapsed", {"why": why})]
+        return [("entered", facts), *_gone(f"{why}. It may have been clawed back, and is not staked for again")]
+
+    def _remembers(self, job: Job, as_of: int) -> bool:
+        """Whether history goes back to before the entry was signed, and still does not show it: then another
+        transaction used its number."""
+        if self.horizon.find(str(job.facts["hash"])) is not None:
+            return False
+        reach = self.horizon.reach()  # after the look that it is to vouch for
+        signed_at = int(job.facts["max_time"]) - LONGEST_SIGNED_S
+        is_whole = reach.elder <= FIRST_LEDGERS or self.horizon.ledger(reach.elder).closed_at < signed_at
+        return is_whole and reach.latest >= as_of
 
     def _waiting(self, job: Job) -> Events:
         """The head is asked for only when the review window may be over: until then a look is one question."""

@@ -400,19 +400,26 @@ def test_who_waits_for_a_verdict_asks_one_question_a_look(car: Car) -> None:
     assert [kind for kind, _ in found] == ["silent"]
 
 
-@pytest.mark.parametrize("becomes", ["waits", "settled", "nothing"])
+NEITHER = {"nothing": ["entered", "clawed"], "never": ["lapsed"]}
+
+
+@pytest.mark.parametrize("becomes", ["waits", "settled", "nothing", "never"])
 def test_an_entry_whose_number_is_used_up_is_looked_for_in_the_state(car: Car, becomes: str) -> None:
     """(w) History does not show what used the entry's number: the stake, or the record that settled it, says that it
-    is in a ledger, and no second one is made. Only where neither is there, another transaction used the number."""
+    is in a ledger, and no second one is made. Where neither is there, it was clawed back or another transaction used
+    the number: only a history that goes back to before it was signed can say which, and where none does the same
+    work is not staked for again: that would be a copy, and forfeited."""
     spent = Spent("the number is used up", car.entered.sequence)
     if becomes == "settled":
         car.settle("accepted")
-    if becomes == "nothing":
-        car.job = Job("trip-1", State.SIGNED, {**car.job.facts, "stake_id": "0" * 64})
-    car.forget()
+    if becomes in ("nothing", "never"):
+        other = {"stake_id": "0" * 64, "hash": "0" * 64, "max_time": car.town.horizon.head().closed_at}
+        car.job = Job("trip-1", State.SIGNED, {**car.job.facts, **other})
+    if becomes != "never":
+        car.forget()
     events = car.verdicts.entered(car.job, car.town.round, spent)
     kinds = [kind for kind, _ in events]
-    assert kinds == {"waits": ["entered"], "settled": ["entered", "accepted"], "nothing": ["lapsed"]}[becomes]
+    assert kinds == {"waits": ["entered"], "settled": ["entered", "accepted"], **NEITHER}[becomes]
     if becomes == "waits":
         (bid,) = (o.id for o in car.horizon.offers(car.key.public_key))
         assert events[0][1]["bids"] == [bid]
