@@ -24,8 +24,7 @@ class Sharing:
 
     served: Terms
     ledger: int
-    """It is open after that one; and when the newest had closed as its publication was signed."""
-    closed_at: int
+    """It is open after that one."""
     credits: Mapping[str, Stroops]
 
 
@@ -64,9 +63,6 @@ class Sight(Protocol):
     def sharing(self) -> Sharing | None:
         """The newest round's, if there is one and it can be looked up now."""
 
-    def seed(self, ledger: int) -> str:
-        """The ledger's hash."""
-
     def hindered(self, review: Review) -> Hindrance | None: ...
     def is_troubled(self, entry: str) -> bool:
         """Whether a settlement has failed by this entry."""
@@ -87,11 +83,6 @@ class Batch:
     cases: tuple[records.Case, ...]
     roll: str | None = None
 
-    @property
-    def drawn(self) -> tuple[int, int]:
-        """(ledger whose hash draws the speakers, when it closed): that of the oldest entry."""
-        return min((r.entry.ledger, r.entry.entered_at) for r, _ in self.cases)
-
 
 @dataclass(frozen=True, slots=True)
 class ShareOut:
@@ -101,10 +92,6 @@ class ShareOut:
     served: Terms
     sharing: Sharing
 
-    @property
-    def drawn(self) -> tuple[int, int]:
-        return self.sharing.ledger, self.sharing.closed_at
-
 
 @dataclass(frozen=True, slots=True)
 class RollCall:
@@ -113,10 +100,6 @@ class RollCall:
     name: str
     served: Terms
     entries: tuple[Ready, ...]
-
-    @property
-    def drawn(self) -> tuple[int, int]:
-        return self.entries[0].entry.ledger, self.entries[0].entered_at
 
 
 Motion = Batch | ShareOut | RollCall
@@ -164,16 +147,12 @@ def _unrolled(sight: Sight) -> list[Ready]:
 
 def on_turn(motion: Motion, sight: Sight, at: int) -> str:
     """Who puts this forward at a ledger time."""
-    round_, (ledger, closed_at) = motion.served.round, motion.drawn
-    # A publication may be older than what Horizon remembers: the round's own digest draws as well as a ledger's.
-    seed = motion.served.cid if isinstance(motion, ShareOut) else sight.seed(ledger)
-    order = speaker.order(round_.committee, sight.link.agreements, seed)
-    return speaker.on_turn(order, at - closed_at, round_.turn)
+    round_ = motion.served.round
+    return speaker.on_turn(round_.committee, sight.link.agreements, round_.settlement, at, round_.turn)
 
 
 def payable(motion: Motion, sight: Sight) -> Motion | None:
-    """What of it can be in one record: what waits for somebody's trustline cannot, nor can a vehicle's second entry.
-    Its oldest entry draws the speaker, here as with those who are asked to sign."""
+    """What of it can be in one record: what waits for somebody's trustline cannot, nor can a vehicle's second entry."""
     if not isinstance(motion, Batch):
         return motion
     cases = dict[str, records.Case]()

@@ -22,8 +22,9 @@ class Pace:
     def __init__(self) -> None:
         self._ask = Ask.EVERYTHING
         self._asked_at: float | None = None
-        self._ledger, self._seen_at = 0, 0.0
-        self._ledger_s = LEDGER_S
+        self._first: tuple[int, float] | None = None
+        """The first ledger that was told of, and when."""
+        self._ledger, self._ledger_s = 0, LEDGER_S
 
     def next(self, is_busy: bool, ledger: int, now: float) -> Ask:
         """For this turn. `ledger`: the newest that any answer so far has told of."""
@@ -40,6 +41,7 @@ class Pace:
     def _measure(self, ledger: int, now: float) -> None:
         """A private network may close its ledgers faster than the public one; none is taken to be slower."""
         if ledger > self._ledger:
-            if self._ledger:
-                self._ledger_s = min(LEDGER_S, (now - self._seen_at) / (ledger - self._ledger))
-            self._ledger, self._seen_at = ledger, now
+            first, seen_at = self._first = self._first or (ledger, now)
+            if ledger > first:
+                self._ledger_s = min(LEDGER_S, (now - seen_at) / (ledger - first))
+            self._ledger = ledger

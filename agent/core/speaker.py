@@ -1,8 +1,9 @@
-"""Who proposes the next settlement (PROTOCOL section 6, after DeepChain's leader election by strength).
+"""Who proposes the next settlement (PROTOCOL section 6, after TCLearn's draw by strength).
 
-Validator i speaks with strength 1/N + D_i/D, where D_i counts its votes so far that agreed with what was settled. The
-draw is seeded by the hash of the ledger that holds the oldest entry of what is put forward, for shares by the round's
-CID, so that anyone can recompute it.
+Validator i speaks with strength 1/N + D_i/D, where D_i counts its votes so far that agreed with what was settled. One
+settlement account has one speaker at a time, for all of its business: its transactions use one row of sequence numbers,
+and two who speak at once undo each other. The draw is seeded by the account and the number of the turn, so that anyone
+can recompute it, and nobody needs to ask a ledger for it or can choose it.
 """
 
 from __future__ import annotations
@@ -20,29 +21,17 @@ def strengths(committee: Sequence[str], agreements: Mapping[str, int]) -> dict[s
     }
 
 
-def order(committee: Sequence[str], agreements: Mapping[str, int], seed: str) -> list[str]:
-    """All validators, first speaker first: drawn by strength without replacement. `seed`: a ledger's hash, hex, or a
-    round's CID."""
+def drawn(committee: Sequence[str], agreements: Mapping[str, int], seed: str) -> str:
+    """By strength. Each validator's chance is its share of all strength."""
     left = strengths(committee, agreements)
-    drawn: list[str] = []
-    while left:
-        digest = hashlib.sha256(f"{seed}/{len(drawn)}".encode()).digest()
-        share = Fraction(int.from_bytes(digest, "big"), 2**256)
-        drawn.append(_at(left, share))
-        del left[drawn[-1]]
-    return drawn
-
-
-def _at(strength: Mapping[str, Fraction], share: Fraction) -> str:
-    """Who stands at `share` (0 to below 1) of all strength laid end to end."""
-    point = share * sum(strength.values())
-    for validator, length in strength.items():
+    point = Fraction(int.from_bytes(hashlib.sha256(seed.encode()).digest(), "big"), 2**256) * sum(left.values())
+    for validator, length in left.items():
         if point < length:
             return validator
         point -= length
     raise ValueError("a share below 1 lies within the whole")
 
 
-def on_turn(speakers: Sequence[str], waited: int, turn: int) -> str:
-    """The speaker `waited` seconds of ledger time after the oldest entry came in."""
-    return speakers[max(0, waited) // turn % len(speakers)]
+def on_turn(committee: Sequence[str], agreements: Mapping[str, int], settlement: str, at: int, turn: int) -> str:
+    """Who speaks for a settlement account at ledger time `at`; a turn is `turn` seconds."""
+    return drawn(committee, agreements, f"{settlement}/{at // turn}")

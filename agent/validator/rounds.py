@@ -45,11 +45,10 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A model's newest round: open after `ledger`, and signed when the newest one had closed at `closed_at`."""
+    """A model's newest round: open after `ledger`."""
 
     cid: str
     ledger: int
-    closed_at: int
 
 
 class NotServed(Refused):
@@ -158,7 +157,7 @@ class Rounds:
             del known[cid]
             self.served.pop(cid, None)
         self.served |= {cid: Served(cid, round_, newest.number) for cid, round_ in known.items()}
-        self.newest[newest.settlement] = Published(sign.cid, newest.ledger, newest.published_at)
+        self.newest[newest.settlement] = Published(sign.cid, newest.ledger)
 
     def _misnamed(self, newest: Round, model: Asset, sign: Sign) -> str:
         """Why a round is not the one that its initiator's data entry is about, or ''."""

@@ -21,6 +21,7 @@ from agent.core.cid import Cid
 from agent.core.committee import VALID_S, step
 from agent.core.documents import SettlementRecord, Vote
 from agent.core.ledger import Head
+from agent.core.record import Link
 from agent.core.roll import Anchored, Ready
 from agent.errors import Malformed, Refused, Unavailable
 from agent.host.logs import Log
@@ -152,7 +153,7 @@ class Settling:
     @property
     def is_busy(self) -> bool:
         """Whether something that was signed here may still enter a ledger, or there may be something to be shared."""
-        return any(desk.submitted or desk.awaited or desk.is_sharing for desk in self._desks.values())
+        return any(desk.state.draft or desk.awaited or desk.is_sharing for desk in self._desks.values())
 
     def forget(self, entry: str) -> None:
         self._office.forget(entry)
@@ -334,11 +335,16 @@ class Settling:
                 if found is not None and found.successful:
                     cid = records.keep(awaited.record, found.envelope, self._shelf.store)
                     self._log.event("settlement.kept", index=awaited.record.index, cid=str(cid))
-                if found is not None:
+                if found is not None or _is_other(view.link, awaited.record, view):
                     del desk.awaited[transaction]
                     continue
             if view.head.closed_at > awaited.max_time + VALID_S:
                 del desk.awaited[transaction]
+
+
+def _is_other(link: Link, record: SettlementRecord, view: View) -> bool:
+    """Whether another record has this one's place in the chain."""
+    return link.index == record.index and link.cid != view.cid(record)
 
 
 def _business(settlement: str) -> str:

@@ -28,7 +28,6 @@ from agent.validator.rounds import Rounds, Served
 if TYPE_CHECKING:
     from stellar_sdk import Keypair
 
-SEEDS = 256
 LAG_LEDGERS = 12
 """How far the settlement account's state, as a Horizon shows it, may be behind what is published."""
 
@@ -49,7 +48,6 @@ class Office:
     """Settlement account → entries that could be on a roll."""
     belonging: set[str] = field(default_factory=set)
     """Rounds whose settlement account was seen to be theirs."""
-    _seeds: dict[int, str] = field(default_factory=dict)
     _credits: dict[str, Mapping[str, Stroops]] = field(default_factory=dict)
     _kept: set[str] = field(default_factory=set)
 
@@ -70,13 +68,6 @@ class Office:
         if known is None or known.roll != roll:
             self.votes[review.id] = known = vote(review, self.keypair, roll)
         return known
-
-    def seed(self, ledger: int) -> str:
-        if ledger not in self._seeds:
-            if len(self._seeds) >= SEEDS:
-                self._seeds.clear()
-            self._seeds[ledger] = self.horizon.ledger(ledger).hash
-        return self._seeds[ledger]
 
     def credits(self, served: Served, published: int, view: View) -> Mapping[str, Stroops]:
         """Of a round published in ledger `published`. A lineage that is not true earns nobody anything; one that may
@@ -186,10 +177,7 @@ class View:
             credits = self._office.credits(served, published.ledger, self)
         except Unavailable:  # what cannot be looked up now holds no settlement up
             return None
-        return Sharing(served, published.ledger, published.closed_at, credits)
-
-    def seed(self, ledger: int) -> str:
-        return self._office.seed(ledger)
+        return Sharing(served, published.ledger, credits)
 
     def hindered(self, review: Review) -> Hindrance | None:
         failed = self._failures.get(review.id)

@@ -31,6 +31,10 @@ Events = list[Event]
 VERDICTS: Mapping[str, type[Verdict]] = {"accepted": Accepted, "idle": Idle, "rejected": Rejected}
 """As the committee words them."""
 
+LONGEST_SIGNED_S = 600
+"""No entry is signed so long before its last second."""
+FIRST_LEDGERS = 2
+"""A history that begins there has all."""
 LONGEST_LEDGER_S = 10
 """Seconds after which a ledger has surely closed: the time of the newest one is not asked for sooner than needed."""
 
@@ -65,10 +69,25 @@ class Verdicts:
             return []
         if stake is not None:
             return [Entered(stake.last_modified, self._bids(terms, stake.last_modified))]
+        entered = Entered(spent.ledger, self._bids(terms))
         verdict = self._in_records(job, terms, spent.ledger)
         if verdict:
-            return [Entered(spent.ledger, self._bids(terms)), *verdict]
-        return [Lapsed(f"{spent.why}; the ledger holds neither the stake nor a record that settled it")]
+            return [entered, *verdict]
+        why = f"{spent.why}; the ledger holds neither the stake nor a record that settled it"
+        if self._remembers(job, spent.ledger):
+            return [Lapsed(why)]
+        return [entered, *_gone(f"{why}. It may have been clawed back, and is not staked for again")]
+
+    def _remembers(self, job: Job, as_of: int) -> bool:
+        """Whether history goes back to before the entry was signed, and still does not show it: then another
+        transaction used its number."""
+        envelope = job.entry.envelope
+        if self.horizon.find(envelope.hash) is not None:
+            return False
+        reach = self.horizon.reach()  # after the look that it is to vouch for
+        signed_at = envelope.max_time - LONGEST_SIGNED_S
+        is_whole = reach.elder <= FIRST_LEDGERS or self.horizon.ledger(reach.elder).closed_at < signed_at
+        return is_whole and reach.latest >= as_of
 
     def _waiting(self, job: Job) -> Events:
         """The head is asked for only when the review window may be over: until then a look is one question."""

@@ -125,9 +125,6 @@ class Sight:
     sharing: Sharing | None = None
     free: int = 50 * UNIT
 
-    def seed(self, ledger: int) -> str:
-        return sha256(b"ledger %d" % ledger).hexdigest()
-
     def hindered(self, review: Review) -> Hindrance | None:
         if review.id in self.world.disputed:
             return Hindrance("rejected", f"{self.us} sees it so")

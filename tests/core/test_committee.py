@@ -403,7 +403,7 @@ def a_sharing(chamber: Chamber, number: int) -> Sharing:
     round_ = chamber.served.round
     dear = round_.model_copy(update={"stake": round_.stake.model_copy(update={"base": 10 * UNIT})})
     served = replace(chamber.served, round=dear, newest=number)
-    return Sharing(served, 9, 9 * LEDGER_S, {MEMBERS[10]: UNIT, MEMBERS[11]: 3 * UNIT})
+    return Sharing(served, 9, {MEMBERS[10]: UNIT, MEMBERS[11]: 3 * UNIT})
 
 
 def test_shares_are_paid_once_and_then_nothing_more_is_asked() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -405,19 +406,27 @@ def test_who_waits_for_a_verdict_asks_one_question_a_look(car: Car) -> None:
     assert [type(event) for event in found] == [Silent]
 
 
-@pytest.mark.parametrize("becomes", ["waits", "settled", "nothing"])
+NEITHER = {"nothing": ["entered", "clawed"], "never": ["lapsed"]}
+
+
+@pytest.mark.parametrize("becomes", ["waits", "settled", "nothing", "never"])
 def test_an_entry_whose_number_is_used_up_is_looked_for_in_the_state(car: Car, becomes: str) -> None:
     """(w) History does not show what used the entry's number: the stake, or the record that settled it, says that it
-    is in a ledger, and no second one is made. Only where neither is there, another transaction used the number."""
+    is in a ledger, and no second one is made. Where neither is there, it was clawed back or another transaction used
+    the number: only a history that goes back to before it was signed can say which, and where none does the same
+    work is not staked for again: that would be a copy, and forfeited."""
     spent = Spent("the number is used up", car.entered.sequence)
     if becomes == "settled":
         car.settle("accepted")
-    if becomes == "nothing":
-        car.job = trips.job(trips.signed(stake_id="0" * 64, take_back_at=car.take_back_at), state=State.SIGNED)
-    car.forget()
+    if becomes in ("nothing", "never"):
+        envelope = replace(trips.ENVELOPE, hash="0" * 64, max_time=car.town.horizon.head().closed_at)
+        signed = trips.signed(stake_id="0" * 64, take_back_at=car.take_back_at, envelope=envelope)
+        car.job = trips.job(signed, state=State.SIGNED)
+    if becomes != "never":
+        car.forget()
     events = car.verdicts.entered(car.job, car.town.round, spent)
     kinds = [event.kind for event in events]
-    assert kinds == {"waits": ["entered"], "settled": ["entered", "accepted"], "nothing": ["lapsed"]}[becomes]
+    assert kinds == {"waits": ["entered"], "settled": ["entered", "accepted"], **NEITHER}[becomes]
     if becomes == "waits":
         (bid,) = (o.id for o in car.horizon.offers(car.key.public_key))
         assert events[0].bids == (bid,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def test_a_round_is_found_and_served_whatever_history_has_forgotten(town: Town, 
     rounds = Rounds(horizon, town.shelf, [town.initiator.public_key], town.committee[0].public_key)
     rounds.look()
     assert list(rounds.served) == [town.cid]
-    assert rounds.newest[town.settlement].closed_at == town.round.published_at > 0
+    assert rounds.newest[town.settlement].ledger == town.round.ledger > 0
 
 
 def test_in_an_idle_market_a_look_is_one_request_for_each_initiator(
@@ -93,6 +94,32 @@ def test_a_round_is_not_closed_on_a_part_of_its_history(town: Town, horizon: Hor
     horizon.archive = Horizon(town.net.url, town.net.passphrase)
     assert list(fusing.accepted(desk, rounds)) == []
     desk.register.journal.close()
+
+
+@pytest.mark.slow
+def test_a_committee_in_an_idle_market_asks_once_a_ledger(tmp_path: Path) -> None:
+    """(y) One request for each closed ledger and settlement account, whether a turn is shorter than a ledger or not,
+    from a few turns after the last settlement on; and a new entry is still found."""
+    with Localnet() as net, between(net.url) as server:
+        town = found(net, tmp_path)
+        house = House(town, tmp_path / "house", server.url)
+        driver = town.driver()
+        house.settle(town.enter(driver, town.contribution(driver, town.better(0.2, 1))))
+        for turns in (1, 5):
+            house.turn(5)
+            server.asked.clear()
+            for _ in range(20):
+                for n in range(turns):
+                    house.clock.passed += 5 * n / turns
+                    for validator in house.validators.values():
+                        validator.turn()
+                    house.clock.passed -= 5 * n / turns
+                net.close_ledger()
+                house.clock.passed += 5
+            assert 1 <= len(server.asked) <= 20 * len(house.validators), Counter(server.asked)
+        other = town.driver()
+        house.settle(town.enter(other, town.contribution(other, town.better(0.2, 2))))
+        house.close()
 
 
 @pytest.mark.slow

@@ -61,8 +61,9 @@ class LedgerClock(SystemClock):
 class House:
     """A committee at work on a town's entries."""
 
-    def __init__(self, town: Town, folder: Path) -> None:
-        self.town, self.folder = town, folder
+    def __init__(self, town: Town, folder: Path, url: str = "") -> None:
+        """`url`: of the Horizon that they ask, if it is not the town's."""
+        self.town, self.folder, self.url = town, folder, url or town.net.url
         self.broker, self.clock = LoopbackBroker(), LedgerClock()
         self.logs = {key.public_key: io.StringIO() for key in town.committee}
         self.validators = {key.public_key: self.validator(key) for key in town.committee}
@@ -73,7 +74,7 @@ class House:
         state.mkdir(parents=True, exist_ok=True)
         number = town.committee.index(key) + 1
         (state / "private.safetensors").write_bytes(town.lesson.tests(number).dump())
-        horizon = Horizon(town.net.url, town.net.passphrase)
+        horizon = Horizon(self.url, town.net.passphrase)
         docket = Docket(Journal(state / "reviews.sqlite"))
         shelf = Shelf(state / "bundles", town.store, keep=64)
         rounds = Rounds(horizon, shelf, (town.initiator.public_key,), key.public_key)
@@ -133,12 +134,13 @@ class House:
             self.turn()
         raise AssertionError(f"not on a roll: {self.log}")
 
-    def settle(self, *entries: str, turns: int = 40) -> None:
-        """Until the ledger has settled them."""
+    def settle(self, *entries: str, turns: int = 40, advance: int | None = None) -> None:
+        """Until the ledger has settled them. Where one of three is silent, a third of all speakers are: give it enough
+        turns for a dozen draws."""
         for _ in range(turns):
             if all(self.end(entry) is not None for entry in entries):
                 return
-            self.turn()
+            self.turn(advance=advance)
         raise AssertionError(f"not settled: {self.log}")
 
     def end(self, entry: str) -> End | None:

@@ -22,9 +22,9 @@ from agent.ports import Message
 from agent.validator.ballots import vote
 from agent.validator.committee import EVERYTHING, Committee, Proposal
 from agent.validator.rounds import Served
-from tests.market.town import TURN_S, Town, found
+from tests.market.town import Town, found
 from tests.validator.committee import House
-from tests.validator.test_settling import honest, speaker_of
+from tests.validator.test_settling import honest, speaker_now
 from tools.localnet.server import Localnet
 
 pytestmark = pytest.mark.slow
@@ -67,7 +67,7 @@ class Lacking:
         self.town, self.house = town, house
         self.entry = honest(town, seed)
         house.enrol(self.entry)
-        self.speaker = speaker_of(house, self.entry)
+        self.speaker = speaker_now(house)
         self.down, self.deaf = (k.public_key for k in town.committee if k.public_key != self.speaker)
         link = house.validators[self.deaf].parts.link
         take = link.take
@@ -114,7 +114,7 @@ class Lacking:
 
     def settles_in_the_end(self) -> None:
         self.house.restart(self.down)
-        self.house.settle(self.entry, turns=3 * TURN_S)
+        self.house.settle(self.entry, turns=120, advance=10)
         assert self.house.end(self.entry).outcome == "accepted"
 
 

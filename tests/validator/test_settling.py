@@ -242,12 +242,13 @@ def test_a_strike_doubles_the_stake_once_everybody_can_know_of_it(town: Town, ho
 # --- what validators do to one another
 
 
-def speaker_of(house: House, entry_id: str) -> str:
-    """Whose turn it is first."""
+def speaker_now(house: House) -> str:
+    """Whose turn it is, at the beginning of a turn."""
     town = house.town
-    (made,) = town.horizon.touching(entry_id)
-    seed = town.horizon.ledger(made.ledger).hash
-    return speaker.order(town.round.committee, house.chain_end().agreements, seed)[0]
+    now = town.horizon.head().closed_at
+    town.net.close_ledger(advance=TURN_S - now % TURN_S)
+    now = town.horizon.head().closed_at
+    return speaker.on_turn(town.round.committee, house.chain_end().agreements, town.settlement, now, TURN_S)
 
 
 def test_two_settle_when_the_third_stays_silent(town: Town, house: House) -> None:
@@ -255,19 +256,18 @@ def test_two_settle_when_the_third_stays_silent(town: Town, house: House) -> Non
     entry_id = honest(town, 30)
     house.turn(10)
     assert house.end(entry_id) is None  # the third has its turn's time to vote
-    house.turn(1, advance=TURN_S)
-    house.settle(entry_id, turns=80)
+    house.settle(entry_id, turns=120, advance=10)
     assert house.end(entry_id).outcome == "accepted"
     assert house.end(entry_id).signers == 2
 
 
 def test_when_the_speaker_is_dead_the_next_one_settles(town: Town, house: House) -> None:
     entry_id = honest(town, 31)
-    dead = speaker_of(house, entry_id)
+    dead = speaker_now(house)
     house.stop(dead)
-    house.turn(5)
+    house.turn(5, advance=1)
     assert house.end(entry_id) is None
-    house.settle(entry_id, turns=3 * TURN_S + 20)
+    house.settle(entry_id, turns=120, advance=10)
     assert house.end(entry_id).signers == 2
 
 
@@ -391,7 +391,7 @@ def test_a_proposal_that_pays_another_is_not_signed(town: Town, house: House, mo
     """The speaker, whoever it is, changes the transaction's payments: the others sign nothing of it."""
     thief = Keypair.random().public_key
     entry_id = honest(town, 37)
-    crooked = speaker_of(house, entry_id)
+    crooked = speaker_now(house)
     operations = settlement.operations
 
     def steals(*asked):
@@ -406,10 +406,10 @@ def test_a_proposal_that_pays_another_is_not_signed(town: Town, house: House, mo
             turn()
 
     monkeypatch.setattr(validator, "turn", crooked_turn)
-    house.turn(8)
+    house.turn(8, advance=1)
     assert house.end(entry_id) is None
     assert any("not the one this record makes" in log.getvalue() for log in house.logs.values()), house.log
-    house.settle(entry_id, turns=3 * TURN_S + 20)  # the next speaker's turn
+    house.settle(entry_id, turns=120, advance=10)  # somebody else's turn
     assert house.end(entry_id).outcome == "accepted"
 
 

@@ -26,6 +26,10 @@ ZEROS = (
 )
 
 
+FREEZER = "frozen line"
+"""The kind by which honest work stays unpaid; docs/threats.md has it as open."""
+
+
 @dataclass
 class Report:
     seed: int
@@ -70,7 +74,10 @@ def book(town: Town, seed: int, kinds: Mapping[str, dict[str, Any]], lying_profi
     made.stalled_entries = sum(not s.ended_by or s.ended_at >= s.entered_at + REVIEW_S for s in stakes)
     gone = {s.id for s in entered} - {s.id for s in stakes}
     made.stalled_entries += sum(car.stuck(gone) for car in town.cars)
-    made.honest_unpaid = sum(not s.credit or not _worth(town, s) for s in stakes) + _unredeemed(town, stakes)
+    paid = [s for s in stakes if not _is_frozen(town, s)]
+    made.honest_unpaid = sum(not s.credit or not _worth(town, s) for s in paid) + _unredeemed(town, stakes)
+    if FREEZER in made.kinds:
+        made.kinds[FREEZER]["unpaid"] = len(stakes) - len(paid)
     memos = [(s.maker, s.memo) for s in entered]
     made.doubled = len(memos) - len(set(memos))
     made.purse_lost_stroops = _purses(town)
@@ -78,6 +85,13 @@ def book(town: Town, seed: int, kinds: Mapping[str, dict[str, Any]], lying_profi
     profit = lying_profit + sum(round(kind["profit_xlm"] * UNIT) for kind in kinds.values())
     made.hostile_profit_xlm = profit / UNIT
     return made
+
+
+def _is_frozen(town: Town, stake: Stake) -> bool:
+    """Whether the issuer of its pay had taken the line away: the committee can only give the stake back."""
+    house = town.settlements.get(stake.ended_by)
+    vlm = house.plan.vlm(house.account) if house is not None else None
+    return not stake.credit and stake.returned >= stake.amount - FEE and vlm in stake.frozen
 
 
 def _worth(town: Town, stake: Stake) -> bool:
@@ -91,7 +105,7 @@ def sore(town: Town) -> list[str]:
     houses = {account: house.name for account, house in town.settlements.items()}
     found = []
     for s in town.books.of(town.honest):
-        if s.ended_by == "clawback":
+        if s.ended_by == "clawback" or _is_frozen(town, s):
             continue
         if s.credit and _worth(town, s) and s.ended_at <= s.entered_at + REVIEW_S:
             continue
