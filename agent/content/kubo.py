@@ -85,7 +85,7 @@ class Kubo:
         try:
             data = self._call("block/get", self._within(0.5), cid, limit=MAX_BLOCK_BYTES)
         except NotHere as error:
-            raise BlockMissing(what=f"The block {cid} ({error.facts['why']})") from error
+            raise BlockMissing(what=f"The block {cid} ({error.facts.get('why')})") from error
         return checked(self, cid, data)
 
     def has(self, cid: Cid) -> bool:

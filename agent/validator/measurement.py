@@ -221,7 +221,7 @@ class Measurement:
         try:
             on_private = TestSet.load(self._private_set.read_bytes(), at.round.input)
         except Malformed as error:
-            raise Malformed(what=f"validator.private_set ({self._private_set})", why=error.facts["why"]) from None
+            raise Malformed(what=f"validator.private_set ({self._private_set})", why=error.facts.get("why")) from None
         losses = (_loss(scorer, base, on_global), _loss(scorer, base, on_private))
         return Bench(scorer, on_global, on_private, losses)
 
