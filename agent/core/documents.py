@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from itertools import pairwise
 from math import gcd
 from typing import Annotated, ClassVar, Literal, TypeVar
 
@@ -18,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from agent.core.fields import (
     MOST_BATCH,
     MOST_CREDIT,
+    MOST_ON_ROLL,
     MOST_PRICE,
     MOST_SAMPLES,
     MOST_STAKE,
@@ -232,6 +234,12 @@ class Round(Document):
     """Seconds of ledger time that a speaker has to settle before the next one takes over."""
     staleness: int = Field(default=1, ge=0, le=MOST_STALENESS)
     """How many rounds older than the newest an entry's base may be."""
+    collect: int = Field(default=0, ge=0, le=WEEK_S)
+    """Seconds of ledger time in which entries come together on a roll, from the first of them on."""
+    most: int = Field(default=32, ge=1, le=MOST_ON_ROLL)
+    """Entries on one roll: with so many it is full."""
+    least: int = Field(default=1, ge=1, le=MOST_ON_ROLL)
+    """With fewer a roll waits once more as long."""
     length: int = Field(ge=1, le=366 * 86_400)
     """Seconds after which the round closes with what there is."""
     tolerance: Number = Field(default=Decimal("0.97"), gt=0, le=1)
@@ -264,6 +272,10 @@ class Round(Document):
             raise ValueError("nobody is on the committee twice")
         if self.turn * 2 > self.review_window:
             raise ValueError("a turn is at most half the review window, or nobody would settle in time")
+        if 2 * (self.collect + self.turn) > self.review_window:
+            raise ValueError("a review window is at least twice collect and turn: a stake stands until it is judged")
+        if self.least > self.most:
+            raise ValueError("a roll's least is at most its most")
         return self
 
     @property
@@ -324,6 +336,8 @@ class Vote(Document):
     outcome: Outcome
     reason: Reason
     credit: Credit
+    roll: CidText | None = None
+    """The record of the roll that the entry was on; none while it is on none."""
     figure: Loss | None = None
     """Loss on the global set: every validator must get the same to 1e-4."""
     signature: Base64 = ""
@@ -341,6 +355,31 @@ class Settled(Part):
     credit: Credit
     stake: Amount
     fee: Amount
+
+
+class Enrolled(Part):
+    """One entry on a roll."""
+
+    entry: Hex32
+    transaction: Hex32
+    vehicle: AccountId
+    contribution: CidText
+    ledger: LedgerNumber
+
+
+class Roll(Part):
+    """Entries on one base that are judged together, in the order of the ledger."""
+
+    entries: tuple[Enrolled, ...] = Field(min_length=1, max_length=MOST_ON_ROLL)
+    drawn_at: UnixTime
+    """When the newest ledger had closed as it was drawn up."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Roll:
+        places = [(one.ledger, one.entry) for one in self.entries]
+        if any(one >= other for one, other in pairwise(places)):
+            raise ValueError("a roll is in the order of the ledger, and each entry is on it once")
+        return self
 
 
 class Share(Part):
@@ -365,8 +404,8 @@ class Purse(Part):
 
 
 class SettlementRecord(Document):
-    """A batch of 1 to 32 verdicts, or of 1 to 100 shares, hash-linked to the record before and anchored by the
-    transaction that pays it out."""
+    """A batch of 1 to 32 verdicts, or of 1 to 100 shares, or a roll, hash-linked to the record before and anchored by
+    the transaction that pays it out."""
 
     max_bytes: ClassVar[int] = 2 * 1024 * 1024
 
@@ -375,7 +414,10 @@ class SettlementRecord(Document):
     previous: CidText | None = None
     round: CidText
     entries: tuple[Settled, ...] = Field(default=(), max_length=32)
+    roll: CidText | None = None
+    """The record of the roll that its entries are on; none where they were turned down before they were on any."""
     votes: tuple[Vote, ...] = Field(default=(), max_length=640)
+    enrols: Roll | None = None
     shares: tuple[Share, ...] = Field(default=(), max_length=100)
     purse: Purse = Purse()
     """As it is with this record."""
@@ -385,6 +427,6 @@ class SettlementRecord(Document):
 
     @model_validator(mode="after")
     def _of_one_kind(self) -> SettlementRecord:
-        if bool(self.entries) == bool(self.shares):
-            raise ValueError("a record holds entries or shares")
+        if sum(map(bool, (self.entries, self.shares, self.enrols))) != 1:
+            raise ValueError("a record holds entries or shares, or a roll")
         return self

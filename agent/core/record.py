@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from agent.core import purse as purses
-from agent.core.documents import Purse, Round, Settled, SettlementRecord, Vote
+from agent.core.documents import Purse, Roll, Round, Settled, SettlementRecord, Vote
 from agent.core.jobs.review import Review
 from agent.core.ledger import Account
 from agent.core.money import UNIT, Asset, Stroops
@@ -66,19 +66,25 @@ def hindrance(vehicle: Account | None, round_: Round, stake: Stroops) -> Hindran
     return None
 
 
-def ripe(review: Review, votes: Sequence[Vote], round_: Round, now: int) -> bool:
-    """Whether an entry can be settled: all voted, or enough did and the others had a turn's time to."""
+def ripe(review: Review, votes: Sequence[Vote], round_: Round, now: int, drawn_at: int = 0) -> bool:
+    """Whether an entry can be settled: all voted, or enough did and the others had a turn's time to, since it was
+    entered or put on its roll."""
     if merge(votes, len(round_.committee)) is None:
         return False
-    waited = now - review.entry.entered_at
+    waited = now - max(review.entry.entered_at, drawn_at)
     return len(votes) == len(round_.committee) or waited > round_.turn
 
 
 def record(
-    link: Link, served: Terms, speaker: str, cases: Sequence[Case], hindered: Callable[[Review], Hindrance | None]
+    link: Link,
+    served: Terms,
+    speaker: str,
+    cases: Sequence[Case],
+    hindered: Callable[[Review], Hindrance | None],
+    roll: str | None = None,
 ) -> SettlementRecord:
-    """The record that these votes make, of at most MAX_ENTRIES. One entry of a vehicle at a time: that its trustlines
-    have room was seen for one. Raises Malformed when the votes decide nothing."""
+    """The record that these votes make, of at most MAX_ENTRIES, all on `roll`. One entry of a vehicle at a time: that
+    its trustlines have room was seen for one. Raises Malformed when the votes decide nothing."""
     counts = {validator: link.agreements.get(validator, 0) for validator in served.round.committee}
     settled: list[Settled] = []
     votes: list[Vote] = []
@@ -98,9 +104,23 @@ def record(
         previous=link.cid,
         round=served.cid,
         entries=tuple(settled),
+        roll=roll,
         votes=tuple(votes),
         agreements=counts,
         purse=purse.model_copy(update={"forfeited": forfeited}),
+        speaker=speaker,
+    )
+
+
+def enrolling(link: Link, served: Terms, speaker: str, roll: Roll) -> SettlementRecord:
+    """The record that puts entries on a roll."""
+    return SettlementRecord(
+        index=link.index + 1,
+        previous=link.cid,
+        round=served.cid,
+        enrols=roll,
+        agreements={validator: link.agreements.get(validator, 0) for validator in served.round.committee},
+        purse=purses.begun(link.purse, served.newest),
         speaker=speaker,
     )
 

@@ -67,6 +67,8 @@ class _Auditor:
     faults: list[str] = field(default_factory=list)
     credits: dict[str, Stroops] = field(default_factory=dict)
     settlements: dict[str, dict[tuple[str, str], settlement.Settled]] = field(default_factory=dict)
+    records: dict[str, str] = field(default_factory=dict)
+    """Settlement → the CID of its record."""
     since: int = 0
     """No round is published before what it fuses was settled."""
 
@@ -170,6 +172,8 @@ class _Auditor:
                     raise
                 self.settlements[part.settlement] = self._proven(part.settlement, part.proof, base)
         settled = self.settlements[part.settlement].get((part.vehicle, part.cid))
+        if settled is not None and settled.outcome == "accepted":
+            self._check_rolled(part)
         if settled is None or settled.outcome != "accepted":
             said = f"{part.settlement} settles others" if settled is None else f"it was settled as {settled.outcome}"
             raise Refused(what=part.cid, why=f"it was never accepted: {said}")
@@ -183,6 +187,7 @@ class _Auditor:
             raise Refused(what=transaction, why=f"it was never accepted: {transaction} is no settlement")
         envelope = opened(found.envelope, self.horizon.passphrase)
         _check_signed(envelope, transaction, base)
+        self.records[transaction] = str(Cid.v0(envelope.memo)) if envelope.memo else ""
         self.since = max(self.since, found.ledger)
         entries: dict[tuple[str, str], settlement.Settled] = {}
         for stake, settled in settlement.read(envelope, base.settlement).items():
@@ -207,7 +212,20 @@ class _Auditor:
         if not any(str(cid) == found for found, _ in takewhile(lambda each: each[1].index >= record.index, chain)):
             raise Refused(what=transaction, why=f"it was never accepted: the record of {transaction} is in no chain")
         paid = settlement.read(envelope, base.settlement)
+        self.records[transaction] = str(cid)
         return {(e.vehicle, e.contribution): paid[e.entry] for e in record.entries if e.entry in paid}
+
+    def _check_rolled(self, part: Lineage) -> None:
+        """It was put on a roll before it was judged: its settlement's record names one that comes before it in the
+        chain. Raises Refused, Unavailable."""
+        cid = self.records[part.settlement]
+        record = self.shelf.record(cid)
+        roll = self.shelf.record(record.roll) if record.roll is not None else None
+        enrolled = roll.enrols.entries if roll is not None and roll.enrols is not None else ()
+        is_on_it = (part.cid, part.vehicle) in {(one.contribution, one.vehicle) for one in enrolled}
+        back = takewhile(lambda each: roll is not None and each[1].index >= roll.index, records.chain(self.shelf, cid))
+        if not is_on_it or not any(found == record.roll for found, _ in back):
+            raise Refused(what=part.cid, why=f"it was never on a roll that {part.settlement} settles")
 
     def _key(self, part: Lineage, base: Round) -> bytes | None:
         """What opens its update, or None where that is not for us. Raises Refused."""

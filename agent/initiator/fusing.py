@@ -161,7 +161,7 @@ def accepted(press: Press, open_rounds: Mapping[str, Round]) -> Iterator[Accepte
         if transaction.source != newest.settlement or envelope.memo is None:
             continue
         record = press.shelf.record(str(Cid.v0(envelope.memo)))
-        if record.round not in ages:
+        if record.round not in ages or not record.entries:
             continue
         proof = str(records.keep(record, transaction.envelope, press.store))
         for entry in record.entries:

@@ -53,6 +53,12 @@ class Plan(BaseModel):
     """K: contributions a round plans for."""
     review_window: int = 3600
     turn: int = 30
+    collect: int = 60
+    """Seconds in which entries come together on a roll."""
+    most: int = 32
+    """Entries on one roll: with so many it is full."""
+    least: int = 2
+    """With fewer a roll waits once more as long."""
     length: int = 86_400
     staleness: int = 1
     tolerance: Number = Decimal("0.97")

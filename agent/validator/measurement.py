@@ -1,4 +1,4 @@
-"""An admitted entry measured as it would be fused (PROTOCOL section 6).
+"""What is on a roll, measured as it would be fused (PROTOCOL section 6).
 
 Three things can come of it, and they come apart by where they happen. What is wrong with the contribution's own bytes
 is a verdict: only reading them stands behind the guard that makes one. What the ledger or the store does not give now
@@ -8,14 +8,14 @@ read the graph, its disk fails) is `CannotJudge`: nothing is said about the entr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from agent.core.documents import Contribution, Outcome
+from agent.core.documents import Contribution, Enrolled, Outcome, Roll
 from agent.core.fields import MOST_LOSS, MOST_STALENESS
 from agent.core.ids import CidText
 from agent.core.jobs.review import Judged
@@ -28,8 +28,7 @@ from agent.learn.score import Scorer
 from agent.learn.testset import TestSet
 from agent.market import bundle, sealed
 from agent.ports import Limits
-from agent.validator.admission import Admitted
-from agent.validator.entries import Entry
+from agent.validator.admission import Admitted, newest_before
 from agent.validator.rounds import Served
 from agent.validator.vectors import COPY_COSINE, Flat, Place, Vectors, cosine
 
@@ -86,21 +85,36 @@ class Measurement:
         """What a bundle that is on the shelf says; a refusal is about its bytes. Raises CannotJudge, Unavailable."""
         return self._of_its_bytes(cid, lambda: self._read(cid))
 
-    def measure(self, entry: Entry, admitted: Admitted, known: Iterable[Served]) -> Judgement:
-        """`known`: the rounds known now. Raises CannotJudge, Unavailable: then nothing was found out."""
+    def measured(self, roll: Roll, at: Served, known: Sequence[Served]) -> Mapping[str, Judgement]:
+        """Entry → what it deserves, for all on a roll of entries that were trained on round `at`. `known`: the rounds
+        known now. Raises CannotJudge, Unavailable: then nothing was found out."""
+        found, later = dict[str, Judgement](), [one.entry for one in roll.entries]
+        for one in roll.entries:
+            later = later[1:]
+            contribution = self.contribution(one.contribution)
+            if isinstance(contribution, Refused):
+                found[one.entry] = Judgement(Verdict("rejected", 0, str(contribution)[:200]), None)
+            elif contribution.base != at.cid:
+                found[one.entry] = Judgement(Verdict("idle", 0, "it was trained on another round than its roll"), None)
+            else:
+                admitted = Admitted(contribution, at, newest_before(one, known, at))
+                found[one.entry] = self.measure(one, admitted, known, later)
+        return found
+
+    def measure(
+        self, entry: Enrolled, admitted: Admitted, known: Iterable[Served], later: Collection[str] = ()
+    ) -> Judgement:
+        """`known`: the rounds known now; `later`: those on its roll that come after it. Raises CannotJudge,
+        Unavailable: then nothing was found out."""
         known, base, contribution = tuple(known), self._base(admitted.at), admitted.contribution
         delta = self._of_its_bytes(entry.contribution, lambda: self._delta(entry.contribution, contribution, base))
         if isinstance(delta, Refused):
             return Judgement(Verdict("rejected", 0, str(delta)[:200]), None)
         flat = weights.flat(delta)
         others = [served for served in known if _follows(served, admitted.at, entry)]
-        found = _rejected(update.too_long(delta, base)) or self._copied(entry, admitted, known, flat)
+        found = _rejected(update.too_long(delta, base)) or self._copied(entry, admitted, known, flat, later)
         found = found or self._others_step(entry, flat, base, admitted, others)
         return Judgement(found, None) if found else self._scored(delta, admitted)
-
-    def is_compared(self, entry: Entry, base: str) -> bool:
-        """Whether copies of this entry would be found, though it may not have been measured."""
-        return self._vectors.holds(base, Place(entry.ledger, entry.stake.id))
 
     # --- the contribution's own bytes
 
@@ -130,15 +144,17 @@ class Measurement:
 
     # --- what it is like
 
-    def _copied(self, entry: Entry, admitted: Admitted, known: Iterable[Served], flat: Flat) -> Verdict | None:
+    def _copied(
+        self, entry: Enrolled, admitted: Admitted, known: Iterable[Served], flat: Flat, later: Collection[str]
+    ) -> Verdict | None:
         """The one that was judged first is the original, whichever round it was entered on. Who came first and is
         judged late is not to blame for it."""
-        place, at = Place(entry.ledger, entry.stake.id), admitted.at
+        place, at = Place(entry.ledger, entry.entry), admitted.at
         oldest = admitted.joins.round.number - MOST_STALENESS
         bases = {s.cid for s in known if s.round.model == at.round.model and s.round.number >= oldest} | {at.cid}
-        like = _on_disk(entry.stake.id, lambda: self._vectors.likeness(bases, place, flat))
+        like = _on_disk(entry.entry, lambda: self._vectors.likeness(bases, place, flat, later))
         if like is None:
-            _on_disk(entry.stake.id, lambda: self._vectors.keep(at.cid, place, flat))
+            _on_disk(entry.entry, lambda: self._vectors.keep(at.cid, place, flat))
             return None
         what = f"{like.place.entry[:12]} (cosine {like.cosine:.4f})"
         if like.place < place:
@@ -146,7 +162,7 @@ class Measurement:
         return Verdict("idle", 0, f"its bundle came to light late, and it is like the later entry {what}")
 
     def _others_step(
-        self, entry: Entry, flat: Flat, base: weights.Weights, admitted: Admitted, others: Iterable[Served]
+        self, entry: Enrolled, flat: Flat, base: weights.Weights, admitted: Admitted, others: Iterable[Served]
     ) -> Verdict | None:
         """Rounds are public: what led from this base to a round since then is others' work. Where that was published
         after the entry, its initiator may have taken it from this very contribution: idle."""
@@ -214,7 +230,7 @@ def _rejected(why: str) -> Verdict | None:
     return Verdict("rejected", 0, why) if why else None
 
 
-def _follows(served: Served, at: Served, entry: Entry) -> bool:
+def _follows(served: Served, at: Served, entry: Enrolled) -> bool:
     """Whether a round came after the one an entry was trained on, and was not made of that entry."""
     newer = served.round.model == at.round.model and served.round.number > at.round.number
     return newer and all(part.cid != entry.contribution for part in served.round.lineage)
@@ -245,10 +261,11 @@ def _loss(scorer: Scorer, values: weights.Weights, on: TestSet) -> float:
     return scorer.score(values, on.images, on.labels).loss
 
 
-def brief(judgement: Judgement, round_cid: str) -> Judged:
+def brief(judgement: Judgement, round_cid: str, roll: str | None = None) -> Judged:
     """For the journal."""
     verdict = judgement.verdict
     measured = judgement.figure
     # A vote holds 24 digits. A loss that is too large for them is turned down like any other that rises.
     figure = None if measured is None or not measured < MOST_LOSS else f"{measured:.15f}"
-    return Judged(CidText(round_cid), verdict.outcome, verdict.credit, verdict.reason, figure)
+    on = None if roll is None else CidText(roll)
+    return Judged(CidText(round_cid), verdict.outcome, verdict.credit, verdict.reason, figure, on)

@@ -445,7 +445,7 @@ def test_in_an_idle_market_nothing_is_looked_up() -> None:
     chamber = Chamber(3)
 
     class Nothing:
-        head, own, rounds, sharing = chamber.head, {}, {}, None
+        head, own, rounds, ready, sharing = chamber.head, {}, {}, (), None
 
     assert step(State(MEMBERS[0]), moves.Look(), Nothing())[1] == []  # type: ignore[arg-type]
 

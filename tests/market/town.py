@@ -274,6 +274,7 @@ def a_plan(town: Town, **other: Any) -> Plan:
         "contributions": K,
         "review_window": REVIEW_S,
         "turn": TURN_S,
+        "collect": 0,
         "gain_share": "0.1",
         "stake": {"asset": str(town.dlc), "base": text(BASE), "fee": text(FEE)},
         "task": STEERING,

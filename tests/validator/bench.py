@@ -180,7 +180,7 @@ class Workbench:
         contribution = self.shelf.contribution(found.contribution)
         at = next(served for served in self.rounds if served.cid == contribution.base)
         admitted = Admitted(contribution, at, newest_before(found, self.rounds, at))
-        return self.measurement.measure(found, admitted, self.rounds)
+        return self.measurement.measure(found.enrolled, admitted, self.rounds)
 
 
 def an_entry(vehicle: str, contribution: str, ledger: int = 15, **other: Any) -> Entry:

@@ -48,7 +48,7 @@ class Late:
         contribution = self.town.shelf.contribution(seen.contribution)
         at = rounds.served[contribution.base]
         measurement = validator.parts.reviewing._measurement
-        return measurement.measure(seen, Admitted(contribution, at, newest_before(seen, known, at)), known)
+        return measurement.measure(seen.enrolled, Admitted(contribution, at, newest_before(seen, known, at)), known)
 
     def loss(self, number: int, delta: Numbers) -> float:
         """Of a round with this update at its fusion weight, on the global set."""

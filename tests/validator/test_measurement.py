@@ -57,7 +57,9 @@ def test_a_private_set_of_another_form_is_our_own_trouble(bench: Workbench) -> N
     found = bench.entry(bench.better())
     with pytest.raises(CannotJudge, match=r"private_set .* says nothing about such entries"):
         bench.judged(found)
-    assert bench.measurement.is_compared(found, bench.rounds[0].cid)  # copies of it are found all the same
+    assert bench.vectors.holds(
+        bench.rounds[0].cid, Place(found.ledger, found.stake.id)
+    )  # copies of it are found all the same
 
 
 @pytest.mark.parametrize("gone", ["missing", "a folder", "rubbish"])

@@ -14,7 +14,7 @@ from stellar_sdk import ChangeTrust, Claimant, ClaimPredicate, CreateClaimableBa
 
 from agent.core import speaker
 from agent.core.cid import Cid
-from agent.core.documents import Vote
+from agent.core.documents import Enrolled, Vote
 from agent.core.ids import CidText
 from agent.core.jobs.review import Judged
 from agent.core.ledger import Way
@@ -32,7 +32,6 @@ from agent.market import bundle, entry, publish, settlement
 from agent.ports import Message
 from agent.validator.ballots import vote
 from agent.validator.committee import Committee, Cosignature, Proposal
-from agent.validator.entries import Entry
 from agent.validator.measurement import Judgement
 from agent.validator.settling import Settling
 from agent.validator.view import View
@@ -279,7 +278,7 @@ def test_one_alone_settles_nothing(town: Town, house: House) -> None:
     house.turn(20)
     house.turn(5, advance=200)
     assert house.end(entry_id) is None
-    assert house.reviews(town.committee[0].public_key)[entry_id] == "accepted"
+    assert house.reviews(town.committee[0].public_key)[entry_id] is None  # nor measures anything: there is no roll
     for key in town.committee[1:]:
         house.restart(key.public_key)
     house.settle(entry_id, turns=80)
@@ -342,14 +341,16 @@ def test_a_minority_that_says_worse_of_everybody_moves_nothing(
 def test_a_validator_that_is_started_again_votes_the_same(town: Town, house: House) -> None:
     account = town.committee[0].public_key
     others = [k.public_key for k in town.committee[1:]]
+    entry_id = honest(town, 35)
+    while house.reviews(account).get(entry_id) is None:
+        house.turn()
     for other in others:
         house.stop(other)
-    entry_id = honest(town, 35)
-    house.turn(3)
     review = house.validators[account].parts.docket.open[entry_id]
-    before = vote(review, town.committee[0])
+    before = vote(review, town.committee[0], review.verdict.roll)
     house.restart(account)
-    assert vote(house.validators[account].parts.docket.open[entry_id], town.committee[0]) == before
+    again = house.validators[account].parts.docket.open[entry_id]
+    assert vote(again, town.committee[0], again.verdict.roll) == before
     house.turn(2)
     judged = [e.kind for e in house.validators[account].parts.docket.journal.events(entry_id)]
     assert judged == ["found", "judged"]
@@ -483,6 +484,7 @@ def test_a_payee_that_makes_a_settlement_fail_is_turned_down_in_the_next(town: T
     """It drops its trustline in the ledger that was to pay it, and takes it up again: only the ledger knows."""
     jammer, good = town.driver(), honest(town, 53)
     entry_id = town.enter(jammer, town.contribution(jammer, town.better(seed=54)))
+    house.enrol(good, entry_id)
     house.broker.stop()
     house.turn(3)
     house.broker.start()  # both are ripe at once
@@ -546,12 +548,13 @@ def test_an_entry_that_too_few_can_sign_for_does_not_hold_up_its_round(
     measurement = blind.parts.reviewing._measurement
     measure = measurement.measure
 
-    def but_not(found: Entry, *asked) -> Judgement:
-        if found.stake.id == older:
+    def but_not(found: Enrolled, *asked) -> Judgement:
+        if found.entry == older:
             raise Unavailable(what="The bundle")
         return measure(found, *asked)
 
     monkeypatch.setattr(measurement, "measure", but_not)
+    house.enrol(older)
     house.turn(1)
     house.stop(gone.parts.account)
     newer = honest(town, 56)

@@ -38,7 +38,7 @@ FIVE, SEVEN = range(0, 5), range(2, 9)
 """The committees, by validators' numbers: three sit on both."""
 LIARS = (4, 8)
 """Number 4 sits on both committees: one of five, two of seven."""
-REVIEW_S, TURN_S = 600, 20
+REVIEW_S, TURN_S, COLLECT_S = 600, 20, 20
 BASE, FEE, REWARD = 10 * UNIT, UNIT // 2, 40 * UNIT
 
 
@@ -115,6 +115,7 @@ class Town:
             "contributions": 3,
             "review_window": REVIEW_S,
             "turn": TURN_S,
+            "collect": COLLECT_S,
             "length": 240,
             "gain_share": "0.05",
             "stake": {

@@ -139,6 +139,7 @@ def plan(stage: Stage) -> Plan:
         contributions=2,
         review_window=600,
         turn=10,
+        collect=10,
         stake=Stake(asset=str(stage.dlc), base="10", fee="0.5"),
         gain_share=Decimal("0.1"),
         privacy="open",
