@@ -10,11 +10,9 @@ import pytest
 from stellar_sdk import Keypair
 
 from agent.core.ledger import Transaction
-from agent.core.pace import CYCLE, LINGER
 from agent.errors import Refused, Unavailable
 from agent.host.logs import Log
 from agent.ledger.horizon import Horizon
-from agent.ledger.transport import BoundedClient
 from agent.validator.entries import NoEntry, read
 from agent.validator.guard import Guard
 from tests.hostile.test_vehicle_admission import honest
@@ -93,31 +91,6 @@ def test_a_replica_that_is_late_ends_no_review(town: Town, house: House, monkeyp
             validator.turn()
             assert entry_id in validator.parts.docket.open
     house.settle(entry_id)
-    assert house.end(entry_id).outcome == "accepted"
-
-
-@pytest.mark.slow
-def test_a_quiet_market_costs_one_request_a_ledger(town: Town, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """(t) Nothing goes on: at most one request for each closed ledger and settlement account, and an entry is still
-    found."""
-    validator = next(iter(house.validators.values()))
-    asked: list[str] = []
-    get = BoundedClient.get
-
-    def counted(client: BoundedClient, url: str, *rest: Any) -> Any:
-        asked.append(url)
-        return get(client, url, *rest)
-
-    for _ in range(LINGER + CYCLE):
-        validator.turn()
-    with monkeypatch.context() as patch:
-        patch.setattr(BoundedClient, "get", counted)
-        for _ in range(2 * CYCLE):
-            validator.turn()
-            town.net.close_ledger()
-    assert 0 < len(asked) <= 2 * CYCLE, asked
-    entry_id = honest(town, 3)
-    house.settle(entry_id, turns=80)
     assert house.end(entry_id).outcome == "accepted"
 
 
