@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from agent.core.fields import (
     MOST_BATCH,
+    MOST_CREDIT,
     MOST_ON_ROLL,
     MOST_PRICE,
     MOST_SAMPLES,
@@ -183,7 +184,7 @@ class Lineage(Part):
 
     cid: CidText
     vehicle: AccountId
-    weight: Number = Field(ge=0, le=1)
+    weight: Number = Field(ge=0, le=MOST_CREDIT)
     settlement: Hex32
     key: Hex32 | None = None
     """The update's key, where the round it was trained on is `open`: anybody may read it then."""

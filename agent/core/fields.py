@@ -49,8 +49,9 @@ ClassName = Annotated[str, BeforeValidator(_shown), StringConstraints(min_length
 
 Amount = Annotated[int, Field(ge=0, le=2**63 - 1)]
 """Stroops."""
-Credit = Annotated[int, Field(ge=0, le=UNIT)]
-"""VLM stroops: 1.0 is full credit."""
+MOST_CREDIT = 64
+Credit = Annotated[int, Field(ge=0, le=MOST_CREDIT * UNIT)]
+"""VLM stroops: 1.0 is full credit. Who alone brings what a whole roll was pledged for gets more."""
 MOST_LOSS = 10**8
 Loss = Annotated[Number, Field(ge=0, le=MOST_LOSS)]
 RoundNumber = Annotated[int, Field(ge=0, le=1_000_000)]

@@ -3,8 +3,8 @@
 The credit of an entry is the mean fall of the loss on the global set G when its update joins those that came before
 it, over random orders and their reverses: Shapley's value of U(S) = -loss(base + the sum over S of update / m),
 estimated as by Castro et al. 2009 with antithetic orders (Mitchell et al. 2022). Orders follow from the hash of the
-roll's ledger: nobody knew them when the updates were made. Each order is scored on its own part of G, so that a roll
-costs as many scorings of G as it holds entries, and seven.
+roll's ledger: nobody knew them when the updates were made. Each order is scored on a part of G, so that a roll costs
+as many scorings of G as it holds entries, at least 32, and seven.
 
 Nothing here reads a clock, a file or a random number: the same roll gives the same answer wherever scores are the same.
 """
@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.core.documents import Outcome
+from agent.core.fields import MOST_CREDIT
 from agent.core.money import UNIT, Stroops
 from agent.learn.fusion import COMPOSITE, Momentum, Taken, fuse, ordered_sum
 from agent.learn.screening import screen
@@ -34,13 +35,15 @@ Watch = Callable[[Weights, Sequence[Weights]], Sequence[str]]
 Vector = NDArray[np.float64]
 
 PARTS = 8
-"""Of G, and orders: each is scored on a part of its own."""
+"""Of G; each order is scored on one."""
+SCORINGS = 32
+"""Of G that a small roll is worth: each part is scored in so many orders as that allows."""
 ERRORS = 2.0
 """Standard errors that a gain must exceed to count."""
 CUT = 2.0
 """Times the roll's median length: what an update is cut to before it is paid."""
 ALL = slice(None)
-STRANGERS = (Fraction(0), Fraction(1, 5), Fraction(3, 10))
+STRANGERS = (Fraction(1, 5), Fraction(3, 10))
 STEPS = (Fraction(1, 2), Fraction(1, 4))
 """Tried besides the whole step."""
 
@@ -184,8 +187,11 @@ def best(fused: Callable[[Taken], Weights], score: Score, rule: str) -> Candidat
         weights = fused(taken)
         return Candidate(taken, weights, score(weights, ALL))
 
-    strangers = STRANGERS if rule == COMPOSITE else STRANGERS[:1]
-    whole = min((tried(Taken(strangers=share)) for share in strangers), key=_loss)
+    whole = tried(Taken())
+    for strangers in STRANGERS if rule == COMPOSITE else ():
+        wary = tried(Taken(strangers=strangers))
+        if falls(whole.losses, wary.losses):
+            whole = wary
     return min([whole, *(tried(Taken(step, whole.taken.strangers)) for step in STEPS)], key=_loss)
 
 
@@ -202,9 +208,9 @@ def adds(
     """What each update adds, as a fall of the mean loss, and its standard error: two arrays, one number an update."""
     count = len(parts)
     found = np.zeros((count, samples))
-    slices = min(PARTS, samples)
-    for number, order in zip(range(slices), orders(seed, count), strict=False):
-        part = slice(number, None, slices)
+    slices, passes = min(PARTS, samples), max(1, SCORINGS // max(1, count))
+    for number, order in zip(range(slices * passes), orders(seed, count), strict=False):
+        part = slice(number % slices, None, slices)
         at, before = start, score(_as(start, like), part)
         for one in order:
             at = at + parts[one] / count
@@ -212,7 +218,7 @@ def adds(
             with np.errstate(invalid="ignore"):  # infinite losses: such a gain is no number, and nobody is paid for it
                 found[one, part] += before - after
             before = after
-    means = [_mean_and_error(row) for row in found]
+    means = [_mean_and_error(row / passes) for row in found]
     return np.array([mean for mean, _ in means]), np.array([error for _, error in means])
 
 
@@ -236,7 +242,7 @@ def _credits(paid: Vector, roll_gain: float, rules: Rules) -> list[Stroops]:
     if whole <= 0.0 or roll_gain <= 0.0:
         return [0] * len(paid)
     most = min(roll_gain / rules.gain_reference, whole / rules.gain_reference, rules.pledge / UNIT)
-    return [int(gain / whole * most * UNIT) for gain in paid.tolist()]
+    return [min(int(gain / whole * most * UNIT), MOST_CREDIT * UNIT) for gain in paid.tolist()]
 
 
 def _rises(candidate: Weights, base: Weights, score: Score, tolerance: float) -> bool:

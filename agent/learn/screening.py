@@ -1,7 +1,7 @@
 """Who has a voice in a roll: looked at before anything is scored, from lengths and directions alone.
 
 An update far shorter or longer than the roll's median, one that points as an earlier one (a copy, perhaps with noise),
-and one that points against what the initiator learnt on samples of its own are left out of the fusion. Nobody loses a
+and one that does not point where the initiator's own samples point are left out of the fusion. Nobody loses a
 stake for that alone.
 """
 
@@ -21,8 +21,10 @@ COPY = 0.85
 two fifths of their length .92."""
 SAME = 0.999
 """Above it nothing was trained at all."""
+TOWARDS = 0.01
+"""Cosine to the root update below which an update is left out: noise has 0 ± .006 in 25,000 numbers, less in more."""
 AGAINST = -0.05
-"""Cosine to the root update below which an update points against it."""
+"""Below which it points against it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,8 @@ def screen(updates: Sequence[Weights], root: Weights | None = None, last_step: W
             why.append(f"it points as an earlier entry does (cosine {like:.3f})")
         elif public > COPY:
             why.append(f"it points as the last public step does (cosine {public:.3f})")
-        elif opposed[i]:
-            why.append(f"it points against the root update (cosine {cosine(i, count):.3f})")
+        elif root is not None and cosine(i, count) < TOWARDS:
+            why.append(f"it does not point as the root update does (cosine {cosine(i, count):.3f})")
         else:
             why.append("")
     return Screen(tuple(lengths[:count]), median, opposed, tuple(same), tuple(why))

@@ -26,9 +26,10 @@ LEAST = -6.0
 """Log probabilities below it are no different to a network."""
 LOOKED = 3
 """The strongest pulls of a candidate that its updates are asked about."""
-SUSPECT = 0.5
-"""Pull of a candidate, in nats, from which on its updates are looked at. Networks that nobody poisoned reached 1.05."""
-PULLED = 0.6
+SUSPECT = 0.9
+"""Pull of a candidate, in nats, from which on its updates are looked at. Few that nobody poisoned get there;
+looking from .5 on cost cars of few classes four points of accuracy."""
+PULLED = 0.8
 """Nats more than the median update of its roll: honest ones measured up to .5 where classes are evenly spread and .8
 where they are not, poisoned ones .8 to 3.5."""
 

@@ -90,9 +90,10 @@ def test_a_roll_of_zeros_is_idle_and_a_roll_of_none_is_nothing() -> None:
 
 
 def test_a_roll_of_one_is_paid_what_it_gains() -> None:
-    found = judged(roll(HONEST[0]))
+    rules = dataclasses.replace(RULES, gain_reference=1.0)
+    found = judge_roll(BASE, roll(HONEST[0]), score, seed=SEED, rules=rules)
     (one,) = found.entries
-    assert one.credit == pytest.approx((found.before - found.after) / RULES.gain_reference * UNIT, rel=1e-6)
+    assert one.credit == pytest.approx((found.before - found.after) * UNIT, rel=1e-6)
 
 
 def test_a_copy_with_noise_is_neither_fused_nor_paid_and_keeps_its_stake() -> None:
