@@ -391,6 +391,7 @@ def test_a_proposal_that_pays_another_is_not_signed(town: Town, house: House, mo
     """The speaker, whoever it is, changes the transaction's payments: the others sign nothing of it."""
     thief = Keypair.random().public_key
     entry_id = honest(town, 37)
+    house.enrol(entry_id)
     crooked = speaker_now(house)
     operations = settlement.operations
 
@@ -406,7 +407,7 @@ def test_a_proposal_that_pays_another_is_not_signed(town: Town, house: House, mo
             turn()
 
     monkeypatch.setattr(validator, "turn", crooked_turn)
-    house.turn(8, advance=1)
+    house.turn(5, advance=1)
     assert house.end(entry_id) is None
     assert any("not the one this record makes" in log.getvalue() for log in house.logs.values()), house.log
     house.settle(entry_id, turns=120, advance=10)  # somebody else's turn
