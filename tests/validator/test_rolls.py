@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from agent.core.documents import Roll, SettlementRecord
+from agent.core.ids import CidText
+from agent.core.jobs.review import Judged
 from agent.market import records
 from agent.ports import Limits
 from tests.market.town import Town, found
@@ -81,8 +83,8 @@ def test_a_committee_that_loses_power_after_its_roll_judges_what_is_on_it(town: 
 def test_a_verdict_of_an_earlier_version_that_was_measured_alone_is_found_anew(town: Town, house: House) -> None:
     entry, account = honest(town, 7), town.committee[0].public_key
     house.turn(2)
-    alone = {"round": town.cid, "outcome": "rejected", "credit": 0, "reason": "measured alone", "figure": "0.9"}
-    house.validators[account].parts.docket.record(entry, "judged", alone, 0.0)
+    alone = Judged(CidText(town.cid), "rejected", 0, "measured alone", "0.9")
+    house.validators[account].parts.docket.record(entry, alone, 0.0)
     house.restart(account)
     house.settle(entry, turns=120)
     assert house.end(entry).outcome == "accepted"
