@@ -227,7 +227,7 @@ class Round(Document):
     settlement: AccountId
     committee: tuple[AccountId, ...] = Field(min_length=1, max_length=20)
     contributions: int = Field(ge=1, le=10_000)
-    """K: how many contributions the round plans for."""
+    """K: how many contributions the round plans for, and the most VLM that one roll earns."""
     review_window: int = Field(ge=60, le=WEEK_S)
     """Seconds until an unjudged stake may be taken back."""
     turn: int = Field(default=30, ge=1, le=3600)
@@ -245,7 +245,7 @@ class Round(Document):
     tolerance: Number = Field(default=Decimal("0.97"), gt=0, le=1)
     """λ: a candidate is rejected when its loss exceeds loss(base) / λ."""
     gain_reference: Number = Field(gt=0, le=10**8)
-    """The loss drop, at fusion weight, that earns full credit."""
+    """The fall of the loss that earns 1.0 of credit."""
     fusion: Name = "weighted-mean"
     momentum: Number = Field(default=Decimal(0), ge=0, lt=1)
     """The share of the step that led to this round which the next one takes once more."""
@@ -338,8 +338,10 @@ class Vote(Document):
     credit: Credit
     roll: CidText | None = None
     """The record of the roll that the entry was on; none while it is on none."""
+    fused: Literal[True] | None = None
+    """Where its update has a voice in the round that its roll makes."""
     figure: Loss | None = None
-    """Loss on the global set: every validator must get the same to 1e-4."""
+    """Loss on the global set with its roll fused: every validator must get the same to 1e-4."""
     signature: Base64 = ""
 
 
@@ -353,8 +355,15 @@ class Settled(Part):
     outcome: Outcome
     reason: Reason
     credit: Credit
+    fused: Literal[True] | None = None
+    """Where two thirds gave it a voice in what its roll makes."""
     stake: Amount
     fee: Amount
+
+    @property
+    def has_voice(self) -> bool:
+        """Whether it is to be fused: who is paid always is."""
+        return self.outcome == "accepted" or bool(self.fused)
 
 
 class Enrolled(Part):

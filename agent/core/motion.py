@@ -63,7 +63,9 @@ class Sight(Protocol):
     def sharing(self) -> Sharing | None:
         """The newest round's, if there is one and it can be looked up now."""
 
-    def hindered(self, review: Review) -> Hindrance | None: ...
+    def hindered(self, review: Review, credit: Stroops) -> Hindrance | None:
+        """Of giving back the stake and paying this credit."""
+
     def is_troubled(self, entry: str) -> bool:
         """Whether a settlement has failed by this entry."""
 
@@ -157,7 +159,7 @@ def payable(motion: Motion, sight: Sight) -> Motion | None:
         return motion
     cases = dict[str, records.Case]()
     for review, votes in motion.cases:
-        hindered = sight.hindered(review)
+        hindered = sight.hindered(review, 0)
         if hindered is None or hindered.outcome != "waits":
             cases.setdefault(review.entry.vehicle, (review, votes))
     return replace(motion, cases=tuple(cases.values())) if cases else None

@@ -11,8 +11,8 @@ from agent.core import purse as purses
 from agent.core.documents import Purse, Roll, Round, Settled, SettlementRecord, Vote
 from agent.core.jobs.review import Review
 from agent.core.ledger import Account
-from agent.core.money import UNIT, Asset, Stroops
-from agent.core.verdict import merge, of_one_figure
+from agent.core.money import Asset, Stroops
+from agent.core.verdict import merge, of_one_figure, threshold
 from agent.errors import Malformed
 
 MAX_ENTRIES = 32
@@ -20,6 +20,8 @@ MAX_ENTRIES = 32
 
 Case = tuple[Review, Sequence[Vote]]
 """An entry and the votes on it."""
+Hindered = Callable[[Review, Stroops], "Hindrance | None"]
+"""What hinders that an entry is given its stake back and this credit."""
 
 
 class Terms(Protocol):
@@ -53,15 +55,15 @@ class Hindrance:
     reason: str
 
 
-def hindrance(vehicle: Account | None, round_: Round, stake: Stroops) -> Hindrance | None:
-    """What the vehicle's trustlines hinder now."""
+def hindrance(vehicle: Account | None, round_: Round, stake: Stroops, credit: Stroops) -> Hindrance | None:
+    """What the vehicle's trustlines hinder now, of giving back the stake and paying the credit."""
     lines = {} if vehicle is None else vehicle.lines
     dlc, vlm = lines.get(Asset.parse(round_.stake.asset)), lines.get(round_.credit_asset)
     if dlc is not None and not dlc.authorized:
         return Hindrance("waits", "the operator does not let the vehicle hold DLC")
     if vlm is not None and not vlm.authorized:
         return Hindrance("idle", "the issuer of VLM took the vehicle's trustline away")
-    if dlc is None or vlm is None or dlc.room < stake or vlm.room < UNIT:
+    if dlc is None or vlm is None or dlc.room < stake or vlm.room < credit:
         return Hindrance("rejected", "the vehicle has no trustline with room for its pay")
     return None
 
@@ -80,7 +82,7 @@ def record(
     served: Terms,
     speaker: str,
     cases: Sequence[Case],
-    hindered: Callable[[Review], Hindrance | None],
+    hindered: Hindered,
     roll: str | None = None,
 ) -> SettlementRecord:
     """The record that these votes make, of at most MAX_ENTRIES, all on `roll`. One entry of a vehicle at a time: that
@@ -93,7 +95,7 @@ def record(
             break
         if any(review.entry.vehicle == other.vehicle for other in settled):
             continue
-        settled.append(_settled(review, cast, served.round, hindered(review)))
+        settled.append(_settled(review, cast, served.round, hindered))
         votes.extend(cast)
         for vote in of_one_figure(cast):
             counts[vote.validator] += vote.outcome == settled[-1].outcome
@@ -151,12 +153,15 @@ def shared(
     )
 
 
-def _settled(review: Review, votes: Sequence[Vote], round_: Round, hindered: Hindrance | None) -> Settled:
+def _settled(review: Review, votes: Sequence[Vote], round_: Round, look: Hindered) -> Settled:
     """The merged verdict, and what of it can be paid."""
     verdict, found = merge(votes, len(round_.committee)), review.entry
     if verdict is None:  # a proposal from elsewhere may hold too few votes
         raise Malformed(what="a settlement record", why=f"the votes on {review.id[:12]} decide nothing")
     outcome, credit, reason = verdict.outcome, verdict.credit, verdict.reason
+    voices = sum(bool(vote.fused) for vote in of_one_figure(votes))
+    is_fused = outcome != "rejected" and voices >= threshold(len(round_.committee))
+    hindered = look(review, credit)
     if hindered is not None and outcome != "rejected":
         if hindered.outcome == "waits":
             raise Malformed(what="a settlement record", why=f"{review.id[:12]} must wait: {hindered.reason}")
@@ -170,6 +175,7 @@ def _settled(review: Review, votes: Sequence[Vote], round_: Round, hindered: Hin
         outcome=outcome,
         reason=reason,
         credit=credit,
+        fused=True if is_fused and outcome != "rejected" else None,
         stake=found.stake,
         fee=0 if outcome == "rejected" else min(round_.stake.fee, found.stake),
     )

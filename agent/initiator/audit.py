@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Literal
 
 from agent.core.cid import Cid
 from agent.core.documents import Lineage, Round
-from agent.core.money import Stroops, text
+from agent.core.money import Stroops
 from agent.core.verdict import threshold
 from agent.errors import Refused
 from agent.initiator import fusing
-from agent.initiator.fusing import Accepted
+from agent.initiator.fusing import Voice
 from agent.learn import weights
 from agent.learn.fusion import Taken
 from agent.ledger.envelope import Opened, opened
@@ -121,13 +121,13 @@ class _Auditor:
     def _rebuilt(self, round_: Round, before: str, previous: Round) -> Finding:
         taking = self.shelf.taking(before)
         fused_before = {part.cid for earlier in taking.values() for part in earlier.lineage}
-        parts: dict[str, Accepted] = {}
+        parts: dict[str, Voice] = {}
         deltas: dict[str, weights.Weights] = {}
         for part in round_.lineage:
             try:
                 if part.cid in parts or part.cid in fused_before:
                     raise Refused(what=part.cid, why="it was fused before")
-                parts[part.cid] = self._accepted(part, previous, taking)
+                parts[part.cid] = self._voice(part, previous, taking)
                 key = self._key(part, taking[parts[part.cid].base])
                 if key is not None:
                     deltas[part.cid] = fusing.delta(self.shelf, parts[part.cid], key)
@@ -144,7 +144,7 @@ class _Auditor:
             self.faults.append(f"{bundle.WEIGHTS} is not what the {previous.fusion} of its lineage gives")
         return "rebuilt"
 
-    def _accepted(self, part: Lineage, previous: Round, taking: dict[str, Round]) -> Accepted:
+    def _voice(self, part: Lineage, previous: Round, taking: dict[str, Round]) -> Voice:
         """The contribution as the ledger has it. Raises Refused."""
         contribution = self.shelf.contribution(part.cid)
         base = taking.get(contribution.base)
@@ -152,15 +152,13 @@ class _Auditor:
             raise Refused(what=part.cid, why="it was trained on a round that took no entries any more")
         if contribution.vehicle != part.vehicle or contribution.model != base.model:
             raise Refused(what=part.cid, why="it is another vehicle's, or for another model, than the lineage says")
-        credit = self._credit(part, base)
-        self.credits[part.cid] = credit
-        weight = fusing.weight_of(credit, previous.number - base.number)
-        if part.weight != fusing.share(weight):
-            why = (
-                f"its weight is {part.weight}, the {text(credit)} VLM that the ledger paid give {fusing.share(weight)}"
-            )
+        self.credits[part.cid] = self._credit(part, base)
+        age = previous.number - base.number
+        weight = fusing.weight_of(age)
+        if part.weight != weight:
+            why = f"its weight is {part.weight}, one voice on a base {age} rounds old is {weight}"
             self.faults.append(f"the contribution {part.cid}: {why}")
-        return Accepted(part.cid, part.vehicle, contribution.base, weight, part.settlement)
+        return Voice(part.cid, part.vehicle, contribution.base, weight, part.settlement)
 
     def _credit(self, part: Lineage, base: Round) -> Stroops:
         """What the settlement that the lineage names paid for this contribution. Raises Refused."""
@@ -172,11 +170,11 @@ class _Auditor:
                     raise
                 self.settlements[part.settlement] = self._proven(part.settlement, part.proof, base)
         settled = self.settlements[part.settlement].get((part.vehicle, part.cid))
-        if settled is not None and settled.outcome == "accepted":
-            self._check_rolled(part)
-        if settled is None or settled.outcome != "accepted":
-            said = f"{part.settlement} settles others" if settled is None else f"it was settled as {settled.outcome}"
-            raise Refused(what=part.cid, why=f"it was never accepted: {said}")
+        if settled is None:
+            raise Refused(what=part.cid, why=f"it was never accepted: {part.settlement} settles others")
+        if settled.outcome != "accepted" and not (settled.outcome == "idle" and self._has_voice(part)):
+            raise Refused(what=part.cid, why=f"it was never accepted: it was settled as {settled.outcome}")
+        self._check_rolled(part)
         return settled.credit
 
     def _settlement(self, transaction: str, base: Round) -> dict[tuple[str, str], settlement.Settled]:
@@ -214,6 +212,11 @@ class _Auditor:
         paid = settlement.read(envelope, base.settlement)
         self.records[transaction] = str(cid)
         return {(e.vehicle, e.contribution): paid[e.entry] for e in record.entries if e.entry in paid}
+
+    def _has_voice(self, part: Lineage) -> bool:
+        """Whether the record of its settlement has it fused. Raises Refused, Unavailable."""
+        entries = self.shelf.record(self.records[part.settlement]).entries
+        return any((e.contribution, e.vehicle) == (part.cid, part.vehicle) and e.has_voice for e in entries)
 
     def _check_rolled(self, part: Lineage) -> None:
         """It was put on a roll before it was judged: its settlement's record names one that comes before it in the

@@ -29,6 +29,7 @@ def vote(review: Review, keypair: Keypair, roll: str | None = None) -> Vote:
         reason=verdict.reason,
         credit=verdict.credit,
         roll=roll,
+        fused=verdict.fused,
         figure=None if verdict.figure is None else Decimal(verdict.figure),
     )
     signature = base64.b64encode(keypair.sign(unsigned.to_bytes())).decode()

@@ -273,7 +273,7 @@ class Reviewing:
             if at is None or not (known or self._is_here(roll, rounds)):
                 continue
             if not known:
-                work = partial(self._measurement.measured, roll.roll, at, rounds)
+                work = partial(self._measurement.measured, roll, at, rounds)
                 found = self._patiently(roll.cid, _roll_name(roll.cid), head, work)
                 if found is None:
                     continue

@@ -179,12 +179,12 @@ class View:
             return None
         return Sharing(served, published.ledger, credits)
 
-    def hindered(self, review: Review) -> Hindrance | None:
+    def hindered(self, review: Review, credit: Stroops) -> Hindrance | None:
         failed = self._failures.get(review.id)
         if failed is not None and failed.code in settlement.PAYEES_DOING:
             return Hindrance("rejected", f"the ledger refused its pay: {failed.code}")
         found, round_ = review.entry, self.rounds[review.verdict.round].round
-        return hindrance(self._vehicle(found.vehicle), round_, found.stake)
+        return hindrance(self._vehicle(found.vehicle), round_, found.stake, credit)
 
     def is_troubled(self, entry: str) -> bool:
         return entry in self._failures

@@ -125,7 +125,7 @@ class Sight:
     sharing: Sharing | None = None
     free: int = 50 * UNIT
 
-    def hindered(self, review: Review) -> Hindrance | None:
+    def hindered(self, review: Review, credit: int) -> Hindrance | None:
         if review.id in self.world.disputed:
             return Hindrance("rejected", f"{self.us} sees it so")
         return self.world.hindrances.get(review.id)

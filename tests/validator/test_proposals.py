@@ -169,7 +169,7 @@ def test_votes_in_a_fetched_record_are_checked_like_any_other(town: Town, house:
     forged = own.model_copy(update={**against, "validator": lacking.down})
     cases = [(review, [forged, own.model_copy(update=against)])]
     served = Served(town.cid, town.round, 0)
-    made = makers.record(house.chain_end(), served, lacking.speaker, cases, lambda _: None, roll)
+    made = makers.record(house.chain_end(), served, lacking.speaker, cases, lambda *_: None, roll)
     lacking.says(records.pin(made, town.store))
     assert "a vote is malformed" in lacking.hears()
     lacking.settles_in_the_end()

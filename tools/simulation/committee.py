@@ -67,7 +67,7 @@ def unmeasured(shelf: Shelf, keypair: Keypair, found: Entry) -> Judgement:
     gain = float(delta["weight"].mean())
     if gain < 0:
         return Judgement(Verdict("rejected", 0, "loss on the global set rises from 1 to 1.3"), 1.3)
-    return Judgement(Verdict("accepted", int(min(gain, 1.0) * 10_000_000), "loss falls"), 0.9)
+    return Judgement(Verdict("accepted", int(min(gain, 1.0) * 10_000_000), "loss falls"), 0.9, fused=True)
 
 
 def _enrolled(review: Review) -> Enrolled:
@@ -195,14 +195,14 @@ class Committee(threading.Thread):
 
     def _cases(
         self, ripe: Sequence[Review], rolls: Mapping[str, Anchored]
-    ) -> tuple[list[records.Case], Callable[[Review], None], str | None]:
+    ) -> tuple[list[records.Case], records.Hindered, str | None]:
         """(those on one roll with their votes, nothing hinders anybody, the roll)."""
         of = {review.id: rolls[review.id].cid if review.id in rolls else None for review in ripe}
         roll = of[ripe[0].id]
         together = [review for review in ripe if of[review.id] == roll][: records.MAX_ENTRIES]
         cast = {review.id: [vote(review, key, roll) for key in self.market.committee] for review in together}
         cases: list[records.Case] = [(review, cast[review.id]) for review in together]
-        return cases, lambda _: None, roll
+        return cases, lambda *_: None, roll
 
     def _follow(self, horizon: Horizon, submitted: Submitted) -> None:
         outcome = look(horizon, submitted.transaction)

@@ -65,6 +65,8 @@ class Judged(Event):
     """Decimal: the loss on the global set, where it was measured."""
     roll: CidText | None = None
     """On which it was measured."""
+    fused: Literal[True] | None = None
+    """Where it has a voice in what its roll makes."""
 
 
 @dataclass(frozen=True, slots=True)
