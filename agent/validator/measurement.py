@@ -22,7 +22,7 @@ from agent.core.jobs.review import Judged
 from agent.core.verdict import Losses, Verdict, judge
 from agent.errors import Malformed, MilepostError, Refused, Unavailable
 from agent.files import DiskFails
-from agent.learn import checkpoint, graph, update, weights
+from agent.learn import checkpoint, graph, root, update, weights
 from agent.learn.runner import Machine
 from agent.learn.score import Scorer
 from agent.learn.testset import TestSet
@@ -74,6 +74,7 @@ class Measurement:
         self._private_set, self._vectors, self._machine = private_set, vectors, machine
         self._bases: dict[str, Mapping[str, Flat]] = {}
         self._benches: dict[tuple[str, float], Bench] = {}
+        self._roots: dict[str, weights.Weights | Refused] = {}
         self._fetched_again: set[str] = set()
         self._plain: set[str] = set()
 
@@ -97,6 +98,20 @@ class Measurement:
         found = _rejected(update.too_long(delta, base)) or self._copied(entry, admitted, known, flat)
         found = found or self._others_step(entry, flat, base, admitted, others)
         return Judgement(found, None) if found else self._scored(delta, admitted)
+
+    def root(self, at: Served) -> weights.Weights | None:
+        """The round's root update, looked at once. None where it has none, or one that is not to be used (`troubles`
+        says why): then no stake hangs on it. Raises CannotJudge, Unavailable."""
+        if at.round.root is None:
+            return None
+        if at.cid not in self._roots:
+            self._roots = {**dict(list(self._roots.items())[-3:]), at.cid: self._root(at)}
+        found = self._roots[at.cid]
+        return None if isinstance(found, Refused) else found
+
+    @property
+    def troubles(self) -> list[str]:
+        return [str(found) for found in self._roots.values() if isinstance(found, Refused)]
 
     def is_compared(self, entry: Entry, base: str) -> bool:
         """Whether copies of this entry would be found, though it may not have been measured."""
@@ -188,6 +203,30 @@ class Measurement:
             found = _own(f"round {served.round.number}", lambda: checkpoint.read_weights(folder / bundle.WEIGHTS))
             self._bases = {**dict(list(self._bases.items())[-3:]), served.cid: found}
         return self._bases[served.cid]
+
+    def _root(self, at: Served) -> weights.Weights | Refused:
+        base, bench, what = self._base(at), self._bench(at), f"round {at.round.number} of {at.round.model}"
+        most = root.most_bytes(base)
+
+        def read() -> weights.Weights:
+            return root.decode(self._shelf.root(at.cid, self._keypair, most), base, what)
+
+        found = self._of_its_bytes(at.cid, read)
+        if isinstance(found, Refused):
+            return found
+        on = bench.on_global
+
+        def score(values: weights.Weights, part: slice) -> Losses:
+            return bench.scorer.score(values, on.images[part], on.labels[part]).losses
+
+        def checked() -> weights.Weights | Refused:
+            try:
+                root.check(found, base, score, what)
+            except root.NoRoot as error:
+                return error
+            return found
+
+        return _own(what, checked)
 
     def _bench(self, at: Served) -> Bench:
         """A private set that was replaced is read anew."""

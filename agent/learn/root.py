@@ -1,0 +1,47 @@
+"""The root update: what the initiator learns from samples of its own, as a vehicle would (FLTrust, Cao et al. 2021).
+
+It tells where honest training points. Validators take it from a round's bundle, hold it against the global set, and
+judge a roll by it (`learn.screening`).
+"""
+
+from __future__ import annotations
+
+from agent.errors import Refused
+from agent.learn import judging, update
+from agent.learn.weights import Weights
+
+ENCODING = "dense-int8"
+"""Of every root update: cosines to it are as to the trained one to some thousandths, in a quarter of the bytes."""
+
+
+class NoRoot(Refused):
+    """{what} has no root update that is used: {why}. Nobody forfeits a stake for what was measured on it."""
+
+
+def most_bytes(base: Weights) -> int:
+    """How long a root update to this base can be at most, unsealed."""
+    return update.most_bytes(ENCODING, base)
+
+
+def encode(base: Weights, trained: Weights) -> bytes:
+    """Raises Malformed when names, shapes or values do not fit."""
+    return update.encode(ENCODING, base, trained).data
+
+
+def decode(data: bytes, base: Weights, what: str) -> Weights:
+    """The difference to `base` that a root update from anywhere says. Raises Malformed, UnknownEncoding, NoRoot."""
+    found = update.decode(data, base, ENCODING)
+    if why := update.too_long(found, base):
+        raise NoRoot(what=what, why=why)
+    return found
+
+
+def check(root: Weights, base: Weights, score: judging.Score, what: str) -> None:
+    """Raises NoRoot unless the loss falls beyond noise along it, by its whole length or by a share that a round's step
+    may be taken by. `score` is on the global set."""
+    at_base = score(base, judging.ALL)
+    for share in (1.0, *map(float, judging.STEPS)):
+        there = {name: base[name] + root[name] * base[name].dtype.type(share) for name in base}
+        if judging.falls(at_base, score(there, judging.ALL)):
+            return
+    raise NoRoot(what=what, why="it does not lower the loss on the global set beyond noise")
