@@ -6,9 +6,16 @@ judge a roll by it (`learn.screening`).
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
+from agent.core.documents import Round
 from agent.errors import Refused
-from agent.learn import judging, update
+from agent.learn import checkpoint, judging, update
+from agent.learn.samples import Samples, pictures
+from agent.learn.testset import TestSet
 from agent.learn.weights import Weights
+from agent.ports import TrainingTask
 
 ENCODING = "dense-int8"
 """Of every root update: cosines to it are as to the trained one to some thousandths, in a quarter of the bytes."""
@@ -16,6 +23,31 @@ ENCODING = "dense-int8"
 
 class NoRoot(Refused):
     """{what} has no root update that is used: {why}. Nobody forfeits a stake for what was measured on it."""
+
+
+def train(round_: Round, base: Path, own: TestSet) -> Weights:
+    """The round's weights after its recipe's steps on `own`, or as many as so few samples allow. `base`: folder with
+    the round's weights and graph. The same round and samples give the same weights on one machine. Raises NoRoot where
+    they cannot be trained here."""
+    what, recipe = f"round {round_.number}", round_.recipe
+    try:
+        from agent.learn import loop
+    except ImportError:
+        raise NoRoot(what=what, why="torch is not installed here, and it is learnt with it") from None
+    samples = Samples(round_.input, 1.1 * own.images.nbytes / 1e6, round_.number)
+    for image, label in zip(pictures(own.images), own.labels.tolist(), strict=True):
+        samples.trip.add(image, label)
+    with tempfile.TemporaryDirectory(prefix="milepost-") as folder:
+        task = TrainingTask(Path(folder), base, round_, round_.number)
+        try:
+            for state in loop.train(task, samples, checkpoint.Checkpoint(), loop.Options()):
+                samples.over = not samples.suffice(recipe, state)
+        except (loop.TooLarge, RuntimeError) as error:
+            raise NoRoot(what=what, why=f"it could not be trained ({str(error)[:120]})") from None
+        last = checkpoint.load(task.folder)
+    if last is None or not last.state.steps:
+        raise NoRoot(what=what, why=f"no step could be made with {len(own)} samples")
+    return last.weights
 
 
 def most_bytes(base: Weights) -> int:

@@ -22,7 +22,7 @@ from agent.core.jobs.review import Judged
 from agent.core.verdict import Losses, Verdict, judge
 from agent.errors import Malformed, MilepostError, Refused, Unavailable
 from agent.files import DiskFails
-from agent.learn import checkpoint, graph, root, update, weights
+from agent.learn import checkpoint, graph, judging, root, update, weights
 from agent.learn.runner import Machine
 from agent.learn.score import Scorer
 from agent.learn.testset import TestSet
@@ -62,6 +62,9 @@ class Bench:
     on_global: TestSet
     on_private: TestSet
     losses: tuple[float, float]
+
+    def score_on(self, tests: TestSet) -> judging.Score:
+        return lambda values, part: self.scorer.score(values, tests.images[part], tests.labels[part]).losses
 
 
 class Measurement:
@@ -214,14 +217,10 @@ class Measurement:
         found = self._of_its_bytes(at.cid, read)
         if isinstance(found, Refused):
             return found
-        on = bench.on_global
-
-        def score(values: weights.Weights, part: slice) -> Losses:
-            return bench.scorer.score(values, on.images[part], on.labels[part]).losses
 
         def checked() -> weights.Weights | Refused:
             try:
-                root.check(found, base, score, what)
+                root.check(found, base, bench.score_on(bench.on_global), what)
             except root.NoRoot as error:
                 return error
             return found
