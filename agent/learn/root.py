@@ -18,7 +18,7 @@ from agent.learn.weights import Weights
 from agent.ports import TrainingTask
 
 ENCODING = "dense-int8"
-"""Of every root update: cosines to it are as to the trained one to some thousandths, in a quarter of the bytes."""
+"""Of every root update: it points where the trained one does (cosine .9999 in the demo), in a quarter of the bytes."""
 
 
 class NoRoot(Refused):

@@ -77,7 +77,8 @@ class Measurement:
         self._private_set, self._vectors, self._machine = private_set, vectors, machine
         self._bases: dict[str, Mapping[str, Flat]] = {}
         self._benches: dict[tuple[str, float], Bench] = {}
-        self._roots: dict[str, weights.Weights | Refused] = {}
+        self._roots: dict[str, weights.Weights | str] = {}
+        """Or why it is not used."""
         self._fetched_again: set[str] = set()
         self._plain: set[str] = set()
 
@@ -110,11 +111,11 @@ class Measurement:
         if at.cid not in self._roots:
             self._roots = {**dict(list(self._roots.items())[-3:]), at.cid: self._root(at)}
         found = self._roots[at.cid]
-        return None if isinstance(found, Refused) else found
+        return None if isinstance(found, str) else found
 
     @property
     def troubles(self) -> list[str]:
-        return [str(found) for found in self._roots.values() if isinstance(found, Refused)]
+        return [found for found in self._roots.values() if isinstance(found, str)]
 
     def is_compared(self, entry: Entry, base: str) -> bool:
         """Whether copies of this entry would be found, though it may not have been measured."""
@@ -207,7 +208,7 @@ class Measurement:
             self._bases = {**dict(list(self._bases.items())[-3:]), served.cid: found}
         return self._bases[served.cid]
 
-    def _root(self, at: Served) -> weights.Weights | Refused:
+    def _root(self, at: Served) -> weights.Weights | str:
         base, bench, what = self._base(at), self._bench(at), f"round {at.round.number} of {at.round.model}"
         most = root.most_bytes(base)
 
@@ -216,13 +217,13 @@ class Measurement:
 
         found = self._of_its_bytes(at.cid, read)
         if isinstance(found, Refused):
-            return found
+            return str(found)
 
-        def checked() -> weights.Weights | Refused:
+        def checked() -> weights.Weights | str:
             try:
                 root.check(found, base, bench.score_on(bench.on_global), what)
             except root.NoRoot as error:
-                return error
+                return str(error)
             return found
 
         return _own(what, checked)
