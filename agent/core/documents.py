@@ -179,6 +179,13 @@ class GlobalSet(Part):
     keys: dict[AccountId, Base64] = Field(max_length=20)
 
 
+class RootUpdate(Part):
+    """`root.sealed` of the bundle: the update that the initiator trained on samples of its own, its key sealed to each
+    validator."""
+
+    keys: dict[AccountId, Base64] = Field(max_length=20)
+
+
 class Lineage(Part):
     """One contribution that went into this round, with its weight in the fusion and what settled it."""
 
@@ -257,6 +264,8 @@ class Round(Document):
     """What becomes of updates trained on this round. sealed: committee and initiator alone ever read them. open: their
     keys are published with the round that they are fused into."""
     global_set: GlobalSet
+    root: RootUpdate | None = None
+    """None: nobody forfeits for what was measured on this round."""
     lineage: tuple[Lineage, ...] = Field(default=(), max_length=10_000)
     figure: Figure | None = None
 

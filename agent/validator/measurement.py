@@ -23,7 +23,7 @@ from agent.core.roll import Anchored
 from agent.core.verdict import Verdict
 from agent.errors import Malformed, MilepostError, Refused, Unavailable
 from agent.files import DiskFails
-from agent.learn import checkpoint, fusion, graph, judging, update, weights
+from agent.learn import checkpoint, fusion, graph, judging, root, update, weights
 from agent.learn.runner import Machine
 from agent.learn.score import Scorer
 from agent.learn.testset import TestSet
@@ -83,6 +83,8 @@ class Measurement:
         self._private_set, self._vectors, self._machine = private_set, vectors, machine
         self._bases: dict[str, Mapping[str, Flat]] = {}
         self._benches: dict[tuple[str, float], Bench] = {}
+        self._roots: dict[str, weights.Weights | str] = {}
+        """Or why it is not used."""
         self._fetched_again: set[str] = set()
         self._plain: set[str] = set()
 
@@ -134,6 +136,20 @@ class Measurement:
             return Verdict("rejected", 0, str(delta)[:200])
         why = update.too_long(delta, base)
         return Verdict("rejected", 0, why) if why else Update(delta, contribution.steps, at.round.recipe.steps)
+
+    def root(self, at: Served) -> weights.Weights | None:
+        """The round's root update, looked at once. None where it has none, or one that is not to be used (`troubles`
+        says why): then no stake hangs on it. Raises CannotJudge, Unavailable."""
+        if at.round.root is None:
+            return None
+        if at.cid not in self._roots:
+            self._roots = {**dict(list(self._roots.items())[-3:]), at.cid: self._root(at)}
+        found = self._roots[at.cid]
+        return None if isinstance(found, str) else found
+
+    @property
+    def troubles(self) -> list[str]:
+        return [found for found in self._roots.values() if isinstance(found, str)]
 
     # --- the contribution's own bytes
 
@@ -217,6 +233,7 @@ class Measurement:
             fusion=round_.fusion,
             momentum=self._momentum(round_),
         )
+        root_update = self.root(joins)
         judged = _own(
             what,
             lambda: judging.judge_roll(
@@ -225,6 +242,7 @@ class Measurement:
                 bench.on_global,
                 seed=hashlib.sha256(roll.cid.encode()).digest(),
                 rules=rules,
+                root=root_update,
                 private=bench.on_private,
             ),
         )
@@ -244,6 +262,26 @@ class Measurement:
             found = _own(f"round {number}", lambda: checkpoint.read_weights(folder / bundle.WEIGHTS))
             self._bases = {**dict(list(self._bases.items())[-3:]), cid: found}
         return self._bases[cid]
+
+    def _root(self, at: Served) -> weights.Weights | str:
+        base, bench, what = self._base(at), self._bench(at), f"round {at.round.number} of {at.round.model}"
+        most = root.most_bytes(base)
+
+        def read() -> weights.Weights:
+            return root.decode(self._shelf.root(at.cid, self._keypair, most), base, what)
+
+        found = self._of_its_bytes(at.cid, read)
+        if isinstance(found, Refused):
+            return str(found)
+
+        def checked() -> weights.Weights | str:
+            try:
+                root.check(found, base, bench.on_global, what)
+            except root.NoRoot as error:
+                return str(error)
+            return found
+
+        return _own(what, checked)
 
     def _bench(self, at: Served) -> Bench:
         """A private set that was replaced is read anew."""

@@ -116,6 +116,11 @@ class Reviewing:
         return True
 
     @property
+    def troubles(self) -> list[str]:
+        """What rounds hold that is not used."""
+        return self._measurement.troubles
+
+    @property
     def is_behind(self) -> bool:
         """Whether there are stakes of which the ledger did not tell enough yet."""
         return any(self._unread.values())

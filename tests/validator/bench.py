@@ -24,6 +24,7 @@ from agent.core.documents import (
     Input,
     Recipe,
     Roll,
+    RootUpdate,
     Round,
     StakeSchedule,
     Task,
@@ -31,7 +32,7 @@ from agent.core.documents import (
 from agent.core.ledger import Stake
 from agent.core.money import UNIT, Asset
 from agent.core.roll import Anchored
-from agent.learn import update, weights
+from agent.learn import root, update, weights
 from agent.learn.runner import HERE
 from agent.learn.testset import TestSet
 from agent.market import bundle, sealed
@@ -109,10 +110,19 @@ class Workbench:
         }
         return {name: value.astype(np.float32) for name, value in values.items()}
 
-    def publish(self, values: Numbers, graph: bytes | None = None, **other: Any) -> Served:
-        """The next round."""
+    def publish(
+        self, values: Numbers, graph: bytes | None = None, learnt: Numbers | bytes | None = None, **other: Any
+    ) -> Served:
+        """The next round. `learnt`: its root update, or the bytes that stand for one."""
         number = len(self.rounds)
         model = f"DLMroad:{INITIATOR.public_key}"
+        files: dict[str, bytes | Path] = {bundle.WEIGHTS: weights.dump(values), bundle.GRAPH: graph or graph_file()}
+        if learnt is not None:
+            if not isinstance(learnt, bytes):
+                learnt = root.encode(values, {name: values[name] + learnt[name] for name in values})
+            purpose = bundle.root_purpose(model, number)
+            files[bundle.ROOT], boxes = sealed.seal(learnt, purpose, [VALIDATOR.public_key])
+            other = {"root": RootUpdate(keys=boxes), **other}
         data, boxes = sealed.seal(a_test_set(0).dump(), bundle.test_set_purpose(model), [VALIDATOR.public_key])
         tests = self.store.put(bundle.lay(self.folder / "desk" / f"set-{number}", {bundle.TEST_SET: data}))
         round_ = Round(
@@ -136,11 +146,7 @@ class Workbench:
                 **other,
             }
         )
-        files: dict[str, bytes | Path] = {
-            bundle.ROUND: round_.to_bytes(),
-            bundle.WEIGHTS: weights.dump(values),
-            bundle.GRAPH: graph or graph_file(),
-        }
+        files[bundle.ROUND] = round_.to_bytes()
         cid = str(self.store.put(bundle.lay(self.folder / "desk" / f"round-{number}", files)))
         self.rounds.append(Served(cid, round_, number))
         return self.rounds[-1]

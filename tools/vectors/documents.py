@@ -42,6 +42,7 @@ def a_round(**other: Any) -> Round:
 
 def a_later_round() -> Round:
     return a_round(
+        root={"keys": dict.fromkeys(COMMITTEE, KEY)},
         number=7,
         previous=cid("round 6"),
         task={"kind": "classification", "labels": "teacher", "classes": ["stop", "Vorfahrt gewähren", "停"]},
