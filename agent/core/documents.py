@@ -265,7 +265,7 @@ class Round(Document):
     keys are published with the round that they are fused into."""
     global_set: GlobalSet
     root: RootUpdate | None = None
-    """None: nobody forfeits for what was measured on this round."""
+    """None: only plain harm forfeits on this round."""
     lineage: tuple[Lineage, ...] = Field(default=(), max_length=10_000)
     figure: Figure | None = None
 

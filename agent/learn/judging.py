@@ -124,7 +124,8 @@ def judge_roll(
 ) -> Roll:
     """`seed`: hash of the ledger that anchors the roll. `score` is on G, `private` on the validator's own set, which
     lowers a credit that G alone would give and never raises one. `watch` looks for backdoors. Without `root` who
-    raises the loss by itself is left out, and forfeits where `private` says so too."""
+    raises the loss by itself is left out, and forfeits where `private` says so too. Whoever was left out forfeits where
+    even a quarter of the update, as it would weigh, raises the loss on both sets."""
     turn = sorted(entries, key=lambda one: (one.ledger, one.entry))
     screened = screen([one.update for one in turn], root, last_step)
     why = list(screened.why)
@@ -175,10 +176,8 @@ def judge_roll(
             continue
         reason = why[i]
         outcome = "rejected" if screened.same[i] else "idle"
-        if harmful[i] and private is not None:
-            alone = _added(base, _wide(one.update) / voices)
-            if _rises(alone, base, private, rules.tolerance):
-                outcome, reason = "rejected", f"the loss rises on the global set and on a private one: {reason}"
+        if private is not None and _harms_both(harmful[i], _wide(one.update) / voices, base, score, private, rules):
+            outcome, reason = "rejected", f"the loss rises on the global set and on a private one: {reason}"
         if screened.opposed[i]:
             alone = _added(base, _wide(one.update) / max(1, len(heard)))
             rises = [_rises(alone, base, on, rules.tolerance) for on in (score, private) if on is not None]
@@ -273,6 +272,14 @@ def _harms(share: Vector, base: Weights, score: Score, at_base: Losses, rules: R
     if not _rises(_added(base, share), base, score, rules.tolerance):
         return False
     return not falls(at_base, score(_added(base, share * float(min(STEPS))), ALL))
+
+
+def _harms_both(is_harmful: bool, share: Vector, base: Weights, score: Score, private: Score, rules: Rules) -> bool:
+    """Whether what was left out raises the loss on both sets: as it would weigh, where nothing but its harm is known
+    of it, and by a quarter of that where it was left out for how it points or how long it is."""
+    alone = _added(base, share if is_harmful else share * float(min(STEPS)))
+    sets = (private,) if is_harmful else (score, private)
+    return all(_rises(alone, base, on, rules.tolerance) for on in sets)
 
 
 def _above_public(base: Vector, updates: Sequence[Vector], last_step: Vector | None) -> tuple[Vector, list[Vector]]:

@@ -22,7 +22,7 @@ ENCODING = "dense-int8"
 
 
 class NoRoot(Refused):
-    """{what} has no root update that is used: {why}. Nobody forfeits a stake for what was measured on it."""
+    """{what} has no root update that is used: {why}. Only plain harm forfeits a stake on it."""
 
 
 def train(round_: Round, base: Path, own: TestSet) -> Weights:
