@@ -21,8 +21,8 @@ from agent.core.record import MAX_ENTRIES, Hindrance
 from agent.core.verdict import threshold
 from tests.core.chamber import CID, LEDGER_S, LIES, MEMBERS, STRANGER, TURN_S, Chamber, a_review, a_vote, entered, named
 
-VISITS = 60
-"""Ledgers within which even a rough committee has settled what it was given."""
+VISITS = 90
+"""Ledgers within which even a rough committee has put what it was given on rolls and settled it, by two transactions."""
 VERDICTS = st.sampled_from(["accepted", "idle", "rejected"])
 
 
