@@ -22,7 +22,7 @@ from agent.core.verdict import threshold
 from tests.core.chamber import CID, LEDGER_S, LIES, MEMBERS, STRANGER, TURN_S, Chamber, a_review, a_vote, entered, named
 
 VISITS = 90
-"""Ledgers within which even a rough committee has put what it was given on rolls and settled it, by two transactions."""
+"""Ledgers within which even a rough committee has put what it was given on a roll and settled it."""
 VERDICTS = st.sampled_from(["accepted", "idle", "rejected"])
 
 
