@@ -86,7 +86,7 @@ def test_each_of_doctors_checks_is_explained_and_no_other() -> None:
 
 def test_a_bundles_files_are_those_that_the_protocol_names() -> None:
     rows = {row[0]: (set(re.findall(r"`([\w.]+\.\w+)`", row[1])) - {"task.labels"}, row[2]) for row in BUNDLES}
-    assert rows["round"][0] == {bundle.ROUND, bundle.WEIGHTS, bundle.GRAPH, bundle.TEACHER}
+    assert rows["round"][0] == {bundle.ROUND, bundle.WEIGHTS, bundle.GRAPH, bundle.TEACHER, bundle.ROOT}
     assert rows["contribution"][0] == {bundle.CONTRIBUTION, bundle.UPDATE}
     assert rows["test set"][0] == {bundle.TEST_SET}
     assert rows["settlement record"][0] == {bundle.RECORD}

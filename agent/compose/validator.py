@@ -60,7 +60,7 @@ def validator(config: Config, clock: Clock) -> Validator:
             horizon=ledger,
             docket=docket,
             rounds=rounds,
-            reviewing=Reviewing(ledger, shelf, docket, rounds, measurement, porter, guard, clock, log, settling.forget),
+            reviewing=Reviewing(ledger, shelf, docket, rounds, measurement, porter, guard, clock, log, settling),
             settling=settling,
             guard=guard,
             link=link,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from agent.core import record as records
 from agent.core.documents import SettlementRecord, Vote
+from agent.core.fields import MOST_ON_ROLL
 from agent.core.money import Stroops
 
 LEAST_FEE: Stroops = 1000
@@ -69,7 +70,9 @@ class State:
     tried_at: Mapping[str, int] = field(default_factory=dict)
     """Entry → ledger time at which it last found no signatures."""
     most: int = records.MAX_ENTRIES
-    """Entries in one proposal: fewer after one that found no signatures, or failed."""
+    """Entries in one settlement: fewer after one that found no signatures, or failed."""
+    longest: int = MOST_ON_ROLL
+    """Entries on a roll, likewise."""
     shared_out: str = ""
     """The round that leaves nothing to be shared."""
 

@@ -1,11 +1,12 @@
 """The votes that a member of a committee holds: which count, and who says or measures something else than the others.
 
-A vote counts for its own entry's own round and that round's committee. Who says two things is held to the first of
-them, and named.
+A vote counts for its own entry's own round, the roll that the entry is on, and that round's committee. Who says two
+things is held to the first of them, and named.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from agent.core.agenda import State
@@ -25,7 +26,7 @@ def pruned(state: State, sight: Sight) -> State:
     own = sight.own
     state = replace(
         state,
-        votes={entry: votes for entry, votes in state.votes.items() if entry in own},
+        votes={entry: _left(votes, sight) for entry, votes in state.votes.items() if entry in own},
         tried_at={entry: at for entry, at in state.tried_at.items() if entry in own},
     )
     for validator, votes in state.early.items():
@@ -56,7 +57,7 @@ def taken(state: State, vote: Vote, sight: Sight) -> State:
         return replace(state, early={**state.early, vote.validator: dict([*early.items()][-EARLY:])})
     if not is_about(vote, sight):
         return state
-    held = state.votes.get(vote.entry, {})
+    held = _left(state.votes.get(vote.entry, {}), sight)
     if vote.validator not in held:
         return replace(state, votes={**state.votes, vote.entry: {**held, vote.validator: vote}})
     if held[vote.validator] != vote:
@@ -65,11 +66,16 @@ def taken(state: State, vote: Vote, sight: Sight) -> State:
 
 
 def is_about(vote: Vote, sight: Sight) -> bool:
-    """Whether it is about the entry, and the round, that we know."""
+    """Whether it is about the entry, the round and the roll that we know."""
     if vote.entry not in sight.own:
         return False
     ours = sight.own[vote.entry][1]
-    return (vote.round, vote.contribution) == (ours.round, ours.contribution)
+    return (vote.round, vote.contribution, vote.roll) == (ours.round, ours.contribution, ours.roll)
+
+
+def _left(votes: Mapping[str, Vote], sight: Sight) -> Mapping[str, Vote]:
+    """Without those that were cast before the entry was on its roll."""
+    return {validator: vote for validator, vote in votes.items() if is_about(vote, sight)}
 
 
 def halted(state: State, sight: Sight) -> list[str]:

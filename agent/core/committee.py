@@ -2,8 +2,8 @@
 
 Rules
   1. Two thirds of the committee settle: fewer than a third, silent, lying or declining, neither move nor stop anything.
-  2. A vote counts for its own entry's own round and that round's committee. Who says two things is named, and what the
-     record holds counts.
+  2. A vote counts for its own entry's own round, the roll that it is on, and that round's committee. Who says two
+     things is named, and what the record holds counts.
   3. A proposal is signed when it is what would have been built here from the votes that its record holds, and whose
      turn it was when it was drawn up (its time bound tells) has signed it. It stays good until that bound: a turn may
      be shorter than a question and its answer, and votes that come later void no signature.
@@ -25,9 +25,22 @@ from agent.core import record as records
 from agent.core.agenda import LEAST_FEE, MOST_FEE, Bid, Draft, State
 from agent.core.ballots import REPEAT_S, is_about, pruned, spoken, taken
 from agent.core.documents import SettlementRecord, Vote
+from agent.core.fields import MOST_ON_ROLL
 from agent.core.jobs.review import Review
 from agent.core.money import Stroops
-from agent.core.motion import Batch, Motion, ShareOut, Sight, cases_of, drawn_up, on_turn, payable, share_out
+from agent.core.motion import (
+    Batch,
+    Motion,
+    ShareOut,
+    Sight,
+    cases_of,
+    drawn_up,
+    on_turn,
+    payable,
+    roll_call,
+    roll_calls,
+    share_out,
+)
 from agent.core.moves import (
     Action,
     Cosigned,
@@ -121,19 +134,21 @@ def _settle(state: State, sight: Sight) -> Step:
 
 
 def _motions(state: State, sight: Sight) -> tuple[State, list[Motion]]:
-    """What is to be done: the ripe entries of each round, oldest round first, then shares. Entries that the same
-    validators voted on go together: each of those can sign for all of them. What made a settlement fail, or may, goes
-    alone."""
+    """What is to be done: the ripe entries of each round and roll, oldest round first, then new rolls, then shares.
+    Entries that the same validators voted on go together: each of those can sign for all of them. What made a
+    settlement fail, or may, goes alone."""
     ripe = defaultdict[tuple[str, ...], list[records.Case]](list)
     for review, vote in sight.own.values():
         served, votes = sight.rounds.get(vote.round), state.of(review.id)
-        if served is not None and records.ripe(review, votes, served.round, sight.head.closed_at):
+        if served is not None and _is_ripe(review, votes, served, sight.head.closed_at, sight):
             alone = (review.id,) if sight.is_troubled(review.id) or _is_leaving(review, sight) else ()
-            ripe[(vote.round, *(v.validator for v in votes), *alone)].append((review, votes))
+            ripe[(vote.round, vote.roll or "", *(v.validator for v in votes), *alone)].append((review, votes))
     found: list[Motion] = []
     for name, cases in sorted(ripe.items(), key=lambda item: sight.rounds[item[0][0]].round.number):
         cases.sort(key=lambda c: (state.tried_at.get(c[0].id, -1), c[0].entry.ledger, c[0].id))
-        found.append(Batch(" ".join(name), sight.rounds[name[0]], tuple(_one_each(cases)[: state.most])))
+        settled = tuple(_one_each(cases)[: state.most])
+        found.append(Batch(" ".join(name), sight.rounds[name[0]], settled, name[1] or None))
+    found += roll_calls(sight, state.longest)
     sharing = sight.sharing
     if sharing is not None and sharing.served.cid != state.shared_out:
         shares = share_out(sharing, sight)
@@ -142,6 +157,11 @@ def _motions(state: State, sight: Sight) -> tuple[State, list[Motion]]:
         else:
             found.append(shares)
     return state, found
+
+
+def _is_ripe(review: Review, votes: Sequence[Vote], served: records.Terms, now: int, sight: Sight) -> bool:
+    on = sight.rolls.get(review.id)
+    return records.ripe(review, votes, served.round, now, on.roll.drawn_at if on is not None else 0)
 
 
 def _is_leaving(review: Review, sight: Sight) -> bool:
@@ -163,11 +183,14 @@ def _stands(state: State, draft: Draft, sight: Sight) -> bool:
     if not draft.hash or draft.sequence != sight.sequence or sight.head.closed_at >= draft.max_time - SPARE_S:
         return False
     motion: Motion | None = None
+    at = draft.max_time - VALID_S
     if draft.entries:
         motion = _batch(state, draft.entries, sight, draft.record.votes)
-    elif sight.sharing is not None:
-        motion = share_out(sight.sharing, sight)
-    return motion is not None and _made(motion, state.us, sight) == draft.record
+    elif draft.record.enrols is not None:
+        motion = roll_call([one.entry for one in draft.record.enrols.entries], sight, at)
+    else:
+        motion = _sharing(sight)
+    return motion is not None and _made(motion, state.us, sight, at) == draft.record
 
 
 def _again(state: State, draft: Draft, now: int) -> Step:
@@ -184,6 +207,8 @@ def _fruitless(state: State, draft: Draft, sight: Sight) -> State:
 
 
 def _smaller(state: State, draft: Draft, sight: Sight) -> State:
+    if draft.record.enrols is not None:
+        return replace(state, longest=max(1, min(state.longest, len(draft.record.enrols.entries)) // 2))
     if not draft.entries:
         return state
     most = max(1, min(state.most, len(draft.entries)) // 2)
@@ -195,7 +220,8 @@ def _tried(state: State, entries: Iterable[str], now: int) -> State:
 
 
 def _propose(state: State, motion: Motion, sight: Sight) -> Step:
-    made, now, round_ = drawn_up(motion, state.us, sight), sight.head.closed_at, motion.served.round
+    now, round_ = sight.head.closed_at, motion.served.round
+    made = drawn_up(motion, state.us, sight, now)
     if made is None:  # nobody is left who can be paid a share
         return replace(state, shared_out=motion.served.cid), []
     fee = _fee(state, sight)
@@ -251,6 +277,8 @@ def _over(state: State, said: Over, sight: Sight) -> Step:
         return _smaller(state, draft, sight), []
     if said.underbid:
         return replace(state, bid=replace(state.bid, since=-PATIENCE_S)), []
+    if draft.record.enrols is not None:
+        return replace(state, longest=min(MOST_ON_ROLL, 2 * state.longest)), []
     return replace(state, most=min(records.MAX_ENTRIES, 2 * state.most)), []
 
 
@@ -267,49 +295,76 @@ def _fetched(state: State, said: Fetched, sight: Sight) -> Step:
     for vote in said.votes:
         if is_about(vote, sight):
             state = taken(state, vote, sight)
-    return _consider(state, said.proposed, said.votes, sight)
+    return _consider(state, said.proposed, said, sight)
 
 
-def _consider(state: State, proposed: Proposed, votes: Sequence[Vote] | None, sight: Sight) -> Step:
-    """Sign it if its record is the one that we would make: of the votes that are held here, or else of those that it
-    holds itself."""
+def _consider(state: State, proposed: Proposed, fetched: Fetched | None, sight: Sight) -> Step:
+    """Sign it if its record is the one that we would make: of the votes and entries that are held here, or else of
+    those that it holds."""
 
     def declined(why: str) -> Step:
         return state, [Decline(proposed.hash, why)]
 
-    now = sight.head.closed_at
-    motion: Motion | None = _batch(state, proposed.stakes, sight, votes) if proposed.stakes else None
-    if not proposed.stakes:
-        motion = share_out(sight.sharing, sight) if sight.sharing is not None else None
-    if motion is None:
-        return declined("it is not about entries of one round that are judged here, nor is there anything to be shared")
+    def fetch(by: str) -> Step:
+        if state.fetched_in.get(by) == sight.head.sequence:
+            return declined("another record of its speaker's was fetched in this ledger")
+        return replace(state, fetched_in={**state.fetched_in, by: sight.head.sequence}), [FetchVotes(proposed)]
+
+    now, at = sight.head.closed_at, proposed.max_time - VALID_S
+    motion = _put_forward(state, proposed, fetched, sight)
+    if motion is None and not (proposed.enrols and fetched is None and sight.ready):
+        return declined("it is about no entries that are judged here, or ready for a roll, nor anything to be shared")
     if not now < proposed.max_time <= now + VALID_S + LATE_S:
         return declined("its time bounds are not within the protocol's")
     if not LEAST_FEE <= proposed.fee <= MOST_FEE:
         return declined("its fee is not within the protocol's")
-    by = on_turn(motion, sight, proposed.max_time - VALID_S)
+    if motion is None:
+        return fetch(min(proposed.signers, default=""))
+    by = on_turn(motion, sight, at)
     if by not in proposed.signers:
         return declined("it was somebody else's turn")
-    made = _made(motion, by, sight)
+    made = _made(motion, by, sight, at)
     if made is not None and sight.cid(made) == proposed.cid:
         return state, [Sign(made, proposed)]
-    if votes is not None or not isinstance(motion, Batch):
+    if fetched is not None or not proposed.stakes:
         return declined("its record is not the one that its votes make")
-    if state.fetched_in.get(by) == sight.head.sequence:
-        return declined("another record of its speaker's was fetched in this ledger")
-    return replace(state, fetched_in={**state.fetched_in, by: sight.head.sequence}), [FetchVotes(proposed)]
+    return fetch(by)
+
+
+def _put_forward(state: State, proposed: Proposed, fetched: Fetched | None, sight: Sight) -> Motion | None:
+    """What it is about, as far as that is known here. A roll may be the one that we would call ourselves."""
+    if proposed.stakes:
+        return _batch(state, proposed.stakes, sight, fetched.votes if fetched is not None else None)
+    if not proposed.enrols:
+        return _sharing(sight)
+    at = proposed.max_time - VALID_S
+    if fetched is not None:
+        return roll_call(fetched.enrolled, sight, at)
+    return next((c for c in roll_calls(sight, state.longest) if _is_record_of(c, proposed, sight, at)), None)
+
+
+def _is_record_of(motion: Motion, proposed: Proposed, sight: Sight, at: int) -> bool:
+    made = _made(motion, on_turn(motion, sight, at), sight, at)
+    return made is not None and sight.cid(made) == proposed.cid
+
+
+def _sharing(sight: Sight) -> Motion | None:
+    return share_out(sight.sharing, sight) if sight.sharing is not None else None
 
 
 def _batch(state: State, stakes: Sequence[str], sight: Sight, votes: Sequence[Vote] | None = None) -> Batch | None:
-    """Entries as they are known here, with the votes that are held, or with these. None unless all are judged here and
-    of one round."""
+    """Entries as they are known here, with the votes that are held, or with these. None unless all are judged here, of
+    one round and on one roll."""
     own = [sight.own[stake] for stake in stakes if stake in sight.own]
-    rounds = {vote.round for _, vote in own}
-    if len(own) < len(stakes) or len(rounds) != 1 or not rounds <= sight.rounds.keys():
+    rolls = {(vote.round, vote.roll) for _, vote in own}
+    if len(own) < len(stakes) or len(rolls) != 1:
+        return None
+    ((round_, roll),) = rolls
+    if round_ not in sight.rounds:
         return None
     cast = state.votes if votes is None else _by_entry(votes, sight)
     cases = tuple((r, tuple(vote for _, vote in sorted(cast.get(r.id, {}).items()))) for r, _ in own)
-    return Batch("", sight.rounds[rounds.pop()], cases)
+    return Batch("", sight.rounds[round_], cases, roll)
 
 
 def _by_entry(votes: Sequence[Vote], sight: Sight) -> Mapping[str, Mapping[str, Vote]]:
@@ -321,12 +376,12 @@ def _by_entry(votes: Sequence[Vote], sight: Sight) -> Mapping[str, Mapping[str, 
     return found
 
 
-def _made(motion: Motion, by: str, sight: Sight) -> SettlementRecord | None:
+def _made(motion: Motion, by: str, sight: Sight, at: int) -> SettlementRecord | None:
     now = sight.head.closed_at + LATE_S
-    if any(not records.ripe(review, votes, motion.served.round, now) for review, votes in cases_of(motion)):
+    if any(not _is_ripe(review, votes, motion.served, now, sight) for review, votes in cases_of(motion)):
         return None
     try:
-        return drawn_up(motion, by, sight)
+        return drawn_up(motion, by, sight, at)
     except Malformed:
         return None
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from itertools import pairwise
 from math import gcd
 from typing import Annotated, ClassVar, Literal, TypeVar
 
@@ -18,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from agent.core.fields import (
     MOST_BATCH,
     MOST_CREDIT,
+    MOST_ON_ROLL,
     MOST_PRICE,
     MOST_SAMPLES,
     MOST_STAKE,
@@ -177,6 +179,13 @@ class GlobalSet(Part):
     keys: dict[AccountId, Base64] = Field(max_length=20)
 
 
+class RootUpdate(Part):
+    """`root.sealed` of the bundle: the update that the initiator trained on samples of its own, its key sealed to each
+    validator."""
+
+    keys: dict[AccountId, Base64] = Field(max_length=20)
+
+
 class Lineage(Part):
     """One contribution that went into this round, with its weight in the fusion and what settled it."""
 
@@ -225,19 +234,25 @@ class Round(Document):
     settlement: AccountId
     committee: tuple[AccountId, ...] = Field(min_length=1, max_length=20)
     contributions: int = Field(ge=1, le=10_000)
-    """K: how many contributions the round plans for."""
+    """K: how many contributions the round plans for, and the most VLM that one roll earns."""
     review_window: int = Field(ge=60, le=WEEK_S)
     """Seconds until an unjudged stake may be taken back."""
     turn: int = Field(default=30, ge=1, le=3600)
     """Seconds of ledger time that a speaker has to settle before the next one takes over."""
     staleness: int = Field(default=1, ge=0, le=MOST_STALENESS)
     """How many rounds older than the newest an entry's base may be."""
+    collect: int = Field(default=0, ge=0, le=WEEK_S)
+    """Seconds of ledger time in which entries come together on a roll, from the first of them on."""
+    most: int = Field(default=32, ge=1, le=MOST_ON_ROLL)
+    """Entries on one roll: with so many it is full."""
+    least: int = Field(default=1, ge=1, le=MOST_ON_ROLL)
+    """With fewer a roll waits once more as long."""
     length: int = Field(ge=1, le=366 * 86_400)
     """Seconds after which the round closes with what there is."""
     tolerance: Number = Field(default=Decimal("0.97"), gt=0, le=1)
     """λ: a candidate is rejected when its loss exceeds loss(base) / λ."""
     gain_reference: Number = Field(gt=0, le=10**8)
-    """The loss drop, at fusion weight, that earns full credit."""
+    """The fall of the loss that earns 1.0 of credit."""
     fusion: Name = "weighted-mean"
     momentum: Number = Field(default=Decimal(0), ge=0, lt=1)
     """The share of the step that led to this round which the next one takes once more."""
@@ -249,6 +264,8 @@ class Round(Document):
     """What becomes of updates trained on this round. sealed: committee and initiator alone ever read them. open: their
     keys are published with the round that they are fused into."""
     global_set: GlobalSet
+    root: RootUpdate | None = None
+    """None: only plain harm forfeits on this round."""
     lineage: tuple[Lineage, ...] = Field(default=(), max_length=10_000)
     figure: Figure | None = None
 
@@ -264,6 +281,10 @@ class Round(Document):
             raise ValueError("nobody is on the committee twice")
         if self.turn * 2 > self.review_window:
             raise ValueError("a turn is at most half the review window, or nobody would settle in time")
+        if 2 * (self.collect + self.turn) > self.review_window:
+            raise ValueError("a review window is at least twice collect and turn: a stake stands until it is judged")
+        if self.least > self.most:
+            raise ValueError("a roll's least is at most its most")
         return self
 
     @property
@@ -324,8 +345,12 @@ class Vote(Document):
     outcome: Outcome
     reason: Reason
     credit: Credit
+    roll: CidText | None = None
+    """The record of the roll that the entry was on; none while it is on none."""
+    fused: Literal[True] | None = None
+    """Where its update has a voice in the round that its roll makes."""
     figure: Loss | None = None
-    """Loss on the global set: every validator must get the same to 1e-4."""
+    """Loss on the global set with its roll fused: every validator must get the same to 1e-4."""
     signature: Base64 = ""
 
 
@@ -339,8 +364,40 @@ class Settled(Part):
     outcome: Outcome
     reason: Reason
     credit: Credit
+    fused: Literal[True] | None = None
+    """Where two thirds gave it a voice in what its roll makes."""
     stake: Amount
     fee: Amount
+
+    @property
+    def has_voice(self) -> bool:
+        """Whether it is to be fused: who is paid always is."""
+        return self.outcome == "accepted" or bool(self.fused)
+
+
+class Enrolled(Part):
+    """One entry on a roll."""
+
+    entry: Hex32
+    transaction: Hex32
+    vehicle: AccountId
+    contribution: CidText
+    ledger: LedgerNumber
+
+
+class Roll(Part):
+    """Entries on one base that are judged together, in the order of the ledger."""
+
+    entries: tuple[Enrolled, ...] = Field(min_length=1, max_length=MOST_ON_ROLL)
+    drawn_at: UnixTime
+    """When the newest ledger had closed as it was drawn up."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Roll:
+        places = [(one.ledger, one.entry) for one in self.entries]
+        if any(one >= other for one, other in pairwise(places)):
+            raise ValueError("a roll is in the order of the ledger, and each entry is on it once")
+        return self
 
 
 class Share(Part):
@@ -365,8 +422,8 @@ class Purse(Part):
 
 
 class SettlementRecord(Document):
-    """A batch of 1 to 32 verdicts, or of 1 to 100 shares, hash-linked to the record before and anchored by the
-    transaction that pays it out."""
+    """A batch of 1 to 32 verdicts, or of 1 to 100 shares, or a roll, hash-linked to the record before and anchored by
+    the transaction that pays it out."""
 
     max_bytes: ClassVar[int] = 2 * 1024 * 1024
 
@@ -375,7 +432,10 @@ class SettlementRecord(Document):
     previous: CidText | None = None
     round: CidText
     entries: tuple[Settled, ...] = Field(default=(), max_length=32)
+    roll: CidText | None = None
+    """The record of the roll that its entries are on; none where they were turned down before they were on any."""
     votes: tuple[Vote, ...] = Field(default=(), max_length=640)
+    enrols: Roll | None = None
     shares: tuple[Share, ...] = Field(default=(), max_length=100)
     purse: Purse = Purse()
     """As it is with this record."""
@@ -385,6 +445,6 @@ class SettlementRecord(Document):
 
     @model_validator(mode="after")
     def _of_one_kind(self) -> SettlementRecord:
-        if bool(self.entries) == bool(self.shares):
-            raise ValueError("a record holds entries or shares")
+        if sum(map(bool, (self.entries, self.shares, self.enrols))) != 1:
+            raise ValueError("a record holds entries or shares, or a roll")
         return self

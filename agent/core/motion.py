@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Protocol
 
 from agent.core import purse as purses
 from agent.core import record as records
 from agent.core import speaker
-from agent.core.documents import SettlementRecord, Vote
+from agent.core.documents import Roll, SettlementRecord, Vote
 from agent.core.jobs.review import Review
 from agent.core.ledger import Head
 from agent.core.money import Stroops
 from agent.core.record import Hindrance, Link, Terms
+from agent.core.roll import Anchored, Ready, groups, is_due, is_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,16 @@ class Sight(Protocol):
     def link(self) -> Link: ...
     @property
     def own(self) -> Mapping[str, tuple[Review, Vote]]:
-        """Entry → our verdict and our signed vote, for each open one that is judged here."""
+        """Entry → our verdict and our signed vote, for each open one that is judged here. It names the roll that the
+        entry is on."""
+
+    @property
+    def ready(self) -> Sequence[Ready]:
+        """Open entries that are admitted here, and that no earlier one which is still unknown here holds up."""
+
+    @property
+    def rolls(self) -> Mapping[str, Anchored]:
+        """Entry → the roll that it is on."""
 
     @property
     def rounds(self) -> Mapping[str, Terms]: ...
@@ -52,7 +63,9 @@ class Sight(Protocol):
     def sharing(self) -> Sharing | None:
         """The newest round's, if there is one and it can be looked up now."""
 
-    def hindered(self, review: Review) -> Hindrance | None: ...
+    def hindered(self, review: Review, credit: Stroops) -> Hindrance | None:
+        """Of giving back the stake and paying this credit."""
+
     def is_troubled(self, entry: str) -> bool:
         """Whether a settlement has failed by this entry."""
 
@@ -65,11 +78,12 @@ class Sight(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Entries of one round that are to be settled together. Not empty."""
+    """Entries of one round, and on one roll, that are to be settled together. Not empty."""
 
     name: str
     served: Terms
     cases: tuple[records.Case, ...]
+    roll: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +95,16 @@ class ShareOut:
     sharing: Sharing
 
 
-Motion = Batch | ShareOut
+@dataclass(frozen=True, slots=True)
+class RollCall:
+    """Entries that are to be put on a roll, in the order of the ledger. Not empty."""
+
+    name: str
+    served: Terms
+    entries: tuple[Ready, ...]
+
+
+Motion = Batch | ShareOut | RollCall
 """What a speaker may put forward."""
 
 
@@ -93,6 +116,37 @@ def share_out(sharing: Sharing, sight: Sight) -> ShareOut | None:
     return ShareOut(name, sharing.served, sharing) if purse.done < len(due) else None
 
 
+def roll_calls(sight: Sight, longest: int) -> list[RollCall]:
+    """The rolls that are due now, with at most `longest` entries each."""
+    found = list[RollCall]()
+    for group, ready in groups(_unrolled(sight)).items():
+        served = sight.rounds.get(group[0])
+        if served is not None:
+            chosen = tuple(ready[: min(served.round.most, longest)])
+            if is_due(chosen, served.round, sight.head.closed_at):
+                found.append(RollCall(f"roll of {' '.join(group)}", served, chosen))
+    return found
+
+
+def roll_call(entries: Sequence[str], sight: Sight, at: int) -> RollCall | None:
+    """These as a roll that was drawn up then; None unless all are ready here, belong together, are due, and leave out
+    nothing that must be among them."""
+    ready = {one.id: one for one in _unrolled(sight)}
+    chosen = tuple(ready[entry] for entry in entries if entry in ready)
+    if len(chosen) < len(entries) or len({one.group for one in chosen}) != 1:
+        return None
+    served = sight.rounds.get(chosen[0].group[0])
+    if served is None or len(chosen) > served.round.most:
+        return None
+    is_in_order = all(one.place < other.place for one, other in pairwise(chosen))
+    is_fair = is_due(chosen, served.round, at) and is_whole(chosen, ready.values(), served.round, at)
+    return RollCall("", served, chosen) if is_in_order and is_fair else None
+
+
+def _unrolled(sight: Sight) -> list[Ready]:
+    return [one for one in sight.ready if one.id not in sight.rolls]
+
+
 def on_turn(motion: Motion, sight: Sight, at: int) -> str:
     """Who puts this forward at a ledger time."""
     round_ = motion.served.round
@@ -101,21 +155,24 @@ def on_turn(motion: Motion, sight: Sight, at: int) -> str:
 
 def payable(motion: Motion, sight: Sight) -> Motion | None:
     """What of it can be in one record: what waits for somebody's trustline cannot, nor can a vehicle's second entry."""
-    if isinstance(motion, ShareOut):
+    if not isinstance(motion, Batch):
         return motion
     cases = dict[str, records.Case]()
     for review, votes in motion.cases:
-        hindered = sight.hindered(review)
+        hindered = sight.hindered(review, 0)
         if hindered is None or hindered.outcome != "waits":
             cases.setdefault(review.entry.vehicle, (review, votes))
     return replace(motion, cases=tuple(cases.values())) if cases else None
 
 
-def drawn_up(motion: Motion, by: str, sight: Sight) -> SettlementRecord | None:
-    """On top of the chain; None when nobody is left who can be paid a share. Raises Malformed when the votes do not
-    decide every entry."""
+def drawn_up(motion: Motion, by: str, sight: Sight, at: int) -> SettlementRecord | None:
+    """On top of the chain, at a ledger time; None when nobody is left who can be paid a share. Raises Malformed when
+    the votes do not decide every entry."""
     if isinstance(motion, Batch):
-        return records.record(sight.link, motion.served, by, motion.cases, sight.hindered)
+        return records.record(sight.link, motion.served, by, motion.cases, sight.hindered, motion.roll)
+    if isinstance(motion, RollCall):
+        roll = Roll(entries=tuple(one.entry for one in motion.entries), drawn_at=at)
+        return records.enrolling(sight.link, motion.served, by, roll)
     return records.shared(sight.link, motion.served, by, motion.sharing.credits, sight.receives)
 
 

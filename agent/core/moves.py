@@ -31,22 +31,25 @@ class Proposed:
     cid: str
     """Of its record, by its memo."""
     stakes: tuple[str, ...]
-    """It claims these, in this order; none: it shares out."""
+    """It claims these, in this order; none: it shares out, or enrols."""
     signers: frozenset[str]
     """Members whose signature it carries."""
     max_time: int
     fee: Stroops
     """Per operation."""
+    enrols: bool = False
+    """Whether it pays nobody and only names its record: that must be a roll."""
     envelope: str = ""
     """What this was read from."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """The votes in a proposal's record, checked like those that are heard."""
+    """What a proposal's record holds: votes, checked like those that are heard, or the entries that it enrols."""
 
     proposed: Proposed
     votes: tuple[Vote, ...]
+    enrolled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from agent.core import purse as purses
-from agent.core.documents import Purse, Round, Settled, SettlementRecord, Vote
+from agent.core.documents import Purse, Roll, Round, Settled, SettlementRecord, Vote
 from agent.core.jobs.review import Review
 from agent.core.ledger import Account
-from agent.core.money import UNIT, Asset, Stroops
-from agent.core.verdict import merge, of_one_figure
+from agent.core.money import Asset, Stroops
+from agent.core.verdict import merge, of_one_figure, threshold
 from agent.errors import Malformed
 
 MAX_ENTRIES = 32
@@ -20,6 +20,8 @@ MAX_ENTRIES = 32
 
 Case = tuple[Review, Sequence[Vote]]
 """An entry and the votes on it."""
+Hindered = Callable[[Review, Stroops], "Hindrance | None"]
+"""What hinders that an entry is given its stake back and this credit."""
 
 
 class Terms(Protocol):
@@ -53,32 +55,38 @@ class Hindrance:
     reason: str
 
 
-def hindrance(vehicle: Account | None, round_: Round, stake: Stroops) -> Hindrance | None:
-    """What the vehicle's trustlines hinder now."""
+def hindrance(vehicle: Account | None, round_: Round, stake: Stroops, credit: Stroops) -> Hindrance | None:
+    """What the vehicle's trustlines hinder now, of giving back the stake and paying the credit."""
     lines = {} if vehicle is None else vehicle.lines
     dlc, vlm = lines.get(Asset.parse(round_.stake.asset)), lines.get(round_.credit_asset)
     if dlc is not None and not dlc.authorized:
         return Hindrance("waits", "the operator does not let the vehicle hold DLC")
     if vlm is not None and not vlm.authorized:
         return Hindrance("idle", "the issuer of VLM took the vehicle's trustline away")
-    if dlc is None or vlm is None or dlc.room < stake or vlm.room < UNIT:
+    if dlc is None or vlm is None or dlc.room < stake or vlm.room < credit:
         return Hindrance("rejected", "the vehicle has no trustline with room for its pay")
     return None
 
 
-def ripe(review: Review, votes: Sequence[Vote], round_: Round, now: int) -> bool:
-    """Whether an entry can be settled: all voted, or enough did and the others had a turn's time to."""
+def ripe(review: Review, votes: Sequence[Vote], round_: Round, now: int, drawn_at: int = 0) -> bool:
+    """Whether an entry can be settled: all voted, or enough did and the others had a turn's time to, since it was
+    entered or put on its roll."""
     if merge(votes, len(round_.committee)) is None:
         return False
-    waited = now - review.entry.entered_at
+    waited = now - max(review.entry.entered_at, drawn_at)
     return len(votes) == len(round_.committee) or waited > round_.turn
 
 
 def record(
-    link: Link, served: Terms, speaker: str, cases: Sequence[Case], hindered: Callable[[Review], Hindrance | None]
+    link: Link,
+    served: Terms,
+    speaker: str,
+    cases: Sequence[Case],
+    hindered: Hindered,
+    roll: str | None = None,
 ) -> SettlementRecord:
-    """The record that these votes make, of at most MAX_ENTRIES. One entry of a vehicle at a time: that its trustlines
-    have room was seen for one. Raises Malformed when the votes decide nothing."""
+    """The record that these votes make, of at most MAX_ENTRIES, all on `roll`. One entry of a vehicle at a time: that
+    its trustlines have room was seen for one. Raises Malformed when the votes decide nothing."""
     counts = {validator: link.agreements.get(validator, 0) for validator in served.round.committee}
     settled: list[Settled] = []
     votes: list[Vote] = []
@@ -87,7 +95,7 @@ def record(
             break
         if any(review.entry.vehicle == other.vehicle for other in settled):
             continue
-        settled.append(_settled(review, cast, served.round, hindered(review)))
+        settled.append(_settled(review, cast, served.round, hindered))
         votes.extend(cast)
         for vote in of_one_figure(cast):
             counts[vote.validator] += vote.outcome == settled[-1].outcome
@@ -98,9 +106,23 @@ def record(
         previous=link.cid,
         round=served.cid,
         entries=tuple(settled),
+        roll=roll,
         votes=tuple(votes),
         agreements=counts,
         purse=purse.model_copy(update={"forfeited": forfeited}),
+        speaker=speaker,
+    )
+
+
+def enrolling(link: Link, served: Terms, speaker: str, roll: Roll) -> SettlementRecord:
+    """The record that puts entries on a roll."""
+    return SettlementRecord(
+        index=link.index + 1,
+        previous=link.cid,
+        round=served.cid,
+        enrols=roll,
+        agreements={validator: link.agreements.get(validator, 0) for validator in served.round.committee},
+        purse=purses.begun(link.purse, served.newest),
         speaker=speaker,
     )
 
@@ -131,12 +153,15 @@ def shared(
     )
 
 
-def _settled(review: Review, votes: Sequence[Vote], round_: Round, hindered: Hindrance | None) -> Settled:
+def _settled(review: Review, votes: Sequence[Vote], round_: Round, look: Hindered) -> Settled:
     """The merged verdict, and what of it can be paid."""
     verdict, found = merge(votes, len(round_.committee)), review.entry
     if verdict is None:  # a proposal from elsewhere may hold too few votes
         raise Malformed(what="a settlement record", why=f"the votes on {review.id[:12]} decide nothing")
     outcome, credit, reason = verdict.outcome, verdict.credit, verdict.reason
+    voices = sum(bool(vote.fused) for vote in of_one_figure(votes))
+    is_fused = outcome != "rejected" and voices >= threshold(len(round_.committee))
+    hindered = look(review, credit)
     if hindered is not None and outcome != "rejected":
         if hindered.outcome == "waits":
             raise Malformed(what="a settlement record", why=f"{review.id[:12]} must wait: {hindered.reason}")
@@ -150,6 +175,7 @@ def _settled(review: Review, votes: Sequence[Vote], round_: Round, hindered: Hin
         outcome=outcome,
         reason=reason,
         credit=credit,
+        fused=True if is_fused and outcome != "rejected" else None,
         stake=found.stake,
         fee=0 if outcome == "rejected" else min(round_.stake.fee, found.stake),
     )

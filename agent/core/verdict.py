@@ -1,35 +1,17 @@
-"""What a contribution is worth (PROTOCOL section 6), and what a committee's votes come to.
-
-A contribution is measured as it would be fused: the candidate is `base + Δ/K`. On the global set G it is rejected when
-it harms, idle when it neither harms nor helps, and accepted with credit in proportion to the loss it takes away. The
-validator's private set L only guards: an update that helps on G and harms on L has been trained on G.
-"""
+"""What a committee's votes come to (PROTOCOL section 6). What a vote says is found in `learn.judging`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from fractions import Fraction
 from typing import Protocol, TypeVar
 
 from agent.core.documents import Outcome
-from agent.core.money import UNIT, Stroops
+from agent.core.money import Stroops
 
 RANK: dict[str, int] = {"rejected": 0, "idle": 1, "accepted": 2}
 FIGURE_TOLERANCE = 1e-4
-
-
-@dataclass(frozen=True, slots=True)
-class Losses:
-    """Mean loss of the base and of the candidate on one test set."""
-
-    base: float
-    candidate: float
-
-    @property
-    def gain(self) -> float:
-        return self.base - self.candidate
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,24 +20,6 @@ class Verdict:
     credit: Stroops
     """VLM."""
     reason: str
-
-
-def judge(
-    on_global: Losses, on_private: Losses, *, tolerance: float, gain_reference: float, steps: int, planned: int
-) -> Verdict:
-    """One validator's verdict from its two measurements."""
-    for name, losses in (("global", on_global), ("private", on_private)):
-        if not losses.candidate <= losses.base / tolerance:  # also true for NaN
-            return Verdict(
-                "rejected", 0, f"loss on the {name} set rises from {losses.base:.4g} to {losses.candidate:.4g}"
-            )
-    if on_global.gain <= 0:
-        return Verdict("idle", 0, f"loss on the global set stays at {on_global.base:.4g}")
-    quality = min(1.0, on_global.gain / gain_reference)
-    work = Fraction(min(steps, planned), planned)
-    credit = int(Fraction(int(quality * UNIT), UNIT) * work * UNIT)
-    falls = f"loss on the global set falls from {on_global.base:.4g} to {on_global.candidate:.4g}"
-    return Verdict("accepted", credit, falls) if credit else Verdict("idle", 0, falls + ", by too little to pay")
 
 
 class Ballot(Protocol):

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Literal
 
 from agent.core.cid import Cid
 from agent.core.documents import Lineage, Round
-from agent.core.money import Stroops, text
+from agent.core.money import Stroops
 from agent.core.verdict import threshold
 from agent.errors import Refused
 from agent.initiator import fusing
-from agent.initiator.fusing import Accepted
+from agent.initiator.fusing import Voice
 from agent.learn import weights
 from agent.learn.fusion import Taken
 from agent.ledger.envelope import Opened, opened
@@ -67,6 +67,8 @@ class _Auditor:
     faults: list[str] = field(default_factory=list)
     credits: dict[str, Stroops] = field(default_factory=dict)
     settlements: dict[str, dict[tuple[str, str], settlement.Settled]] = field(default_factory=dict)
+    records: dict[str, str] = field(default_factory=dict)
+    """Settlement → the CID of its record."""
     since: int = 0
     """No round is published before what it fuses was settled."""
 
@@ -119,13 +121,13 @@ class _Auditor:
     def _rebuilt(self, round_: Round, before: str, previous: Round) -> Finding:
         taking = self.shelf.taking(before)
         fused_before = {part.cid for earlier in taking.values() for part in earlier.lineage}
-        parts: dict[str, Accepted] = {}
+        parts: dict[str, Voice] = {}
         deltas: dict[str, weights.Weights] = {}
         for part in round_.lineage:
             try:
                 if part.cid in parts or part.cid in fused_before:
                     raise Refused(what=part.cid, why="it was fused before")
-                parts[part.cid] = self._accepted(part, previous, taking)
+                parts[part.cid] = self._voice(part, previous, taking)
                 key = self._key(part, taking[parts[part.cid].base])
                 if key is not None:
                     deltas[part.cid] = fusing.delta(self.shelf, parts[part.cid], key)
@@ -142,7 +144,7 @@ class _Auditor:
             self.faults.append(f"{bundle.WEIGHTS} is not what the {previous.fusion} of its lineage gives")
         return "rebuilt"
 
-    def _accepted(self, part: Lineage, previous: Round, taking: dict[str, Round]) -> Accepted:
+    def _voice(self, part: Lineage, previous: Round, taking: dict[str, Round]) -> Voice:
         """The contribution as the ledger has it. Raises Refused."""
         contribution = self.shelf.contribution(part.cid)
         base = taking.get(contribution.base)
@@ -150,15 +152,13 @@ class _Auditor:
             raise Refused(what=part.cid, why="it was trained on a round that took no entries any more")
         if contribution.vehicle != part.vehicle or contribution.model != base.model:
             raise Refused(what=part.cid, why="it is another vehicle's, or for another model, than the lineage says")
-        credit = self._credit(part, base)
-        self.credits[part.cid] = credit
-        weight = fusing.weight_of(credit, previous.number - base.number)
-        if part.weight != fusing.share(weight):
-            why = (
-                f"its weight is {part.weight}, the {text(credit)} VLM that the ledger paid give {fusing.share(weight)}"
-            )
+        self.credits[part.cid] = self._credit(part, base)
+        age = previous.number - base.number
+        weight = fusing.weight_of(age)
+        if part.weight != weight:
+            why = f"its weight is {part.weight}, one voice on a base {age} rounds old is {weight}"
             self.faults.append(f"the contribution {part.cid}: {why}")
-        return Accepted(part.cid, part.vehicle, contribution.base, weight, part.settlement)
+        return Voice(part.cid, part.vehicle, contribution.base, weight, part.settlement)
 
     def _credit(self, part: Lineage, base: Round) -> Stroops:
         """What the settlement that the lineage names paid for this contribution. Raises Refused."""
@@ -170,9 +170,11 @@ class _Auditor:
                     raise
                 self.settlements[part.settlement] = self._proven(part.settlement, part.proof, base)
         settled = self.settlements[part.settlement].get((part.vehicle, part.cid))
-        if settled is None or settled.outcome != "accepted":
-            said = f"{part.settlement} settles others" if settled is None else f"it was settled as {settled.outcome}"
-            raise Refused(what=part.cid, why=f"it was never accepted: {said}")
+        if settled is None:
+            raise Refused(what=part.cid, why=f"it was never accepted: {part.settlement} settles others")
+        if settled.outcome != "accepted" and not (settled.outcome == "idle" and self._has_voice(part)):
+            raise Refused(what=part.cid, why=f"it was never accepted: it was settled as {settled.outcome}")
+        self._check_rolled(part)
         return settled.credit
 
     def _settlement(self, transaction: str, base: Round) -> dict[tuple[str, str], settlement.Settled]:
@@ -183,6 +185,7 @@ class _Auditor:
             raise Refused(what=transaction, why=f"it was never accepted: {transaction} is no settlement")
         envelope = opened(found.envelope, self.horizon.passphrase)
         _check_signed(envelope, transaction, base)
+        self.records[transaction] = str(Cid.v0(envelope.memo)) if envelope.memo else ""
         self.since = max(self.since, found.ledger)
         entries: dict[tuple[str, str], settlement.Settled] = {}
         for stake, settled in settlement.read(envelope, base.settlement).items():
@@ -207,7 +210,25 @@ class _Auditor:
         if not any(str(cid) == found for found, _ in takewhile(lambda each: each[1].index >= record.index, chain)):
             raise Refused(what=transaction, why=f"it was never accepted: the record of {transaction} is in no chain")
         paid = settlement.read(envelope, base.settlement)
+        self.records[transaction] = str(cid)
         return {(e.vehicle, e.contribution): paid[e.entry] for e in record.entries if e.entry in paid}
+
+    def _has_voice(self, part: Lineage) -> bool:
+        """Whether the record of its settlement has it fused. Raises Refused, Unavailable."""
+        entries = self.shelf.record(self.records[part.settlement]).entries
+        return any((e.contribution, e.vehicle) == (part.cid, part.vehicle) and e.has_voice for e in entries)
+
+    def _check_rolled(self, part: Lineage) -> None:
+        """It was put on a roll before it was judged: its settlement's record names one that comes before it in the
+        chain. Raises Refused, Unavailable."""
+        cid = self.records[part.settlement]
+        record = self.shelf.record(cid)
+        roll = self.shelf.record(record.roll) if record.roll is not None else None
+        enrolled = roll.enrols.entries if roll is not None and roll.enrols is not None else ()
+        is_on_it = (part.cid, part.vehicle) in {(one.contribution, one.vehicle) for one in enrolled}
+        back = takewhile(lambda each: roll is not None and each[1].index >= roll.index, records.chain(self.shelf, cid))
+        if not is_on_it or not any(found == record.roll for found, _ in back):
+            raise Refused(what=part.cid, why=f"it was never on a roll that {part.settlement} settles")
 
     def _key(self, part: Lineage, base: Round) -> bytes | None:
         """What opens its update, or None where that is not for us. Raises Refused."""

@@ -1,5 +1,5 @@
-"""Closing a round: what the ledger says was accepted, fused by the round's rule, published if its loss on the global
-set falls beyond noise.
+"""Closing a round: what is to be fused by the committee's records, fused by the round's rule, published if its loss on
+the global set falls beyond noise.
 
 Anybody with the round's lineage and the updates' keys can do the same again, byte for byte: contributions in the order
 of their CIDs, weights exact, arithmetic in a fixed order (`learn.fusion`). `initiator.audit` does.
@@ -15,7 +15,6 @@ from pathlib import Path
 from agent.core.cid import Cid
 from agent.core.documents import Figure, Lineage, Round
 from agent.core.jobs.round import RoundJob, State
-from agent.core.money import UNIT, Stroops
 from agent.errors import Refused, TryAgain, Unavailable
 from agent.initiator.press import Edition, Press
 from agent.learn import checkpoint, fusion, judging, update, weights
@@ -24,14 +23,14 @@ from agent.market import bundle, records, sealed
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
-    """One contribution that the committee accepted, and what it weighs."""
+class Voice:
+    """One contribution that is to be fused, by the committee's word, and what it weighs."""
 
     cid: str
     vehicle: str
     base: str
-    weight: Stroops
-    """VLM stroops of credit, divided by 1 + the rounds that its base is old."""
+    weight: Decimal
+    """1, divided by 1 + the rounds that its base is old."""
     settlement: str
     proof: str | None = None
     """Bundle of the record and the transaction that settled it."""
@@ -51,19 +50,19 @@ class Fused:
 
 
 class NotDue(TryAgain):
-    """Round {number} has {accepted} of {planned} contributions and {left} s to go. `--now` closes it all the same."""
+    """Round {number} has {fused} of {planned} contributions and {left} s to go. `--now` closes it all the same."""
 
 
 class NotToBeHad(TryAgain):
-    """The contribution {cid} was accepted and cannot be fused now: {why} The validators that accepted it keep it too:
+    """The contribution {cid} is to be fused, and cannot be now: {why} The validators that signed its roll keep it too:
     wait, or leave it out with `milepost initiator close --without {cid}`. In {left} s it is left out anyway; the round
     after may still take it."""
 
 
 def close(press: Press, now: bool = False, without: Collection[str] = ()) -> Fused:
-    """Fuse what was accepted for the newest round and publish the next. Goes on where an earlier call stopped.
+    """Fuse what has a voice in the newest round and publish the next. Goes on where an earlier call stopped.
 
-    Due when K contributions are accepted or the round's length is over and there is one; `now` does with one.
+    Due when K contributions have or the round's length is over and there is one; `now` does with one.
     `without`: CIDs of contributions that are left out.
     """
     number = press.register.following("closing a round")
@@ -84,13 +83,13 @@ class _NoBetter(Exception):
 
 
 def _edition(press: Press, number: int, now: bool, without: Collection[str]) -> Edition:
-    """Round `number`, fused from what was accepted for the one before. Raises NotDue, NotToBeHad, _NoBetter."""
+    """Round `number`, fused from what has a voice in the one before. Raises NotDue, NotToBeHad, _NoBetter."""
     job = press.register.round(number - 1)
     cid = job.cid
     round_ = press.shelf.round(cid)
     press.check_committee(round_)
     open_rounds = press.shelf.taking(cid)
-    parts = sorted((p for p in accepted(press, open_rounds) if p.cid not in without), key=lambda part: part.cid)
+    parts = sorted((p for p in voices(press, open_rounds) if p.cid not in without), key=lambda part: part.cid)
     left = _until_length(press, job, round_)
     if press.register.round(number).state is State.NONE:
         _check_due(round_, len(parts), left, now)
@@ -107,7 +106,7 @@ def _edition(press: Press, number: int, now: bool, without: Collection[str]) -> 
         Lineage(
             cid=part.cid,
             vehicle=part.vehicle,
-            weight=share(part.weight),
+            weight=part.weight,
             settlement=part.settlement,
             proof=part.proof,
             key=readable[part.cid][0].hex() if open_rounds[part.base].privacy == "open" else None,
@@ -125,7 +124,7 @@ def _edition(press: Press, number: int, now: bool, without: Collection[str]) -> 
     )
 
 
-def delta(shelf: bundle.Shelf, part: Accepted, key: bytes) -> weights.Weights:
+def delta(shelf: bundle.Shelf, part: Voice, key: bytes) -> weights.Weights:
     """What an update says: the difference to the round it was trained on. Raises Malformed."""
     return update.decode(shelf.opened(part.cid, key), _weights(shelf, part.base))
 
@@ -133,7 +132,7 @@ def delta(shelf: bundle.Shelf, part: Accepted, key: bytes) -> weights.Weights:
 def fuse(
     shelf: bundle.Shelf,
     cid: str,
-    parts: Sequence[Accepted],
+    parts: Sequence[Voice],
     deltas: Mapping[str, weights.Weights],
     taken: fusion.Taken,
 ) -> weights.Weights:
@@ -147,9 +146,9 @@ def fuse(
     return fusion.fuse(round_.fusion, _weights(shelf, cid), in_turn, shares, momentum, taken)
 
 
-def accepted(press: Press, open_rounds: Mapping[str, Round]) -> Iterator[Accepted]:
-    """Every accepted entry of these rounds, newest first, that is in none of them already, from the records that the
-    settlement account's transactions anchor. Raises HistoryTooShort where not all of these are remembered."""
+def voices(press: Press, open_rounds: Mapping[str, Round]) -> Iterator[Voice]:
+    """Every entry of these rounds that is to be fused, newest first, and is in none of them already, from the records
+    that the settlement account's transactions anchor. Raises HistoryTooShort where not all of these are remembered."""
     newest, *before = open_rounds.values()
     ages = {cid: newest.number - round_.number for cid, round_ in open_rounds.items()}
     fused = {part.cid for round_ in open_rounds.values() for part in round_.lineage}
@@ -161,23 +160,18 @@ def accepted(press: Press, open_rounds: Mapping[str, Round]) -> Iterator[Accepte
         if transaction.source != newest.settlement or envelope.memo is None:
             continue
         record = press.shelf.record(str(Cid.v0(envelope.memo)))
-        if record.round not in ages:
+        if record.round not in ages or not record.entries:
             continue
         proof = str(records.keep(record, transaction.envelope, press.store))
         for entry in record.entries:
-            weight = weight_of(entry.credit, ages[record.round])
-            if entry.outcome == "accepted" and weight and entry.contribution not in fused:
-                yield Accepted(entry.contribution, entry.vehicle, record.round, weight, transaction.hash, proof)
+            if entry.has_voice and entry.contribution not in fused:
+                weight = weight_of(ages[record.round])
+                yield Voice(entry.contribution, entry.vehicle, record.round, weight, transaction.hash, proof)
 
 
-def weight_of(credit: Stroops, age: int) -> Stroops:
-    """What a contribution weighs whose base is `age` rounds older than the round that is closed."""
-    return credit // (1 + age)
-
-
-def share(weight: Stroops) -> Decimal:
-    """As a round's lineage states it."""
-    return Decimal(weight) / UNIT
+def weight_of(age: int) -> Decimal:
+    """What a contribution weighs whose base is `age` rounds older than the round that is closed: to seven places."""
+    return (1 / Decimal(1 + age)).quantize(Decimal("1e-7")).normalize()
 
 
 def models(shelf: bundle.Shelf, cid: str) -> dict[str, Path]:
@@ -192,7 +186,7 @@ def figure(press: Press, cid: str) -> Figure:
     return press.shelf.round(cid).figure or press.measure(_weights(press.shelf, cid), graph)[1]
 
 
-def _readable(press: Press, parts: Sequence[Accepted], left: int) -> dict[str, tuple[bytes, weights.Weights]]:
+def _readable(press: Press, parts: Sequence[Voice], left: int) -> dict[str, tuple[bytes, weights.Weights]]:
     """Contribution → its update's key, and what the update says. Raises NotToBeHad while `left` seconds are left to get
     one: then the others must not wait any longer, and it is left out. Never are all."""
     found = {}
@@ -207,7 +201,7 @@ def _readable(press: Press, parts: Sequence[Accepted], left: int) -> dict[str, t
     return found
 
 
-def _cids(parts: Iterable[Accepted] | Iterable[Lineage]) -> tuple[str, ...]:
+def _cids(parts: Iterable[Voice] | Iterable[Lineage]) -> tuple[str, ...]:
     return tuple(part.cid for part in parts)
 
 
@@ -222,7 +216,7 @@ def _check_due(round_: Round, count: int, left: int, now: bool) -> None:
     """Raises NotDue."""
     if not count or (count < round_.contributions and left > 0 and not now):
         planned = round_.contributions
-        raise NotDue(number=round_.number, accepted=count, planned=planned, left=max(0, left))
+        raise NotDue(number=round_.number, fused=count, planned=planned, left=max(0, left))
 
 
 def _weights(shelf: bundle.Shelf, cid: str) -> weights.Weights:

@@ -53,6 +53,12 @@ class Plan(BaseModel):
     """K: contributions a round plans for."""
     review_window: int = 3600
     turn: int = 30
+    collect: int = 60
+    """Seconds in which entries come together on a roll."""
+    most: int = 32
+    """Entries on one roll: with so many it is full."""
+    least: int = 2
+    """With fewer a roll waits once more as long."""
     length: int = 86_400
     staleness: int = 1
     tolerance: Number = Decimal("0.97")
@@ -62,6 +68,9 @@ class Plan(BaseModel):
     momentum: Number = Field(default=Decimal(0), ge=0, lt=1)
     """The share of the last round's step that is taken once more."""
     privacy: Literal["open", "sealed"] = "sealed"
+    root_set: Path | None = None
+    """Labelled samples of the initiator's own, in the form of a test set and in none: each round's root update is
+    learnt from them. In the file relative to it."""
     stake: Stake
     task: Task
     architecture: Architecture
@@ -111,6 +120,12 @@ def read(path: Path) -> Plan:
     """Raises ConfigError (exit 78): with the line where the file is not TOML, else PlanError."""
     document = toml.read(path)
     try:
-        return Plan.model_validate(document.values)
+        plan = Plan.model_validate(document.values)
     except ValidationError as error:
         raise PlanError(path=path, why=first_mistake(error)) from None
+    if plan.root_set is None:
+        return plan
+    root_set = path.parent / plan.root_set
+    if not root_set.is_file():
+        raise PlanError(path=path, why=f"root_set ({root_set}) is not a file")
+    return plan.model_copy(update={"root_set": root_set})

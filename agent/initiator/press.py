@@ -25,9 +25,11 @@ from agent.core.jobs.settlement import SettlementJob
 from agent.core.ledger import Signed
 from agent.core.money import UNIT, Asset, stroops
 from agent.errors import BAD_CONFIG, Refused, TryAgain, Unavailable
+from agent.initiator import rooting
 from agent.initiator.plan import Plan
 from agent.initiator.register import Register, round_id
 from agent.learn import architecture, fitness, fusion, graph, judging, score, weights
+from agent.learn.root import train
 from agent.learn.testset import TestSet
 from agent.ledger.envelope import build, signed
 from agent.ledger.horizon import Horizon
@@ -101,6 +103,8 @@ class Press:
     say: Callable[[str], None]
     wait: Callable[[], None] = lambda: time.sleep(POLL_S)
     """Until the ledger may have moved."""
+    train: rooting.Train = train
+    """How a root update is learnt."""
 
     @property
     def account(self) -> str:
@@ -182,6 +186,7 @@ class Press:
         models = {name: graph.published(graph.check(file)) for name, file in edition.models.items()}
         folder = bundle.lay(self._folder(edition.number), {bundle.WEIGHTS: edition.weights, **models})
         draft = self._draft(edition, folder)
+        own = rooting.samples(self.plan, folder, self._tests())
         self._check_issuer(draft)
         if self.register.job(job_id).state is State.NONE:
             self._record(job_id, rounds.Planned(edition.number, edition.restores))
@@ -189,6 +194,8 @@ class Press:
         self._check_settlement(draft)
         tests = edition.previous.global_set if edition.previous else self._global_set()
         draft = draft.model_copy(update={"global_set": tests})
+        learnt = rooting.lay(draft, folder, own, self.on_global(folder / bundle.GRAPH), self.train, self.say)
+        draft = draft.model_copy(update={"root": learnt})
         bundle.write(folder / bundle.ROUND, draft.to_bytes())
         figure = None if draft.figure is None else str(draft.figure.value)
         self._record(job_id, rounds.Stored(figure, tuple(CidText(part.cid) for part in edition.lineage)))
@@ -295,6 +302,9 @@ class Press:
                 contributions=plan.contributions,
                 review_window=plan.review_window,
                 turn=plan.turn,
+                collect=plan.collect,
+                most=plan.most,
+                least=plan.least,
                 staleness=plan.staleness,
                 length=plan.length,
                 tolerance=plan.tolerance,

@@ -123,20 +123,28 @@ def judge_roll(
     watch: Watch | None = None,
 ) -> Roll:
     """`seed`: hash of the ledger that anchors the roll. `score` is on G, `private` on the validator's own set, which
-    lowers a credit that G alone would give and never raises one. `watch` looks for backdoors. Without `root` nobody
-    forfeits for what was measured."""
+    lowers a credit that G alone would give and never raises one. `watch` looks for backdoors. Without `root` who
+    raises the loss by itself is left out, and forfeits where `private` says so too. Whoever was left out forfeits where
+    even a quarter of the update, as it would weigh, raises the loss on both sets."""
     turn = sorted(entries, key=lambda one: (one.ledger, one.entry))
     screened = screen([one.update for one in turn], root, last_step)
     why = list(screened.why)
     at_base = score(base, ALL)
+    voices = max(1, why.count(""))
+    harmful = [
+        root is None and not screened.same[i] and _harms(_wide(one.update) / voices, base, score, at_base, rules)
+        for i, one in enumerate(turn)
+    ]
+    for i in [i for i, harms in enumerate(harmful) if harms]:
+        why[i] = why[i] or "the loss on the global set rises by it alone"
 
     def together() -> Candidate | None:
-        voices = [one.update for one, reason in zip(turn, why, strict=True) if not reason]
+        updates = [one.update for one, reason in zip(turn, why, strict=True) if not reason]
 
         def fused(taken: Taken) -> Weights:
-            return fuse(rules.fusion, base, voices, [1] * len(voices), rules.momentum, taken)
+            return fuse(rules.fusion, base, updates, [1] * len(updates), rules.momentum, taken)
 
-        return best(fused, score, rules.fusion) if voices else None
+        return best(fused, score, rules.fusion) if updates else None
 
     fused, heard = together(), [i for i, reason in enumerate(why) if not reason]
     if fused is not None and watch is not None:
@@ -168,6 +176,8 @@ def judge_roll(
             continue
         reason = why[i]
         outcome = "rejected" if screened.same[i] else "idle"
+        if private is not None and _harms_both(harmful[i], _wide(one.update) / voices, base, score, private, rules):
+            outcome, reason = "rejected", f"the loss rises on the global set and on a private one: {reason}"
         if screened.opposed[i]:
             alone = _added(base, _wide(one.update) / max(1, len(heard)))
             rises = [_rises(alone, base, on, rules.tolerance) for on in (score, private) if on is not None]
@@ -208,15 +218,22 @@ def adds(
     """What each update adds, as a fall of the mean loss, and its standard error: two arrays, one number an update."""
     count = len(parts)
     found = np.zeros((count, samples))
+    known: dict[tuple[int, frozenset[int]], Losses] = {}
+
+    def scored(at: Vector, part: int, joined: frozenset[int]) -> Losses:
+        if (part, joined) not in known:  # few entries make few coalitions, and many orders
+            known[part, joined] = score(_as(at, like), slice(part, None, slices))
+        return known[part, joined]
+
     slices, passes = min(PARTS, samples), max(1, SCORINGS // max(1, count))
     for number, order in zip(range(slices * passes), orders(seed, count), strict=False):
-        part = slice(number % slices, None, slices)
-        at, before = start, score(_as(start, like), part)
+        part, joined = number % slices, frozenset[int]()
+        at, before = start, scored(start, part, joined)
         for one in order:
-            at = at + parts[one] / count
-            after = score(_as(at, like), part)
+            at, joined = at + parts[one] / count, joined | {one}
+            after = scored(at, part, joined)
             with np.errstate(invalid="ignore"):  # infinite losses: such a gain is no number, and nobody is paid for it
-                found[one, part] += before - after
+                found[one, slice(part, None, slices)] += before - after
             before = after
     means = [_mean_and_error(row / passes) for row in found]
     return np.array([mean for mean, _ in means]), np.array([error for _, error in means])
@@ -247,6 +264,22 @@ def _credits(paid: Vector, roll_gain: float, rules: Rules) -> list[Stroops]:
 
 def _rises(candidate: Weights, base: Weights, score: Score, tolerance: float) -> bool:
     return not score(candidate, ALL).mean() <= score(base, ALL).mean() / tolerance  # also true for NaN
+
+
+def _harms(share: Vector, base: Weights, score: Score, at_base: Losses, rules: Rules) -> bool:
+    """Whether an update, as it would weigh, raises the loss beyond tolerance, and a quarter of it is no good either:
+    who only takes too long a step is of use."""
+    if not _rises(_added(base, share), base, score, rules.tolerance):
+        return False
+    return not falls(at_base, score(_added(base, share * float(min(STEPS))), ALL))
+
+
+def _harms_both(is_harmful: bool, share: Vector, base: Weights, score: Score, private: Score, rules: Rules) -> bool:
+    """Whether what was left out raises the loss on both sets: as it would weigh, where nothing but its harm is known
+    of it, and by a quarter of that where it was left out for how it points or how long it is."""
+    alone = _added(base, share if is_harmful else share * float(min(STEPS)))
+    sets = (private,) if is_harmful else (score, private)
+    return all(_rises(alone, base, on, rules.tolerance) for on in sets)
 
 
 def _above_public(base: Vector, updates: Sequence[Vector], last_step: Vector | None) -> tuple[Vector, list[Vector]]:

@@ -48,6 +48,11 @@ def planes(images: Image) -> Image:
     return images.transpose(0, 3, 1, 2)
 
 
+def pictures(images: Image) -> Image:
+    """`planes` undone."""
+    return images.transpose(0, 2, 3, 1)
+
+
 Use = Literal["train", "held", "skip"]
 
 

@@ -1,6 +1,6 @@
 """Bundles on disk: what is behind a digest (PROTOCOL section 2).
 
-round         round.json, weights.safetensors, model.onnx, with a teacher also teacher.onnx
+round         round.json, weights.safetensors, model.onnx, with a teacher also teacher.onnx, with a root root.sealed
 contribution  contribution.json, update.sealed
 test set      set.sealed
 record        record.json
@@ -28,12 +28,13 @@ ROUND = "round.json"
 WEIGHTS = "weights.safetensors"
 GRAPH = "model.onnx"
 TEACHER = "teacher.onnx"
+ROOT = "root.sealed"
 CONTRIBUTION = "contribution.json"
 UPDATE = "update.sealed"
 TEST_SET = "set.sealed"
 RECORD = "record.json"
 
-ROUND_LIMITS = Limits(total_bytes=1 << 30, files=4, depth=1)
+ROUND_LIMITS = Limits(total_bytes=1 << 30, files=5, depth=1)
 CONTRIBUTION_LIMITS = Limits(total_bytes=1 << 30, files=2, depth=1)
 """Of one that a committee has accepted. Before that it is bounded by what its round can need (`validator.porter`)."""
 SET_LIMITS = Limits(total_bytes=1 << 30, files=1, depth=1)
@@ -115,6 +116,17 @@ class Shelf:
         boxes = round_.global_set.keys
         return sealed.unseal(ciphertext, test_set_purpose(round_.model), boxes, sealed.key(boxes, reader))
 
+    def root(self, cid: str, reader: Keypair, most: int) -> bytes:
+        """The root update of a round that has one, of at most so many bytes, opened with one validator's key. Raises
+        Malformed, also where not the whole committee can read it: some would judge by it and some not."""
+        round_ = self.round(cid)
+        boxes = round_.root.keys if round_.root else {}
+        if boxes.keys() != set(round_.committee):
+            raise Malformed(what=f"the root update of {cid}", why="it is not sealed to the committee and nobody else")
+        ciphertext = _read(self.get(cid, ROUND_LIMITS) / ROOT, sealed.OVERHEAD + most)
+        purpose = root_purpose(round_.model, round_.number)
+        return sealed.unseal(ciphertext, purpose, boxes, sealed.key(boxes, reader))
+
     def _tidy(self, newest: Path) -> None:
         there = (p for p in self.folder.iterdir() if p.is_dir() and not p.name.startswith("."))  # .: under way
         bundles = sorted(there, key=lambda p: p.stat().st_mtime)
@@ -130,6 +142,10 @@ def update_purpose(base: str, vehicle: str) -> str:
 
 def test_set_purpose(model: str) -> str:
     return f"milepost/test-set/{model}"
+
+
+def root_purpose(model: str, number: int) -> str:
+    return f"milepost/root/{model}/{number}"
 
 
 def lay(folder: Path, files: dict[str, bytes | Path]) -> Path:

@@ -17,31 +17,31 @@ from agent.market.bundle import Shelf
 
 
 def credits(shelf: Shelf, newest: str | None, round_: Round) -> Mapping[str, Stroops]:
-    """Vehicle → VLM stroops that it was accepted with, for what a round was fused from, by the records from `newest`
-    back. Raises Unavailable; Malformed when the lineage names anything but accepted entries of the rounds before it,
-    once."""
+    """Vehicle → VLM stroops that it was paid, for what a round was fused from, by the records from `newest` back.
+    Raises Unavailable; Malformed when the lineage names anything but entries of the rounds before it that were to be
+    fused, once."""
     taking = shelf.taking(round_.previous) if round_.previous else {}
     fused = {part.cid for before in taking.values() for part in before.lineage}
     wanted = {(part.cid, part.vehicle) for part in round_.lineage}
-    accepted = _accepted(shelf, newest, taking, wanted) if taking else {}
+    paid = _paid(shelf, newest, taking, wanted) if taking else {}
     found: Counter[str] = Counter()
     for part in round_.lineage:
-        if part.cid in fused or (part.cid, part.vehicle) not in accepted:
+        if part.cid in fused or (part.cid, part.vehicle) not in paid:
             raise Malformed(what=f"the lineage of round {round_.number}", why=f"{part.cid} has no place in it")
         fused.add(part.cid)
-        found[part.vehicle] += accepted[part.cid, part.vehicle]
-    return found
+        found[part.vehicle] += paid[part.cid, part.vehicle]
+    return +found
 
 
-def _accepted(
+def _paid(
     shelf: Shelf, newest: str | None, taking: Mapping[str, Round], wanted: set[tuple[str, str]]
 ) -> dict[tuple[str, str], Stroops]:
-    """(contribution, vehicle) → credit, of those that are wanted and were accepted on one of these rounds."""
-    oldest, accepted = min(r.number for r in taking.values()), dict[tuple[str, str], Stroops]()
+    """(contribution, vehicle) → credit, of those that are wanted and have a voice, on one of these rounds."""
+    oldest, paid = min(r.number for r in taking.values()), dict[tuple[str, str], Stroops]()
     for _, record in records.chain(shelf, newest):
-        if record.purse.round < oldest or wanted <= accepted.keys():
+        if record.purse.round < oldest or wanted <= paid.keys():
             break  # a record names the newest round of its time: before that none of them was published
         if record.round in taking:
-            found = {(e.contribution, e.vehicle): e.credit for e in record.entries if e.outcome == "accepted"}
-            accepted |= {key: found[key] for key in found.keys() & wanted}
-    return accepted
+            found = {(e.contribution, e.vehicle): e.credit for e in record.entries if e.has_voice}
+            paid |= {key: found[key] for key in found.keys() & wanted}
+    return paid

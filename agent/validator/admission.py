@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from agent.core.documents import Contribution
 from agent.core.money import Asset, Stroops, text
@@ -61,6 +62,13 @@ class Admitted:
 Decision = Verdict | Bundle | Patience | Admitted
 
 
+class Placed(Protocol):
+    """An entry, as far as its place on the ledger goes."""
+
+    @property
+    def ledger(self) -> int: ...
+
+
 def decide(facts: Facts) -> Decision:
     """What cannot be paid for any reason but its own bytes is idle: it costs the fee and no more."""
     entry, contribution = facts.entry, facts.contribution
@@ -89,7 +97,7 @@ def decide(facts: Facts) -> Decision:
     return Admitted(contribution, at, joins)
 
 
-def newest_before(entry: Entry, rounds: Iterable[Served], at: Served | None = None) -> Served:
+def newest_before(entry: Placed, rounds: Iterable[Served], at: Served | None = None) -> Served:
     """The newest round that was published before the entry, of the same model as `at`. All validators find the same
     one, whenever they look. An entry older than every round that is known falls to the oldest of these."""
     of_model = [s for s in rounds if at is None or s.round.model == at.round.model]
@@ -101,7 +109,7 @@ def newest_before(entry: Entry, rounds: Iterable[Served], at: Served | None = No
     return max(published, key=lambda s: (s.round.number, s.cid))
 
 
-def open_to(entry: Entry, rounds: Iterable[Served]) -> list[Served]:
+def open_to(entry: Placed, rounds: Iterable[Served]) -> list[Served]:
     """The rounds that an entry may be based on, whatever was published since."""
     known = list(rounds)
     newest = newest_before(entry, known).round.number

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from stellar_sdk import Keypair
 
 
-def vote(review: Review, keypair: Keypair) -> Vote:
-    """Our vote on a judged review. The same review gives the same vote: Ed25519 signatures are deterministic."""
+def vote(review: Review, keypair: Keypair, roll: str | None = None) -> Vote:
+    """Our vote on a judged review, which is on this roll. The same review gives the same vote: Ed25519 signatures are
+    deterministic."""
     verdict = review.verdict
     unsigned = Vote(
         round=verdict.round,
@@ -27,6 +28,8 @@ def vote(review: Review, keypair: Keypair) -> Vote:
         outcome=verdict.outcome,
         reason=verdict.reason,
         credit=verdict.credit,
+        roll=roll,
+        fused=verdict.fused,
         figure=None if verdict.figure is None else Decimal(verdict.figure),
     )
     signature = base64.b64encode(keypair.sign(unsigned.to_bytes())).decode()
@@ -50,5 +53,5 @@ def check(cast: Vote, committee: Sequence[str]) -> None:
         raise Malformed(what="a vote", why="its signature is not in canonical base64")
     if (cast.outcome == "accepted") != (cast.credit > 0):
         raise Malformed(what="a vote", why=f"{cast.outcome} with a credit of {cast.credit}")
-    if cast.outcome == "accepted" and cast.figure is None:
-        raise Malformed(what="a vote", why="accepted without a figure")
+    if cast.outcome == "accepted" and (cast.figure is None or cast.roll is None):
+        raise Malformed(what="a vote", why="accepted without a figure, or on no roll")

@@ -1,14 +1,16 @@
-"""One settlement account's end of the chain of records, read from its ledger state, and what made its settlements fail,
-as far back as the ledger's history goes."""
+"""One settlement account's end of the chain of records, read from its ledger state, the rolls in it, and what made its
+settlements fail, as far back as the ledger's history goes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from agent.core.documents import SettlementRecord
 from agent.core.ledger import Account
-from agent.core.record import Link
+from agent.core.record import Link, Terms
+from agent.core.roll import Anchored
 from agent.errors import Unavailable
 from agent.ledger.envelope import opened
 from agent.ledger.horizon import Horizon
@@ -28,9 +30,15 @@ class Failure:
 
 
 class Chain:
-    def __init__(self, horizon: Horizon, shelf: Shelf, account: str) -> None:
-        self._horizon, self._shelf, self._account = horizon, shelf, account
+    """`rounds`: what is served of this account now. Rolls are read as far back as these go."""
+
+    def __init__(
+        self, horizon: Horizon, shelf: Shelf, account: str, rounds: Callable[[], Sequence[Terms]] = tuple
+    ) -> None:
+        self._horizon, self._shelf, self._account, self._rounds = horizon, shelf, account, rounds
         self._end = Link()
+        self.rolls: Mapping[str, Anchored] = {}
+        """Entry → the roll that it is on, for those that no record has settled, as they were read last."""
         self._failures: Mapping[str, Failure] = {}
         self._read: tuple[int, int, str] | None = None
         """(the account's sequence number, the ledger from which on, the cursor) when history was read last."""
@@ -41,8 +49,29 @@ class Chain:
         cid = records.newest(account)
         if cid != self._end.cid:
             record = None if cid is None else self._shelf.record(cid)
+            self.rolls = self._read_back(cid)
             self._end = Link() if record is None else Link(record.index, cid, record.agreements, record.purse)
         return self._end
+
+    def _read_back(self, newest: str | None) -> Mapping[str, Anchored]:
+        """From the newest record to the last one that was read, or to what was before all rounds that are served."""
+        settled, found = set[str](), dict[str, Anchored]()
+        for cid, record in records.chain(self._shelf, newest):
+            if cid == self._end.cid or self._is_past(record):
+                break
+            settled |= {entry.entry for entry in record.entries}
+            if record.enrols is not None:
+                roll = Anchored(cid, record.round, record.enrols)
+                found |= dict.fromkeys((one.entry for one in record.enrols.entries), roll)
+        return {entry: roll for entry, roll in {**self.rolls, **found}.items() if entry not in settled}
+
+    def _is_past(self, record: SettlementRecord) -> bool:
+        """A record names the newest round of its time: before the oldest one that is served nothing was enrolled on
+        it."""
+        numbers = {terms.cid: terms.round.number for terms in self._rounds()}
+        return record.round not in numbers and record.purse.round < min(
+            numbers.values(), default=record.purse.round + 1
+        )
 
     def failures(self, account: Account, since: int) -> Mapping[str, Failure]:
         """Stake, or a share's vehicle → what failed by it, from ledger `since` on. Asks only when the account's

@@ -123,7 +123,13 @@ class Validator:
     def status(self, word: str) -> dict[str, Any]:
         parts = self.parts
         halted = map(_halted, parts.settling.halted)
-        troubles = (*parts.guard.troubles, *parts.rounds.troubles, *parts.settling.troubles, *halted)
+        troubles = (
+            *parts.guard.troubles,
+            *parts.rounds.troubles,
+            *parts.reviewing.troubles,
+            *parts.settling.troubles,
+            *halted,
+        )
         return {
             "status": word,
             "at": parts.clock.now(),

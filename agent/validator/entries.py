@@ -13,7 +13,7 @@ from stellar_sdk import ClaimPredicate, CreateClaimableBalance
 from stellar_sdk.operation.create_claimable_balance import ClaimPredicateType
 
 from agent.core.cid import Cid
-from agent.core.documents import Round
+from agent.core.documents import Enrolled, Round
 from agent.core.ids import AccountId, CidText, TxHash
 from agent.core.jobs.review import Found
 from agent.core.ledger import Stake, Transaction
@@ -40,6 +40,17 @@ class Entry:
     contribution: CidText
     take_back_at: int
     fault: str = ""
+
+    @property
+    def enrolled(self) -> Enrolled:
+        """As it stands on a roll. Not of an entry that is at fault."""
+        return Enrolled(
+            entry=self.stake.id,
+            transaction=self.transaction,
+            vehicle=self.vehicle,
+            contribution=self.contribution,
+            ledger=self.ledger,
+        )
 
     def found(self, settlement: str) -> Found:
         """For the journal."""

@@ -1,4 +1,4 @@
-"""An admitted entry measured as it would be fused (PROTOCOL section 6).
+"""What is on a roll, measured as it would be fused (PROTOCOL section 6).
 
 Three things can come of it, and they come apart by where they happen. What is wrong with the contribution's own bytes
 is a verdict: only reading them stands behind the guard that makes one. What the ledger or the store does not give now
@@ -8,28 +8,28 @@ read the graph, its disk fails) is `CannotJudge`: nothing is said about the entr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
-import numpy as np
-
-from agent.core.documents import Contribution, Outcome
+from agent.core.documents import Contribution, Enrolled, Outcome, Round
 from agent.core.fields import MOST_LOSS, MOST_STALENESS
 from agent.core.ids import CidText
 from agent.core.jobs.review import Judged
-from agent.core.verdict import Losses, Verdict, judge
+from agent.core.money import UNIT
+from agent.core.roll import Anchored
+from agent.core.verdict import Verdict
 from agent.errors import Malformed, MilepostError, Refused, Unavailable
 from agent.files import DiskFails
-from agent.learn import checkpoint, graph, update, weights
+from agent.learn import checkpoint, fusion, graph, judging, root, update, weights
 from agent.learn.runner import Machine
 from agent.learn.score import Scorer
 from agent.learn.testset import TestSet
 from agent.market import bundle, sealed
 from agent.ports import Limits
-from agent.validator.admission import Admitted
-from agent.validator.entries import Entry
+from agent.validator.admission import newest_before
 from agent.validator.rounds import Served
 from agent.validator.vectors import COPY_COSINE, Flat, Place, Vectors, cosine
 
@@ -51,17 +51,26 @@ class CannotJudge(MilepostError):
 class Judgement:
     verdict: Verdict
     figure: float | None
-    """Loss of the candidate on the global set; None when the entry was turned down before it was measured."""
+    """Loss on the global set with the roll fused; None when the entry was turned down before it was measured."""
+    fused: bool = False
+    """Whether its update has a voice in that."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """A round made ready to measure against: loaded once, used for every entry."""
+    """A round made ready to measure against: loaded once, used for every roll."""
 
-    scorer: Scorer
-    on_global: TestSet
-    on_private: TestSet
-    losses: tuple[float, float]
+    on_global: judging.Score
+    on_private: judging.Score
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What an entry's contribution says."""
+
+    delta: Mapping[str, Flat]
+    steps: int
+    planned: int
 
 
 class Measurement:
@@ -74,6 +83,8 @@ class Measurement:
         self._private_set, self._vectors, self._machine = private_set, vectors, machine
         self._bases: dict[str, Mapping[str, Flat]] = {}
         self._benches: dict[tuple[str, float], Bench] = {}
+        self._roots: dict[str, weights.Weights | str] = {}
+        """Or why it is not used."""
         self._fetched_again: set[str] = set()
         self._plain: set[str] = set()
 
@@ -86,21 +97,59 @@ class Measurement:
         """What a bundle that is on the shelf says; a refusal is about its bytes. Raises CannotJudge, Unavailable."""
         return self._of_its_bytes(cid, lambda: self._read(cid))
 
-    def measure(self, entry: Entry, admitted: Admitted, known: Iterable[Served]) -> Judgement:
-        """`known`: the rounds known now. Raises CannotJudge, Unavailable: then nothing was found out."""
-        known, base, contribution = tuple(known), self._base(admitted.at), admitted.contribution
-        delta = self._of_its_bytes(entry.contribution, lambda: self._delta(entry.contribution, contribution, base))
-        if isinstance(delta, Refused):
-            return Judgement(Verdict("rejected", 0, str(delta)[:200]), None)
-        flat = weights.flat(delta)
-        others = [served for served in known if _follows(served, admitted.at, entry)]
-        found = _rejected(update.too_long(delta, base)) or self._copied(entry, admitted, known, flat)
-        found = found or self._others_step(entry, flat, base, admitted, others)
-        return Judgement(found, None) if found else self._scored(delta, admitted)
+    def measured(self, roll: Anchored, at: Served, known: Sequence[Served]) -> Mapping[str, Judgement]:
+        """Entry → what it deserves, for all on a roll of entries that were trained on round `at`, judged together.
+        `known`: the rounds known now. Raises CannotJudge, Unavailable: then nothing was found out.
 
-    def is_compared(self, entry: Entry, base: str) -> bool:
-        """Whether copies of this entry would be found, though it may not have been measured."""
-        return self._vectors.holds(base, Place(entry.ledger, entry.stake.id))
+        What is judged together follows from the roll's bytes alone, or members would measure different figures. What
+        else a member knows of an entry (that it copies one of another roll) counts for that entry."""
+        updates, found = dict[str, Update](), dict[str, Judgement]()
+        for one in roll.roll.entries:
+            read = self._update(one, at)
+            if isinstance(read, Verdict):
+                found[one.entry] = Judgement(read, None)
+            else:
+                updates[one.entry] = read
+        joins = newest_before(roll.roll.entries[0], known, at)
+        later = [one.entry for one in roll.roll.entries]
+        for one in roll.roll.entries:
+            later = later[1:]
+            if one.entry in updates:
+                flat = weights.flat(updates[one.entry].delta)
+                others = [served for served in known if _follows(served, at, one)]
+                known_of = self._copied(one, joins, at, known, flat, later)
+                known_of = known_of or self._others_step(one, flat, self._base(at), others)
+                if known_of is not None:
+                    found[one.entry] = Judgement(known_of, None)
+        return {**self._judged(roll, joins, updates), **found}
+
+    def _update(self, one: Enrolled, at: Served) -> Update | Verdict:
+        """Or what is wrong with its bytes."""
+        contribution = self.contribution(one.contribution)
+        if isinstance(contribution, Refused):
+            return Verdict("rejected", 0, str(contribution)[:200])
+        if contribution.base != at.cid:
+            return Verdict("idle", 0, "it was trained on another round than its roll")
+        base = self._base(at)
+        delta = self._of_its_bytes(one.contribution, lambda: self._delta(one.contribution, contribution, base))
+        if isinstance(delta, Refused):
+            return Verdict("rejected", 0, str(delta)[:200])
+        why = update.too_long(delta, base)
+        return Verdict("rejected", 0, why) if why else Update(delta, contribution.steps, at.round.recipe.steps)
+
+    def root(self, at: Served) -> weights.Weights | None:
+        """The round's root update, looked at once. None where it has none, or one that is not to be used (`troubles`
+        says why): then no stake hangs on it. Raises CannotJudge, Unavailable."""
+        if at.round.root is None:
+            return None
+        if at.cid not in self._roots:
+            self._roots = {**dict(list(self._roots.items())[-3:]), at.cid: self._root(at)}
+        found = self._roots[at.cid]
+        return None if isinstance(found, str) else found
+
+    @property
+    def troubles(self) -> list[str]:
+        return [found for found in self._roots.values() if isinstance(found, str)]
 
     # --- the contribution's own bytes
 
@@ -130,15 +179,23 @@ class Measurement:
 
     # --- what it is like
 
-    def _copied(self, entry: Entry, admitted: Admitted, known: Iterable[Served], flat: Flat) -> Verdict | None:
+    def _copied(
+        self,
+        entry: Enrolled,
+        joins: Served,
+        at: Served,
+        known: Iterable[Served],
+        flat: Flat,
+        later: Collection[str],
+    ) -> Verdict | None:
         """The one that was judged first is the original, whichever round it was entered on. Who came first and is
         judged late is not to blame for it."""
-        place, at = Place(entry.ledger, entry.stake.id), admitted.at
-        oldest = admitted.joins.round.number - MOST_STALENESS
+        place = Place(entry.ledger, entry.entry)
+        oldest = joins.round.number - MOST_STALENESS
         bases = {s.cid for s in known if s.round.model == at.round.model and s.round.number >= oldest} | {at.cid}
-        like = _on_disk(entry.stake.id, lambda: self._vectors.likeness(bases, place, flat))
+        like = _on_disk(entry.entry, lambda: self._vectors.likeness(bases, place, flat, later))
         if like is None:
-            _on_disk(entry.stake.id, lambda: self._vectors.keep(at.cid, place, flat))
+            _on_disk(entry.entry, lambda: self._vectors.keep(at.cid, place, flat))
             return None
         what = f"{like.place.entry[:12]} (cosine {like.cosine:.4f})"
         if like.place < place:
@@ -146,7 +203,7 @@ class Measurement:
         return Verdict("idle", 0, f"its bundle came to light late, and it is like the later entry {what}")
 
     def _others_step(
-        self, entry: Entry, flat: Flat, base: weights.Weights, admitted: Admitted, others: Iterable[Served]
+        self, entry: Enrolled, flat: Flat, base: weights.Weights, others: Iterable[Served]
     ) -> Verdict | None:
         """Rounds are public: what led from this base to a round since then is others' work. Where that was published
         after the entry, its initiator may have taken it from this very contribution: idle."""
@@ -162,59 +219,91 @@ class Measurement:
 
     # --- what it is worth
 
-    def _scored(self, delta: weights.Weights, admitted: Admitted) -> Judgement:
-        base, round_ = self._base(admitted.joins), admitted.joins.round
-        if base.keys() != delta.keys() or any(base[name].shape != delta[name].shape for name in base):
-            return Judgement(Verdict("idle", 0, "a round of another network was published before it was entered"), None)
-        bench = self._bench(admitted.joins)
-        k = np.float32(round_.contributions)
-        candidate = {name: base[name] + delta[name] / k for name in base}
-        what = f"entries on round {round_.number}"
-        on_global = Losses(bench.losses[0], _own(what, lambda: _loss(bench.scorer, candidate, bench.on_global)))
-        on_private = Losses(bench.losses[1], _own(what, lambda: _loss(bench.scorer, candidate, bench.on_private)))
-        verdict = judge(
-            on_global,
-            on_private,
+    def _judged(self, roll: Anchored, joins: Served, updates: Mapping[str, Update]) -> dict[str, Judgement]:
+        """By the round that they would be fused with."""
+        base, round_, what = self._base(joins), joins.round, f"entries on round {joins.round.number}"
+        if any(_is_other(one.delta, base) for one in updates.values()):  # all were trained on one round
+            why = "a round of another network was published before it was entered"
+            return dict.fromkeys(updates, Judgement(Verdict("idle", 0, why), None))
+        bench, places = self._bench(joins), {one.entry: one.ledger for one in roll.roll.entries}
+        rules = judging.Rules(
             tolerance=float(round_.tolerance),
             gain_reference=float(round_.gain_reference),
-            steps=admitted.contribution.steps,
-            planned=admitted.at.round.recipe.steps,
+            pledge=min(round_.contributions, len(roll.roll.entries)) * UNIT,
+            fusion=round_.fusion,
+            momentum=self._momentum(round_),
         )
-        return Judgement(verdict, on_global.candidate)
+        root_update = self.root(joins)
+        judged = _own(
+            what,
+            lambda: judging.judge_roll(
+                base,
+                [judging.Entered(places[entry], entry, one.delta) for entry, one in updates.items()],
+                bench.on_global,
+                seed=hashlib.sha256(roll.cid.encode()).digest(),
+                rules=rules,
+                root=root_update,
+                private=bench.on_private,
+            ),
+        )
+        return {one.entry: _judgement(one, judged.after, updates[one.entry]) for one in judged.entries}
+
+    def _momentum(self, round_: Round) -> fusion.Momentum | None:
+        if not (round_.momentum and round_.lineage and round_.previous):
+            return None
+        return fusion.Momentum(round_.momentum, self._weights(round_.previous, round_.number - 1))
 
     def _base(self, served: Served) -> Mapping[str, Flat]:
-        if served.cid not in self._bases:
-            folder = self._shelf.get(served.cid, bundle.ROUND_LIMITS)
-            found = _own(f"round {served.round.number}", lambda: checkpoint.read_weights(folder / bundle.WEIGHTS))
-            self._bases = {**dict(list(self._bases.items())[-3:]), served.cid: found}
-        return self._bases[served.cid]
+        return self._weights(served.cid, served.round.number)
+
+    def _weights(self, cid: str, number: int) -> Mapping[str, Flat]:
+        if cid not in self._bases:
+            folder = self._shelf.get(cid, bundle.ROUND_LIMITS)
+            found = _own(f"round {number}", lambda: checkpoint.read_weights(folder / bundle.WEIGHTS))
+            self._bases = {**dict(list(self._bases.items())[-3:]), cid: found}
+        return self._bases[cid]
+
+    def _root(self, at: Served) -> weights.Weights | str:
+        base, bench, what = self._base(at), self._bench(at), f"round {at.round.number} of {at.round.model}"
+        most = root.most_bytes(base)
+
+        def read() -> weights.Weights:
+            return root.decode(self._shelf.root(at.cid, self._keypair, most), base, what)
+
+        found = self._of_its_bytes(at.cid, read)
+        if isinstance(found, Refused):
+            return str(found)
+
+        def checked() -> weights.Weights | str:
+            try:
+                root.check(found, base, bench.on_global, what)
+            except root.NoRoot as error:
+                return str(error)
+            return found
+
+        return _own(what, checked)
 
     def _bench(self, at: Served) -> Bench:
         """A private set that was replaced is read anew."""
         what = f"entries on round {at.round.number}"
         key = (at.cid, _own(what, lambda: self._private_set.stat().st_mtime))
         if key not in self._benches:
-            folder, base = self._shelf.get(at.cid, bundle.ROUND_LIMITS), self._base(at)
+            folder = self._shelf.get(at.cid, bundle.ROUND_LIMITS)
             self._shelf.get(at.round.global_set.cid, bundle.SET_LIMITS)
-            self._benches = {key: _own(what, lambda: self._prepared(at, folder, base))}
+            self._benches = {key: _own(what, lambda: self._prepared(at, folder))}
         return self._benches[key]
 
-    def _prepared(self, at: Served, folder: Path, base: weights.Weights) -> Bench:
+    def _prepared(self, at: Served, folder: Path) -> Bench:
         scorer = Scorer(graph.check(folder / bundle.GRAPH), at.round.task, self._machine)
         on_global = TestSet.load(self._shelf.test_set(at.round, self._keypair), at.round.input)
         try:
             on_private = TestSet.load(self._private_set.read_bytes(), at.round.input)
         except Malformed as error:
             raise Malformed(what=f"validator.private_set ({self._private_set})", why=error.facts.get("why")) from None
-        losses = (_loss(scorer, base, on_global), _loss(scorer, base, on_private))
-        return Bench(scorer, on_global, on_private, losses)
+        return Bench(_score(scorer, on_global), _score(scorer, on_private))
 
 
-def _rejected(why: str) -> Verdict | None:
-    return Verdict("rejected", 0, why) if why else None
-
-
-def _follows(served: Served, at: Served, entry: Entry) -> bool:
+def _follows(served: Served, at: Served, entry: Enrolled) -> bool:
     """Whether a round came after the one an entry was trained on, and was not made of that entry."""
     newer = served.round.model == at.round.model and served.round.number > at.round.number
     return newer and all(part.cid != entry.contribution for part in served.round.lineage)
@@ -241,14 +330,27 @@ def _on_disk(what: str, work: Callable[[], T]) -> T:
         raise CannotJudge(what=what, why=str(error)) from error
 
 
-def _loss(scorer: Scorer, values: weights.Weights, on: TestSet) -> float:
-    return scorer.score(values, on.images, on.labels).loss
+def _score(scorer: Scorer, on: TestSet) -> judging.Score:
+    return lambda values, part: scorer.score(values, on.images[part], on.labels[part]).losses
 
 
-def brief(judgement: Judgement, round_cid: str) -> Judged:
+def _is_other(delta: weights.Weights, base: weights.Weights) -> bool:
+    return base.keys() != delta.keys() or any(base[name].shape != delta[name].shape for name in base)
+
+
+def _judgement(one: judging.Judged, figure: float, of: Update) -> Judgement:
+    """Who stopped early is paid for the part of the steps that was done."""
+    credit = one.credit * min(of.steps, of.planned) // of.planned
+    outcome: Outcome = "idle" if one.outcome == "accepted" and not credit else one.outcome
+    return Judgement(Verdict(outcome, credit, one.reason[:200]), figure, one.fused and outcome != "rejected")
+
+
+def brief(judgement: Judgement, round_cid: str, roll: str | None = None) -> Judged:
     """For the journal."""
     verdict = judgement.verdict
     measured = judgement.figure
     # A vote holds 24 digits. A loss that is too large for them is turned down like any other that rises.
     figure = None if measured is None or not measured < MOST_LOSS else f"{measured:.15f}"
-    return Judged(CidText(round_cid), verdict.outcome, verdict.credit, verdict.reason, figure)
+    on = None if roll is None else CidText(roll)
+    fused: Literal[True] | None = True if judgement.fused else None
+    return Judged(CidText(round_cid), verdict.outcome, verdict.credit, verdict.reason, figure, on, fused)

@@ -1,26 +1,29 @@
-"""Everything between a stake on the ledger and a verdict in the journal, one entry at a time and each for itself.
+"""Everything between a stake on the ledger and a verdict in the journal.
 
 Rules
   1. The stake is looked at before a byte of the bundle is: what is underfunded costs a look and no download.
   2. Bundles come beside the loop (`porter`); what cannot be had is left alone for a while, and holds nobody up.
-  3. Only `admission.decide` and `Measurement.measure` give verdicts, and both give them, never raise them. Whatever is
+  3. What is admitted waits for the committee's roll, and is measured together with all that is on it.
+  4. Only `admission.decide` and `Measurement.measured` give verdicts, and both give them, never raise them. Whatever is
      raised in here is no verdict.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from agent.core import turns
 from agent.core.documents import Contribution
-from agent.core.jobs.fold import Event, owed
-from agent.core.jobs.review import Gone, Review, Settled, Step
+from agent.core.jobs.fold import Event
+from agent.core.jobs.review import Gone, Review, Settled, awaits_judging
 from agent.core.ledger import Head, Stake
-from agent.core.money import Asset, Stroops
+from agent.core.money import Asset
 from agent.core.pauses import Pauses
+from agent.core.roll import Anchored, Ready
 from agent.core.verdict import Verdict
 from agent.errors import Refused
 from agent.host.logs import Log
@@ -29,8 +32,9 @@ from agent.ledger.horizon import Horizon
 from agent.market import settlement, strikes
 from agent.market.bundle import Shelf
 from agent.ports import Clock
-from agent.validator.admission import Admitted, Bundle, Facts, Patience, decide, newest_before, open_to
+from agent.validator.admission import Admitted, Bundle, Facts, Placed, decide, newest_before, open_to
 from agent.validator.docket import Docket
+from agent.validator.dues import Dues
 from agent.validator.entries import Entry, NoEntry, entry, is_formed
 from agent.validator.guard import Guard
 from agent.validator.measurement import Judgement, Measurement, brief
@@ -39,8 +43,6 @@ from agent.validator.rounds import Rounds, Served
 
 T = TypeVar("T")
 
-GRACE_LEDGERS = 60
-"""A strike settled less than this before the entry is not held against it: it may have been on its way."""
 LOOK_S = 20.0
 """What one account may take of a turn before the rest waits for the next one."""
 FORGOTTEN_S = 7 * 86_400
@@ -51,9 +53,21 @@ PAUSES = "pauses"
 """The journal's note."""
 
 
+class Business(Protocol):
+    """What the committee of each settlement account is about."""
+
+    def forget(self, entry: str) -> None:
+        """It is settled or gone."""
+
+    def prepare(self, settlement: str, ready: Sequence[Ready]) -> None:
+        """These can be put on a roll."""
+
+    def rolls(self, settlement: str) -> Mapping[str, Anchored]:
+        """Entry → the roll that it is on, as the ledger has it now. Raises Unavailable, Refused."""
+
+
 class Reviewing:
-    """For one validator. `over`: told of every entry that is settled or gone. Nothing here raises but `look`,
-    Unavailable."""
+    """For one validator. Nothing here raises but `look`, Unavailable."""
 
     def __init__(
         self,
@@ -66,18 +80,20 @@ class Reviewing:
         guard: Guard,
         clock: Clock,
         log: Log,
-        over: Callable[[str], None],
+        business: Business,
     ) -> None:
         self._horizon, self._shelf, self._docket, self._rounds = horizon, shelf, docket, rounds
         self._measurement, self._porter, self._guard = measurement, porter, guard
-        self._clock, self._log, self._over = clock, log, over
+        self._clock, self._log, self._business = clock, log, business
         self._pauses = Pauses(docket.journal.note(PAUSES) or "")
         self._entries: dict[str, Entry] = {}
-        self._dues: dict[str, Mapping[str, Stroops]] = {}
+        self._dues = Dues(horizon)
         self._counting: set[str] = set()
         """Entries whose vehicles' strikes were not counted in one look."""
         self._no_entries: dict[str, set[str]] = {}
         """Settlement account → balances that looked like entries and are none."""
+        self._judgements: dict[str, Mapping[str, Judgement]] = {}
+        """Roll → what its entries deserve."""
         self._unread: dict[str, set[str]] = {}
         """Settlement account → stakes of which the ledger did not tell enough yet."""
 
@@ -98,6 +114,11 @@ class Reviewing:
             if self._clock.monotonic() - began > LOOK_S:
                 return False
         return True
+
+    @property
+    def troubles(self) -> list[str]:
+        """What rounds hold that is not used."""
+        return self._measurement.troubles
 
     @property
     def is_behind(self) -> bool:
@@ -143,8 +164,8 @@ class Reviewing:
         else:
             return
         self._entries.pop(review.id, None)
-        self._dues.pop(review.id, None)
-        self._over(review.id)
+        self._dues.forget(review.id)
+        self._business.forget(review.id)
 
     def _is_claimed(self, review: Review) -> bool:
         """By its vehicle, since it was not settled; or clawed back."""
@@ -155,23 +176,30 @@ class Reviewing:
     # --- what it deserves
 
     def judge(self, head: Head) -> None:
-        """At most one measurement a settlement account: votes and settlements of others do not wait for a long
-        queue."""
+        """At most one roll a settlement account: votes and settlements of others do not wait for a long queue."""
+        rolls = set[str]()
         for account in sorted(self._rounds.settlements):
             rounds = tuple(self._rounds.of(account))
             waiting = [r for r in self._docket.open.values() if r.entry.settlement == account]
-            waiting = self._in_turn([r for r in waiting if owed(r) is Step.JUDGE])
+            waiting = self._in_turn([r for r in waiting if awaits_judging(r)])
             began = self._clock.monotonic()
             for review in waiting:
                 if self._clock.monotonic() - began > LOOK_S:
                     break
                 self._tried(review.id, head, partial(self._unmeasured, review, rounds, head), "stake")
             self._porter.wait()
-            self._measured([r for r in waiting if r.id in self._docket.open], rounds, head)
+            waiting = [r for r in map(self._docket.open.get, [r.id for r in waiting]) if r and awaits_judging(r)]
+            on = self._guard(f"the rolls of {account}", partial(self._business.rolls, account)) if waiting else None
+            if on is not None:
+                rolls |= {roll.cid for roll in on.values()}
+                self._prepare(account, [r for r in waiting if r.id not in on], rounds, head)
+                self._measured([r for r in waiting if r.id in on], on, rounds, head)
         left = set(self._docket.open).union(*self._unread.values())
-        self._pauses.keep(left)
+        self._pauses.keep(left | rolls)
         self._counting &= left
+        self._judgements = {cid: found for cid, found in self._judgements.items() if cid in rolls}
         self._guard.keep("entry ", map(_name, left))
+        self._guard.keep("roll ", map(_roll_name, rolls))
         self._guard("the journal", self._remember)
 
     def _in_turn(self, waiting: list[Review]) -> list[Review]:
@@ -199,39 +227,84 @@ class Reviewing:
         if isinstance(decision, Verdict):
             self._judged(found, Judgement(decision, None), rounds)
         elif isinstance(decision, Bundle):
-            self._porter.send(found.contribution, self._measurement.limits(open_to(found, rounds)))
+            self._fetch(found.contribution, found, rounds)
 
-    def _measured(self, waiting: list[Review], rounds: tuple[Served, ...], head: Head) -> None:
-        """The first whose turn it is."""
-        places = [self._guard(_name(review.id, "bundle"), partial(self._place, review, rounds)) for review in waiting]
-        for place in turns.may_be_judged([p for p in places if p is not None], head.closed_at):
-            found = self._entries[place.id]
-            if self._tried(place.id, head, partial(self._measure, found, rounds, head), "measurement"):
-                return
+    def _fetch(self, contribution: str, placed: Placed, rounds: tuple[Served, ...]) -> None:
+        self._porter.send(contribution, self._measurement.limits(open_to(placed, rounds)))
 
-    def _measure(self, found: Entry, rounds: tuple[Served, ...], head: Head) -> bool:
-        decision = decide(self._facts(found, rounds, head))
-        if isinstance(decision, Admitted):
-            self._judged(found, self._measurement.measure(found, decision, rounds), rounds)
-        elif isinstance(decision, Verdict):
-            self._judged(found, Judgement(decision, None), rounds)
-        return not isinstance(decision, Patience | Bundle)
+    def _prepare(self, account: str, waiting: list[Review], rounds: tuple[Served, ...], head: Head) -> None:
+        """What can be put on a roll: admitted, and with no entry before it that is not known yet."""
+        places, ready = list[turns.Waiting](), dict[str, Ready]()
+        for review in waiting:
+            placed = self._tried(review.id, head, partial(self._place, review, rounds, head), "bundle")
+            places.append(placed[0] if placed is not None else self._unknown(review, rounds))
+            if placed is not None and placed[1] is not None:
+                ready[review.id] = placed[1]
+        in_turn = turns.may_be_judged(places, head.closed_at)
+        self._business.prepare(account, [ready[place.id] for place in in_turn if place.id in ready])
 
-    def _place(self, review: Review, rounds: tuple[Served, ...]) -> turns.Waiting:
-        """A bundle that is malformed is judged at once: it has no base that others could be held up on."""
-        ledger, entered_at = review.entry.ledger, review.entry.entered_at
+    def _place(
+        self, review: Review, rounds: tuple[Served, ...], head: Head
+    ) -> tuple[turns.Waiting, Ready | None] | None:
+        """None: nothing is known of it yet. What has its verdict by now, or is admitted, holds nothing up."""
         found = self._entries.get(review.id)
         if found is None or not found.contribution or not self._shelf.holds(found.contribution):
-            window = max(served.round.review_window for served in rounds)
-            return turns.Waiting(review.id, ledger, turns.patience(entered_at, window))
+            return None
+        place = turns.Waiting(review.id, found.ledger, 0, is_here=True)
+        decision = decide(self._facts(found, rounds, head))
+        if isinstance(decision, Verdict):
+            self._judged(found, Judgement(decision, None), rounds)
+            return place, None
+        if isinstance(decision, Admitted):
+            return place, Ready(found.enrolled, found.entered_at, (decision.at.cid, decision.joins.cid))
         contribution = self._measurement.contribution(found.contribution)
-        if not isinstance(contribution, Contribution):
-            return turns.Waiting(review.id, ledger, 0, is_here=True)
-        at = next((served for served in rounds if served.cid == contribution.base), rounds[-1])
-        until = turns.patience(entered_at, at.round.review_window)
-        if self._measurement.is_compared(found, contribution.base):  # copies of it are found already
-            until = 0
-        return turns.Waiting(review.id, ledger, until, contribution.base, is_here=True)
+        base = contribution.base if isinstance(contribution, Contribution) else ""
+        at = next((served for served in rounds if served.cid == base), rounds[-1])
+        until = turns.patience(found.entered_at, at.round.review_window)
+        return replace(place, base=base, holds_until=until), None
+
+    def _unknown(self, review: Review, rounds: tuple[Served, ...]) -> turns.Waiting:
+        window = max(served.round.review_window for served in rounds)
+        until = turns.patience(review.entry.entered_at, window)
+        return turns.Waiting(review.id, review.entry.ledger, until)
+
+    def _measured(
+        self, waiting: list[Review], on: Mapping[str, Anchored], rounds: tuple[Served, ...], head: Head
+    ) -> None:
+        """The first roll that is all here. What was found out about it is kept until all on it have their verdicts."""
+        for roll in {on[review.id].cid: on[review.id] for review in sorted(waiting, key=_place_of)}.values():
+            at = next((served for served in rounds if served.cid == roll.base), None)
+            known = roll.cid in self._judgements
+            if at is None or not (known or self._is_here(roll, rounds)):
+                continue
+            if not known:
+                work = partial(self._measurement.measured, roll, at, rounds)
+                found = self._patiently(roll.cid, _roll_name(roll.cid), head, work)
+                if found is None:
+                    continue
+                self._judgements[roll.cid] = found
+            for review in waiting:
+                if on[review.id].cid == roll.cid:
+                    self._tried(review.id, head, partial(self._take, review, roll.cid, rounds, head), "measurement")
+            if not known:
+                return
+
+    def _is_here(self, roll: Anchored, rounds: tuple[Served, ...]) -> bool:
+        """Whether all on it is; what is not is sent for."""
+        away = [one for one in roll.roll.entries if not self._shelf.holds(one.contribution)]
+        for one in away:
+            if not self._porter.asked(one.contribution):
+                self._fetch(one.contribution, one, rounds)
+        return not away
+
+    def _take(self, review: Review, roll: str, rounds: tuple[Served, ...], head: Head) -> None:
+        """What was measured counts for what is admitted."""
+        found = self._entry(review, rounds)
+        decision = decide(self._facts(found, rounds, head)) if found is not None else None
+        if found is not None and isinstance(decision, Verdict):
+            self._judged(found, Judgement(decision, None), rounds)
+        elif found is not None and isinstance(decision, Admitted):
+            self._judged(found, self._judgements[roll][review.id], rounds, roll)
 
     def _facts(self, found: Entry, rounds: tuple[Served, ...], head: Head) -> Facts:
         """Raises Unavailable, CannotJudge and what fetching the bundle came to."""
@@ -239,7 +312,7 @@ class Reviewing:
         return Facts(
             entry=found,
             rounds=rounds,
-            due=self._due(found, rounds),
+            due=self._dues.of(found, rounds),
             is_repeat=self._docket.was_entered(found.stake.id, found.vehicle, found.contribution),
             contribution=self._contribution(found),
             is_behind=any(self._rounds.away.get(s.round.model, found.ledger) < found.ledger for s in rounds),
@@ -255,24 +328,6 @@ class Reviewing:
         if not found.contribution or not self._shelf.holds(found.contribution):
             return None
         return self._measurement.contribution(found.contribution)
-
-    def _due(self, found: Entry, rounds: tuple[Served, ...]) -> Mapping[str, Stroops]:
-        """The stake due in each round. What was settled before the entry does not change any more: it is counted
-        once."""
-        known = self._dues.get(found.stake.id, {})
-        if any(served.cid not in known for served in rounds):
-            counted: dict[str, Stroops] = {}
-            due = {}
-            for served in rounds:
-                schedule = served.round.stake.model_dump_json()
-                if schedule not in counted:
-                    counted[schedule] = self._counted(found, served)
-                due[served.cid] = counted[schedule]
-            self._dues[found.stake.id] = known = due
-        return known
-
-    def _counted(self, found: Entry, served: Served) -> Stroops:
-        return strikes.due(self._horizon, served.round, found.vehicle, found.ledger, GRACE_LEDGERS)
 
     def _entry(self, review: Review, rounds: tuple[Served, ...]) -> Entry | None:
         """After a restart: the entry as the ledger has it."""
@@ -291,22 +346,25 @@ class Reviewing:
 
     # --- what is kept of it
 
-    def _judged(self, found: Entry, judgement: Judgement, rounds: tuple[Served, ...]) -> None:
+    def _judged(self, found: Entry, judgement: Judgement, rounds: tuple[Served, ...], roll: str | None = None) -> None:
         """Settled under its base where that is served, else under the newest round published before it, so that rubbish
         is settled too."""
         contribution = self._contribution(found)
         base = contribution.base if isinstance(contribution, Contribution) else ""
         under = base if any(served.cid == base for served in rounds) else newest_before(found, rounds).cid
-        self._record(found.stake.id, brief(judgement, under))
+        self._record(found.stake.id, brief(judgement, under, roll))
         self._pauses.forget(found.stake.id)
 
     def _tried(self, entry_id: str, head: Head, work: Callable[[], T], part: str) -> T | None:
         """One entry's work behind the guard; what fails has a pause."""
-        if not self._pauses.is_over(entry_id, head.closed_at):
+        return self._patiently(entry_id, _name(entry_id, part), head, work)
+
+    def _patiently(self, about: str, name: str, head: Head, work: Callable[[], T]) -> T | None:
+        if not self._pauses.is_over(about, head.closed_at):
             return None
-        done = self._guard(_name(entry_id, part), work)
-        if self._guard.failed(_name(entry_id, part)):
-            self._pauses.failed(entry_id, head.closed_at, self._longest_s())
+        done = self._guard(name, work)
+        if self._guard.failed(name):
+            self._pauses.failed(about, head.closed_at, self._longest_s())
         return done
 
     def _longest_s(self) -> int:
@@ -329,6 +387,10 @@ class Reviewing:
 
 def _place_of(review: Review) -> tuple[int, str]:
     return review.entry.ledger, review.id
+
+
+def _roll_name(cid: str) -> str:
+    return f"roll {cid}"
 
 
 def _name(entry_id: str, part: str = "") -> str:

@@ -9,7 +9,7 @@ and passed over.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from agent.core.committee import VALID_S, step
 from agent.core.documents import SettlementRecord, Vote
 from agent.core.ledger import Head
 from agent.core.record import Link
+from agent.core.roll import Anchored, Ready
 from agent.errors import Malformed, Refused, Unavailable
 from agent.host.logs import Log
 from agent.ledger.envelope import Signed, opened, with_signatures
@@ -157,11 +158,19 @@ class Settling:
     def forget(self, entry: str) -> None:
         self._office.forget(entry)
 
+    def rolls(self, settlement: str) -> Mapping[str, Anchored]:
+        """Entry → the roll that it is on, as the ledger has it now. Raises Unavailable, Refused."""
+        return self._view(settlement, None).rolls
+
+    def prepare(self, settlement: str, ready: Sequence[Ready]) -> None:
+        """What can be put on a roll from now on."""
+        self._office.ready[settlement] = ready
+
     # --- telling the machine
 
     def _view(self, settlement: str, head: Head | None) -> View:
         if settlement not in self._desks:
-            chain = Chain(self._horizon, self._shelf, settlement)
+            chain = Chain(self._horizon, self._shelf, settlement, partial(self._rounds.of, settlement))
             self._desks[settlement] = Desk(State(self._keypair.public_key), chain)
         return View(self._office, settlement, self._desks[settlement].chain, head)
 
@@ -227,7 +236,9 @@ class Settling:
         own = self._keypair.sign(opened(text, self._horizon.passphrase).hash)
         desk.draft = with_signatures(text, self._horizon.passphrase, [(self._keypair.signature_hint(), own)])
         desk.awaits(desk.draft.hash, Awaited(made, desk.draft.max_time, view.sequence))
-        self._log.event("settlement.proposed", index=made.index, entries=len(made.entries), shares=len(made.shares))
+        enrolled = len(made.enrols.entries) if made.enrols is not None else 0
+        entries, shares = len(made.entries), len(made.shares)
+        self._log.event("settlement.proposed", index=made.index, entries=entries, enrolled=enrolled, shares=shares)
         return [moves.Drafted(made, desk.draft.hash, desk.draft.max_time, own)]
 
     def _say_proposal(self, view: View, desk: Desk, action: moves.SayProposal) -> list[moves.Said]:
@@ -236,7 +247,7 @@ class Settling:
         return []
 
     def _fetch_votes(self, view: View, _: Desk, action: moves.FetchVotes) -> list[moves.Said]:
-        """Nothing in the record but its votes is looked at: the rest is built here."""
+        """Nothing in the record but its votes, and whom it enrols, is looked at: the rest is built here."""
         proposed = action.proposed
         try:
             record = self._shelf.record(proposed.cid)
@@ -246,7 +257,8 @@ class Settling:
         for vote in votes:
             served = view.rounds.get(vote.round)
             ballots.check(vote, served.round.committee if served is not None else ())
-        return [moves.Fetched(proposed, votes)]
+        enrolled = record.enrols.entries if record.enrols is not None else ()
+        return [moves.Fetched(proposed, votes, tuple(one.entry for one in enrolled))]
 
     def _sign(self, view: View, desk: Desk, action: moves.Sign) -> list[moves.Said]:
         """It is pinned here too by then: a speaker that keeps record or contribution to itself breaks nothing."""
@@ -309,9 +321,11 @@ class Settling:
         )
 
     def _keep_contributions(self, made: SettlementRecord) -> None:
-        for entry in made.entries:
-            if entry.outcome == "accepted":
-                self._office.keep(entry.contribution)
+        """What is paid, and what is judged together: who signed a roll can give the others what is on it."""
+        enrolled = made.enrols.entries if made.enrols is not None else ()
+        paid = [entry for entry in made.entries if entry.outcome == "accepted"]
+        for contribution in [one.contribution for one in enrolled] + [entry.contribution for entry in paid]:
+            self._office.keep(contribution)
 
     def _keep_settlements(self, view: View, desk: Desk) -> None:
         """What was signed here is kept with its record once a ledger has it, so that no audit needs an old Horizon."""

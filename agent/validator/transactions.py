@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stellar_sdk import ManageSellOffer, TransactionEnvelope
+from stellar_sdk import ManageData, ManageSellOffer, TransactionEnvelope
 
 from agent.core.agenda import LEAST_FEE
 from agent.core.cid import Cid
@@ -66,6 +66,7 @@ def proposed(text: str, passphrase: str, account: str, members: Iterable[str]) -
         signers=signers,
         max_time=read.max_time,
         fee=fee // len(read.operations),
+        enrols=all(isinstance(operation, ManageData) for operation in read.operations),
         envelope=text,
     )
 

@@ -7,7 +7,7 @@ made again from its contribution as long as that is at hand.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -45,11 +45,12 @@ class Vectors:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def likeness(self, bases: Iterable[str], place: Place, flat: Flat) -> Likeness | None:
-        """The first entry that was judged on one of these bases with the same update, if there is one."""
+    def likeness(self, bases: Iterable[str], place: Place, flat: Flat, later: Collection[str] = ()) -> Likeness | None:
+        """The first entry that was judged on one of these bases with the same update, if there is one. `later`: those
+        that come after this one on its roll, and may have been looked at before a restart."""
         mine, found = direction(flat), list[Likeness]()
         for other, theirs in chain.from_iterable(map(self._held, bases)):
-            if other.entry != place.entry and theirs.shape == mine.shape:
+            if other.entry != place.entry and other.entry not in later and theirs.shape == mine.shape:
                 cosine = float(theirs.astype(np.float32) @ mine)
                 if cosine > COPY_COSINE:
                     found.append(Likeness(other, cosine))

@@ -3,17 +3,19 @@ journal as it is needed, each thing once."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from agent.core.documents import SettlementRecord, Vote
-from agent.core.jobs.review import Review
+from agent.core.jobs.review import Review, is_measured
 from agent.core.ledger import Account, Head
 from agent.core.money import XLM, Asset, Stroops
 from agent.core.motion import Sharing
 from agent.core.record import Hindrance, Link, hindrance
+from agent.core.roll import Anchored, Ready
 from agent.errors import Refused, Unavailable
 from agent.ledger.horizon import Horizon
 from agent.market import bundle, records, settlement, sharing, standing
@@ -42,6 +44,8 @@ class Office:
     guard: Guard
     votes: dict[str, Vote] = field(default_factory=dict)
     """Entry → ours."""
+    ready: dict[str, Sequence[Ready]] = field(default_factory=dict)
+    """Settlement account → entries that could be on a roll."""
     belonging: set[str] = field(default_factory=set)
     """Rounds whose settlement account was seen to be theirs."""
     _credits: dict[str, Mapping[str, Stroops]] = field(default_factory=dict)
@@ -56,13 +60,14 @@ class Office:
                 raise Refused(what=f"The contribution {contribution}", why=f"what is kept of it is {kept}")
             self._kept.add(contribution)
 
-    def own_vote(self, review: Review) -> Vote:
-        """On a judged review. Raises Unavailable while what it is about cannot be kept."""
+    def own_vote(self, review: Review, roll: str | None) -> Vote:
+        """On a judged review that is on this roll. Raises Unavailable while what it is about cannot be kept."""
         if review.verdict.outcome == "accepted":
             self.keep(review.entry.contribution)
-        if review.id not in self.votes:
-            self.votes[review.id] = vote(review, self.keypair)
-        return self.votes[review.id]
+        known = self.votes.get(review.id)
+        if known is None or known.roll != roll:
+            self.votes[review.id] = known = vote(review, self.keypair, roll)
+        return known
 
     def credits(self, served: Served, published: int, view: View) -> Mapping[str, Stroops]:
         """Of a round published in ledger `published`. A lineage that is not true earns nobody anything; one that may
@@ -131,11 +136,29 @@ class View:
         office, found = self._office, dict[str, tuple[Review, Vote]]()
         for cid in self.rounds:
             for review in office.docket.judged(cid):
-                cast = office.guard(_about(review.id), partial(office.own_vote, review))
+                on = self.rolls.get(review.id)
+                roll = on.cid if on is not None else None
+                if is_measured(review) and (roll is None or roll != review.verdict.roll):
+                    continue  # the ledger that we see does not hold its roll yet, or it was measured by itself
+                cast = office.guard(_about(review.id), partial(office.own_vote, review, roll))
                 if cast is not None:
                     found[review.id] = review, cast
         office.guard.keep(_about(""), map(_about, office.docket.open))
         return found
+
+    @property
+    def ready(self) -> Sequence[Ready]:
+        office = self._office
+        waiting = office.ready.get(self.settlement, ())
+        return [one for one in waiting if one.id in office.docket.open and one.group[0] in self.rounds]
+
+    @cached_property
+    def rolls(self) -> Mapping[str, Anchored]:
+        """As they were read last, where they cannot be read now: what is said about others than the ledger's counts for
+        nothing."""
+        with suppress(Unavailable):
+            self._chain.end(self.account)
+        return self._chain.rolls
 
     @property
     def fused(self) -> str | None:
@@ -156,12 +179,12 @@ class View:
             return None
         return Sharing(served, published.ledger, credits)
 
-    def hindered(self, review: Review) -> Hindrance | None:
+    def hindered(self, review: Review, credit: Stroops) -> Hindrance | None:
         failed = self._failures.get(review.id)
         if failed is not None and failed.code in settlement.PAYEES_DOING:
             return Hindrance("rejected", f"the ledger refused its pay: {failed.code}")
         found, round_ = review.entry, self.rounds[review.verdict.round].round
-        return hindrance(self._vehicle(found.vehicle), round_, found.stake)
+        return hindrance(self._vehicle(found.vehicle), round_, found.stake, credit)
 
     def is_troubled(self, entry: str) -> bool:
         return entry in self._failures

@@ -17,7 +17,7 @@ from agent.core import moves
 from agent.core.agenda import State
 from agent.core.cid import Cid
 from agent.core.committee import VALID_S, step
-from agent.core.documents import Outcome, Purse, Round, SettlementRecord, Vote
+from agent.core.documents import Enrolled, Outcome, Purse, Round, SettlementRecord, Vote
 from agent.core.ids import AccountId, CidText, TxHash
 from agent.core.jobs.review import Found, Judged, Review
 from agent.core.jobs.review import State as Reviewed
@@ -25,6 +25,7 @@ from agent.core.ledger import Head
 from agent.core.money import UNIT
 from agent.core.motion import Sharing
 from agent.core.record import Hindrance, Link
+from agent.core.roll import Anchored, Ready
 from agent.core.verdict import threshold
 from tests.core.test_documents import CID, a_round
 
@@ -34,7 +35,17 @@ LEDGER_S = 5
 TURN_S = 30
 STAKE = 10 * UNIT
 
-LIES = ("silent", "harsh", "two votes", "other figure", "other reason", "no signatures", "hoards", "crooked")
+LIES = (
+    "silent",
+    "harsh",
+    "two votes",
+    "other figure",
+    "other reason",
+    "no signatures",
+    "hoards",
+    "crooked",
+    "other roll",
+)
 """What a liar may do; in all else it does as an honest member."""
 
 
@@ -91,6 +102,13 @@ def a_vote(review: Review, validator: str, **other: object) -> Vote:
     return Vote(**{**values, **other})
 
 
+def a_ready(review: Review) -> Ready:
+    found, round_ = review.entry, review.verdict.round
+    names = ("transaction", "vehicle", "contribution", "ledger")
+    enrolled = Enrolled(entry=review.id, **{name: getattr(found, name) for name in names})
+    return Ready(enrolled, found.entered_at, (round_, round_))
+
+
 @dataclass
 class Sight:
     """What one member sees; the same questions as of the real one, answered from the model."""
@@ -102,10 +120,12 @@ class Sight:
     head: Head
     sequence: int
     link: Link
+    ready: tuple[Ready, ...] = ()
+    rolls: Mapping[str, Anchored] = field(default_factory=dict)
     sharing: Sharing | None = None
     free: int = 50 * UNIT
 
-    def hindered(self, review: Review) -> Hindrance | None:
+    def hindered(self, review: Review, credit: int) -> Hindrance | None:
         if review.id in self.world.disputed:
             return Hindrance("rejected", f"{self.us} sees it so")
         return self.world.hindrances.get(review.id)
@@ -145,13 +165,21 @@ class Chamber:
     purse: Purse = field(default_factory=Purse)
     dice: Random = field(default_factory=lambda: Random(0))
     turn: int = TURN_S
+    terms: Mapping[str, int] = field(default_factory=dict)
+    """The round's `collect`, `most` and `least`."""
 
     def __post_init__(self) -> None:
         self.members = MEMBERS[: self.size]
-        self.served = Served(CID, a_round(committee=self.members, turn=self.turn, number=self.newest), self.newest)
+        bounds = {"committee": self.members, "turn": self.turn, "review_window": 3600, **self.terms}
+        self.served = Served(CID, a_round(number=self.newest, **bounds), self.newest)
         self.states = {member: State(member) for member in self.members}
         self.ledger, self.sequence, self.link = 10, 100, Link(purse=self.purse)
         self.reviews: dict[str, Review] = {}
+        self.collected: set[str] = set()
+        """Entries that are judged on a roll, and not before."""
+        self.lacking: dict[str, set[str]] = {}
+        """Member → entries whose bundles it lacks."""
+        self.rolls: dict[str, Anchored] = {}
         self.transactions: dict[str, Transaction] = {}
         self.pinned: dict[str, SettlementRecord] = {}
         self.applied: list[Transaction] = []
@@ -185,18 +213,36 @@ class Chamber:
     def enters(self, *reviews: Review) -> None:
         self.reviews |= {review.id: review for review in reviews}
 
+    def collects(self, *reviews: Review) -> None:
+        """Entries that need a roll."""
+        self.enters(*reviews)
+        self.collected |= {review.id for review in reviews}
+
     def sight(self, member: str) -> Sight:
-        own = {entry: (review, self.own_vote(review, member)) for entry, review in self.reviews.items()}
+        lacks, waits = self.lacking.get(member, set()), self.collected - self.rolls.keys()
+        judged = {e: r for e, r in self.reviews.items() if e not in waits and not self._is_away(e, lacks)}
+        own = {entry: (review, self.own_vote(review, member)) for entry, review in judged.items()}
+        ready = tuple(a_ready(self.reviews[e]) for e in sorted(waits - lacks) if e in self.reviews)
         rounds = {self.served.cid: self.served}
-        return Sight(self, member, rounds, own, self.head, self.sequence, self.link, self.sharing)
+        return Sight(
+            self, member, rounds, own, self.head, self.sequence, self.link, ready, dict(self.rolls), self.sharing
+        )
+
+    def _is_away(self, entry: str, lacks: set[str]) -> bool:
+        """Whether what is on the entry's roll is not all to be had."""
+        on = self.rolls.get(entry)
+        return on is not None and any(one.entry in lacks for one in on.roll.entries)
 
     def own_vote(self, review: Review, member: str) -> Vote:
-        lie = self.lies.get(member)
+        lie, on = self.lies.get(member), self.rolls.get(review.id)
+        roll = on.cid if on is not None else None
         if lie == "harsh":
-            return a_vote(review, member, outcome="rejected", credit=0)
+            return a_vote(review, member, outcome="rejected", credit=0, roll=roll)
         if lie == "other figure":
-            return a_vote(review, member, figure=Decimal("0.51"))
-        return a_vote(review, member)
+            return a_vote(review, member, figure=Decimal("0.51"), roll=roll)
+        if lie == "other roll":
+            return a_vote(review, member, outcome="rejected", credit=0, roll=named("another roll"))
+        return a_vote(review, member, roll=roll)
 
     # --- what happens
 
@@ -255,6 +301,10 @@ class Chamber:
                 continue
             self.applied.append(transaction)
             record = transaction.record
+            if record.enrols is not None:
+                anchored = Anchored(transaction.cid, record.round, record.enrols)
+                assert not self.rolls.keys() & {one.entry for one in record.enrols.entries}
+                self.rolls |= {one.entry: anchored for one in record.enrols.entries}
             self.link = Link(record.index, transaction.cid, record.agreements, record.purse)
             for entry in entries:
                 del self.reviews[entry]
@@ -281,7 +331,10 @@ class Chamber:
             self.say(member, self.proposed(action.hash))
         elif isinstance(action, moves.FetchVotes):
             record = self.pinned.get(action.proposed.cid)
-            return [] if record is None else [moves.Fetched(action.proposed, record.votes)]
+            if record is None:
+                return []
+            enrolled = tuple(one.entry for one in record.enrols.entries) if record.enrols is not None else ()
+            return [moves.Fetched(action.proposed, record.votes, enrolled)]
         elif isinstance(action, moves.Sign):
             transaction = self.transactions[action.proposed.hash]
             if (transaction.record, transaction.sequence) == (action.record, self.sequence + 1):
@@ -314,6 +367,9 @@ class Chamber:
         if lie == "crooked" and made.entries:
             taken = tuple(e.model_copy(update={"outcome": "rejected", "credit": 0}) for e in made.entries)
             made = made.model_copy(update={"entries": taken})
+        if lie == "crooked" and made.enrols is not None and len(made.enrols.entries) > 1:
+            rest = made.enrols.model_copy(update={"entries": made.enrols.entries[1:]})
+            made = made.model_copy(update={"enrols": rest})
         cid, until = sight.cid(made), self.head.closed_at + VALID_S
         transaction = Transaction(made, cid, self.sequence + 1, until, action.fee, member)
         self.pinned[cid] = made
@@ -324,7 +380,8 @@ class Chamber:
         transaction = self.transactions[hash]
         stakes = tuple(settled.entry for settled in transaction.record.entries)
         signers = frozenset([transaction.by])
-        return moves.Proposed(hash, transaction.cid, stakes, signers, transaction.max_time, transaction.fee)
+        enrols = transaction.record.enrols is not None
+        return moves.Proposed(hash, transaction.cid, stakes, signers, transaction.max_time, transaction.fee, enrols)
 
     def say(self, member: str, said: moves.Said) -> None:
         self.mail.extend((member, to, said) for to in self.members if to != member)

@@ -21,8 +21,8 @@ from agent.core.record import MAX_ENTRIES, Hindrance
 from agent.core.verdict import threshold
 from tests.core.chamber import CID, LEDGER_S, LIES, MEMBERS, STRANGER, TURN_S, Chamber, a_review, a_vote, entered, named
 
-VISITS = 60
-"""Ledgers within which even a rough committee has settled what it was given."""
+VISITS = 90
+"""Ledgers within which even a rough committee has put what it was given on a roll and settled it."""
 VERDICTS = st.sampled_from(["accepted", "idle", "rejected"])
 
 
@@ -445,7 +445,7 @@ def test_in_an_idle_market_nothing_is_looked_up() -> None:
     chamber = Chamber(3)
 
     class Nothing:
-        head, own, rounds, sharing = chamber.head, {}, {}, None
+        head, own, rounds, ready, sharing = chamber.head, {}, {}, (), None
 
     assert step(State(MEMBERS[0]), moves.Look(), Nothing())[1] == []  # type: ignore[arg-type]
 

@@ -115,7 +115,7 @@ def test_no_part_of_a_validator_ends_its_loop(
         (parts.rounds, "look"),
         (parts.settling, "hear"),
         (parts.settling, "speak"),
-        (parts.reviewing._measurement, "measure"),
+        (parts.reviewing._measurement, "measured"),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(owner, name, raises)

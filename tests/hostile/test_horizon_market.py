@@ -90,9 +90,9 @@ def test_a_round_is_not_closed_on_a_part_of_its_history(town: Town, horizon: Hor
     desk, rounds = printing_press(town), town.shelf.taking(town.cid)
     desk.horizon = horizon
     with pytest.raises(HistoryTooShort):
-        list(fusing.accepted(desk, rounds))
+        list(fusing.voices(desk, rounds))
     horizon.archive = Horizon(town.net.url, town.net.passphrase)
-    assert list(fusing.accepted(desk, rounds)) == []
+    assert list(fusing.voices(desk, rounds)) == []
     desk.register.journal.close()
 
 

@@ -325,7 +325,7 @@ def test_a_contribution_that_nobody_can_fetch_holds_a_round_up_for_a_bounded_tim
         shelf = bundle.Shelf(tmp_path / "fresh", town.store, keep=64)
         desk = printing_press(town)
         desk.shelf = shelf
-        with pytest.raises(fusing.NotToBeHad, match=f"{made[0]} was accepted .* is left out anyway"):
+        with pytest.raises(fusing.NotToBeHad, match=f"{made[0]} is to be fused.* is left out anyway"):
             fusing.close(desk)
         assert desk.register.newest is not None
         assert desk.register.newest.id == "round-0"

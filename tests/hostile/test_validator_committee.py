@@ -61,10 +61,10 @@ class Desk:
         self.settling._office.belonging |= {named(ONE), named(OTHER)}
 
     def judges(self, account: str, number: int) -> Review:
-        """An idle verdict, so that there is nothing to be kept."""
+        """An idle verdict without a measurement, so that there is nothing to be kept and no roll to be known."""
         made = a_review(number, outcome="idle", cid=named(account))
         self.docket.record(made.id, entered(made, settlement=account).entry, 0.0)
-        return self.docket.record(made.id, judged(made, reason="stays").verdict, 0.0)
+        return self.docket.record(made.id, judged(made, reason="stays", figure=None).verdict, 0.0)
 
     def votes(self, account: str) -> dict[str, Vote]:
         """Validator → its vote, as they are held."""

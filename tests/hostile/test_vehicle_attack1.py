@@ -130,7 +130,7 @@ def test_bundles_that_nobody_has_do_not_take_every_hand_while_another_vehicles_i
             town.enter(driver, Cid.v0(bytes([200 + n]) * 32))
         good = town.enter(honest, town.contribution(honest, town.better(0.2, 5)))
         net.close_ledger(advance=REVIEW_S // 4)
-        house.settle(good)
+        house.settle(good, turns=80)
         assert house.end(good).outcome == "accepted"
         Patient.gone.set()
         house.close()

@@ -17,18 +17,19 @@ from hypothesis import strategies as st
 from stellar_sdk import ChangeTrust, ClaimClaimableBalance, Payment
 
 from agent.core.cid import Cid
-from agent.core.documents import Lineage, Round
+from agent.core.documents import Lineage, Round, Settled, SettlementRecord
 from agent.core.ledger import BALANCE_V0
+from agent.core.money import UNIT
 from agent.errors import TryAgain
 from agent.initiator import fusing, restoring
 from agent.initiator.audit import Audit, audit
 from agent.learn import weights
-from agent.ledger.envelope import sdk_asset
+from agent.ledger.envelope import build, sdk_asset, signed
 from agent.ledger.horizon import Horizon
-from agent.market import bundle, publish, sealed
+from agent.market import bundle, publish, records, sealed, settlement
 from agent.market.listing import training_offers
 from tests.initiator.command import anybody, milepost
-from tests.market.town import REWARD, Town, found, printing_press
+from tests.market.town import BASE, FEE, REWARD, Town, found, printing_press
 from tests.validator.committee import House
 from tools.localnet.server import Localnet
 
@@ -151,15 +152,13 @@ def test_no_key_of_a_contribution_that_was_not_fused_is_published(story: Story) 
     assert not fused & {story.lost, story.unwanted[0]}
 
 
-def test_an_entry_that_was_a_round_late_weighs_half_its_credit(story: Story) -> None:
-    (part,) = [part for part in story.round(2).lineage if part.cid == story.late]
-    credit = story.audit(story.cids[2]).credits[story.late]
-    assert part.weight == Decimal(credit // 2) / 10_000_000
+def test_an_entry_that_was_a_round_late_has_half_a_voice(story: Story) -> None:
+    assert {part.cid == story.late: part.weight for part in story.round(2).lineage} == {True: Decimal("0.5"), False: 1}
 
 
 def test_an_accepted_contribution_that_is_lost_is_named_and_can_be_left_out(story: Story) -> None:
     """Its vehicle took it out of every store as soon as it was paid: that must not hold up everybody."""
-    assert f"{story.lost} was accepted and cannot be fused now" in story.refused
+    assert f"{story.lost} is to be fused, and cannot be now" in story.refused
     assert f"--without {story.lost}" in story.refused
 
 
@@ -171,7 +170,7 @@ def test_a_round_that_its_initiator_never_published_is_named(story: Story) -> No
     assert story.audit(twin).faults == (UNPUBLISHED,)
 
 
-def test_a_forged_weight_is_named_with_what_the_ledger_paid(story: Story) -> None:
+def test_a_forged_weight_is_named_with_what_it_should_be(story: Story) -> None:
     def halve(parts: list[dict[str, Any]]) -> None:
         parts[0]["weight"] /= 2
 
@@ -179,7 +178,7 @@ def test_a_forged_weight_is_named_with_what_the_ledger_paid(story: Story) -> Non
     (fault,) = found.faults
     assert found.finding == "wrong"
     assert story.round(1).lineage[0].cid in fault
-    assert "VLM that the ledger paid" in fault
+    assert "one voice on a base 0 rounds old is 1" in fault
 
 
 def test_a_contribution_that_was_never_accepted_is_named(story: Story) -> None:
@@ -250,6 +249,49 @@ def test_a_settlement_that_the_committee_did_not_sign_is_named(story: Story) -> 
     (fault,) = story.audit(story.forged(1, publishes=True, previous=town.cid, lineage=(part,))).faults
     town.cid = before
     assert "only 0 of 3 validators signed its settlement" in fault
+
+
+@pytest.mark.parametrize("of_another", [False, True])
+def test_a_settlement_of_what_was_on_no_roll_is_named(story: Story, of_another: bool) -> None:
+    """The committee pays an accomplice that it never measured with the others."""
+    town, accomplice = story.town, story.town.driver()
+    account = town.horizon.account(town.settlement)
+    assert account is not None
+    newest = records.newest(account)
+    chain = list(records.chain(town.shelf, newest))
+    contribution = town.contribution(accomplice, town.better(0.3, 9 + of_another))
+    entry = town.enter(accomplice, contribution)
+    settled = Settled(
+        entry=entry,
+        transaction=town.horizon.touching(entry)[0].hash,
+        vehicle=accomplice.public_key,
+        contribution=str(contribution),
+        outcome="accepted",
+        reason="",
+        credit=UNIT,
+        stake=BASE,
+        fee=FEE,
+    )
+    record = SettlementRecord(
+        index=chain[0][1].index + 1,
+        previous=newest,
+        round=town.cid,
+        entries=(settled,),
+        roll=next(cid for cid, each in chain if each.enrols is not None) if of_another else None,
+        agreements={},
+        speaker=town.committee[0].public_key,
+    )
+    cid = records.pin(record, town.store)
+    now = settlement.standing(town.round, account, town.horizon.offers(account.id), publish.ISSUED)
+    operations = settlement.operations(record, cid.digest, town.round, now)
+    bounds = {"fee": 1000, "max_time": town.horizon.head().closed_at + 120, "memo": cid.digest}
+    made = signed(
+        build(account.id, account.sequence, operations, passphrase=town.net.passphrase, **bounds), *town.committee[:2]
+    )
+    town.horizon.hand_in(made.envelope)
+    part = Lineage(cid=str(contribution), vehicle=accomplice.public_key, weight=1, settlement=made.hash)
+    faults = story.audit(story.forged(2, publishes=True, lineage=(part,))).faults
+    assert f"the contribution {contribution}: it was never on a roll that {made.hash} settles" in faults
 
 
 TWISTS = {

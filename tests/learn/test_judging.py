@@ -119,6 +119,33 @@ def test_without_a_root_nobody_loses_a_stake_for_harm() -> None:
     assert found.entries[-1].outcome == "idle"
 
 
+def test_without_a_root_who_harms_on_both_sets_loses_the_stake_and_has_no_voice() -> None:
+    against = {"w": (-1.2 * HONEST[0]["w"]).astype(np.float32)}
+    found = judged([*roll(*HONEST), Entered(8, "liar", against)], private=score)
+    assert [one.outcome for one in found.entries] == ["accepted"] * 6 + ["rejected"]
+    assert found.after == judged(roll(*HONEST), private=score).after
+
+
+def test_without_a_root_who_harms_on_one_set_only_keeps_the_stake() -> None:
+    """What has a voice is the same for every validator, whatever its own set says."""
+
+    def private(weights: dict[str, np.ndarray], part: slice) -> np.ndarray:
+        off = INPUTS[part] @ (weights["w"].astype(np.float64) + TRUTH)
+        return 0.5 * off * off
+
+    against = {"w": (-1.2 * HONEST[0]["w"]).astype(np.float32)}
+    found = judged([*roll(*HONEST), Entered(8, "other", against)], private=private)
+    assert (found.entries[-1].outcome, found.entries[-1].fused) == ("idle", False)
+    assert found.after == judged(roll(*HONEST), private=score).after
+
+
+def test_without_a_root_who_only_takes_too_long_a_step_is_heard() -> None:
+    """Alone on a roll an update is taken whole: it overshoots, and a quarter of it is of use."""
+    far = {"w": (2.5 * TRUTH).astype(np.float32)}
+    (one,) = judged(roll(far), private=score).entries
+    assert (one.outcome, one.fused) == ("idle", True)
+
+
 def test_who_harms_sideways_keeps_the_stake() -> None:
     """A car of another road: the loss rises, and it does not point against what the initiator learnt."""
     sideways = np.random.default_rng(9).normal(size=SIZE)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from agent.core.documents import Input, Task
+from agent.learn.testset import TestSet
 from agent.ports import LabelledFrame, TrainingTask
 from tools.bench.plain_round import bundle, plain_round
 
@@ -35,6 +36,13 @@ def road(count: int, *, start: int = 0, seed: int = 1) -> Iterator[LabelledFrame
         place = round(14 - angle / 2)
         image[:, max(0, place - 2) : place + 2] = 220
         yield LabelledFrame(number / 20, image, angle)
+
+
+def stretch(count: int, seed: int = 1) -> TestSet:
+    """That road as a test set."""
+    frames = list(road(count, seed=seed))
+    grey = np.stack([frame.image[None, :, :, 0] for frame in frames])
+    return TestSet(grey, np.array([frame.label for frame in frames], np.float32))
 
 
 def until(true: Callable[[], object], seconds: float = 90.0) -> None:

@@ -187,7 +187,7 @@ class Town:
         delta[bias][:] = towards
         hidden = max((n for n in base if n != bias), key=lambda n: base[n].size)
         scatter = random.normal(0, 1, base[hidden].shape)
-        delta[hidden] += (scatter / np.linalg.norm(scatter) * abs(towards) * 0.1).astype(np.float32)
+        delta[hidden] += (scatter / np.linalg.norm(scatter) * abs(towards)).astype(np.float32)
         return delta
 
     def contribution(
@@ -274,6 +274,7 @@ def a_plan(town: Town, **other: Any) -> Plan:
         "contributions": K,
         "review_window": REVIEW_S,
         "turn": TURN_S,
+        "collect": 0,
         "gain_share": "0.1",
         "stake": {"asset": str(town.dlc), "base": text(BASE), "fee": text(FEE)},
         "task": STEERING,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
@@ -16,14 +17,25 @@ from onnx import TensorProto, helper, numpy_helper
 from stellar_sdk import Keypair
 
 from agent.content.folder import FolderStore
-from agent.core.documents import Architecture, Contribution, GlobalSet, Input, Recipe, Round, StakeSchedule, Task
+from agent.core.documents import (
+    Architecture,
+    Contribution,
+    GlobalSet,
+    Input,
+    Recipe,
+    Roll,
+    RootUpdate,
+    Round,
+    StakeSchedule,
+    Task,
+)
 from agent.core.ledger import Stake
 from agent.core.money import UNIT, Asset
-from agent.learn import update, weights
+from agent.core.roll import Anchored
+from agent.learn import root, update, weights
 from agent.learn.runner import HERE
 from agent.learn.testset import TestSet
 from agent.market import bundle, sealed
-from agent.validator.admission import Admitted, newest_before
 from agent.validator.entries import Entry
 from agent.validator.measurement import Judgement, Measurement
 from agent.validator.rounds import Served
@@ -98,10 +110,19 @@ class Workbench:
         }
         return {name: value.astype(np.float32) for name, value in values.items()}
 
-    def publish(self, values: Numbers, graph: bytes | None = None, **other: Any) -> Served:
-        """The next round."""
+    def publish(
+        self, values: Numbers, graph: bytes | None = None, learnt: Numbers | bytes | None = None, **other: Any
+    ) -> Served:
+        """The next round. `learnt`: its root update, or the bytes that stand for one."""
         number = len(self.rounds)
         model = f"DLMroad:{INITIATOR.public_key}"
+        files: dict[str, bytes | Path] = {bundle.WEIGHTS: weights.dump(values), bundle.GRAPH: graph or graph_file()}
+        if learnt is not None:
+            if not isinstance(learnt, bytes):
+                learnt = root.encode(values, {name: values[name] + learnt[name] for name in values})
+            purpose = bundle.root_purpose(model, number)
+            files[bundle.ROOT], boxes = sealed.seal(learnt, purpose, [VALIDATOR.public_key])
+            other = {"root": RootUpdate(keys=boxes), **other}
         data, boxes = sealed.seal(a_test_set(0).dump(), bundle.test_set_purpose(model), [VALIDATOR.public_key])
         tests = self.store.put(bundle.lay(self.folder / "desk" / f"set-{number}", {bundle.TEST_SET: data}))
         round_ = Round(
@@ -125,19 +146,17 @@ class Workbench:
                 **other,
             }
         )
-        files: dict[str, bytes | Path] = {
-            bundle.ROUND: round_.to_bytes(),
-            bundle.WEIGHTS: weights.dump(values),
-            bundle.GRAPH: graph or graph_file(),
-        }
+        files[bundle.ROUND] = round_.to_bytes()
         cid = str(self.store.put(bundle.lay(self.folder / "desk" / f"round-{number}", files)))
         self.rounds.append(Served(cid, round_, number))
         return self.rounds[-1]
 
     def better(self, seed: int = 0, share: float = 0.4) -> Numbers:
-        """An update that helps, in a direction of its own."""
+        """An update that helps, mostly in a direction of its own that says next to nothing."""
         random = np.random.default_rng(seed)
         delta = {name: random.normal(0, 0.02, value.shape).astype(np.float32) for name, value in self.first().items()}
+        for name in ("w1", "b1"):
+            delta[name] = random.normal(0, 0.24, delta[name].shape).astype(np.float32)
         delta["b2"][:] = share * DEGREES / 25
         return delta
 
@@ -176,11 +195,19 @@ class Workbench:
         return an_entry(owner.public_key, str(self.store.put(bundle.lay(self.folder / "desk" / "c", files))), ledger)
 
     def judged(self, found: Entry) -> Judgement:
-        """As an admitted entry is."""
-        contribution = self.shelf.contribution(found.contribution)
+        """As an admitted entry is that is alone on its roll."""
+        return self.roll(found)[found.stake.id]
+
+    def roll(self, *found: Entry) -> Mapping[str, Judgement]:
+        """As admitted entries are that are on one roll."""
+        contribution = self.shelf.contribution(found[0].contribution)
         at = next(served for served in self.rounds if served.cid == contribution.base)
-        admitted = Admitted(contribution, at, newest_before(found, self.rounds, at))
-        return self.measurement.measure(found, admitted, self.rounds)
+        return self.measurement.measured(a_roll(at, *found), at, self.rounds)
+
+
+def a_roll(at: Served, *found: Entry) -> Anchored:
+    enrolled = sorted((one.enrolled for one in found), key=lambda one: (one.ledger, one.entry))
+    return Anchored(at.cid, at.cid, Roll(entries=tuple(enrolled), drawn_at=2000))
 
 
 def an_entry(vehicle: str, contribution: str, ledger: int = 15, **other: Any) -> Entry:

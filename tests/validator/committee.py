@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from agent.core.cid import Cid
 from agent.core.documents import Outcome
 from agent.core.jobs.review import Review
 from agent.core.record import Link
+from agent.core.roll import Anchored
 from agent.fleet.loopback import LoopbackBroker, LoopbackLink
 from agent.host.clock import SystemClock
 from agent.host.logs import Log
@@ -30,7 +32,7 @@ from agent.validator.guard import Guard
 from agent.validator.measurement import Measurement
 from agent.validator.porter import Porter
 from agent.validator.reviewing import Reviewing
-from agent.validator.rounds import Rounds
+from agent.validator.rounds import Rounds, Served
 from agent.validator.settling import Settling
 from agent.validator.vectors import Vectors
 from tests.market.town import Town
@@ -83,13 +85,12 @@ class House:
         private = state / "private.safetensors"
         measurement = Measurement(shelf, key, private, Vectors(state / "updates"), HERE)
         porter = Porter(town.store, shelf.folder, patience_s=30.0)  # a folder's bundles are at hand, or not to be had
-        over = settling.forget
         return Validator(
             Parts(
                 horizon=horizon,
                 docket=docket,
                 rounds=rounds,
-                reviewing=Reviewing(horizon, shelf, docket, rounds, measurement, porter, guard, clock, log, over),
+                reviewing=Reviewing(horizon, shelf, docket, rounds, measurement, porter, guard, clock, log, settling),
                 settling=settling,
                 guard=guard,
                 link=link,
@@ -125,6 +126,14 @@ class House:
             self.town.net.close_ledger(advance=advance)
             self.clock.passed += advance or 5
 
+    def enrol(self, *entries: str, turns: int = 60) -> None:
+        """Until they are on a roll that the ledger holds, and nobody has judged what came on it last."""
+        for _ in range(turns):
+            if set(entries) <= self.rolls.keys():
+                return
+            self.turn()
+        raise AssertionError(f"not on a roll: {self.log}")
+
     def settle(self, *entries: str, turns: int = 40, advance: int | None = None) -> None:
         """Until the ledger has settled them. Where one of three is silent, a third of all speakers are: give it enough
         turns for a dozen draws."""
@@ -154,6 +163,16 @@ class House:
         account = town.horizon.account(town.settlement)
         assert account is not None
         return Chain(town.horizon, town.shelf, town.settlement).end(account)
+
+    @property
+    def rolls(self) -> Mapping[str, Anchored]:
+        """Entry → the roll that it is on, of those on the newest round that are not settled."""
+        town = self.town
+        account, served = town.horizon.account(town.settlement), Served(town.cid, town.round, town.round.number)
+        assert account is not None
+        chain = Chain(town.horizon, town.shelf, town.settlement, lambda: [served])
+        chain.end(account)
+        return chain.rolls
 
     def reviews(self, account: str) -> dict[str, object]:
         """Entry → outcome, closed ones too."""

@@ -13,10 +13,10 @@ from agent.learn import checkpoint, graph
 from agent.learn.runner import HERE
 from agent.learn.score import Scorer
 from agent.market import bundle
-from agent.validator.admission import Admitted, newest_before
 from agent.validator.entries import entry
 from agent.validator.measurement import Judgement
-from tests.market.town import K, Numbers, Town, found, printing_press
+from tests.market.town import Numbers, Town, found, printing_press
+from tests.validator.bench import a_roll
 from tests.validator.committee import House
 from tools.localnet.server import Localnet
 
@@ -48,14 +48,14 @@ class Late:
         contribution = self.town.shelf.contribution(seen.contribution)
         at = rounds.served[contribution.base]
         measurement = validator.parts.reviewing._measurement
-        return measurement.measure(seen, Admitted(contribution, at, newest_before(seen, known, at)), known)
+        return measurement.measured(a_roll(at, seen), at, known)[stake_id]
 
     def loss(self, number: int, delta: Numbers) -> float:
-        """Of a round with this update at its fusion weight, on the global set."""
+        """Of a round with this update fused, alone on its roll, on the global set."""
         folder = self.town.shelf.get(self.cids[number], bundle.ROUND_LIMITS)
         scorer = Scorer(graph.check(folder / bundle.GRAPH), self.town.round.task, HERE)
         tests = self.town.lesson.tests(0)
-        candidate = {name: value + delta[name] / np.float32(K) for name, value in self.weights(number).items()}
+        candidate = {name: value + delta[name] for name, value in self.weights(number).items()}
         return scorer.score(candidate, tests.images, tests.labels).loss
 
 

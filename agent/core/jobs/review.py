@@ -2,7 +2,8 @@
 
 Rules
   1. An entry is a stake on the ledger. It is found there, never announced.
-  2. A verdict is written down before the vote leaves: asked again, the validator says the same.
+  2. A verdict is written down before the vote leaves: asked again, the validator says the same. What was measured was
+     measured on a roll; a verdict of an earlier version, which was not, is found anew.
   3. What settled an entry is what the ledger says, whoever proposed it; an entry may be settled without our vote.
 """
 
@@ -14,7 +15,7 @@ from typing import Literal
 
 from agent.core.documents import Outcome
 from agent.core.ids import AccountId, CidText, TxHash
-from agent.core.jobs.fold import Event, Folded, Table
+from agent.core.jobs.fold import Event, Folded, Table, owed
 from agent.core.money import Stroops
 
 
@@ -62,6 +63,10 @@ class Judged(Event):
     reason: str
     figure: str | None
     """Decimal: the loss on the global set, where it was measured."""
+    roll: CidText | None = None
+    """On which it was measured."""
+    fused: Literal[True] | None = None
+    """Where it has a voice in what its roll makes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,7 @@ TABLE = Table(
         (S.FOUND, Judged): S.JUDGED,
         (S.FOUND, Settled): S.SETTLED,
         (S.FOUND, Gone): S.GONE,
+        (S.JUDGED, Judged): S.JUDGED,
         (S.JUDGED, Settled): S.SETTLED,
         (S.JUDGED, Gone): S.GONE,
     },
@@ -126,3 +132,15 @@ class Review(Folded[State, Step]):
         """How it ended; while it is open, what our verdict is; None before there is one."""
         last = self.newest(Settled) or self.newest(Gone) or self.newest(Judged)
         return last.outcome if last is not None else None
+
+
+def is_measured(review: Review) -> bool:
+    """Whether its verdict came of a measurement, and not of what its vehicle signed."""
+    verdict = review.newest(Judged)
+    return verdict is not None and (verdict.figure is not None or verdict.roll is not None)
+
+
+def awaits_judging(review: Review) -> bool:
+    """Whether a verdict is to be found."""
+    alone = is_measured(review) and review.verdict.roll is None
+    return owed(review) is Step.JUDGE or (owed(review) is Step.SETTLE and alone)
