@@ -68,6 +68,8 @@ class Rules:
     """The loss drop that earns 1.0 VLM."""
     pledge: Stroops
     """VLM that a roll's credits come to at most."""
+    voice: Stroops = MOST_CREDIT * UNIT
+    """VLM that they come to at most for each update that is fused: copies pledge nothing."""
     fusion: str = COMPOSITE
     momentum: Momentum | None = None
 
@@ -163,7 +165,8 @@ def judge_roll(
         theirs, spread = adds(start, parts, base, private, len(private(base, ALL)), seed)
         lowered = np.minimum(gains, theirs + ERRORS * spread)
     paid = np.where((gains > ERRORS * errors) & (lowered > 0.0) & closes, lowered, 0.0)
-    credits = _credits(paid, float(at_base.mean() - after.mean()), rules)
+    pledge = min(rules.pledge, rules.voice * len(heard))
+    credits = _credits(paid, float(at_base.mean() - after.mean()), rules.gain_reference, pledge)
 
     judged: list[Judged] = []
     for i, one in enumerate(turn):
@@ -253,12 +256,12 @@ def _loss(candidate: Candidate) -> float:
     return float(candidate.losses.mean())
 
 
-def _credits(paid: Vector, roll_gain: float, rules: Rules) -> list[Stroops]:
+def _credits(paid: Vector, roll_gain: float, reference: float, pledge: Stroops) -> list[Stroops]:
     """Together never more than the roll gains, nor than the pledge."""
     whole = float(sum(paid.tolist()))
     if whole <= 0.0 or roll_gain <= 0.0:
         return [0] * len(paid)
-    most = min(roll_gain / rules.gain_reference, whole / rules.gain_reference, rules.pledge / UNIT)
+    most = min(roll_gain / reference, whole / reference, pledge / UNIT)
     return [min(int(gain / whole * most * UNIT), MOST_CREDIT * UNIT) for gain in paid.tolist()]
 
 

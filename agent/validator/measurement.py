@@ -229,7 +229,8 @@ class Measurement:
         rules = judging.Rules(
             tolerance=float(round_.tolerance),
             gain_reference=float(round_.gain_reference),
-            pledge=min(round_.contributions, len(roll.roll.entries)) * UNIT,
+            pledge=round_.contributions * UNIT,
+            voice=UNIT,
             fusion=round_.fusion,
             momentum=self._momentum(round_),
         )
