@@ -140,7 +140,7 @@ class Trainer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class BundleLimits:
     """What a reader is willing to take of a bundle, before anything is allocated."""
 
     total_bytes: int = 1 << 30
@@ -157,7 +157,7 @@ class ContentStore(Protocol):
         """Store a folder as a UnixFS directory, pinned; returns its CIDv0. Idempotent; goes on where it stopped after
         a crash. Raises Unavailable."""
 
-    def get(self, cid: Cid, into: Path, limits: Limits) -> None:
+    def get(self, cid: Cid, into: Path, limits: BundleLimits) -> None:
         """Fetch a directory so that `into` holds it, whole or not at all; what came before a break is kept for the
         next try. Idempotent. Raises Unavailable (wait), Refused or Malformed (never ask again)."""
 

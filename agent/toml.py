@@ -30,7 +30,7 @@ _SYNTAX_PLACE = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class TomlDocument:
     """A TOML file's values, and the line on which each key stands."""
 
     path: Path
@@ -60,7 +60,7 @@ def _lines(text: str) -> dict[Key, int]:
     return found
 
 
-def read(path: Path) -> Document:
+def read(path: Path) -> TomlDocument:
     """Raises ConfigError with the line when the file cannot be read or is not TOML."""
     try:
         with path.open("rb") as file:
@@ -75,7 +75,7 @@ def read(path: Path) -> Document:
         line = raw[: error.start].count(b"\n") + 1
         raise ConfigError(path=path, line=line, why="the file is not UTF-8") from error
     try:
-        return Document(path, tomllib.loads(text), _lines(text))
+        return TomlDocument(path, tomllib.loads(text), _lines(text))
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         place = _SYNTAX_PLACE.search(str(error))
         line = int(place[1]) if place and place[1] else text.count("\n") + 1

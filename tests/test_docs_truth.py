@@ -19,7 +19,7 @@ from agent.core.documents import Architecture
 from agent.fleet import commands
 from agent.host import sections
 from agent.host.config import trace
-from agent.learn import architecture, handover, process, samples, settings
+from agent.learn import architecture, process, result, samples, settings
 from agent.market import bundle
 from agent.sense import sight
 from agent.vehicle import daemon
@@ -124,7 +124,7 @@ def test_the_built_in_networks_are_the_same_wherever_they_are_listed() -> None:
 
 
 def test_a_gates_thresholds_are_keys_and_the_fleets_to_make_stricter() -> None:
-    limits = [field.name for field in fields(gates.Limits)]
+    limits = [field.name for field in fields(gates.GateLimits)]
     assert list(sections.Gates.model_fields) == limits
     assert {f"gates.{name}" for name in limits} == {key for key in CHANGEABLE if key.startswith("gates.")}
 
@@ -132,7 +132,7 @@ def test_a_gates_thresholds_are_keys_and_the_fleets_to_make_stricter() -> None:
 @pytest.mark.parametrize(
     ("narrow", "section"),
     [
-        (gates.Limits, sections.Gates),
+        (gates.GateLimits, sections.Gates),
         (trip.TripRules, sections.Trip),
         (mileage.Bounds, sections.Trip),
         (settings.Settings, sections.Train),
@@ -157,7 +157,7 @@ def test_a_default_stands_in_the_configuration_and_nowhere_else(narrow: type, se
         ),
         ("content.md", f"left unfinished for {nodes._ABANDONED_SECONDS // 86_400} days is dropped"),
         ("learning.md", "every tenth block of two seconds is never trained on"),
-        ("learning.md", f"(a quarter worse, on {handover.ENOUGH} frames or more)"),
+        ("learning.md", f"(a quarter worse, on {result.ENOUGH} frames or more)"),
         ("learning.md", "given up after three deaths without a step"),
         ("fleet.md", f"The last {commands.REMEMBERED} are remembered"),
         ("sensing.md", f"A black image (a covered lens) for {sight.BLACK_S:.0f} s"),
@@ -171,7 +171,7 @@ def test_a_number_on_a_page_is_the_codes(name: str, sentence: str) -> None:
 
 def test_numbers_that_pages_spell_are_the_codes() -> None:
     """For the sentences above that have words for them."""
-    assert (samples.EVERY, samples.BLOCK_S, handover.WORSE, process.DEATHS) == (10, 2.0, 1.25, 3)
+    assert (samples.EVERY, samples.BLOCK_S, result.WORSE, process.DEATHS) == (10, 2.0, 1.25, 3)
     assert (commands.BURST, commands.PER_SECOND) == (20, 1)
 
 

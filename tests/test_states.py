@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.core.jobs.contribution import State
+from agent.core.jobs.contribution import JobState
 from agent.core.jobs.diagram import TABLES
 from agent.fleet.discovery import ENTITIES
-from agent.fleet.page.board import SHOWN
+from agent.fleet.page.dashboard import SHOWN
 from tools.demo.play import STEPS
 from tools.states import DATA, drawn
 
@@ -24,10 +24,10 @@ def test_what_was_drawn_is_what_the_tables_say_now(path: Path) -> None:
 
 def test_page_demo_and_home_assistant_know_every_state_of_a_job() -> None:
     states = json.loads((ROOT / DATA).read_text(encoding="utf-8"))["contribution"]["states"]
-    assert list(states) == [state.value for state in State if state is not State.NONE]
+    assert list(states) == [state.value for state in JobState if state is not JobState.NONE]
     assert [name for name, owed in states.items() if owed is None] == ["closed", "passed"]
     assert [state.value for state in STEPS] == [name for name in states if name != "passed"]
-    assert ENTITIES["job"].options["options"] == [state.value for state in State]
+    assert ENTITIES["job"].options["options"] == [state.value for state in JobState]
 
 
 def test_no_envelope_is_among_what_the_page_shows_of_a_job() -> None:

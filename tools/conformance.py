@@ -39,11 +39,11 @@ from tools.localnet.engine import (
     Envelope,
     Header,
     Key,
+    LedgerState,
     Offer,
     Predicate,
     Queue,
     Signer,
-    State,
     TrustLine,
     Undecodable,
     admit,
@@ -125,7 +125,7 @@ class Replay:
 
     recording: Recording
     report: Report
-    state: State
+    state: LedgerState
     queue: Queue = field(default_factory=Queue)
 
     @property
@@ -138,13 +138,13 @@ def replay(recording: Recording, name: str) -> Report:
     report.skipped = reason_to_skip(recording)
     if report.skipped:
         return report
-    run = Replay(recording, report, State(entries_of(recording["initial"])))
+    run = Replay(recording, report, LedgerState(entries_of(recording["initial"])))
     for ledger in recording["ledgers"]:
         before = report.mismatches
         _replay_submissions(run, ledger)
         _replay_close(run, ledger)
         if report.mismatches != before:
-            run.state = State(entries_of(ledger))
+            run.state = LedgerState(entries_of(ledger))
     return report
 
 
@@ -193,7 +193,7 @@ def _replay_close(run: Replay, ledger: Recording) -> None:
     _compare_states(report, ledger, closed, run.state)
 
 
-def _upgrade(state: State, header: Recording) -> None:
+def _upgrade(state: LedgerState, header: Recording) -> None:
     """Take over what validators vote on after the transactions: no engine could know it."""
     voted = {name: header[name] for name in ("protocol", "base_fee", "base_reserve", "max_tx_set_size")}
     state.load([replace(state.header, **voted)])
@@ -240,7 +240,7 @@ def _differences(expected: Any, got: Any, path: str = "") -> Iterator[tuple[str,
         yield path, expected, got
 
 
-def _compare_states(report: Report, ledger: Recording, closed: Closed, state: State) -> None:
+def _compare_states(report: Report, ledger: Recording, closed: Closed, state: LedgerState) -> None:
     expected = {entry.key: entry for entry in entries_of(ledger)}
     got = {entry.key: _comparable(entry) for entry in state}
     for key in expected.keys() | got.keys():

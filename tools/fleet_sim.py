@@ -3,7 +3,7 @@ training.
 
 A localnet, a broker (mosquitto where it is installed, else the development broker) and the fleet page run as
 real processes. Each vehicle has its own key, account and MQTT connection and goes through a whole job with
-the agent's own errands: offer, round, sealed contribution, entry with stake, verdict, redemption. Then every
+the agent's own steps: offer, round, sealed contribution, entry with stake, verdict, redemption. Then every
 event is sent again in one burst, and the broker is killed and started anew. docs/scale.md says what the
 figures mean.
 """
@@ -40,9 +40,9 @@ from agent.ledger.horizon import Horizon
 from agent.market.bundle import Shelf
 from tools.demo.crew import Crew
 from tools.simulation.committee import Committee
-from tools.simulation.market import Desk, enrol, open_market
+from tools.simulation.market import Submitter, enrol, open_market
 from tools.simulation.vehicle import TEND_S, Fleet, Vehicle
-from tools.simulation.watcher import Watcher, board
+from tools.simulation.watcher import Watcher, dashboard
 
 PASSPHRASE = "Milepost Localnet ; 2026"  # noqa: S105  (a network's name, no secret)
 THREADS = 8
@@ -118,10 +118,10 @@ class Simulation:
         horizon = one_each(lambda: Horizon(net["url"], PASSPHRASE))
         store = FolderStore(self.folder / "content")
         self.pool = ThreadPoolExecutor(THREADS)
-        desk, root = Desk(horizon, self.pool), Keypair.from_secret(net["root_seed"])
-        self.market = open_market(desk, root, store, self.folder, self.count)
+        submitter, root = Submitter(horizon, self.pool), Keypair.from_secret(net["root_seed"])
+        self.market = open_market(submitter, root, store, self.folder, self.count)
         keys = [Keypair.random() for _ in range(self.count)]
-        enrol(desk, self.market, root, keys)
+        enrol(submitter, self.market, root, keys)
         config = self._config(net["url"])
         number = iter(range(10_000))
         shelf = one_each(lambda: Shelf(self.folder / f"shelf-{next(number)}", store, keep=64))
@@ -195,7 +195,7 @@ class Simulation:
                 raise self.committee.failure
             for life in lives:
                 if life.done():
-                    life.result()  # an error that no errand expects ends the simulation
+                    life.result()  # an error that no step expects ends the simulation
             if time.monotonic() - told > 10:
                 told = time.monotonic()
                 states: dict[str, int] = {}
@@ -238,7 +238,7 @@ class Simulation:
 
     async def _judge(self, watcher: Watcher) -> None:
         """What the page says against what happened."""
-        seen = await board("127.0.0.1", self.page_port, TOKEN)
+        seen = await dashboard("127.0.0.1", self.page_port, TOKEN)
         cards = {card["id"]: card for card in seen["vehicles"]}
         lost = doubled = 0
         for vehicle in self.vehicles:
@@ -284,7 +284,7 @@ class Simulation:
         self.figures["recovery_after_broker_restart_s"] = round(time.monotonic() - began, 2)
 
     async def _counts(self) -> dict[str, Any]:
-        counts: dict[str, Any] = (await board("127.0.0.1", self.page_port, TOKEN))["counts"]
+        counts: dict[str, Any] = (await dashboard("127.0.0.1", self.page_port, TOKEN))["counts"]
         return counts
 
     async def _tend(self) -> None:

@@ -63,7 +63,7 @@ def _config(config_path: str | None) -> Any:
 
 def _status(config_path: str | None) -> Any:
     from agent.host.config import load
-    from agent.host.standing import look
+    from agent.host.status_file import look
 
     return look(load(config_path).agent.state_dir)[1]
 
@@ -72,7 +72,7 @@ def _journal(config_path: str | None) -> Any:
     """How many events of each kind, and every job's kinds in order: enough to see where a job stands."""
     from agent.host.config import load
     from agent.journal import JournalReader
-    from agent.vehicle.logbook import JOURNAL
+    from agent.vehicle.book import JOURNAL
 
     reader = JournalReader(load(config_path).agent.state_dir / JOURNAL)
     try:

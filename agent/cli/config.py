@@ -86,7 +86,7 @@ def _as_settled(loaded: Loaded) -> Loaded:
     from agent.fleet.desired import NOTE, kept
     from agent.host.layers import Layer, nest
     from agent.journal import JournalMissing, JournalReader
-    from agent.vehicle.logbook import JOURNAL
+    from agent.vehicle.book import JOURNAL
 
     try:
         wish = kept(JournalReader(loaded.config.agent.state_dir / JOURNAL).note(NOTE))

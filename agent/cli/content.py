@@ -70,10 +70,10 @@ def add(config: str | None, path: Path, stores: tuple[str, ...], as_json: bool) 
 @click.pass_obj
 def get(config: str | None, cid: Cid, into: Path, stores: tuple[str, ...], as_json: bool) -> None:
     """Fetch a folder, checking every block; INTO appears when it is whole."""
-    from agent.ports import Limits
+    from agent.ports import BundleLimits
 
     with _open(config, stores) as store:
-        store.get(cid, into, Limits())
+        store.get(cid, into, BundleLimits())
     _print({"cid": str(cid), "folder": str(into)}, f"{cid} is in {into}, every block checked.", as_json)
 
 
@@ -85,10 +85,10 @@ def get(config: str | None, cid: Cid, into: Path, stores: tuple[str, ...], as_js
 def verify(config: str | None, cid: Cid, stores: tuple[str, ...], as_json: bool) -> None:
     """Fetch and check every block of a folder, and keep nothing."""
     from agent.content.walker import drain, walk
-    from agent.ports import Limits
+    from agent.ports import BundleLimits
 
     with _open(config, stores) as store:
-        found = drain(walk(cid, store.fetch, Limits()))
+        found = drain(walk(cid, store.fetch, BundleLimits()))
     facts = {"cid": str(cid), "files": found.files, "bytes": found.size}
     _print(facts, f"{cid} is whole: {found.files} files, {found.size} bytes, every block checked.", as_json)
 
@@ -101,10 +101,12 @@ def verify(config: str | None, cid: Cid, stores: tuple[str, ...], as_json: bool)
 def stat(config: str | None, cid: Cid, stores: tuple[str, ...], as_json: bool) -> None:
     """List the files of a folder and their sizes."""
     from agent.content.walker import File, walk
-    from agent.ports import Limits
+    from agent.ports import BundleLimits
 
     with _open(config, stores) as store:
-        files = [(str(step.path), step.size) for step in walk(cid, store.fetch, Limits()) if isinstance(step, File)]
+        files = [
+            (str(step.path), step.size) for step in walk(cid, store.fetch, BundleLimits()) if isinstance(step, File)
+        ]
     facts = {"cid": str(cid), "files": [{"name": name, "bytes": size} for name, size in files]}
     text = "\n".join([str(cid), *(f"{size:>14,}  {name}" for name, size in files)])
     _print(facts, text, as_json)

@@ -8,9 +8,9 @@ import click
 
 from agent.cli.terminal import say
 from agent.errors import FAILED, OK
-from agent.host.doctor import State, healthy
+from agent.host.doctor import CheckState, healthy
 
-_SIGNS = {State.GOOD: "✓", State.OFFLINE: "~", State.SKIPPED: "-", State.WRONG: "✗"}
+_SIGNS = {CheckState.GOOD: "✓", CheckState.OFFLINE: "~", CheckState.SKIPPED: "-", CheckState.WRONG: "✗"}
 
 
 @click.command()

@@ -72,7 +72,7 @@ def serve(
     except ImportError as error:
         raise WebMissing() from error
     from agent.compose.doors import store
-    from agent.fleet.page.gate import Gate, load_token, new_token
+    from agent.fleet.page.access import Access, load_token, new_token
     from agent.host.clock import SystemClock
     from agent.host.config import load
     from agent.host.systemd import Notifier
@@ -84,7 +84,7 @@ def serve(
     with _bound(listen) as listener:
         page = FleetPage(
             _link(config, name, client_id),
-            Gate(token, clock),
+            Access(token, clock),
             clock,
             Notifier(),
             store(config),
@@ -106,18 +106,18 @@ def serve(
 @click.pass_obj
 def watch(config_path: str | None, name: str | None, client_id: str | None, once: bool, as_json: bool) -> None:
     """The fleet as a table in the terminal. Ctrl-C ends it."""
-    from agent.fleet.page.board import Board
+    from agent.fleet.page.dashboard import Dashboard
     from agent.fleet.page.table import table
     from agent.host.clock import SystemClock
     from agent.host.config import load
 
-    clock, board = SystemClock(), Board()
+    clock, dashboard = SystemClock(), Dashboard()
     link = _link(load(config_path), name, client_id or f"fleet-watch-{secrets.token_hex(4)}")
 
     def listen() -> None:
         for message in link.receive():
-            board.take(message, clock.now())
-        board.age(clock.now())
+            dashboard.take(message, clock.now())
+        dashboard.age(clock.now())
 
     try:
         _connected(link, clock)
@@ -125,18 +125,18 @@ def watch(config_path: str | None, name: str | None, client_id: str | None, once
             clock.sleep(LISTEN_S)
             listen()
             if as_json:
-                say(json.dumps(board.since(0)))
+                say(json.dumps(dashboard.since(0)))
             else:
                 from rich.console import Console
 
-                Console().print(table(board, clock.now()))
+                Console().print(table(dashboard, clock.now()))
             return
         from rich.live import Live
 
         with Live(refresh_per_second=2) as live:
             while True:
                 listen()
-                live.update(table(board, clock.now(), rows=live.console.height - 3))
+                live.update(table(dashboard, clock.now(), rows=live.console.height - 3))
                 clock.sleep(0.5)
     except KeyboardInterrupt:
         return

@@ -11,7 +11,7 @@ import click
 from agent.cli.terminal import say
 
 if TYPE_CHECKING:
-    from agent.initiator.register import Job
+    from agent.initiator.book import Job
 
 
 @click.group()
@@ -45,12 +45,12 @@ def publish(
 ) -> None:
     """Make the settlement account if there is none, offer XLM for round 0, and store it. Exit 75: the operator has not
     let the settlement account hold DLC yet."""
-    from agent.compose.initiator import press
+    from agent.compose.initiator import publisher
     from agent.host.config import load
 
-    with press(load(config_path), plan, test_set, _say(as_json)) as made:
+    with publisher(load(config_path), plan, test_set, _say(as_json)) as made:
         job = made.first(weights, graph, teacher)
-    _print({**_round(job), "settlement": made.register.settlement}, as_json)
+    _print({**_round(job), "settlement": made.book.settlement}, as_json)
 
 
 @initiator.command()
@@ -66,11 +66,11 @@ def close(
     config_path: str | None, plan: Path, test_set: Path, now: bool, without: tuple[str, ...], as_json: bool
 ) -> None:
     """Fuse what was accepted; publish the next round if it is better on the global test set. Exit 75: nothing yet."""
-    from agent.compose.initiator import press
+    from agent.compose.initiator import publisher
     from agent.host.config import load
     from agent.initiator import fusing
 
-    with press(load(config_path), plan, test_set, _say(as_json)) as made:
+    with publisher(load(config_path), plan, test_set, _say(as_json)) as made:
         fused = fusing.close(made, now, without)
     facts = {
         "round": fused.number,
@@ -92,13 +92,13 @@ def close(
 @click.pass_obj
 def restore(config_path: str | None, cid: str, plan: Path, test_set: Path, as_json: bool) -> None:
     """Publish the weights of an earlier round as the newest one: what came after it has turned out worse."""
-    from agent.compose.initiator import press
+    from agent.compose.initiator import publisher
     from agent.core.cid import Cid
     from agent.core.ids import CidText
     from agent.host.config import load
     from agent.initiator import restoring
 
-    with press(load(config_path), plan, test_set, _say(as_json)) as made:
+    with publisher(load(config_path), plan, test_set, _say(as_json)) as made:
         job = restoring.restore(made, CidText(str(Cid.parse(cid))))
     _print(_round(job), as_json)
 
@@ -110,7 +110,7 @@ def status(config_path: str | None, as_json: bool) -> None:
     """The rounds, from the journal."""
     from agent.compose.initiator import JOURNAL
     from agent.host.config import load
-    from agent.initiator.register import new_job
+    from agent.initiator.book import new_job
     from agent.journal import JournalReader
     from agent.journal.book import every
 

@@ -33,7 +33,7 @@ def ls(config_path: str | None, as_json: bool) -> None:
     """A line for each job, oldest first."""
     from agent.core.jobs.contribution import Chosen, Closed, Verdict
     from agent.core.jobs.fold import owed
-    from agent.vehicle.logbook import every_job
+    from agent.vehicle.book import every_job
 
     rows = []
     for job in every_job(_journal(config_path)).values():

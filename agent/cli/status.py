@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from agent.cli.terminal import say
-from agent.host.standing import look
+from agent.host.status_file import look
 
 
 @click.command()

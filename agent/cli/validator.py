@@ -64,7 +64,7 @@ def make_set(drive: Path, plan: Path, out: Path, start: float, end: float, count
 def status(config_path: str | None, as_json: bool) -> int:
     """How the validator stands. Exit 3: none runs; 4: it has not spoken for a while."""
     from agent.host.config import load
-    from agent.host.standing import look
+    from agent.host.status_file import look
 
     code, standing = look(load(config_path).agent.state_dir)
     say(json.dumps(standing) if as_json else "\n".join(_lines(standing)))

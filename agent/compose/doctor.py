@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from agent import files
 from agent.core.ledger import FIRST, Reach
 from agent.errors import MilepostError, Unavailable
-from agent.host import standing
-from agent.host.doctor import Check, Finding, Skipped, State, Wrong, examine, healthy
+from agent.host import status_file
+from agent.host.doctor import Check, CheckState, Finding, Skipped, Wrong, examine, healthy
 
 if TYPE_CHECKING:
     from agent.fleet.broker import Broker
@@ -42,7 +42,7 @@ def findings_of(config_path: str | None) -> list[Finding]:
     try:
         loaded = trace(config_path)
     except MilepostError as error:
-        return [Finding("config", State.WRONG, str(error), 0.0)]
+        return [Finding("config", CheckState.WRONG, str(error), 0.0)]
     return list(examine(checks(loaded)))
 
 
@@ -132,7 +132,7 @@ def _disk(config: Config) -> str:
 
 def _journal(state_dir: Path) -> str:
     from agent.journal import JournalReader, try_writing
-    from agent.vehicle.logbook import JOURNAL
+    from agent.vehicle.book import JOURNAL
 
     path = state_dir / JOURNAL
     if not path.exists():
@@ -199,8 +199,8 @@ def _leave_to_daemon(config: Config) -> None:
 
 def _running(config: Config) -> dict[str, Any] | None:
     try:
-        return standing.look(config.agent.state_dir)[1]
-    except standing.NoDaemon:
+        return status_file.look(config.agent.state_dir)[1]
+    except status_file.NoDaemon:
         return None
 
 

@@ -11,9 +11,9 @@ from agent.compose.doors import horizon, store
 from agent.host.sections import Config
 from agent.initiator.audit import Audit
 from agent.initiator.audit import audit as look_at
+from agent.initiator.book import RoundBook
 from agent.initiator.plan import read
-from agent.initiator.press import Press
-from agent.initiator.register import Register
+from agent.initiator.publishing import Publisher
 from agent.journal import Journal
 from agent.ledger import keys
 from agent.market.bundle import Shelf
@@ -22,19 +22,19 @@ JOURNAL = "rounds.sqlite"
 
 
 @contextmanager
-def press(config: Config, plan: Path, test_set: Path, say: Callable[[str], None]) -> Iterator[Press]:
+def publisher(config: Config, plan: Path, test_set: Path, say: Callable[[str], None]) -> Iterator[Publisher]:
     """Everything is opened here and closed afterwards."""
     state = config.agent.state_dir
     content = store(config)
     journal = Journal(state / JOURNAL)
     try:
-        yield Press(
+        yield Publisher(
             plan=read(plan),
             horizon=horizon(config),
             store=content,
             shelf=Shelf(state / "bundles", content, keep=256),
             keypair=keys.load(config.agent.key_file),
-            register=Register(journal),
+            book=RoundBook(journal),
             folder=state / "made",
             test_set=test_set,
             fee=config.ledger.max_fee_stroops,

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from agent.core.gates import BANDS
-from agent.fleet.desired import Outcome
+from agent.fleet.desired import WishOutcome
 from agent.host.layers import nest
 from agent.host.sections import Config
 from agent.sentences import what_is_wrong
@@ -51,7 +51,7 @@ CHANGEABLE: Mapping[str, Callable[[Any, Any], str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class RemoteChange:
     """`config`: the vehicle's own with the `taken` settings in it."""
 
     config: Config
@@ -59,11 +59,11 @@ class Settled:
     refused: Mapping[str, str]
 
     @property
-    def outcome(self) -> Outcome:
-        return Outcome({key: _value(self.config, key) for key in CHANGEABLE}, self.refused)
+    def outcome(self) -> WishOutcome:
+        return WishOutcome({key: _value(self.config, key) for key in CHANGEABLE}, self.refused)
 
 
-def settle(own: Config, wishes: Mapping[str, Any]) -> Settled:
+def settle(own: Config, wishes: Mapping[str, Any]) -> RemoteChange:
     """Each setting taken or refused by itself, with a sentence. Pure, and the same again for what it has settled."""
     taken, refused = {}, {}
     for key, wish in wishes.items():
@@ -79,7 +79,7 @@ def settle(own: Config, wishes: Mapping[str, Any]) -> Settled:
             for key in band.keys() & taken.keys():
                 del taken[key]
                 refused[key] = f"gates.{low} would be {below:g}, above gates.{high} with {above:g}: wish for both."
-    return Settled(_with(own, taken), taken, refused)
+    return RemoteChange(_with(own, taken), taken, refused)
 
 
 def _against(own: Config, key: str, wish: Any) -> str:

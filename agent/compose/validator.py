@@ -10,13 +10,13 @@ from agent.fleet.link import PahoLink
 from agent.host.logs import Log
 from agent.host.sections import Config
 from agent.journal import Journal
-from agent.learn.runner import Machine
+from agent.learn.runner import Device
 from agent.ledger import keys
 from agent.market.bundle import Shelf
 from agent.ports import Clock
+from agent.validator.book import ReviewBook
 from agent.validator.committee import EVERYTHING, Committee
 from agent.validator.daemon import Parts, Validator
-from agent.validator.docket import Docket
 from agent.validator.guard import Guard
 from agent.validator.measurement import Measurement
 from agent.validator.porter import Porter
@@ -43,24 +43,24 @@ def validator(config: Config, clock: Clock) -> Validator:
     if mine.private_set is None or not mine.private_set.is_file():
         raise NoTestSet(path=mine.private_set)
     state = config.agent.state_dir
-    docket = Docket(Journal(state / JOURNAL))
+    book = ReviewBook(Journal(state / JOURNAL))
     ledger = horizon(config)
     shelf = Shelf(state / "bundles", store(config), keep=64)
     rounds = Rounds(ledger, shelf, mine.initiators, keypair.public_key)
     client = f"{config.agent.id}-{secrets.token_hex(4)}" if config.mqtt.tls is None else config.agent.id
     link = PahoLink(broker(config.mqtt), client, (EVERYTHING,), session_seconds=0)
-    machine = Machine(config.inference.provider, config.inference.threads)
+    machine = Device(config.inference.provider, config.inference.threads)
     committee = Committee(link, keypair.public_key)
     guard = Guard(log)
     measurement = Measurement(shelf, keypair, mine.private_set, Vectors(state / "updates"), machine)
     porter = Porter(store(config), shelf.folder)  # a store of its own: it is used beside the loop
-    settling = Settling(ledger, shelf, keypair, committee, docket, rounds, log)
+    settling = Settling(ledger, shelf, keypair, committee, book, rounds, log)
     return Validator(
         Parts(
             horizon=ledger,
-            docket=docket,
+            book=book,
             rounds=rounds,
-            reviewing=Reviewing(ledger, shelf, docket, rounds, measurement, porter, guard, clock, log, settling),
+            reviewing=Reviewing(ledger, shelf, book, rounds, measurement, porter, guard, clock, log, settling),
             settling=settling,
             guard=guard,
             link=link,

@@ -28,15 +28,15 @@ from agent.ledger import keys
 from agent.market.bundle import Shelf
 from agent.ports import Clock, Trainer
 from agent.sense.sources import Sources
+from agent.vehicle.book import JOURNAL, JobBook, every_job
+from agent.vehicle.builder import ContributionBuilder
+from agent.vehicle.context import StepContext
 from agent.vehicle.daemon import Parts, Vehicle
-from agent.vehicle.desk import Desk
 from agent.vehicle.gauges import Gauges
-from agent.vehicle.logbook import JOURNAL, Logbook, every_job
-from agent.vehicle.offers import Market
-from agent.vehicle.radio import Radio
+from agent.vehicle.offers import Survey
+from agent.vehicle.session import FleetSession
 from agent.vehicle.settings import Identity, Preferences, Resources
-from agent.vehicle.watch import Checkup, Followed, Watch
-from agent.vehicle.workshop import Workshop
+from agent.vehicle.supervisor import Checkup, Followed, Supervisor
 
 if TYPE_CHECKING:
     from stellar_sdk import Keypair
@@ -52,35 +52,37 @@ def vehicle(config: Config, clock: Clock, checkup: Checkup, trainer: Trainer | N
     me = identity(config, keypair)
     state = config.agent.state_dir
     journal = Journal(state / JOURNAL)
-    logbook = Logbook(journal)
+    book = JobBook(journal)
     sources = Sources(_signals(config))
     trainer = trainer or _trainer(config, keypair)
     shelf = Shelf(state / "bundles", store(config))
-    workshop = Workshop(resources(config), shelf, trainer, keypair, state / "jobs", logbook.last_rounds.get)
-    desk = Desk(
+    builder = ContributionBuilder(resources(config), shelf, trainer, keypair, state / "jobs", book.last_rounds.get)
+    context = StepContext(
         preferences=preferences(config),
         horizon=horizon(config),
         shelf=shelf,
         keypair=keypair,
-        workshop=workshop,
-        deeds=lambda: logbook.experience,
-        last_choice=lambda: logbook.last_choice,
-        open_jobs=lambda: list(logbook.open.values()),
+        builder=builder,
+        deeds=lambda: book.experience,
+        last_choice=lambda: book.last_choice,
+        open_jobs=lambda: list(book.open.values()),
     )
-    tune = None
+    open_session = None
     if config.mqtt.enabled:
-        tune = partial(Radio, me, broker(config.mqtt), config.mqtt.discovery, journal, clock)
-    watch = Watch(partial(followed, config), Machine(config.machine, state), journal, log, checkup, tune)
+        open_session = partial(FleetSession, me, broker(config.mqtt), config.mqtt.discovery, journal, clock)
+    supervisor = Supervisor(
+        partial(followed, config), Machine(config.machine, state), journal, log, checkup, open_session
+    )
     return Vehicle(
         Parts(
             odometer=sources.odometer(config.odometer.source),
             camera=lambda: sources.camera(config.camera.source),
             trainer=trainer,
             identity=me,
-            desk=desk,
-            workshop=workshop,
-            logbook=logbook,
-            watch=watch,
+            context=context,
+            builder=builder,
+            book=book,
+            supervisor=supervisor,
             clock=clock,
             log=log,
             rules=rules(config.trip),
@@ -109,16 +111,16 @@ def preferences(config: Config) -> Preferences:
 
 
 def resources(config: Config) -> Resources:
-    from agent.learn.runner import Machine
+    from agent.learn.runner import Device
 
-    machine = Machine(config.inference.provider, config.inference.threads)
+    machine = Device(config.inference.provider, config.inference.threads)
     return Resources(config.train.memory_mb, config.train.labelled, machine, config.agent.profile)
 
 
 def followed(config: Config, wishes: Mapping[str, Any]) -> Followed:
     """What the workshop's wishes come to beside the vehicle's own configuration."""
     settled = remote.settle(config, wishes)
-    limits = gates.Limits(**settled.config.gates.model_dump())
+    limits = gates.GateLimits(**settled.config.gates.model_dump())
     return Followed(limits, settled.config.mqtt.metric_s, settled.taken, settled.outcome)
 
 
@@ -178,7 +180,7 @@ def _trainer(config: Config, keypair: Keypair) -> Trainer:
     return ChildTrainer(settings)
 
 
-def survey(config: Config) -> Market:
+def survey(config: Config) -> Survey:
     """The offers as a vehicle sees them now. Reads only; works beside a running daemon."""
     journal = config.agent.state_dir / JOURNAL
     jobs = list(every_job(JournalReader(journal)).values()) if journal.exists() else []
@@ -187,7 +189,7 @@ def survey(config: Config) -> Market:
     keypair = keys.load(config.agent.key_file)
     with tempfile.TemporaryDirectory(prefix="milepost-") as scratch:
         shelf = Shelf(Path(scratch) / "bundles", store(config))
-        workshop = Workshop(resources(config), shelf, _trainer(config, keypair), keypair, Path(scratch))
+        builder = ContributionBuilder(resources(config), shelf, _trainer(config, keypair), keypair, Path(scratch))
         wanted, ledger = preferences(config), horizon(config)
-        made = Desk(wanted, ledger, shelf, keypair, workshop, lambda: deeds, open_jobs=lambda: still_open)
+        made = StepContext(wanted, ledger, shelf, keypair, builder, lambda: deeds, open_jobs=lambda: still_open)
         return made.survey()

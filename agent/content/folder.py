@@ -9,7 +9,7 @@ from agent.content.blockfolder import BlockFolder
 from agent.content.source import BlockMissing
 from agent.content.walker import EVERYTHING, drain, walk
 from agent.core.cid import Cid
-from agent.ports import Limits
+from agent.ports import BundleLimits
 
 
 class FolderStore:
@@ -31,7 +31,7 @@ class FolderStore:
         self._blocks.sync()
         return block.cid
 
-    def get(self, cid: Cid, into: Path, limits: Limits) -> None:
+    def get(self, cid: Cid, into: Path, limits: BundleLimits) -> None:
         if not exporter.holds(into, cid):
             exporter.export(walk(cid, self.fetch, limits), into)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import requests
 
-from agent.content import car, wire
+from agent.content import bounded_http, car
 from agent.content.importer import Block
 from agent.content.source import BlockMissing, checked
 from agent.content.walker import MAX_BLOCK_BYTES
@@ -30,13 +30,13 @@ class Gateway:
         url: str,
         token: str | None = None,
         ca_bundle: Path | None = None,
-        timeout_seconds: float = wire.TIMEOUT_SECONDS,
+        timeout_seconds: float = bounded_http.TIMEOUT_SECONDS,
     ) -> None:
         """`url`: http(s)://host[:port][/base path]; `/ipfs/<CID>` is added."""
         self.url = url.rstrip("/").removesuffix("/ipfs")
-        self._session = wire.session(token, ca_bundle)
-        self._timeouts = wire.timeouts(timeout_seconds)
-        self._quiet = wire.Quiet()
+        self._session = bounded_http.session(token, ca_bundle)
+        self._timeouts = bounded_http.timeouts(timeout_seconds)
+        self._quiet = bounded_http.Quiet()
 
     def __repr__(self) -> str:
         return f"Gateway({redact.shown(self.url)!r})"
@@ -50,7 +50,7 @@ class Gateway:
     def get(self, cid: Cid) -> bytes:
         """As `Source.get`."""
         with self._ask(cid, "raw", _RAW) as answer:
-            return checked(self, cid, wire.body(self, answer, MAX_BLOCK_BYTES))
+            return checked(self, cid, bounded_http.body(self, answer, MAX_BLOCK_BYTES))
 
     def tree(self, root: Cid, limit: int) -> Iterator[Block]:
         """Blocks below `root` as the gateway sends them, each checked, at most `limit` bytes in all.
@@ -60,8 +60,8 @@ class Gateway:
         with self._ask(root, "car", _CAR) as answer:
             kind = answer.headers.get("Content-Type", "nothing")
             if not kind.startswith(_CAR):
-                raise wire.BrokenOff(what=self, why=f"a CAR was asked for, {kind[:60]} came")
-            yield from car.read(self, wire.pieces(self, answer, limit))
+                raise bounded_http.BrokenOff(what=self, why=f"a CAR was asked for, {kind[:60]} came")
+            yield from car.read(self, bounded_http.pieces(self, answer, limit))
 
     def _ask(self, cid: Cid, form: str, accept: str) -> requests.Response:
         self._quiet.keep(self)
@@ -81,4 +81,4 @@ class Gateway:
             self._quiet.heard(answer)
             if answer.status_code in (404, 410):
                 raise BlockMissing(what=f"The block {cid}")
-            raise wire.Answered(what=self, status=answer.status_code, why=wire.reason(self, answer))
+            raise bounded_http.Answered(what=self, status=answer.status_code, why=bounded_http.reason(self, answer))

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from agent.content import wire
+from agent.content import bounded_http
 from agent.content.importer import Block
 from agent.content.source import BlockMissing, checked
 from agent.content.walker import MAX_BLOCK_BYTES
@@ -37,7 +37,7 @@ _LOCAL_SECONDS = 3.0
 """How long a node may look for a block that it has or has not."""
 
 
-class NodeError(wire.Answered):
+class NodeError(bounded_http.Answered):
     """{what} answered {status}: {why}. The work waits and goes on when it can."""
 
 
@@ -59,16 +59,16 @@ class Kubo:
         url: str,
         token: str | None = None,
         ca_bundle: Path | None = None,
-        timeout_seconds: float = wire.TIMEOUT_SECONDS,
+        timeout_seconds: float = bounded_http.TIMEOUT_SECONDS,
     ) -> None:
         """`url`: http(s)://host[:port][/base path], with or without `/api/v0`. `timeout_seconds`: silence after which
         the node counts as stalled; it may look for a block on its network for half as long."""
         self.url = url
         self._timeout_seconds = timeout_seconds
-        self._quiet = wire.Quiet()
+        self._quiet = bounded_http.Quiet()
         address, base = _address(url)
-        self._client = ipfshttpclient.Client(address, base, timeout=wire.timeouts(timeout_seconds))
-        session = wire.session(token, ca_bundle)
+        self._client = ipfshttpclient.Client(address, base, timeout=bounded_http.timeouts(timeout_seconds))
+        session = bounded_http.session(token, ca_bundle)
         session.hooks["response"].append(self._refuse)
         self._client._client._session = session
 
@@ -107,7 +107,7 @@ class Kubo:
         body, headers = multipart.stream_files(io.BytesIO(block.to_bytes()))
         key = self._ask("block/put", options, data=body, headers=headers).get("Key")
         if not _same(key, block.cid):
-            raise wire.BrokenOff(what=self, why=f"it calls {block.cid} {str(key)[:80]}")
+            raise bounded_http.BrokenOff(what=self, why=f"it calls {block.cid} {str(key)[:80]}")
 
     def pin(self, cid: Cid) -> None:
         """Keep everything below `cid`. Raises NotHere when it does not have it all."""
@@ -136,9 +136,9 @@ class Kubo:
         try:
             found = json.loads(answer)
         except ValueError as error:
-            raise wire.BrokenOff(what=self, why=f"not JSON: {answer[:60]!r}") from error
+            raise bounded_http.BrokenOff(what=self, why=f"not JSON: {answer[:60]!r}") from error
         if not isinstance(found, dict):
-            raise wire.BrokenOff(what=self, why=f"not an object: {answer[:60]!r}")
+            raise bounded_http.BrokenOff(what=self, why=f"not an object: {answer[:60]!r}")
         return found
 
     def _call(
@@ -161,7 +161,7 @@ class Kubo:
         except (ipfshttpclient.exceptions.Error, requests.RequestException, OSError) as error:
             raise Unavailable(what=f"{self} ({type(error).__name__})") from error
         try:
-            return wire.body(self, closables[0], limit)
+            return bounded_http.body(self, closables[0], limit)
         finally:
             closables[0].close()
 
@@ -171,7 +171,7 @@ class Kubo:
             return
         with answer:
             self._quiet.heard(answer)
-            why = wire.reason(self, answer)
+            why = bounded_http.reason(self, answer)
         if answer.status_code in (401, 403):
             raise NotLetIn(what=self, status=answer.status_code, why=why)
         # A command that fails is 500 (404 in js-ipfs); the rest is a proxy in trouble and says nothing of blocks.

@@ -25,7 +25,7 @@ from agent.content.source import BlockMissing
 from agent.content.walker import MAX_BLOCK_BYTES, drain, walk
 from agent.core.cid import Cid
 from agent.errors import Refused, Unavailable
-from agent.ports import Limits
+from agent.ports import BundleLimits
 
 _ABANDONED_SECONDS = 14 * 24 * 3600
 """Half a download that nobody came back for."""
@@ -155,7 +155,7 @@ class NodeStore:
 
     # --- down ---------------------------------------------------------------------------------------------
 
-    def get(self, cid: Cid, into: Path, limits: Limits) -> None:
+    def get(self, cid: Cid, into: Path, limits: BundleLimits) -> None:
         if exporter.holds(into, cid):
             return
         download = self._download()
@@ -174,7 +174,7 @@ class NodeStore:
             return True
         download = self._download()
         try:
-            drain(walk(cid, download.fetch, Limits()))
+            drain(walk(cid, download.fetch, BundleLimits()))
         except BlockMissing:
             return False
         return True

@@ -9,7 +9,7 @@ from typing import Any
 
 import requests
 
-from agent.content import wire
+from agent.content import bounded_http
 from agent.core import redact
 from agent.core.cid import Cid
 from agent.errors import Unavailable
@@ -26,12 +26,12 @@ class PinningService:
         url: str,
         token: str | None = None,
         ca_bundle: Path | None = None,
-        timeout_seconds: float = wire.TIMEOUT_SECONDS,
+        timeout_seconds: float = bounded_http.TIMEOUT_SECONDS,
     ) -> None:
         self.url = url.rstrip("/")
-        self._session = wire.session(token, ca_bundle)
-        self._timeouts = wire.timeouts(timeout_seconds)
-        self._quiet = wire.Quiet()
+        self._session = bounded_http.session(token, ca_bundle)
+        self._timeouts = bounded_http.timeouts(timeout_seconds)
+        self._quiet = bounded_http.Quiet()
 
     def __str__(self) -> str:
         return f"the pinning service {redact.shown(self.url)}"
@@ -73,10 +73,10 @@ class PinningService:
         with answer:
             if answer.status_code not in (200, 202):
                 self._quiet.heard(answer)
-                raise wire.Answered(what=self, status=answer.status_code, why=wire.reason(self, answer))
-            text = wire.body(self, answer, _ANSWER_BYTES)
+                raise bounded_http.Answered(what=self, status=answer.status_code, why=bounded_http.reason(self, answer))
+            text = bounded_http.body(self, answer, _ANSWER_BYTES)
         try:
             found = json.loads(text)
         except ValueError as error:
-            raise wire.BrokenOff(what=self, why="not JSON") from error
+            raise bounded_http.BrokenOff(what=self, why="not JSON") from error
         return found if isinstance(found, dict) else {}

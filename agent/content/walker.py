@@ -16,7 +16,7 @@ from agent.content import node
 from agent.content.node import Link, Node
 from agent.core.cid import RAW, Cid
 from agent.errors import Malformed, Refused, Unavailable
-from agent.ports import Limits
+from agent.ports import BundleLimits
 
 MAX_BLOCK_BYTES = 2 * 1024 * 1024
 """What Kubo's bitswap takes at most."""
@@ -28,7 +28,7 @@ _MAX_VISITS = 1 << 17
 """Blocks looked at in one walk, repeats included: 32 GiB in chunks of 256 KiB."""
 _MAX_NAME_BYTES = 255
 
-EVERYTHING = Limits(total_bytes=1 << 50, files=1 << 20, depth=64)
+EVERYTHING = BundleLimits(total_bytes=1 << 50, files=1 << 20, depth=64)
 """For what one's own store holds."""
 
 Fetch = Callable[[Cid], bytes]
@@ -62,7 +62,7 @@ class File:
 Step = Folder | File
 
 
-def walk(root: Cid, fetch: Fetch, limits: Limits) -> Iterator[Step]:
+def walk(root: Cid, fetch: Fetch, limits: BundleLimits) -> Iterator[Step]:
     """A bundle's folders and files in order. Raises Malformed, Refused (TooMuch), and what `fetch`
     raises."""
     return _Walk(root, fetch, limits).steps()
@@ -89,7 +89,7 @@ def drain(steps: Iterable[Step]) -> Sum:
 class _Walk:
     """One walk with what it has spent so far."""
 
-    def __init__(self, root: Cid, fetch: Fetch, limits: Limits) -> None:
+    def __init__(self, root: Cid, fetch: Fetch, limits: BundleLimits) -> None:
         self.root = root
         self.limits = limits
         self._fetch = fetch

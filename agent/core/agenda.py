@@ -50,7 +50,7 @@ class Bid:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class CommitteeState:
     us: str
     votes: Mapping[str, Mapping[str, Vote]] = field(default_factory=dict)
     """Entry → validator → its first vote, for entries that are open and judged here."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from agent.core.agenda import State
+from agent.core.agenda import CommitteeState
 from agent.core.documents import Vote
-from agent.core.motion import Sight
+from agent.core.motion import CommitteeView
 from agent.core.moves import Action, SayVote
 from agent.core.verdict import in_doubt, of_one_figure, threshold
 
@@ -21,12 +21,12 @@ EARLY = 64
 """Votes of one validator that are kept until their entries are judged here; it repeats those that are lost."""
 
 
-def pruned(state: State, sight: Sight) -> State:
+def pruned(state: CommitteeState, view: CommitteeView) -> CommitteeState:
     """What was about entries that are over is forgotten; what was heard early of those that are judged now is taken."""
-    own = sight.own
+    own = view.own
     state = replace(
         state,
-        votes={entry: _left(votes, sight) for entry, votes in state.votes.items() if entry in own},
+        votes={entry: _left(votes, view) for entry, votes in state.votes.items() if entry in own},
         tried_at={entry: at for entry, at in state.tried_at.items() if entry in own},
     )
     for validator, votes in state.early.items():
@@ -35,29 +35,29 @@ def pruned(state: State, sight: Sight) -> State:
             left = {entry: vote for entry, vote in votes.items() if entry not in own}
             state = replace(state, early={**state.early, validator: left})
         for vote in ready:
-            state = taken(state, vote, sight)
+            state = taken(state, vote, view)
     return state
 
 
-def spoken(state: State, sight: Sight) -> tuple[State, list[Action]]:
-    now, said = sight.head.closed_at, list[Action]()
+def spoken(state: CommitteeState, view: CommitteeView) -> tuple[CommitteeState, list[Action]]:
+    now, said = view.head.closed_at, list[Action]()
     again = now >= state.spoken_at + REPEAT_S
-    for entry, (_, vote) in sight.own.items():
+    for entry, (_, vote) in view.own.items():
         if again or state.us not in state.votes.get(entry, {}):
             said.append(SayVote(vote))
-        state = taken(state, vote, sight)
+        state = taken(state, vote, view)
     return (replace(state, spoken_at=now) if again else state), said
 
 
-def taken(state: State, vote: Vote, sight: Sight) -> State:
-    if vote.round not in sight.rounds or vote.validator not in sight.rounds[vote.round].round.committee:
+def taken(state: CommitteeState, vote: Vote, view: CommitteeView) -> CommitteeState:
+    if vote.round not in view.rounds or vote.validator not in view.rounds[vote.round].round.committee:
         return state
-    if vote.entry not in sight.own:
+    if vote.entry not in view.own:
         early = {**state.early.get(vote.validator, {}), vote.entry: vote}
         return replace(state, early={**state.early, vote.validator: dict([*early.items()][-EARLY:])})
-    if not is_about(vote, sight):
+    if not is_about(vote, view):
         return state
-    held = _left(state.votes.get(vote.entry, {}), sight)
+    held = _left(state.votes.get(vote.entry, {}), view)
     if vote.validator not in held:
         return replace(state, votes={**state.votes, vote.entry: {**held, vote.validator: vote}})
     if held[vote.validator] != vote:
@@ -65,35 +65,35 @@ def taken(state: State, vote: Vote, sight: Sight) -> State:
     return state
 
 
-def is_about(vote: Vote, sight: Sight) -> bool:
+def is_about(vote: Vote, view: CommitteeView) -> bool:
     """Whether it is about the entry, the round and the roll that we know."""
-    if vote.entry not in sight.own:
+    if vote.entry not in view.own:
         return False
-    ours = sight.own[vote.entry][1]
+    ours = view.own[vote.entry][1]
     return (vote.round, vote.contribution, vote.roll) == (ours.round, ours.contribution, ours.roll)
 
 
-def _left(votes: Mapping[str, Vote], sight: Sight) -> Mapping[str, Vote]:
+def _left(votes: Mapping[str, Vote], view: CommitteeView) -> Mapping[str, Vote]:
     """Without those that were cast before the entry was on its roll."""
-    return {validator: vote for validator, vote in votes.items() if is_about(vote, sight)}
+    return {validator: vote for validator, vote in votes.items() if is_about(vote, view)}
 
 
-def halted(state: State, sight: Sight) -> list[str]:
+def halted(state: CommitteeState, view: CommitteeView) -> list[str]:
     """Entries that cannot be settled because the committee does not agree on what it measured."""
-    return [entry for entry, votes in state.votes.items() if in_doubt([*votes.values()], _members(entry, sight))]
+    return [entry for entry, votes in state.votes.items() if in_doubt([*votes.values()], _members(entry, view))]
 
 
-def apart(state: State, sight: Sight) -> dict[str, str]:
+def apart(state: CommitteeState, view: CommitteeView) -> dict[str, str]:
     """Validator → an entry of which it measured another figure than two thirds did."""
     found = dict[str, str]()
     for entry, votes in state.votes.items():
         agreed = {vote.validator for vote in of_one_figure([*votes.values()])}
-        if len(agreed) >= threshold(_members(entry, sight)):
+        if len(agreed) >= threshold(_members(entry, view)):
             found |= {validator: entry for validator in votes if validator not in agreed}
     return found
 
 
-def _members(entry: str, sight: Sight) -> int:
+def _members(entry: str, view: CommitteeView) -> int:
     """How many are to vote on an entry that is judged here."""
-    served = sight.rounds.get(sight.own[entry][1].round) if entry in sight.own else None
+    served = view.rounds.get(view.own[entry][1].round) if entry in view.own else None
     return len(served.round.committee) if served is not None else 0

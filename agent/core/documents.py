@@ -354,7 +354,7 @@ class Vote(Document):
     signature: Base64 = ""
 
 
-class Settled(Part):
+class SettledEntry(Part):
     """One entry in a record, with the median of its votes."""
 
     entry: Hex32
@@ -431,7 +431,7 @@ class SettlementRecord(Document):
     index: Count
     previous: CidText | None = None
     round: CidText
-    entries: tuple[Settled, ...] = Field(default=(), max_length=32)
+    entries: tuple[SettledEntry, ...] = Field(default=(), max_length=32)
     roll: CidText | None = None
     """The record of the roll that its entries are on; none where they were turned down before they were on any."""
     votes: tuple[Vote, ...] = Field(default=(), max_length=640)

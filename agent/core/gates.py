@@ -17,7 +17,7 @@ from agent.core.conditions import Conditions
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class GateLimits:
     """The thresholds, named as in the configuration's section [gates], where their defaults stand."""
 
     pause_above_c: float
@@ -57,7 +57,7 @@ class Gate:
 
     name: str
     bars: frozenset[Work]
-    shut: Callable[[Conditions, Limits], bool | None]
+    shut: Callable[[Conditions, GateLimits], bool | None]
     why: str
 
 
@@ -73,32 +73,32 @@ def _below(value: float | None, shuts: float, opens: float) -> bool | None:
     return value < shuts
 
 
-def _hot(now: Conditions, limits: Limits) -> bool | None:
+def _hot(now: Conditions, limits: GateLimits) -> bool | None:
     return _above(now.temperature_c, limits.pause_above_c, limits.resume_below_c)
 
 
-def _drained(now: Conditions, limits: Limits) -> bool | None:
+def _drained(now: Conditions, limits: GateLimits) -> bool | None:
     return _below(now.battery_volts, limits.pause_below_volts, limits.resume_above_volts)
 
 
-def _parked(now: Conditions, limits: Limits) -> bool | None:
+def _parked(now: Conditions, limits: GateLimits) -> bool | None:
     return None if now.ignition is None else not now.ignition
 
 
-def _full(now: Conditions, limits: Limits) -> bool | None:
+def _full(now: Conditions, limits: GateLimits) -> bool | None:
     least = limits.disk_free_mb * 1e6
     return _below(now.disk_free_bytes, least, least * ROOM)
 
 
-def _busy(now: Conditions, limits: Limits) -> bool | None:
+def _busy(now: Conditions, limits: GateLimits) -> bool | None:
     return _above(now.cpu_load, limits.pause_above_load, limits.resume_below_load)
 
 
-def _metered(now: Conditions, limits: Limits) -> bool | None:
+def _metered(now: Conditions, limits: GateLimits) -> bool | None:
     return None if now.metered is None else now.metered and limits.metered == "wait"
 
 
-def _held(now: Conditions, limits: Limits) -> bool | None:
+def _held(now: Conditions, limits: GateLimits) -> bool | None:
     return now.held
 
 
@@ -113,7 +113,7 @@ GATES = (
 )
 
 
-def look(closed: Iterable[str], now: Conditions, limits: Limits) -> frozenset[str]:
+def look(closed: Iterable[str], now: Conditions, limits: GateLimits) -> frozenset[str]:
     """The names of the gates that are shut now, given those that were."""
     before = frozenset(closed)
     said = {gate.name: gate.shut(now, limits) for gate in GATES}

@@ -14,7 +14,7 @@ from agent.core.documents import Roll, SettlementRecord, Vote
 from agent.core.jobs.review import Review
 from agent.core.ledger import Head
 from agent.core.money import Stroops
-from agent.core.record import Hindrance, Link, Terms
+from agent.core.record import ChainEnd, Hindrance, ServedTerms
 from agent.core.roll import Anchored, Ready, groups, is_due, is_whole
 
 
@@ -22,13 +22,13 @@ from agent.core.roll import Anchored, Ready, groups, is_due, is_whole
 class Sharing:
     """A published round, and what it was fused from."""
 
-    served: Terms
+    served: ServedTerms
     ledger: int
     """It is open after that one."""
     credits: Mapping[str, Stroops]
 
 
-class Sight(Protocol):
+class CommitteeView(Protocol):
     """What there is to be seen, the same from the beginning of a step to its end. Reading may raise; then the step has
     not been taken."""
 
@@ -43,7 +43,7 @@ class Sight(Protocol):
         """XLM that the settlement account can spend."""
 
     @property
-    def link(self) -> Link: ...
+    def link(self) -> ChainEnd: ...
     @property
     def own(self) -> Mapping[str, tuple[Review, Vote]]:
         """Entry → our verdict and our signed vote, for each open one that is judged here. It names the roll that the
@@ -58,7 +58,7 @@ class Sight(Protocol):
         """Entry → the roll that it is on."""
 
     @property
-    def rounds(self) -> Mapping[str, Terms]: ...
+    def rounds(self) -> Mapping[str, ServedTerms]: ...
     @property
     def sharing(self) -> Sharing | None:
         """The newest round's, if there is one and it can be looked up now."""
@@ -81,7 +81,7 @@ class Batch:
     """Entries of one round, and on one roll, that are to be settled together. Not empty."""
 
     name: str
-    served: Terms
+    served: ServedTerms
     cases: tuple[records.Case, ...]
     roll: str | None = None
 
@@ -91,7 +91,7 @@ class ShareOut:
     """Forfeited stakes that are to be shared among those whose contributions made a round."""
 
     name: str
-    served: Terms
+    served: ServedTerms
     sharing: Sharing
 
 
@@ -100,7 +100,7 @@ class RollCall:
     """Entries that are to be put on a roll, in the order of the ledger. Not empty."""
 
     name: str
-    served: Terms
+    served: ServedTerms
     entries: tuple[Ready, ...]
 
 
@@ -108,34 +108,34 @@ Motion = Batch | ShareOut | RollCall
 """What a speaker may put forward."""
 
 
-def share_out(sharing: Sharing, sight: Sight) -> ShareOut | None:
+def share_out(sharing: Sharing, view: CommitteeView) -> ShareOut | None:
     """What the publication of a round leaves to be shared, if anything."""
-    purse = purses.begun(sight.link.purse, sharing.served.newest)
+    purse = purses.begun(view.link.purse, sharing.served.newest)
     due = purses.shares(purse.pot, sharing.credits, sharing.served.round.stake.base)
     name = f"shares of {sharing.served.cid}"
     return ShareOut(name, sharing.served, sharing) if purse.done < len(due) else None
 
 
-def roll_calls(sight: Sight, longest: int) -> list[RollCall]:
+def roll_calls(view: CommitteeView, longest: int) -> list[RollCall]:
     """The rolls that are due now, with at most `longest` entries each."""
     found = list[RollCall]()
-    for group, ready in groups(_unrolled(sight)).items():
-        served = sight.rounds.get(group[0])
+    for group, ready in groups(_unrolled(view)).items():
+        served = view.rounds.get(group[0])
         if served is not None:
             chosen = tuple(ready[: min(served.round.most, longest)])
-            if is_due(chosen, served.round, sight.head.closed_at):
+            if is_due(chosen, served.round, view.head.closed_at):
                 found.append(RollCall(f"roll of {' '.join(group)}", served, chosen))
     return found
 
 
-def roll_call(entries: Sequence[str], sight: Sight, at: int) -> RollCall | None:
+def roll_call(entries: Sequence[str], view: CommitteeView, at: int) -> RollCall | None:
     """These as a roll that was drawn up then; None unless all are ready here, belong together, are due, and leave out
     nothing that must be among them."""
-    ready = {one.id: one for one in _unrolled(sight)}
+    ready = {one.id: one for one in _unrolled(view)}
     chosen = tuple(ready[entry] for entry in entries if entry in ready)
     if len(chosen) < len(entries) or len({one.group for one in chosen}) != 1:
         return None
-    served = sight.rounds.get(chosen[0].group[0])
+    served = view.rounds.get(chosen[0].group[0])
     if served is None or len(chosen) > served.round.most:
         return None
     is_in_order = all(one.place < other.place for one, other in pairwise(chosen))
@@ -143,37 +143,37 @@ def roll_call(entries: Sequence[str], sight: Sight, at: int) -> RollCall | None:
     return RollCall("", served, chosen) if is_in_order and is_fair else None
 
 
-def _unrolled(sight: Sight) -> list[Ready]:
-    return [one for one in sight.ready if one.id not in sight.rolls]
+def _unrolled(view: CommitteeView) -> list[Ready]:
+    return [one for one in view.ready if one.id not in view.rolls]
 
 
-def on_turn(motion: Motion, sight: Sight, at: int) -> str:
+def on_turn(motion: Motion, view: CommitteeView, at: int) -> str:
     """Who puts this forward at a ledger time."""
     round_ = motion.served.round
-    return speaker.on_turn(round_.committee, sight.link.agreements, round_.settlement, at, round_.turn)
+    return speaker.on_turn(round_.committee, view.link.agreements, round_.settlement, at, round_.turn)
 
 
-def payable(motion: Motion, sight: Sight) -> Motion | None:
+def payable(motion: Motion, view: CommitteeView) -> Motion | None:
     """What of it can be in one record: what waits for somebody's trustline cannot, nor can a vehicle's second entry."""
     if not isinstance(motion, Batch):
         return motion
     cases = dict[str, records.Case]()
     for review, votes in motion.cases:
-        hindered = sight.hindered(review, 0)
+        hindered = view.hindered(review, 0)
         if hindered is None or hindered.outcome != "waits":
             cases.setdefault(review.entry.vehicle, (review, votes))
     return replace(motion, cases=tuple(cases.values())) if cases else None
 
 
-def drawn_up(motion: Motion, by: str, sight: Sight, at: int) -> SettlementRecord | None:
+def drawn_up(motion: Motion, by: str, view: CommitteeView, at: int) -> SettlementRecord | None:
     """On top of the chain, at a ledger time; None when nobody is left who can be paid a share. Raises Malformed when
     the votes do not decide every entry."""
     if isinstance(motion, Batch):
-        return records.record(sight.link, motion.served, by, motion.cases, sight.hindered, motion.roll)
+        return records.record(view.link, motion.served, by, motion.cases, view.hindered, motion.roll)
     if isinstance(motion, RollCall):
         roll = Roll(entries=tuple(one.entry for one in motion.entries), drawn_at=at)
-        return records.enrolling(sight.link, motion.served, by, roll)
-    return records.shared(sight.link, motion.served, by, motion.sharing.credits, sight.receives)
+        return records.enrolling(view.link, motion.served, by, roll)
+    return records.shared(view.link, motion.served, by, motion.sharing.credits, view.receives)
 
 
 def cases_of(motion: Motion | None) -> tuple[records.Case, ...]:

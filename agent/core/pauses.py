@@ -1,5 +1,5 @@
 """How long to leave alone what did not work: twice as long each time, up to a longest pause. The one rule for all that
-is tried again: sources, blocks, errands, rounds, reviews."""
+is tried again: sources, blocks, steps, rounds, reviews."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from agent.core import purse as purses
-from agent.core.documents import Purse, Roll, Round, Settled, SettlementRecord, Vote
+from agent.core.documents import Purse, Roll, Round, SettledEntry, SettlementRecord, Vote
 from agent.core.jobs.review import Review
 from agent.core.ledger import Account
 from agent.core.money import Asset, Stroops
@@ -24,7 +24,7 @@ Hindered = Callable[[Review, Stroops], "Hindrance | None"]
 """What hinders that an entry is given its stake back and this credit."""
 
 
-class Terms(Protocol):
+class ServedTerms(Protocol):
     """A round that is settled, and the number of its model's newest one."""
 
     @property
@@ -36,7 +36,7 @@ class Terms(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class ChainEnd:
     """The end of the chain: where the next record goes on. Index -1: there is none yet."""
 
     index: int = -1
@@ -78,8 +78,8 @@ def ripe(review: Review, votes: Sequence[Vote], round_: Round, now: int, drawn_a
 
 
 def record(
-    link: Link,
-    served: Terms,
+    link: ChainEnd,
+    served: ServedTerms,
     speaker: str,
     cases: Sequence[Case],
     hindered: Hindered,
@@ -88,7 +88,7 @@ def record(
     """The record that these votes make, of at most MAX_ENTRIES, all on `roll`. One entry of a vehicle at a time: that
     its trustlines have room was seen for one. Raises Malformed when the votes decide nothing."""
     counts = {validator: link.agreements.get(validator, 0) for validator in served.round.committee}
-    settled: list[Settled] = []
+    settled: list[SettledEntry] = []
     votes: list[Vote] = []
     for review, cast in cases:
         if len(settled) == MAX_ENTRIES:
@@ -114,7 +114,7 @@ def record(
     )
 
 
-def enrolling(link: Link, served: Terms, speaker: str, roll: Roll) -> SettlementRecord:
+def enrolling(link: ChainEnd, served: ServedTerms, speaker: str, roll: Roll) -> SettlementRecord:
     """The record that puts entries on a roll."""
     return SettlementRecord(
         index=link.index + 1,
@@ -128,8 +128,8 @@ def enrolling(link: Link, served: Terms, speaker: str, roll: Roll) -> Settlement
 
 
 def shared(
-    link: Link,
-    served: Terms,
+    link: ChainEnd,
+    served: ServedTerms,
     speaker: str,
     credits: Mapping[str, Stroops],
     receives: Callable[[str, Stroops], bool],
@@ -153,7 +153,7 @@ def shared(
     )
 
 
-def _settled(review: Review, votes: Sequence[Vote], round_: Round, look: Hindered) -> Settled:
+def _settled(review: Review, votes: Sequence[Vote], round_: Round, look: Hindered) -> SettledEntry:
     """The merged verdict, and what of it can be paid."""
     verdict, found = merge(votes, len(round_.committee)), review.entry
     if verdict is None:  # a proposal from elsewhere may hold too few votes
@@ -167,7 +167,7 @@ def _settled(review: Review, votes: Sequence[Vote], round_: Round, look: Hindere
             raise Malformed(what="a settlement record", why=f"{review.id[:12]} must wait: {hindered.reason}")
         if (outcome, hindered.outcome) != ("idle", "idle"):
             outcome, credit, reason = hindered.outcome, 0, hindered.reason
-    return Settled(
+    return SettledEntry(
         entry=review.id,
         transaction=found.transaction,
         vehicle=found.vehicle,

@@ -25,7 +25,7 @@ class Phase(str, Enum):
     OPEN = "open"
 
 
-class Sign(str, Enum):
+class Evidence(str, Enum):
     """What the readings amount to. The last four are the reasons for which a trip closes."""
 
     TRIGGERED = "triggered"
@@ -35,12 +35,12 @@ class Sign(str, Enum):
     SILENCE = "silence"
 
 
-TABLE: dict[tuple[Phase, Sign], Phase] = {
-    (Phase.WAITING, Sign.TRIGGERED): Phase.OPEN,
-    (Phase.OPEN, Sign.IGNITION_OFF): Phase.WAITING,
-    (Phase.OPEN, Sign.STANDSTILL): Phase.WAITING,
-    (Phase.OPEN, Sign.GEOFENCE): Phase.WAITING,
-    (Phase.OPEN, Sign.SILENCE): Phase.WAITING,
+TABLE: dict[tuple[Phase, Evidence], Phase] = {
+    (Phase.WAITING, Evidence.TRIGGERED): Phase.OPEN,
+    (Phase.OPEN, Evidence.IGNITION_OFF): Phase.WAITING,
+    (Phase.OPEN, Evidence.STANDSTILL): Phase.WAITING,
+    (Phase.OPEN, Evidence.GEOFENCE): Phase.WAITING,
+    (Phase.OPEN, Evidence.SILENCE): Phase.WAITING,
 }
 """A sign that is not here for the phase changes nothing: a car that stands is no news while it waits."""
 
@@ -94,7 +94,7 @@ class TripOpened:
 class TripClosed:
     """`distance_m` were driven since the last trip's end, and the trip was open for `duration_s`."""
 
-    reason: Sign
+    reason: Evidence
     distance_m: float
     duration_s: float
 
@@ -179,7 +179,7 @@ def advance(rules: TripRules, state: TripState, seen: Reading | Tick) -> tuple[T
     return TripState(mileage, recent), (*doubted, *happened)
 
 
-def _turn(mileage: Mileage, signs: tuple[Sign, ...]) -> tuple[Mileage, tuple[TripEvent, ...]]:
+def _turn(mileage: Mileage, signs: tuple[Evidence, ...]) -> tuple[Mileage, tuple[TripEvent, ...]]:
     """The first sign that the table knows in this phase is the one that counts."""
     for sign in signs:
         phase = TABLE.get((mileage.phase, sign))
@@ -191,13 +191,13 @@ def _turn(mileage: Mileage, signs: tuple[Sign, ...]) -> tuple[Mileage, tuple[Tri
     return mileage, ()
 
 
-def _signs(rules: TripRules, mileage: Mileage, recent: Recent, entered: bool) -> tuple[Sign, ...]:
+def _signs(rules: TripRules, mileage: Mileage, recent: Recent, entered: bool) -> tuple[Evidence, ...]:
     checks = (
-        (Sign.TRIGGERED, mileage.since_m >= rules.trigger_m),
-        (Sign.IGNITION_OFF, recent.off_s >= rules.ignition_off_s),
-        (Sign.GEOFENCE, entered),
-        (Sign.STANDSTILL, recent.still_s >= rules.standstill_s),
-        (Sign.SILENCE, recent.silent_s >= rules.silence_s),
+        (Evidence.TRIGGERED, mileage.since_m >= rules.trigger_m),
+        (Evidence.IGNITION_OFF, recent.off_s >= rules.ignition_off_s),
+        (Evidence.GEOFENCE, entered),
+        (Evidence.STANDSTILL, recent.still_s >= rules.standstill_s),
+        (Evidence.SILENCE, recent.silent_s >= rules.silence_s),
     )
     return tuple(sign for sign, holds in checks if holds)
 

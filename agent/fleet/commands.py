@@ -16,8 +16,8 @@ from typing import Annotated, Any, Protocol
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from agent.errors import Malformed, MilepostError, Refused
+from agent.fleet.event_message import redacted
 from agent.fleet.reading import parsed
-from agent.fleet.telegram import redacted
 from agent.fleet.topics import VehicleTopics, address
 from agent.ports import Clock, FleetLink, Message
 from agent.sentences import first_mistake
@@ -36,7 +36,7 @@ Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
 """By which a sender knows its order again."""
 
 
-class Memory(Protocol):
+class ReplyStore(Protocol):
     """What commands need of a journal."""
 
     def note(self, name: str) -> str | None: ...
@@ -78,7 +78,7 @@ class Commands:
         self,
         link: FleetLink,
         topics: VehicleTopics,
-        memory: Memory,
+        memory: ReplyStore,
         clock: Clock,
         handlers: Mapping[str, Handler],
     ) -> None:

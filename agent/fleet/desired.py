@@ -22,9 +22,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from agent.errors import Malformed
-from agent.fleet.commands import Id, Memory
+from agent.fleet.commands import Id, ReplyStore
+from agent.fleet.event_message import message
 from agent.fleet.reading import parsed
-from agent.fleet.telegram import message
 from agent.fleet.topics import VehicleTopics
 from agent.ports import Clock, FleetLink, Message
 from agent.sentences import first_mistake
@@ -58,7 +58,7 @@ NOTHING = Wish(id="none", settings={})
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class WishOutcome:
     """What became of a wish. `settings`: every key that may be changed, and its value in force."""
 
     settings: Mapping[str, Any]
@@ -79,9 +79,9 @@ class Desired:
         link: FleetLink,
         topics: VehicleTopics,
         session: str,
-        memory: Memory,
+        memory: ReplyStore,
         clock: Clock,
-        follow: Callable[[Mapping[str, Any]], Outcome],
+        follow: Callable[[Mapping[str, Any]], WishOutcome],
     ) -> None:
         self.refused = 0
         """Wishes that were malformed."""

@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from agent.core.jobs.contribution import State
+from agent.core.jobs.contribution import JobState
 from agent.errors import ConfigError
-from agent.fleet.commands import Memory
+from agent.fleet.commands import ReplyStore
+from agent.fleet.event_message import message
 from agent.fleet.status import EVERY, ONLINE
-from agent.fleet.telegram import message
 from agent.fleet.topics import VehicleTopics
 from agent.ports import FleetLink, Message
 
@@ -67,7 +67,7 @@ ENTITIES: Mapping[str, Entity] = {
         "Job",
         "state",
         "{{ value_json.jobs[-1].state if value_json.jobs else 'none' }}",
-        options={"device_class": "enum", "options": [state.value for state in State]},
+        options={"device_class": "enum", "options": [state.value for state in JobState]},
     ),
     "samples": Entity(
         "Samples", "state", "{{ value_json.training.samples if value_json.training else 0 }}", options=_NOW
@@ -130,7 +130,7 @@ class Discovery:
     Raises NotDiscoverable."""
 
     def __init__(
-        self, link: FleetLink, topics: VehicleTopics, memory: Memory, prefix: str, software: str, profile: str
+        self, link: FleetLink, topics: VehicleTopics, memory: ReplyStore, prefix: str, software: str, profile: str
     ) -> None:
         if prefix and not re.fullmatch(r"[A-Za-z0-9_-]+", topics.vehicle):
             raise NotDiscoverable(vehicle=topics.vehicle)

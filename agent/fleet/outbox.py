@@ -5,7 +5,7 @@ Rules
   2. The cursor moves on only when the broker has confirmed an event and all before it. What was on its way when the
      agent died is published again, under the same `seq`.
   3. `seq` is the journal's, `after` the `seq` published before it: a consumer drops what it has and sees what it lacks
-     (`agent.fleet.intake`). `journal` names the journal, so that a new one is not taken for repeats.
+     (`agent.fleet.inbox`). `journal` names the journal, so that a new one is not taken for repeats.
   4. What a broker confirmed and then lost is asked for again with the command `resend`.
 """
 
@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from agent.errors import Malformed
+from agent.fleet.event_message import EventMessage, Happened, message
 from agent.fleet.reading import MOST
-from agent.fleet.telegram import Happened, Telegram, message
 from agent.ports import FleetLink, Message
 
 CURSOR = "outbox"
@@ -47,7 +47,7 @@ class Outbox:
     `describe` says how an event looks to the fleet, or None for one that stays in the car.
     """
 
-    def __init__(self, journal: EventLog, link: FleetLink, describe: Callable[[Happened], Telegram | None]) -> None:
+    def __init__(self, journal: EventLog, link: FleetLink, describe: Callable[[Happened], EventMessage | None]) -> None:
         self._journal, self._link, self._describe = journal, link, describe
         self._name = _name_of(journal)
         self._published = self._looked_at = journal.cursor(CURSOR)
@@ -97,9 +97,9 @@ class Outbox:
     def _send_new(self) -> int:
         sent = 0
         for event in self._journal.events(after=self._looked_at, limit=WINDOW - len(self._on_the_way)):
-            telegram = self._describe(event)
-            if telegram is not None:
-                number = self._link.publish(self._message(telegram, event.seq, self._published))
+            event_message = self._describe(event)
+            if event_message is not None:
+                number = self._link.publish(self._message(event_message, event.seq, self._published))
                 if number is None:
                     break
                 self._on_the_way.append((number, event.seq))
@@ -116,9 +116,9 @@ class Outbox:
         for event in self._journal.events(after=after, limit=WINDOW):
             if event.seq > until:
                 return sent
-            telegram = self._describe(event)
-            if telegram is not None:
-                if self._link.publish(self._message(telegram, event.seq, before)) is None:
+            event_message = self._describe(event)
+            if event_message is not None:
+                if self._link.publish(self._message(event_message, event.seq, before)) is None:
                     break
                 before, sent = event.seq, sent + 1
             after = event.seq
@@ -126,8 +126,8 @@ class Outbox:
             self._again.appendleft((after, until))
         return sent
 
-    def _message(self, telegram: Telegram, seq: int, after: int) -> Message:
-        return message(telegram.topic, {**telegram.body, "seq": seq, "after": after, "journal": self._name})
+    def _message(self, event_message: EventMessage, seq: int, after: int) -> Message:
+        return message(event_message.topic, {**event_message.body, "seq": seq, "after": after, "journal": self._name})
 
 
 def _name_of(journal: EventLog) -> str:

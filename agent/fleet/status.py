@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from agent.fleet.telegram import message, redacted
+from agent.fleet.event_message import message, redacted
 from agent.fleet.topics import VehicleTopics
 from agent.ports import Clock, FleetLink, Message
 

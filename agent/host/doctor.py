@@ -28,7 +28,7 @@ class Wrong(MilepostError):
     """{why}"""
 
 
-class State(str, Enum):
+class CheckState(str, Enum):
     GOOD = "good"
     OFFLINE = "offline"
     SKIPPED = "skipped"
@@ -49,7 +49,7 @@ class Finding:
     """What a check found."""
 
     name: str
-    state: State
+    state: CheckState
     sentence: str
     seconds: float
 
@@ -64,12 +64,12 @@ def examine(checks: Sequence[Check], all_s: float = ALL_S) -> Iterator[Finding]:
             yield answer.get(timeout=max(0.0, left_s))
         except queue.Empty:
             waited_s = time.monotonic() - started
-            yield Finding(check.name, State.WRONG, f"No answer within {waited_s:.0f} s.", waited_s)
+            yield Finding(check.name, CheckState.WRONG, f"No answer within {waited_s:.0f} s.", waited_s)
 
 
 def healthy(findings: Sequence[Finding]) -> bool:
     """Being offline is normal; being wrong is not."""
-    return all(finding.state is not State.WRONG for finding in findings)
+    return all(finding.state is not CheckState.WRONG for finding in findings)
 
 
 def _start(check: Check) -> queue.SimpleQueue[Finding]:
@@ -82,13 +82,13 @@ def _start(check: Check) -> queue.SimpleQueue[Finding]:
 def _finding(check: Check) -> Finding:
     started = time.monotonic()
     try:
-        state, sentence = State.GOOD, check.look()
+        state, sentence = CheckState.GOOD, check.look()
     except Skipped as reason:
-        state, sentence = State.SKIPPED, str(reason)
+        state, sentence = CheckState.SKIPPED, str(reason)
     except Unavailable as error:
-        state, sentence = State.OFFLINE, str(error)
+        state, sentence = CheckState.OFFLINE, str(error)
     except MilepostError as error:
-        state, sentence = State.WRONG, str(error)
+        state, sentence = CheckState.WRONG, str(error)
     except Exception as error:  # a check that fails in its own way must not hide the others' findings
-        state, sentence = State.WRONG, f"The check itself failed: {type(error).__name__}: {error}"
+        state, sentence = CheckState.WRONG, f"The check itself failed: {type(error).__name__}: {error}"
     return Finding(check.name, state, sentence, time.monotonic() - started)

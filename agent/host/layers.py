@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agent.toml import Document, Key
+from agent.toml import Key, TomlDocument
 
 PREFIX = "MILEPOST_"
 
@@ -17,7 +17,7 @@ class Layer:
 
     name: str
     values: Mapping[str, Any]
-    document: Document | None = None
+    document: TomlDocument | None = None
 
     def where(self, key: Key) -> str:
         """Where a key was written, in words."""

@@ -34,7 +34,7 @@ class Detect(Section):
     cuda: bool = False
 
 
-class Head(Section):
+class ProfileHead(Section):
     name: str = Field(pattern=r"^[a-z0-9-]+$")
     title: str
     detect: Detect
@@ -43,7 +43,7 @@ class Head(Section):
 class ProfileFile(Section):
     """The schema: a head, and the tables that depend on the board."""
 
-    profile: Head
+    profile: ProfileHead
     camera: Camera = Camera()
     odometer: Odometer = Odometer()
     train: Train = Train()
@@ -60,7 +60,7 @@ class Profile:
     title: str
     detect: Detect
     settings: dict[str, Any] = field(default_factory=dict)
-    document: toml.Document | None = None
+    document: toml.TomlDocument | None = None
 
 
 NONE = Profile("none", "no profile: built-in defaults", Detect(machine=""))

@@ -24,7 +24,7 @@ Key = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class KeyReference:
     """One key: what it means, what it may be, what it is when nobody says otherwise."""
 
     key: Key
@@ -40,7 +40,7 @@ class Table:
 
     name: Key
     meaning: str
-    entries: tuple[Entry, ...]
+    entries: tuple[KeyReference, ...]
     repeated: bool = False
     optional: bool = False
 
@@ -105,7 +105,7 @@ def _markdown(table: Table) -> Iterator[str]:
 def _tables(name: Key, model: type[BaseModel], optional: bool = False) -> Iterator[Table]:
     own = {key: info for key, info in model.model_fields.items() if not _is_table(info)}
     entries = tuple(
-        Entry(
+        KeyReference(
             (*name, key),
             info.description or "",
             _kind(info),

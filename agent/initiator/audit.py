@@ -24,7 +24,7 @@ from agent.learn import weights
 from agent.learn.fusion import Taken
 from agent.ledger.envelope import Opened, opened
 from agent.ledger.horizon import HistoryTooShort, Horizon
-from agent.market import bundle, records, sealed, settlement, standing
+from agent.market import bundle, records, round_accounts, sealed, settlement
 from agent.market.listing import publication, signs
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class _Auditor:
     reader: Keypair | None
     faults: list[str] = field(default_factory=list)
     credits: dict[str, Stroops] = field(default_factory=dict)
-    settlements: dict[str, dict[tuple[str, str], settlement.Settled]] = field(default_factory=dict)
+    settlements: dict[str, dict[tuple[str, str], settlement.StakeOutcome]] = field(default_factory=dict)
     records: dict[str, str] = field(default_factory=dict)
     """Settlement → the CID of its record."""
     since: int = 0
@@ -78,7 +78,7 @@ class _Auditor:
         ledger = self._published(round_, self.cid, self.since)
         if ledger is None:
             self.faults.append("its initiator never published it")
-        if why := standing.look(self.horizon, round_):
+        if why := round_accounts.look(self.horizon, round_):
             self.faults.append(why)
         return Audit(
             cid=self.cid,
@@ -177,7 +177,7 @@ class _Auditor:
         self._check_rolled(part)
         return settled.credit
 
-    def _settlement(self, transaction: str, base: Round) -> dict[tuple[str, str], settlement.Settled]:
+    def _settlement(self, transaction: str, base: Round) -> dict[tuple[str, str], settlement.StakeOutcome]:
         """(vehicle, contribution) → what became of it, of every entry that the committee of `base` settled with this
         transaction. Raises Refused."""
         found = self.history.recall(transaction, base.ledger)  # nothing was settled before it was published
@@ -187,7 +187,7 @@ class _Auditor:
         _check_signed(envelope, transaction, base)
         self.records[transaction] = str(Cid.v0(envelope.memo)) if envelope.memo else ""
         self.since = max(self.since, found.ledger)
-        entries: dict[tuple[str, str], settlement.Settled] = {}
+        entries: dict[tuple[str, str], settlement.StakeOutcome] = {}
         for stake, settled in settlement.read(envelope, base.settlement).items():
             entry = next(iter(self.history.touching(stake)), None)
             if entry is None:
@@ -197,7 +197,7 @@ class _Auditor:
             entries[entry.source, str(Cid.v0(memo)) if memo else ""] = settled
         return entries
 
-    def _proven(self, transaction: str, proof: str, base: Round) -> dict[tuple[str, str], settlement.Settled]:
+    def _proven(self, transaction: str, proof: str, base: Round) -> dict[tuple[str, str], settlement.StakeOutcome]:
         """As `_settlement`, of one that the ledger's history has forgotten: by the transaction that its committee
         signed and the record that is in the account's chain to this day. Raises Refused, Unavailable."""
         record, text = records.kept(self.shelf, proof)

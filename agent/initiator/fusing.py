@@ -14,9 +14,9 @@ from pathlib import Path
 
 from agent.core.cid import Cid
 from agent.core.documents import Figure, Lineage, Round
-from agent.core.jobs.round import RoundJob, State
+from agent.core.jobs.round import RoundJob, RoundState
 from agent.errors import Refused, TryAgain, Unavailable
-from agent.initiator.press import Edition, Press
+from agent.initiator.publishing import Publisher, RoundDraft
 from agent.learn import checkpoint, fusion, judging, update, weights
 from agent.ledger.envelope import opened
 from agent.market import bundle, records, sealed
@@ -59,20 +59,20 @@ class NotToBeHad(TryAgain):
     after may still take it."""
 
 
-def close(press: Press, now: bool = False, without: Collection[str] = ()) -> Fused:
+def close(publisher: Publisher, now: bool = False, without: Collection[str] = ()) -> Fused:
     """Fuse what has a voice in the newest round and publish the next. Goes on where an earlier call stopped.
 
     Due when K contributions have or the round's length is over and there is one; `now` does with one.
     `without`: CIDs of contributions that are left out.
     """
-    number = press.register.following("closing a round")
+    number = publisher.book.following("closing a round")
     try:
-        job = press.publish(number, lambda: _edition(press, number, now, without))
+        job = publisher.publish(number, lambda: _edition(publisher, number, now, without))
     except _NoBetter as stays:
         return stays.fused
-    made = press.document(number)
-    after = made.figure or press.measure(*press.laid(number))[1]
-    return Fused(number - 1, figure(press, str(made.previous)), after, _cids(made.lineage), job)
+    made = publisher.document(number)
+    after = made.figure or publisher.measure(*publisher.laid(number))[1]
+    return Fused(number - 1, figure(publisher, str(made.previous)), after, _cids(made.lineage), job)
 
 
 class _NoBetter(Exception):
@@ -82,25 +82,25 @@ class _NoBetter(Exception):
         self.fused = fused
 
 
-def _edition(press: Press, number: int, now: bool, without: Collection[str]) -> Edition:
+def _edition(publisher: Publisher, number: int, now: bool, without: Collection[str]) -> RoundDraft:
     """Round `number`, fused from what has a voice in the one before. Raises NotDue, NotToBeHad, _NoBetter."""
-    job = press.register.round(number - 1)
+    job = publisher.book.round(number - 1)
     cid = job.cid
-    round_ = press.shelf.round(cid)
-    press.check_committee(round_)
-    open_rounds = press.shelf.taking(cid)
-    parts = sorted((p for p in voices(press, open_rounds) if p.cid not in without), key=lambda part: part.cid)
-    left = _until_length(press, job, round_)
-    if press.register.round(number).state is State.NONE:
+    round_ = publisher.shelf.round(cid)
+    publisher.check_committee(round_)
+    open_rounds = publisher.shelf.taking(cid)
+    parts = sorted((p for p in voices(publisher, open_rounds) if p.cid not in without), key=lambda part: part.cid)
+    left = _until_length(publisher, job, round_)
+    if publisher.book.round(number).state is RoundState.NONE:
         _check_due(round_, len(parts), left, now)
-    readable = _readable(press, parts, left + round_.review_window)
+    readable = _readable(publisher, parts, left + round_.review_window)
     parts = [part for part in parts if part.cid in readable]
     deltas = {part: change for part, (_, change) in readable.items()}
-    graph_file = press.shelf.get(cid, bundle.ROUND_LIMITS) / bundle.GRAPH
-    on_global = press.on_global(graph_file)
-    best = judging.best(lambda taken: fuse(press.shelf, cid, parts, deltas, taken), on_global, round_.fusion)
-    before, (_, after) = figure(press, cid), press.measure(best.weights, graph_file)
-    if not judging.falls(on_global(_weights(press.shelf, cid), judging.ALL), best.losses):
+    graph_file = publisher.shelf.get(cid, bundle.ROUND_LIMITS) / bundle.GRAPH
+    on_global = publisher.on_global(graph_file)
+    best = judging.best(lambda taken: fuse(publisher.shelf, cid, parts, deltas, taken), on_global, round_.fusion)
+    before, (_, after) = figure(publisher, cid), publisher.measure(best.weights, graph_file)
+    if not judging.falls(on_global(_weights(publisher.shelf, cid), judging.ALL), best.losses):
         raise _NoBetter(Fused(round_.number, before, after, _cids(parts), None))
     lineage = tuple(
         Lineage(
@@ -113,10 +113,10 @@ def _edition(press: Press, number: int, now: bool, without: Collection[str]) -> 
         )
         for part in parts
     )
-    return Edition(
+    return RoundDraft(
         number=number,
         weights=weights.dump(best.weights),
-        models=models(press.shelf, cid),
+        models=models(publisher.shelf, cid),
         previous=round_,
         previous_cid=cid,
         lineage=lineage,
@@ -146,23 +146,23 @@ def fuse(
     return fusion.fuse(round_.fusion, _weights(shelf, cid), in_turn, shares, momentum, taken)
 
 
-def voices(press: Press, open_rounds: Mapping[str, Round]) -> Iterator[Voice]:
+def voices(publisher: Publisher, open_rounds: Mapping[str, Round]) -> Iterator[Voice]:
     """Every entry of these rounds that is to be fused, newest first, and is in none of them already, from the records
     that the settlement account's transactions anchor. Raises HistoryTooShort where not all of these are remembered."""
     newest, *before = open_rounds.values()
     ages = {cid: newest.number - round_.number for cid, round_ in open_rounds.items()}
     fused = {part.cid for round_ in open_rounds.values() for part in round_.lineage}
-    oldest = press.register.round((before or [newest])[-1].number)
+    oldest = publisher.book.round((before or [newest])[-1].number)
     since = oldest.publication.ledger  # nothing was entered on a round before it was published
-    horizon = press.horizon.archive or press.horizon
+    horizon = publisher.horizon.archive or publisher.horizon
     for transaction in horizon.history(newest.settlement, newest_first=True, since=since):
-        envelope = opened(transaction.envelope, press.horizon.passphrase)
+        envelope = opened(transaction.envelope, publisher.horizon.passphrase)
         if transaction.source != newest.settlement or envelope.memo is None:
             continue
-        record = press.shelf.record(str(Cid.v0(envelope.memo)))
+        record = publisher.shelf.record(str(Cid.v0(envelope.memo)))
         if record.round not in ages or not record.entries:
             continue
-        proof = str(records.keep(record, transaction.envelope, press.store))
+        proof = str(records.keep(record, transaction.envelope, publisher.store))
         for entry in record.entries:
             if entry.has_voice and entry.contribution not in fused:
                 weight = weight_of(ages[record.round])
@@ -180,24 +180,24 @@ def models(shelf: bundle.Shelf, cid: str) -> dict[str, Path]:
     return {name: folder / name for name in (bundle.GRAPH, bundle.TEACHER) if (folder / name).is_file()}
 
 
-def figure(press: Press, cid: str) -> Figure:
+def figure(publisher: Publisher, cid: str) -> Figure:
     """A round's figure as it states it, or else measured now."""
-    graph = press.shelf.get(cid, bundle.ROUND_LIMITS) / bundle.GRAPH
-    return press.shelf.round(cid).figure or press.measure(_weights(press.shelf, cid), graph)[1]
+    graph = publisher.shelf.get(cid, bundle.ROUND_LIMITS) / bundle.GRAPH
+    return publisher.shelf.round(cid).figure or publisher.measure(_weights(publisher.shelf, cid), graph)[1]
 
 
-def _readable(press: Press, parts: Sequence[Voice], left: int) -> dict[str, tuple[bytes, weights.Weights]]:
+def _readable(publisher: Publisher, parts: Sequence[Voice], left: int) -> dict[str, tuple[bytes, weights.Weights]]:
     """Contribution → its update's key, and what the update says. Raises NotToBeHad while `left` seconds are left to get
     one: then the others must not wait any longer, and it is left out. Never are all."""
     found = {}
     for part in parts:
         try:
-            key = sealed.key(press.shelf.contribution(part.cid).keys, press.keypair)
-            found[part.cid] = key, delta(press.shelf, part, key)
+            key = sealed.key(publisher.shelf.contribution(part.cid).keys, publisher.keypair)
+            found[part.cid] = key, delta(publisher.shelf, part, key)
         except (Unavailable, Refused) as error:
             if left > 0 or (part is parts[-1] and not found):
                 raise NotToBeHad(cid=part.cid, why=str(error), left=max(0, left)) from None
-            press.say(f"{part.cid} is left out: {error}")
+            publisher.say(f"{part.cid} is left out: {error}")
     return found
 
 
@@ -205,11 +205,11 @@ def _cids(parts: Iterable[Voice] | Iterable[Lineage]) -> tuple[str, ...]:
     return tuple(part.cid for part in parts)
 
 
-def _until_length(press: Press, job: RoundJob, round_: Round) -> int:
+def _until_length(publisher: Publisher, job: RoundJob, round_: Round) -> int:
     """Seconds until the round's length is over; negative afterwards."""
     published = job.publication
-    opened_at = published.closed_at or press.horizon.ledger(published.ledger).closed_at
-    return opened_at + round_.length - press.horizon.head().closed_at
+    opened_at = published.closed_at or publisher.horizon.ledger(published.ledger).closed_at
+    return opened_at + round_.length - publisher.horizon.head().closed_at
 
 
 def _check_due(round_: Round, count: int, left: int, now: bool) -> None:

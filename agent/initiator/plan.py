@@ -22,7 +22,7 @@ class PlanError(ConfigError):
     """The plan {path}: {why}"""
 
 
-class Stake(BaseModel):
+class StakePlan(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     asset: AssetName
@@ -71,7 +71,7 @@ class Plan(BaseModel):
     root_set: Path | None = None
     """Labelled samples of the initiator's own, in the form of a test set and in none: each round's root update is
     learnt from them. In the file relative to it."""
-    stake: Stake
+    stake: StakePlan
     task: Task
     architecture: Architecture
     input: Input

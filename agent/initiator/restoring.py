@@ -6,35 +6,35 @@ from agent.core.ids import CidText
 from agent.core.jobs.round import RoundJob, Signed
 from agent.errors import Refused
 from agent.initiator.fusing import models
-from agent.initiator.press import Edition, Press
+from agent.initiator.publishing import Publisher, RoundDraft
 from agent.market import bundle
 
 
-def restore(press: Press, cid: CidText) -> RoundJob:
+def restore(publisher: Publisher, cid: CidText) -> RoundJob:
     """Publish the weights of round `cid` again, as the round after the newest, under the plan as it is now. Goes on
     where an earlier call stopped; asked once more when it is done, it does nothing.
 
     What was staked on the round that is left still counts, as on any round before the newest.
     """
-    number = press.register.following(f"restoring {cid}", cid)
-    return press.publish(number, lambda: _edition(press, number, cid))
+    number = publisher.book.following(f"restoring {cid}", cid)
+    return publisher.publish(number, lambda: _edition(publisher, number, cid))
 
 
-def _edition(press: Press, number: int, cid: CidText) -> Edition:
+def _edition(publisher: Publisher, number: int, cid: CidText) -> RoundDraft:
     """Round `number`, with the weights of round `cid`. Raises Refused."""
-    what, left = f"restoring {cid}", press.register.round(number - 1)
-    before = press.shelf.round(left.cid)
+    what, left = f"restoring {cid}", publisher.book.round(number - 1)
+    before = publisher.shelf.round(left.cid)
     if cid == left.cid:
         raise Refused(what=what, why="it is the newest round")
-    if press.shelf.round(cid).model != before.model:
-        raise Refused(what=what, why=f"it is a round of {press.shelf.round(cid).model}, not of {before.model}")
-    if cid not in {job.cid for job in press.register.rounds if job.newest(Signed)}:
+    if publisher.shelf.round(cid).model != before.model:
+        raise Refused(what=what, why=f"it is a round of {publisher.shelf.round(cid).model}, not of {before.model}")
+    if cid not in {job.cid for job in publisher.book.rounds if job.newest(Signed)}:
         raise Refused(what=what, why="it was never published from here")
-    folder = press.shelf.get(cid, bundle.ROUND_LIMITS)
-    return Edition(
+    folder = publisher.shelf.get(cid, bundle.ROUND_LIMITS)
+    return RoundDraft(
         number=number,
         weights=(folder / bundle.WEIGHTS).read_bytes(),
-        models=models(press.shelf, cid),
+        models=models(publisher.shelf, cid),
         previous=before,
         previous_cid=left.cid,
         restores=cid,

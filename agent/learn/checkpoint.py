@@ -26,7 +26,7 @@ WEIGHT, MOMENT = "weight/", "moment/"
 
 
 @dataclass(slots=True)
-class State:
+class TrainingState:
     """Where one job's training stands, but for the tensors."""
 
     steps: int = 0
@@ -52,12 +52,12 @@ class State:
 class Checkpoint:
     """Before the first one is written there is a state and nothing else."""
 
-    state: State = field(default_factory=State)
+    state: TrainingState = field(default_factory=TrainingState)
     weights: dict[str, Array] = field(default_factory=dict)
     moments: dict[str, Array] = field(default_factory=dict)
 
 
-def save(folder: Path, state: State, weights: Weights, moments: Weights) -> None:
+def save(folder: Path, state: TrainingState, weights: Weights, moments: Weights) -> None:
     """Replace the folder's checkpoint. After a power cut it is the old one or the new one."""
     from safetensors.numpy import save as to_bytes
 
@@ -73,7 +73,7 @@ def load(folder: Path) -> Checkpoint | None:
         return None
     tensors, header = tensors_and_metadata(read_bytes(path, 3 * MAX_BYTES), NAME, 3 * MAX_BYTES)
     try:
-        state = State(**json.loads(header["state"]))
+        state = TrainingState(**json.loads(header["state"]))
         state.fingerprint = tuple(state.fingerprint)
     except (KeyError, ValueError, TypeError):
         raise Malformed(what=NAME, why="it holds no state of a trainer") from None

@@ -26,11 +26,11 @@ import psutil
 from agent.core.documents import Round
 from agent.errors import Malformed, MilepostError
 from agent.learn import checkpoint
-from agent.learn.intake import Intake
-from agent.learn.past import Past
+from agent.learn.control import DEVICE_LOST, DONE, FAILED, ControlSocket
+from agent.learn.recorder import SampleRecorder
+from agent.learn.replay import ReplayBuffer
 from agent.learn.ring import Ring
 from agent.learn.samples import Samples
-from agent.learn.wire import DEVICE_LOST, DONE, FAILED, Wire
 from agent.ports import TrainingTask
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
@@ -43,24 +43,24 @@ STUCK_S = 300
 class Driver:
     """Turns the loop's crank: orders in, frames in, reports out, between two steps."""
 
-    def __init__(self, wire: Wire, setup: dict[str, Any]) -> None:
+    def __init__(self, control: ControlSocket, setup: dict[str, Any]) -> None:
         base = Path(setup["base"])
         round = Round.parse((base / "round.json").read_bytes())
-        self.wire, self.setup = wire, setup
+        self.control, self.setup = control, setup
         self.task = TrainingTask(Path(setup["folder"]), base, round, setup["seed"])
         self.notes: list[str] = setup["notes"]
         self.held = bool(setup["hold"])
         self.reported = 0.0
         self.told: dict[str, Any] = {}
-        self.past = self._past()
+        self.replay = self._past()
         self.samples = Samples(
-            round.input, setup["reservoir_mb"], self.task.seed, self.past.reservoir if self.past else None
+            round.input, setup["reservoir_mb"], self.task.seed, self.replay.reservoir if self.replay else None
         )
         self.last = self._last()
         self.ring = Ring(round.input, setup["slots"], (setup["memory"], setup["bell"]))
         self.ring.again()
         key = bytes.fromhex(setup["fingerprint_key"])
-        self.intake = Intake(self.samples, self.last.state, setup["ring"], key)
+        self.recorder = SampleRecorder(self.samples, self.last.state, setup["ring"], key)
 
     def run(self) -> None:
         """To the end of the trip or of the planned steps. Raises Malformed, TooLarge; RuntimeError from
@@ -73,8 +73,8 @@ class Driver:
         for _ in loop.train(self.task, self.samples, self.last, options):
             self.report()
             self.wait()
-        if self.past:
-            self.past.keep(self.samples.trip)
+        if self.replay:
+            self.replay.keep(self.samples.trip)
 
     def wait(self) -> None:
         """Take what has come, and stay here while training is to pause or has nothing to go on."""
@@ -83,18 +83,18 @@ class Driver:
         while not self.samples.over and (self.held or not self.samples.suffice(recipe, state)):
             self.report()
             faulthandler.cancel_dump_traceback_later()
-            self.ring.wait(None if self.told == self.standing() else REPORT_S, self.wire.end.fileno())
+            self.ring.wait(None if self.told == self.standing() else REPORT_S, self.control.end.fileno())
             self.attend()
 
     def attend(self) -> None:
         """Take what has come: orders first, then frames."""
-        for order in self.wire.messages():
+        for order in self.control.messages():
             self.held = order.get("hold", self.held)
             self.samples.over |= order.get("finish", False)
         # Without a daemon there is no camera either: write the last checkpoint and end.
-        self.samples.over |= self.wire.gone
+        self.samples.over |= self.control.gone
         for record in self.ring.take():
-            self.intake.take(record)
+            self.recorder.take(record)
 
     def report(self, now: bool = False) -> None:
         """Say how things stand, a few times a second."""
@@ -102,7 +102,7 @@ class Driver:
             self.reported = time.monotonic()
             faulthandler.dump_traceback_later(STUCK_S, exit=True)
             self.told = self.standing()
-            self.wire.send(self.told)
+            self.control.send(self.told)
 
     def standing(self) -> dict[str, Any]:
         """How things stand."""
@@ -117,14 +117,14 @@ class Driver:
             self.notes.append(f"{error} Training starts again from the round's weights.")
             return checkpoint.Checkpoint()
 
-    def _past(self) -> Past | None:
+    def _past(self) -> ReplayBuffer | None:
         setup = self.setup
         if not setup["past_mb"]:
             return None
         path = Path(setup["past_file"]) if setup["past_file"] else None
         key = bytes.fromhex(setup["past_key"])
         try:
-            return Past(self.task.round, setup["past_mb"], setup["past"], path, key)
+            return ReplayBuffer(self.task.round, setup["past_mb"], setup["past"], path, key)
         except Malformed as error:
             self.notes.append(f"{error} This trip trains without the past.")
             return None
@@ -134,14 +134,14 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the daemon, which then says what is to be done
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
-    wire = Wire(socket.socket(fileno=int(sys.argv[1])))
-    setup = wire.first(10)
+    control = ControlSocket(socket.socket(fileno=int(sys.argv[1])))
+    setup = control.first(10)
     if setup is None:
         return FAILED
     # A child whose daemon was killed may still be writing its last checkpoint.
     with (Path(setup["folder"]) / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        driver = prepared(wire, setup)
+        driver = prepared(control, setup)
         try:
             driver.run()
             code = DONE
@@ -161,7 +161,7 @@ def main() -> int:
     return code
 
 
-def prepared(wire: Wire, setup: dict[str, Any]) -> Driver:
+def prepared(control: ControlSocket, setup: dict[str, Any]) -> Driver:
     """Torch within its bounds, and a driver."""
     keep_freed_memory()
     import torch
@@ -178,7 +178,7 @@ def prepared(wire: Wire, setup: dict[str, Any]) -> Driver:
     if setup["memory_mb"] and setup["device"] == "cuda":
         share = (setup["memory_mb"] << 20) / torch.cuda.get_device_properties(0).total_memory
         torch.cuda.set_per_process_memory_fraction(min(1.0, share))
-    return Driver(wire, setup)
+    return Driver(control, setup)
 
 
 def keep_freed_memory() -> None:

@@ -8,22 +8,22 @@ from dataclasses import dataclass
 
 from agent.errors import Refused
 from agent.learn import checkpoint
-from agent.learn.checkpoint import State
-from agent.learn.handover import handover
-from agent.learn.intake import Intake
+from agent.learn.checkpoint import TrainingState
+from agent.learn.frame_filter import FrameFilter
+from agent.learn.recorder import SampleRecorder
+from agent.learn.result import training_result
 from agent.learn.ring import Record
 from agent.learn.samples import Samples
 from agent.learn.settings import Settings
-from agent.learn.sieve import Sieve
 from agent.ports import LabelledFrame, Progress, Trained, TrainingTask
 
 
 @dataclass(slots=True)
-class Job:
+class InProcessTask:
     task: TrainingTask
-    sieve: Sieve
-    intake: Intake
-    steps: Iterator[State]
+    frame_filter: FrameFilter
+    recorder: SampleRecorder
+    steps: Iterator[TrainingState]
     notes: list[str]
     held: bool = False
     frames: int = 0
@@ -35,7 +35,7 @@ class InProcessTrainer:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._job: Job | None = None
+        self._job: InProcessTask | None = None
 
     def start(self, task: TrainingTask) -> None:
         import torch
@@ -50,19 +50,19 @@ class InProcessTrainer:
         task.folder.mkdir(parents=True, exist_ok=True)
         samples = Samples(task.round.input, self.settings.reservoir_mb, task.seed)
         last = checkpoint.load(task.folder) or checkpoint.Checkpoint()
-        intake = Intake(samples, last.state, secrets.token_hex(8), self.settings.fingerprint_key)
+        recorder = SampleRecorder(samples, last.state, secrets.token_hex(8), self.settings.fingerprint_key)
         torch.set_num_threads(self.settings.threads or 1)  # sums depend on how many share them
         notes: list[str] = []
         options = loop.Options(checkpoint_s=self.settings.checkpoint_s, say=notes.append)
         steps = loop.train(task, samples, last, options)
-        self._job = Job(task, Sieve(task.round), intake, steps, notes)
+        self._job = InProcessTask(task, FrameFilter(task.round), recorder, steps, notes)
 
     def feed(self, frame: LabelledFrame) -> None:
         job = self._job
-        if job is None or (image := job.sieve.sample(frame)) is None or frame.label is None:
+        if job is None or (image := job.frame_filter.sample(frame)) is None or frame.label is None:
             return
         job.frames += 1
-        job.intake.take(Record(job.frames, frame.t, frame.label, image))
+        job.recorder.take(Record(job.frames, frame.t, frame.label, image))
         if not job.held:
             next(job.steps, None)
 
@@ -74,24 +74,24 @@ class InProcessTrainer:
         job = self._job
         if job is None:
             return Progress()
-        state = job.intake.state
+        state = job.recorder.state
         return Progress(
             samples=state.samples,
             steps=state.steps,
             loss=state.loss,
             device="cpu",
-            unlabelled=job.sieve.unlabelled,
-            trouble=job.sieve.trouble or (job.notes[-1] if job.notes else None),
+            unlabelled=job.frame_filter.unlabelled,
+            trouble=job.frame_filter.trouble or (job.notes[-1] if job.notes else None),
         )
 
     def finish(self, task: TrainingTask) -> Trained:
         job = self._job
         if job is not None and job.task.folder == task.folder:
-            job.intake.samples.over = True
+            job.recorder.samples.over = True
             for _ in job.steps:
                 pass
             self.close()
-        return handover(task)
+        return training_result(task)
 
     def close(self) -> None:
         self._job = None

@@ -21,7 +21,7 @@ from agent.core.documents import Round
 from agent.errors import MilepostError
 from agent.learn import checkpoint, networks
 from agent.learn.adam import Adam
-from agent.learn.checkpoint import Array, Checkpoint, State
+from agent.learn.checkpoint import Array, Checkpoint, TrainingState
 from agent.learn.samples import Reservoir, Samples, planes
 from agent.learn.settings import Precision
 from agent.learn.weights import Weights, same_shape
@@ -53,7 +53,7 @@ class Options:
     now: Callable[[], float] = time.monotonic
 
 
-def train(task: TrainingTask, samples: Samples, last: Checkpoint, options: Options) -> Iterator[State]:
+def train(task: TrainingTask, samples: Samples, last: Checkpoint, options: Options) -> Iterator[TrainingState]:
     """Train until the planned steps are done; yields after each step, and when there is nothing to train
     on yet.
 
@@ -135,7 +135,7 @@ def resume(network: nn.Module, adam: Adam, last: Checkpoint) -> None:
             value.copy_(torch.from_numpy(kept[name]))
 
 
-def save(task: TrainingTask, network: nn.Module, adam: Adam, samples: Samples, state: State) -> None:
+def save(task: TrainingTask, network: nn.Module, adam: Adam, samples: Samples, state: TrainingState) -> None:
     """Write a checkpoint, with the figure on the frames held back."""
     if len(samples.held):
         state.held_back = figure(network, samples.held, task.round)

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import agent
+from agent.learn.control import DEVICE_LOST, DONE, FAILED, ControlSocket
 from agent.learn.ring import Ring
 from agent.learn.settings import Settings
-from agent.learn.wire import DEVICE_LOST, DONE, FAILED, Wire
 from agent.ports import Progress, TrainingTask
 
 log = logging.getLogger("milepost.learn")
@@ -28,8 +28,8 @@ PATIENCE_S = 60.0
 class TrainingProcess:
     """Not thread-safe: everything here is called from the daemon's loop."""
 
-    def __init__(self, task: TrainingTask, settings: Settings, ring: Ring, past: int | None) -> None:
-        self.task, self.settings, self.ring, self.past = task, settings, ring, past
+    def __init__(self, task: TrainingTask, settings: Settings, ring: Ring, replay: int | None) -> None:
+        self.task, self.settings, self.ring, self.replay = task, settings, ring, replay
         self.device: str = settings.device
         self.name = secrets.token_hex(8)
         self.standing = Progress()
@@ -45,14 +45,14 @@ class TrainingProcess:
 
     def pause(self, hold: bool) -> None:
         self.hold = hold
-        self.wire.send({"hold": hold})
+        self.control.send({"hold": hold})
 
     def attend(self) -> None:
         """Hear what the child has to say; start it again where it died."""
         if self.child is None:
             return
         code = self.child.poll()
-        for message in self.wire.messages():
+        for message in self.control.messages():
             self._hear(message)
         if code is None:
             return
@@ -74,12 +74,12 @@ class TrainingProcess:
         """Let the child write its last checkpoint and end. What it does not manage in a minute, it lost."""
         if self.child is None:
             return
-        self.wire.send({"finish": True})
+        self.control.send({"finish": True})
         try:
             self.child.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             self._say(f"The training child did not end within {PATIENCE_S:.0f} s and was stopped.")
-        for message in self.wire.messages():
+        for message in self.control.messages():
             self._hear(message)
         self._bury()
 
@@ -90,19 +90,19 @@ class TrainingProcess:
 
     def _spawn(self) -> None:
         """A fresh interpreter, not a fork: no lock, thread or CUDA context of the daemon's comes along."""
-        self.wire, theirs = Wire.pair()
+        self.control, theirs = ControlSocket.pair()
         line, (memory, bell) = theirs.end.fileno(), self.ring.ends
         threads = self.settings.threads or max(1, len(os.sched_getaffinity(0)) - 1)
         path = [str(Path(agent.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
         self.child = subprocess.Popen(
             [sys.executable, "-m", "agent.learn.child", str(line)],
-            pass_fds=[end for end in (line, memory, bell, self.past) if end is not None],
+            pass_fds=[end for end in (line, memory, bell, self.replay) if end is not None],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             env={**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": os.pathsep.join(path)},
         )
         theirs.close()
-        self.wire.send(self._setup(threads, memory, bell))
+        self.control.send(self._setup(threads, memory, bell))
 
     def _setup(self, threads: int, memory: int, bell: int) -> dict[str, Any]:
         chosen = self.settings
@@ -112,7 +112,7 @@ class TrainingProcess:
             **{"device": self.device, "precision": chosen.precision, "threads": threads, "hold": self.hold},
             **{"memory_mb": chosen.memory_mb, "reservoir_mb": chosen.reservoir_mb},
             **{"checkpoint_s": chosen.checkpoint_s, "fingerprint_key": chosen.fingerprint_key.hex()},
-            **{"past": self.past, "past_mb": chosen.past_mb, "past_key": chosen.past_key.hex()},
+            **{"past": self.replay, "past_mb": chosen.past_mb, "past_key": chosen.past_key.hex()},
             "past_file": None if chosen.past_file is None else str(chosen.past_file),
         }
 
@@ -133,5 +133,5 @@ class TrainingProcess:
         if self.child is not None:
             self.child.kill()
             self.child.wait()
-            self.wire.close()
+            self.control.close()
             self.child = None

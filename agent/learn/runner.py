@@ -29,7 +29,7 @@ PROVIDERS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class Device:
     """How this machine runs a graph. A provider that is not installed falls back to the next, at last the
     CPU."""
 
@@ -37,13 +37,13 @@ class Machine:
     threads: int = 1
 
 
-HERE = Machine()
+HERE = Device()
 
 
 class Runner:
     """One graph with one set of weights, by default its own, ready to run."""
 
-    def __init__(self, graph: Graph, weights: Weights | None = None, machine: Machine = HERE) -> None:
+    def __init__(self, graph: Graph, weights: Weights | None = None, machine: Device = HERE) -> None:
         self._graph = graph
         self._session = _session(put(graph, graph.weights if weights is None else weights), machine)
 
@@ -75,7 +75,7 @@ class Runner:
         return out
 
 
-def _session(data: bytes, machine: Machine) -> Any:
+def _session(data: bytes, machine: Device) -> Any:
     import onnxruntime as ort
 
     options = ort.SessionOptions()

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from agent.core.documents import Input, Recipe
-from agent.learn.checkpoint import State
+from agent.learn.checkpoint import TrainingState
 
 Image = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.float32]
@@ -107,20 +107,20 @@ class Samples:
     """What a trip has shown so far: a reservoir to train on, a smaller one held back, and the past, if it
     is kept."""
 
-    def __init__(self, spec: Input, megabytes: float, seed: int, past: Reservoir | None = None) -> None:
+    def __init__(self, spec: Input, megabytes: float, seed: int, replay: Reservoir | None = None) -> None:
         self.seed = seed
         self.trip = Reservoir.sized(spec, megabytes * 0.95, seed)
         self.held = Reservoir.sized(
             spec, min(megabytes * 0.05, 256 * spec.height * spec.width * spec.channels / 1e6), seed + 1
         )
-        self.past = past
+        self.replay = replay
         self.over = False
         """The trip has ended: nothing more comes."""
 
     def __repr__(self) -> str:
         return f"<Samples {len(self.trip)} of {self.trip.added}, held back {len(self.held)}>"
 
-    def suffice(self, recipe: Recipe, state: State) -> bool:
+    def suffice(self, recipe: Recipe, state: TrainingState) -> bool:
         """Whether one more step makes sense: there are samples, and they were not drawn `passes` times yet. Those that
         a crash has lost were seen all the same."""
         seen = max(state.samples, self.trip.added)
@@ -140,10 +140,10 @@ class Samples:
         comes from the past where there is one. `mirror` turns every other image left to right, and its
         label's sign."""
         random = np.random.default_rng((self.seed, step))
-        old = count // 2 if self.past is not None and len(self.past) else 0
+        old = count // 2 if self.replay is not None and len(self.replay) else 0
         images = np.empty((count, *self.trip.images.shape[1:]), np.uint8)
         labels = np.empty(count, np.float32)
-        for source, part in ((self.trip, slice(0, count - old)), (self.past, slice(count - old, count))):
+        for source, part in ((self.trip, slice(0, count - old)), (self.replay, slice(count - old, count))):
             if source is not None and part.stop > part.start:
                 chosen = random.integers(len(source), size=part.stop - part.start)
                 np.take(source.images, chosen, axis=0, out=images[part], mode="clip")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from agent.core.documents import Figure, Task
 from agent.errors import Malformed
 from agent.learn.graph import Graph
-from agent.learn.runner import HERE, Labels, Machine, Outputs, Runner, Samples
+from agent.learn.runner import HERE, Device, Labels, Outputs, Runner, Samples
 from agent.learn.weights import Weights
 
 Losses = NDArray[np.float64]
@@ -38,7 +38,7 @@ class Score:
 class Scorer:
     """Scores any weights of one graph on a task."""
 
-    def __init__(self, graph: Graph, task: Task, machine: Machine = HERE) -> None:
+    def __init__(self, graph: Graph, task: Task, machine: Device = HERE) -> None:
         self._graph, self._task, self._machine = graph, task, machine
 
     def __repr__(self) -> str:

@@ -22,7 +22,7 @@ FEWEST = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Comparison:
     """A round, and the one before, on the same samples."""
 
     newest: float
@@ -54,15 +54,15 @@ class Shadow:
         self._squares += np.array([each.figure for each in scores]) ** power * len(labels)
         self._samples += len(labels)
 
-    def verdict(self) -> Verdict | None:
+    def verdict(self) -> Comparison | None:
         """None before enough samples were seen."""
         if self._samples < FEWEST:
             return None
         power = 2 if self._task.kind == "steering" else 1
         newest, *last = (float(figure) for figure in (self._squares / self._samples) ** (1.0 / power))
         if not last:
-            return Verdict(newest=newest, last=None, samples=self._samples, worse=False)
+            return Comparison(newest=newest, last=None, samples=self._samples, worse=False)
         difference = np.concatenate([new - old for new, old in self._losses])
         margin = SURE * float(difference.std()) / math.sqrt(len(difference))
         worse = not float(difference.mean()) <= margin
-        return Verdict(newest=newest, last=last[0], samples=self._samples, worse=worse)
+        return Comparison(newest=newest, last=last[0], samples=self._samples, worse=worse)

@@ -7,7 +7,7 @@ import numpy as np
 from agent.core.documents import Round
 from agent.errors import Malformed, Refused
 from agent.learn.graph import Graph
-from agent.learn.runner import HERE, Machine, Runner, Samples
+from agent.learn.runner import HERE, Device, Runner, Samples
 
 NAME = "teacher.onnx"
 """The teacher's file in the round bundle."""
@@ -36,7 +36,7 @@ class Teacher:
     angle in units of the task's scale and the logit of the confidence in it.
     """
 
-    def __init__(self, graph: Graph, round: Round, machine: Machine = HERE) -> None:
+    def __init__(self, graph: Graph, round: Round, machine: Device = HERE) -> None:
         """Raises OtherTeacher as `check`, Malformed when it cannot run."""
         check(graph, round)
         self._task, self._runner = round.task, Runner(graph, machine=machine)

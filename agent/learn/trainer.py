@@ -7,21 +7,21 @@ import threading
 from dataclasses import dataclass, replace
 
 from agent.errors import Refused
-from agent.learn import past
-from agent.learn.handover import handover
+from agent.learn import replay
+from agent.learn.frame_filter import FrameFilter
 from agent.learn.process import TrainingProcess
+from agent.learn.result import training_result
 from agent.learn.ring import Ring
 from agent.learn.settings import Settings
-from agent.learn.sieve import Sieve
 from agent.ports import LabelledFrame, Progress, Trained, TrainingTask
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class StartedTask:
     """What a started task holds."""
 
     task: TrainingTask
-    sieve: Sieve
+    frame_filter: FrameFilter
     ring: Ring
     process: TrainingProcess
 
@@ -31,7 +31,7 @@ class ChildTrainer:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._job: Job | None = None
+        self._job: StartedTask | None = None
         self._lock = threading.Lock()  # the ring is not taken away while a frame is written
         self._past: int | None = None
 
@@ -47,12 +47,12 @@ class ChildTrainer:
         task.folder.mkdir(parents=True, exist_ok=True)
         ring = Ring.sized(task.round.input, self.settings.ring_mb)
         process = TrainingProcess(task, self.settings, ring, self._past_memory(task))
-        self._job = Job(task, Sieve(task.round), ring, process)
+        self._job = StartedTask(task, FrameFilter(task.round), ring, process)
 
     def feed(self, frame: LabelledFrame) -> None:
         with self._lock:
             job = self._job
-            if job is None or (image := job.sieve.sample(frame)) is None or frame.label is None:
+            if job is None or (image := job.frame_filter.sample(frame)) is None or frame.label is None:
                 return
             job.ring.put(frame.t, frame.label, image)
 
@@ -67,9 +67,9 @@ class ChildTrainer:
         job.process.attend()
         return replace(
             job.process.standing,
-            unlabelled=job.sieve.unlabelled,
+            unlabelled=job.frame_filter.unlabelled,
             dropped=job.ring.lost,
-            trouble=job.sieve.trouble or (job.process.notes[-1] if job.process.notes else None),
+            trouble=job.frame_filter.trouble or (job.process.notes[-1] if job.process.notes else None),
         )
 
     def finish(self, task: TrainingTask) -> Trained:
@@ -77,7 +77,7 @@ class ChildTrainer:
             self._job.process.attend()
             self._job.process.finish()
             self.close()
-        return handover(task)
+        return training_result(task)
 
     def close(self) -> None:
         with self._lock:
@@ -92,5 +92,5 @@ class ChildTrainer:
             return None
         if self._past is None:
             self._past = os.memfd_create("milepost-past")
-        os.ftruncate(self._past, past.size(task.round, self.settings.past_mb))
+        os.ftruncate(self._past, replay.size(task.round, self.settings.past_mb))
         return self._past

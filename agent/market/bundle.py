@@ -19,7 +19,7 @@ from agent.core.cid import Cid
 from agent.core.documents import Contribution, D, Round, SettlementRecord
 from agent.errors import Malformed
 from agent.market import sealed
-from agent.ports import ContentStore, Limits
+from agent.ports import BundleLimits, ContentStore
 
 if TYPE_CHECKING:
     from stellar_sdk import Keypair
@@ -34,11 +34,11 @@ UPDATE = "update.sealed"
 TEST_SET = "set.sealed"
 RECORD = "record.json"
 
-ROUND_LIMITS = Limits(total_bytes=1 << 30, files=5, depth=1)
-CONTRIBUTION_LIMITS = Limits(total_bytes=1 << 30, files=2, depth=1)
+ROUND_LIMITS = BundleLimits(total_bytes=1 << 30, files=5, depth=1)
+CONTRIBUTION_LIMITS = BundleLimits(total_bytes=1 << 30, files=2, depth=1)
 """Of one that a committee has accepted. Before that it is bounded by what its round can need (`validator.porter`)."""
-SET_LIMITS = Limits(total_bytes=1 << 30, files=1, depth=1)
-RECORD_LIMITS = Limits(total_bytes=2 << 20, files=1, depth=1)
+SET_LIMITS = BundleLimits(total_bytes=1 << 30, files=1, depth=1)
+RECORD_LIMITS = BundleLimits(total_bytes=2 << 20, files=1, depth=1)
 
 
 class Shelf:
@@ -49,7 +49,7 @@ class Shelf:
         self.store = store
         self._keep = keep
 
-    def get(self, cid: str, limits: Limits) -> Path:
+    def get(self, cid: str, limits: BundleLimits) -> Path:
         """The bundle's folder, fetched if it is not here. Raises Unavailable, Refused, Malformed."""
         path = self.folder / cid
         if not path.is_dir():

@@ -32,7 +32,7 @@ SLIPPAGE = Fraction(1, 50)
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class EntryTerms:
     """What a closing needs of its round. It is written down with the entry: the initiator may take the round out of the
     store, and the stake must come back without it."""
 
@@ -41,7 +41,7 @@ class Terms:
     settlement: str
 
     @classmethod
-    def of(cls, round_: Round) -> Terms:
+    def of(cls, round_: Round) -> EntryTerms:
         return cls(Asset.parse(round_.stake.asset), round_.model_asset, round_.settlement)
 
     @property
@@ -118,7 +118,7 @@ def least(credit: Stroops, reward: Stroops) -> Stroops:
 
 
 def closing(
-    terms: Terms,
+    terms: EntryTerms,
     vehicle: str,
     *,
     take_back: str | None = None,

@@ -15,17 +15,17 @@ from pathlib import Path
 
 from agent.content.importer import root
 from agent.core.cid import Cid
-from agent.core.documents import Settled, SettlementRecord
+from agent.core.documents import SettledEntry, SettlementRecord
 from agent.core.ledger import Account
 from agent.errors import Malformed
 from agent.market import bundle
 from agent.market.bundle import RECORD, Shelf
-from agent.ports import ContentStore, Limits
+from agent.ports import BundleLimits, ContentStore
 
 ENTRY = "milepost/record"
 """The settlement account's data entry: the digest of the newest record's bundle."""
 ENVELOPE = "envelope.xdr"
-LIMITS = Limits(total_bytes=(2 << 20) + (256 << 10), files=2, depth=1)
+LIMITS = BundleLimits(total_bytes=(2 << 20) + (256 << 10), files=2, depth=1)
 
 
 def newest(account: Account) -> str | None:
@@ -51,7 +51,7 @@ def chain(shelf: Shelf, cid: str | None) -> Iterator[tuple[str, SettlementRecord
         raise Malformed(what="a chain of records", why=f"it ends at record {index}")
 
 
-def settled(shelf: Shelf, cid: str | None, stake: str, since: int = 0) -> Settled | None:
+def settled(shelf: Shelf, cid: str | None, stake: str, since: int = 0) -> SettledEntry | None:
     """What became of a stake, by the records from `cid` back to index `since`; None when none of them settled it.
     Raises Unavailable, Malformed."""
     for _, record in chain(shelf, cid):

@@ -32,7 +32,7 @@ would be gone from the book, and the settlement that tops it up would fail."""
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class StandingOffer:
     """The settlement account's standing offer, and what it has to cover."""
 
     offer_id: int
@@ -41,13 +41,13 @@ class Standing:
     """VLM that is out: issued to the settlement account once, less what it holds now."""
 
 
-def standing(round_: Round, settlement: Account, offers: list[Offer], issued: Stroops) -> Standing:
+def standing_offer(round_: Round, settlement: Account, offers: list[Offer], issued: Stroops) -> StandingOffer:
     mine = [o for o in offers if o.selling == round_.model_asset and o.buying == round_.credit_asset]
     line = settlement.lines.get(round_.credit_asset)
-    return Standing(mine[0].id if mine else 0, max(0, issued - (line.balance if line else 0)))
+    return StandingOffer(mine[0].id if mine else 0, max(0, issued - (line.balance if line else 0)))
 
 
-def operations(record: SettlementRecord, digest: bytes, round_: Round, now: Standing) -> list[Operation]:
+def operations(record: SettlementRecord, digest: bytes, round_: Round, now: StandingOffer) -> list[Operation]:
     """The record's operations, in its order, and last the data entry with its digest. A record of shares is one payment
     each."""
     dlc, vlm, dlm = (sdk_asset(a) for a in (Asset.parse(round_.stake.asset), round_.credit_asset, round_.model_asset))
@@ -68,7 +68,7 @@ def operations(record: SettlementRecord, digest: bytes, round_: Round, now: Stan
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class StakeOutcome:
     """What a settlement did about one stake."""
 
     outcome: Outcome
@@ -76,19 +76,19 @@ class Settled:
     returned: Stroops
 
 
-def read(envelope: Opened, settlement: str) -> Mapping[str, Settled]:
+def read(envelope: Opened, settlement: str) -> Mapping[str, StakeOutcome]:
     """Stake id → what became of it. The payments that follow a claim, up to the next claim, belong to it."""
-    done: dict[str, Settled] = {}
+    done: dict[str, StakeOutcome] = {}
     for _, operation, stake in _by_stake(envelope, settlement):
         if not stake:
             continue
         if isinstance(operation, ClaimClaimableBalance):
-            done[stake] = Settled("rejected", 0, 0)
+            done[stake] = StakeOutcome("rejected", 0, 0)
         elif own_asset(operation.asset).code.startswith("VLM"):
-            done[stake] = Settled("accepted", own_amount(operation.amount), done[stake].returned)
+            done[stake] = StakeOutcome("accepted", own_amount(operation.amount), done[stake].returned)
         else:
             outcome: Outcome = "accepted" if done[stake].outcome == "accepted" else "idle"
-            done[stake] = Settled(outcome, done[stake].credit, own_amount(operation.amount))
+            done[stake] = StakeOutcome(outcome, done[stake].credit, own_amount(operation.amount))
     return done
 
 
@@ -125,20 +125,20 @@ def _by_stake(envelope: Opened, settlement: str) -> Iterator[tuple[int, ClaimCla
 
 
 @dataclass(frozen=True, slots=True)
-class Settling:
+class SettlingTransaction:
     """The transaction that settled a stake."""
 
     transaction: Transaction
     memo: bytes | None
-    settled: Settled
+    settled: StakeOutcome
 
 
-def settling(horizon: Horizon, stake: str, settlement: str) -> Settling | None:
+def settling(horizon: Horizon, stake: str, settlement: str) -> SettlingTransaction | None:
     """How a stake was settled, or None while it is not, or when its vehicle took it back. A stake is claimed once."""
     for transaction in horizon.touching(stake):
         if transaction.source == settlement:
             envelope = opened(transaction.envelope, horizon.passphrase)
             found = read(envelope, settlement).get(stake)
             if found is not None:
-                return Settling(transaction, envelope.memo, found)
+                return SettlingTransaction(transaction, envelope.memo, found)
     return None

@@ -9,7 +9,7 @@ from itertools import islice
 
 from agent.core.documents import SettlementRecord
 from agent.core.ledger import Account
-from agent.core.record import Link, Terms
+from agent.core.record import ChainEnd, ServedTerms
 from agent.core.roll import Anchored
 from agent.errors import Unavailable
 from agent.ledger.envelope import opened
@@ -33,24 +33,24 @@ class Chain:
     """`rounds`: what is served of this account now. Rolls are read as far back as these go."""
 
     def __init__(
-        self, horizon: Horizon, shelf: Shelf, account: str, rounds: Callable[[], Sequence[Terms]] = tuple
+        self, horizon: Horizon, shelf: Shelf, account: str, rounds: Callable[[], Sequence[ServedTerms]] = tuple
     ) -> None:
         self._horizon, self._shelf, self._account, self._rounds = horizon, shelf, account, rounds
-        self._end = Link()
+        self._end = ChainEnd()
         self.rolls: Mapping[str, Anchored] = {}
         """Entry → the roll that it is on, for those that no record has settled, as they were read last."""
         self._failures: Mapping[str, Failure] = {}
         self._read: tuple[int, int, str] | None = None
         """(the account's sequence number, the ledger from which on, the cursor) when history was read last."""
 
-    def end(self, account: Account) -> Link:
+    def end(self, account: Account) -> ChainEnd:
         """As the account stands. Without a data entry there never was a record: only the committee can set it, and what
         it signs never takes it away. Raises Unavailable, Malformed."""
         cid = records.newest(account)
         if cid != self._end.cid:
             record = None if cid is None else self._shelf.record(cid)
             self.rolls = self._read_back(cid)
-            self._end = Link() if record is None else Link(record.index, cid, record.agreements, record.purse)
+            self._end = ChainEnd() if record is None else ChainEnd(record.index, cid, record.agreements, record.purse)
         return self._end
 
     def _read_back(self, newest: str | None) -> Mapping[str, Anchored]:

@@ -11,12 +11,12 @@ from typing import Any
 
 from agent.core.ledger import Head
 from agent.core.pace import Ask, Pace
-from agent.host import standing
+from agent.host import status_file
 from agent.host.logs import Log
 from agent.host.systemd import Notifier
 from agent.ledger.horizon import Horizon
 from agent.ports import Clock, FleetLink
-from agent.validator.docket import Docket
+from agent.validator.book import ReviewBook
 from agent.validator.guard import Guard
 from agent.validator.reviewing import Reviewing
 from agent.validator.rounds import Rounds
@@ -28,7 +28,7 @@ class Parts:
     """What a validator is made of."""
 
     horizon: Horizon
-    docket: Docket
+    book: ReviewBook
     rounds: Rounds
     reviewing: Reviewing
     settling: Settling
@@ -54,7 +54,7 @@ class Validator:
     def run(self) -> None:
         """Until the clock is told to stop."""
         parts = self.parts
-        parts.log.event("validator.started", account=parts.account, open=len(parts.docket.open))
+        parts.log.event("validator.started", account=parts.account, open=len(parts.book.open))
         parts.notifier.ready("looking for entries")
         try:
             while not parts.clock.stopped:
@@ -64,7 +64,7 @@ class Validator:
             parts.notifier.stopping()
             self._write_status("stopped")
             parts.link.close()
-            parts.docket.journal.close()
+            parts.book.journal.close()
             parts.log.event("validator.stopped")
 
     def turn(self) -> None:
@@ -81,7 +81,7 @@ class Validator:
     @property
     def _is_busy(self) -> bool:
         parts = self.parts
-        return bool(parts.docket.open) or parts.reviewing.is_behind or parts.settling.is_busy or not self._is_whole
+        return bool(parts.book.open) or parts.reviewing.is_behind or parts.settling.is_busy or not self._is_whole
 
     def _found(self, ask: Ask) -> bool:
         """Whether there is something new, found out with one request for each account. Raises Unavailable."""
@@ -145,15 +145,15 @@ class Validator:
                     "vehicle": r.entry.vehicle,
                     "outcome": r.outcome,
                 }
-                for r in parts.docket.open.values()
+                for r in parts.book.open.values()
             ],
-            "ended": dict(parts.docket.ended),
+            "ended": dict(parts.book.ended),
             "history": asdict(reach) if (reach := parts.horizon.known) else None,
             "troubles": list(troubles),
         }
 
     def _write_status(self, word: str) -> None:
-        self.parts.guard("the status file", lambda: standing.write(self.parts.state_dir, self.status(word)))
+        self.parts.guard("the status file", lambda: status_file.write(self.parts.state_dir, self.status(word)))
 
 
 def _halted(entry_id: str) -> str:

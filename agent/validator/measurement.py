@@ -24,14 +24,14 @@ from agent.core.verdict import Verdict
 from agent.errors import Malformed, MilepostError, Refused, Unavailable
 from agent.files import DiskFails
 from agent.learn import checkpoint, fusion, graph, judging, root, update, weights
-from agent.learn.runner import Machine
+from agent.learn.runner import Device
 from agent.learn.score import Scorer
 from agent.learn.testset import TestSet
 from agent.market import bundle, sealed
-from agent.ports import Limits
+from agent.ports import BundleLimits
 from agent.validator.admission import newest_before
 from agent.validator.rounds import Served
-from agent.validator.vectors import COPY_COSINE, Flat, Place, Vectors, cosine
+from agent.validator.vectors import COPY_COSINE, EntryPlace, Flat, Vectors, cosine
 
 if TYPE_CHECKING:
     from stellar_sdk import Keypair
@@ -77,7 +77,7 @@ class Measurement:
     """Holds no state that cannot be had again, but for the earlier updates' directions."""
 
     def __init__(
-        self, shelf: bundle.Shelf, keypair: Keypair, private_set: Path, vectors: Vectors, machine: Machine
+        self, shelf: bundle.Shelf, keypair: Keypair, private_set: Path, vectors: Vectors, machine: Device
     ) -> None:
         self._shelf, self._keypair = shelf, keypair
         self._private_set, self._vectors, self._machine = private_set, vectors, machine
@@ -88,10 +88,10 @@ class Measurement:
         self._fetched_again: set[str] = set()
         self._plain: set[str] = set()
 
-    def limits(self, rounds: Iterable[Served]) -> Limits:
+    def limits(self, rounds: Iterable[Served]) -> BundleLimits:
         """What a contribution to one of these rounds can need. Raises CannotJudge, Unavailable."""
         most = max(update.most_bytes(s.round.recipe.encoding, self._base(s)) for s in rounds)
-        return Limits(Contribution.max_bytes + sealed.OVERHEAD + most, files=2, depth=1, seconds=TRY_S)
+        return BundleLimits(Contribution.max_bytes + sealed.OVERHEAD + most, files=2, depth=1, seconds=TRY_S)
 
     def contribution(self, cid: str) -> Contribution | Refused:
         """What a bundle that is on the shelf says; a refusal is about its bytes. Raises CannotJudge, Unavailable."""
@@ -190,7 +190,7 @@ class Measurement:
     ) -> Verdict | None:
         """The one that was judged first is the original, whichever round it was entered on. Who came first and is
         judged late is not to blame for it."""
-        place = Place(entry.ledger, entry.entry)
+        place = EntryPlace(entry.ledger, entry.entry)
         oldest = joins.round.number - MOST_STALENESS
         bases = {s.cid for s in known if s.round.model == at.round.model and s.round.number >= oldest} | {at.cid}
         like = _on_disk(entry.entry, lambda: self._vectors.likeness(bases, place, flat, later))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agent import files
 from agent.core.cid import Cid
-from agent.ports import ContentStore, Limits
+from agent.ports import BundleLimits, ContentStore
 
 HANDS = 4
 PATIENCE_S = 0.2
@@ -31,7 +31,7 @@ class Porter:
         """Whether a bundle is being fetched now."""
         return cid in self._busy
 
-    def send(self, cid: str, limits: Limits) -> None:
+    def send(self, cid: str, limits: BundleLimits) -> None:
         """Begin to fetch it to where the shelf looks for it, if a hand is free."""
         if self.has_a_hand_free and cid not in self._busy:
             self._busy[cid] = thread = threading.Thread(
@@ -50,7 +50,7 @@ class Porter:
             left -= _joined(thread, max(0.0, left))
         self._busy = {cid: thread for cid, thread in self._busy.items() if thread.is_alive()}
 
-    def _fetch(self, cid: str, limits: Limits) -> None:
+    def _fetch(self, cid: str, limits: BundleLimits) -> None:
         try:
             with files.room_for(self._folder):
                 self._folder.mkdir(parents=True, exist_ok=True)

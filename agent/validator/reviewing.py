@@ -33,7 +33,7 @@ from agent.market import settlement, strikes
 from agent.market.bundle import Shelf
 from agent.ports import Clock
 from agent.validator.admission import Admitted, Bundle, Facts, Placed, decide, newest_before, open_to
-from agent.validator.docket import Docket
+from agent.validator.book import ReviewBook
 from agent.validator.dues import Dues
 from agent.validator.entries import Entry, NoEntry, entry, is_formed
 from agent.validator.guard import Guard
@@ -73,7 +73,7 @@ class Reviewing:
         self,
         horizon: Horizon,
         shelf: Shelf,
-        docket: Docket,
+        book: ReviewBook,
         rounds: Rounds,
         measurement: Measurement,
         porter: Porter,
@@ -82,10 +82,10 @@ class Reviewing:
         log: Log,
         business: Business,
     ) -> None:
-        self._horizon, self._shelf, self._docket, self._rounds = horizon, shelf, docket, rounds
+        self._horizon, self._shelf, self._book, self._rounds = horizon, shelf, book, rounds
         self._measurement, self._porter, self._guard = measurement, porter, guard
         self._clock, self._log, self._business = clock, log, business
-        self._pauses = Pauses(docket.journal.note(PAUSES) or "")
+        self._pauses = Pauses(book.journal.note(PAUSES) or "")
         self._entries: dict[str, Entry] = {}
         self._dues = Dues(horizon)
         self._counting: set[str] = set()
@@ -103,7 +103,7 @@ class Reviewing:
         """New stakes become reviews; stakes that are gone were settled or taken back. False: there is more to look at.
         Raises Unavailable."""
         there, began = self._there(account), self._clock.monotonic()
-        for review in [r for r in self._docket.open.values() if r.entry.settlement == account]:
+        for review in [r for r in self._book.open.values() if r.entry.settlement == account]:
             if review.id not in there:
                 self._guard(_name(review.id, "end"), partial(self._ended, review, account, head))
         no_entries = self._no_entries.setdefault(account, set())
@@ -136,7 +136,7 @@ class Reviewing:
 
     def _new(self, account: str, there: Mapping[str, Stake]) -> set[str]:
         rounds = [served.round for served in self._rounds.of(account)]
-        old = self._docket.seen | self._no_entries.get(account, set())
+        old = self._book.seen | self._no_entries.get(account, set())
         return {s.id for s in there.values() if s.id not in old and is_formed(s, account, rounds)}
 
     def _find(self, stake: Stake, account: str) -> None:
@@ -180,7 +180,7 @@ class Reviewing:
         rolls = set[str]()
         for account in sorted(self._rounds.settlements):
             rounds = tuple(self._rounds.of(account))
-            waiting = [r for r in self._docket.open.values() if r.entry.settlement == account]
+            waiting = [r for r in self._book.open.values() if r.entry.settlement == account]
             waiting = self._in_turn([r for r in waiting if awaits_judging(r)])
             began = self._clock.monotonic()
             for review in waiting:
@@ -188,13 +188,13 @@ class Reviewing:
                     break
                 self._tried(review.id, head, partial(self._unmeasured, review, rounds, head), "stake")
             self._porter.wait()
-            waiting = [r for r in map(self._docket.open.get, [r.id for r in waiting]) if r and awaits_judging(r)]
+            waiting = [r for r in map(self._book.open.get, [r.id for r in waiting]) if r and awaits_judging(r)]
             on = self._guard(f"the rolls of {account}", partial(self._business.rolls, account)) if waiting else None
             if on is not None:
                 rolls |= {roll.cid for roll in on.values()}
                 self._prepare(account, [r for r in waiting if r.id not in on], rounds, head)
                 self._measured([r for r in waiting if r.id in on], on, rounds, head)
-        left = set(self._docket.open).union(*self._unread.values())
+        left = set(self._book.open).union(*self._unread.values())
         self._pauses.keep(left | rolls)
         self._counting &= left
         self._judgements = {cid: found for cid, found in self._judgements.items() if cid in rolls}
@@ -313,7 +313,7 @@ class Reviewing:
             entry=found,
             rounds=rounds,
             due=self._dues.of(found, rounds),
-            is_repeat=self._docket.was_entered(found.stake.id, found.vehicle, found.contribution),
+            is_repeat=self._book.was_entered(found.stake.id, found.vehicle, found.contribution),
             contribution=self._contribution(found),
             is_behind=any(self._rounds.away.get(s.round.model, found.ledger) < found.ledger for s in rounds),
             is_overdue=head.closed_at > turns.patience(found.entered_at, window),
@@ -375,11 +375,11 @@ class Reviewing:
 
     def _remember(self) -> None:
         text = self._pauses.text()
-        if text != (self._docket.journal.note(PAUSES) or "{}"):
-            self._docket.journal.remember(PAUSES, text)
+        if text != (self._book.journal.note(PAUSES) or "{}"):
+            self._book.journal.remember(PAUSES, text)
 
     def _record(self, entry_id: str, event: Event) -> None:
-        self._docket.record(entry_id, event, self._clock.now())
+        self._book.record(entry_id, event, self._clock.now())
         written: dict[str, Any] = encode(event)
         shown = {k: written[k] for k in ("vehicle", "outcome", "credit", "reason", "figure") if k in written}
         self._log.event(f"entry.{event.kind}", entry=entry_id[:16], **shown)

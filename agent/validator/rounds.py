@@ -16,7 +16,7 @@ from agent.core.money import Asset
 from agent.core.pauses import Backoff
 from agent.errors import Refused, Unavailable
 from agent.ledger.horizon import HistoryTooShort, Horizon, LedgerUnavailable
-from agent.market import standing
+from agent.market import round_accounts
 from agent.market.bundle import Shelf
 from agent.market.listing import is_dated_back, signs
 from agent.market.publish import Sign
@@ -148,7 +148,7 @@ class Rounds:
         why = (
             self._misnamed(newest, model, sign)
             or self._broken(sign.cid, newest, forebears)
-            or standing.governed(self.horizon.account(newest.settlement), newest)
+            or round_accounts.governed(self.horizon.account(newest.settlement), newest)
             or self._dated_back({**forebears, sign.cid: newest})
         )
         if why:

@@ -15,13 +15,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from agent.core import moves
-from agent.core.agenda import State
+from agent.core.agenda import CommitteeState
 from agent.core.ballots import apart, halted
 from agent.core.cid import Cid
 from agent.core.committee import VALID_S, step
 from agent.core.documents import SettlementRecord, Vote
 from agent.core.ledger import Head
-from agent.core.record import Link
+from agent.core.record import ChainEnd
 from agent.core.roll import Anchored, Ready
 from agent.errors import Malformed, Refused, Unavailable
 from agent.host.logs import Log
@@ -30,9 +30,9 @@ from agent.ledger.horizon import Horizon
 from agent.ledger.submission import Entered, Refusal, look
 from agent.market import bundle, records
 from agent.validator import ballots, transactions
+from agent.validator.book import ReviewBook
 from agent.validator.chain import Chain
 from agent.validator.committee import Committee, Cosignature, Proposal
-from agent.validator.docket import Docket
 from agent.validator.guard import Guard
 from agent.validator.rounds import Rounds
 from agent.validator.view import Office, View
@@ -60,10 +60,10 @@ class Awaited:
 
 
 @dataclass
-class Desk:
+class SettlementState:
     """One settlement account's business, as far as it is under way."""
 
-    state: State
+    state: CommitteeState
     chain: Chain
     draft: Signed | None = None
     """Our proposal, signed by us alone."""
@@ -107,15 +107,15 @@ class Settling:
         shelf: bundle.Shelf,
         keypair: Keypair,
         committee: Committee,
-        docket: Docket,
+        book: ReviewBook,
         rounds: Rounds,
         log: Log,
     ) -> None:
         self._horizon, self._shelf, self._keypair = horizon, shelf, keypair
         self._committee, self._rounds, self._log = committee, rounds, log
         self._guard = Guard(log)
-        self._office = Office(horizon, shelf, keypair, docket, rounds, self._guard)
-        self._desks: dict[str, Desk] = {}
+        self._office = Office(horizon, shelf, keypair, book, rounds, self._guard)
+        self._states: dict[str, SettlementState] = {}
         self._passed_over: Counter[str] = Counter()
         """Messages by kind that nobody foresaw."""
 
@@ -136,24 +136,24 @@ class Settling:
         """Say our votes, and settle when it is our turn."""
         for settlement in sorted(self._rounds.settlements):
             view = self._view(settlement, head)
-            self._guard(_business(settlement), partial(self._speak, view))
-        self._guard.keep(_business(""), map(_business, self._rounds.settlements))
+            self._guard(_label(settlement), partial(self._speak, view))
+        self._guard.keep(_label(""), map(_label, self._rounds.settlements))
 
     @property
     def halted(self) -> list[str]:
         """Entries that cannot be settled because the committee does not agree on what it measured."""
-        return [entry for desk in self._desks.values() for entry in desk.halted]
+        return [entry for current in self._states.values() for entry in current.halted]
 
     @property
     def troubles(self) -> list[str]:
         """A sentence for each thing that somebody should look into."""
         passed_over = [f"{n} messages ({kind}) were passed over." for kind, n in self._passed_over.items() if n]
-        return [*self._guard.troubles, *passed_over, *(t for d in self._desks.values() for t in d.troubles)]
+        return [*self._guard.troubles, *passed_over, *(t for d in self._states.values() for t in d.troubles)]
 
     @property
     def is_busy(self) -> bool:
         """Whether something that was signed here may still enter a ledger, or there may be something to be shared."""
-        return any(desk.state.draft or desk.awaited or desk.is_sharing for desk in self._desks.values())
+        return any(current.state.draft or current.awaited or current.is_sharing for current in self._states.values())
 
     def forget(self, entry: str) -> None:
         self._office.forget(entry)
@@ -169,18 +169,18 @@ class Settling:
     # --- telling the machine
 
     def _view(self, settlement: str, head: Head | None) -> View:
-        if settlement not in self._desks:
+        if settlement not in self._states:
             chain = Chain(self._horizon, self._shelf, settlement, partial(self._rounds.of, settlement))
-            self._desks[settlement] = Desk(State(self._keypair.public_key), chain)
-        return View(self._office, settlement, self._desks[settlement].chain, head)
+            self._states[settlement] = SettlementState(CommitteeState(self._keypair.public_key), chain)
+        return View(self._office, settlement, self._states[settlement].chain, head)
 
     def _speak(self, view: View) -> None:
-        desk = self._desks[view.settlement]
-        desk.notice(view)
+        current = self._states[view.settlement]
+        current.notice(view)
         self._tell(view, moves.Look())
-        desk.is_sharing = view.fused not in (None, desk.state.shared_out)
-        if desk.awaited:
-            self._guard(f"The last settlements of {view.settlement}", partial(self._keep_settlements, view, desk))
+        current.is_sharing = view.fused not in (None, current.state.shared_out)
+        if current.awaited:
+            self._guard(f"The last settlements of {view.settlement}", partial(self._keep_settlements, view, current))
 
     def _hear(self, view: View, said: Vote | Proposal | Cosignature) -> None:
         """What is refused is no trouble: anybody may say anything. What has to wait is said again."""
@@ -192,15 +192,15 @@ class Settling:
             self._log.detail("message.refused", why=str(error))
 
     def _tell(self, view: View, said: moves.Said) -> None:
-        desk, told = self._desks[view.settlement], deque([said])
+        current, told = self._states[view.settlement], deque([said])
         while told:
-            desk.state, actions = step(desk.state, told.popleft(), view)
+            current.state, actions = step(current.state, told.popleft(), view)
             for action in actions:
-                told.extend(_DONE[type(action)](self, view, desk, action))
+                told.extend(_DONE[type(action)](self, view, current, action))
 
     def _vote(self, view: View, said: Vote) -> moves.Said | None:
         served = view.rounds.get(said.round)
-        if served is None or self._desks[view.settlement].state.votes.get(said.entry, {}).get(said.validator) == said:
+        if served is None or self._states[view.settlement].state.votes.get(said.entry, {}).get(said.validator) == said:
             return None
         ballots.check(said, served.round.committee)
         return moves.Heard(said)
@@ -213,8 +213,8 @@ class Settling:
         from stellar_sdk import Keypair
         from stellar_sdk.exceptions import BadSignatureError
 
-        desk = self._desks[view.settlement]
-        if desk.draft is None or said.transaction != desk.draft.hash:
+        current = self._states[view.settlement]
+        if current.draft is None or said.transaction != current.draft.hash:
             return None
         try:
             Keypair.from_public_key(said.validator).verify(bytes.fromhex(said.transaction), said.signature)
@@ -224,29 +224,29 @@ class Settling:
 
     # --- doing what it wants
 
-    def _say_vote(self, view: View, _: Desk, action: moves.SayVote) -> list[moves.Said]:
+    def _say_vote(self, view: View, _: SettlementState, action: moves.SayVote) -> list[moves.Said]:
         self._committee.say_vote(view.settlement, action.vote)
         return []
 
-    def _propose(self, view: View, desk: Desk, action: moves.Propose) -> list[moves.Said]:
+    def _propose(self, view: View, current: SettlementState, action: moves.Propose) -> list[moves.Said]:
         made = action.record
         self._keep_contributions(made)
         cid = records.pin(made, self._shelf.store)
         text = self._transaction(view, made, cid, view.head.closed_at + VALID_S, action.fee)
         own = self._keypair.sign(opened(text, self._horizon.passphrase).hash)
-        desk.draft = with_signatures(text, self._horizon.passphrase, [(self._keypair.signature_hint(), own)])
-        desk.awaits(desk.draft.hash, Awaited(made, desk.draft.max_time, view.sequence))
+        current.draft = with_signatures(text, self._horizon.passphrase, [(self._keypair.signature_hint(), own)])
+        current.awaits(current.draft.hash, Awaited(made, current.draft.max_time, view.sequence))
         enrolled = len(made.enrols.entries) if made.enrols is not None else 0
         entries, shares = len(made.entries), len(made.shares)
         self._log.event("settlement.proposed", index=made.index, entries=entries, enrolled=enrolled, shares=shares)
-        return [moves.Drafted(made, desk.draft.hash, desk.draft.max_time, own)]
+        return [moves.Drafted(made, current.draft.hash, current.draft.max_time, own)]
 
-    def _say_proposal(self, view: View, desk: Desk, action: moves.SayProposal) -> list[moves.Said]:
-        if desk.draft is not None and desk.draft.hash == action.hash:
-            self._committee.say_proposal(view.settlement, Proposal(desk.draft.envelope))
+    def _say_proposal(self, view: View, current: SettlementState, action: moves.SayProposal) -> list[moves.Said]:
+        if current.draft is not None and current.draft.hash == action.hash:
+            self._committee.say_proposal(view.settlement, Proposal(current.draft.envelope))
         return []
 
-    def _fetch_votes(self, view: View, _: Desk, action: moves.FetchVotes) -> list[moves.Said]:
+    def _fetch_votes(self, view: View, _: SettlementState, action: moves.FetchVotes) -> list[moves.Said]:
         """Nothing in the record but its votes, and whom it enrols, is looked at: the rest is built here."""
         proposed = action.proposed
         try:
@@ -260,7 +260,7 @@ class Settling:
         enrolled = record.enrols.entries if record.enrols is not None else ()
         return [moves.Fetched(proposed, votes, tuple(one.entry for one in enrolled))]
 
-    def _sign(self, view: View, desk: Desk, action: moves.Sign) -> list[moves.Said]:
+    def _sign(self, view: View, current: SettlementState, action: moves.Sign) -> list[moves.Said]:
         """It is pinned here too by then: a speaker that keeps record or contribution to itself breaks nothing."""
         made, proposed = action.record, action.proposed
         read = opened(proposed.envelope, self._horizon.passphrase)
@@ -270,37 +270,37 @@ class Settling:
             raise Declined(settlement=view.settlement, why="the transaction is not the one this record makes")
         self._keep_contributions(made)
         records.pin(made, self._shelf.store)
-        desk.awaits(proposed.hash, Awaited(made, proposed.max_time, view.sequence))
+        current.awaits(proposed.hash, Awaited(made, proposed.max_time, view.sequence))
         self._log.event("settlement.cosigned", index=made.index, speaker=made.speaker)
         return [moves.Cosigned(proposed)]
 
-    def _say_signature(self, view: View, _: Desk, action: moves.SaySignature) -> list[moves.Said]:
+    def _say_signature(self, view: View, _: SettlementState, action: moves.SaySignature) -> list[moves.Said]:
         signature = self._keypair.sign(bytes.fromhex(action.hash))
         said = Cosignature(self._keypair.public_key, action.hash, signature)
         self._committee.say_signature(view.settlement, said)
         return []
 
-    def _decline(self, view: View, _: Desk, action: moves.Decline) -> list[moves.Said]:
+    def _decline(self, view: View, _: SettlementState, action: moves.Decline) -> list[moves.Said]:
         self._log.detail("message.refused", why=str(Declined(settlement=view.settlement, why=action.why)))
         return []
 
-    def _submit(self, view: View, desk: Desk, action: moves.Submit) -> list[moves.Said]:
+    def _submit(self, view: View, current: SettlementState, action: moves.Submit) -> list[moves.Said]:
         from stellar_sdk import Keypair
 
-        if desk.draft is None or desk.draft.hash != action.hash:
+        if current.draft is None or current.draft.hash != action.hash:
             return [moves.Over(action.hash)]
         pairs = [(Keypair.from_public_key(v).signature_hint(), s) for v, s in action.signatures.items()]
-        desk.submitted = with_signatures(desk.draft.envelope, self._horizon.passphrase, pairs)
+        current.submitted = with_signatures(current.draft.envelope, self._horizon.passphrase, pairs)
         self._log.event("settlement.submitted", hash=action.hash, signers=len(pairs))
-        return self._follow(view, desk, moves.Follow(action.hash))
+        return self._follow(view, current, moves.Follow(action.hash))
 
-    def _follow(self, _: View, desk: Desk, action: moves.Follow) -> list[moves.Said]:
-        if desk.submitted is None or desk.submitted.hash != action.hash:
+    def _follow(self, _: View, current: SettlementState, action: moves.Follow) -> list[moves.Said]:
+        if current.submitted is None or current.submitted.hash != action.hash:
             return [moves.Over(action.hash)]
         try:
-            outcome = look(self._horizon, desk.submitted)
+            outcome = look(self._horizon, current.submitted)
         except Refused as error:
-            desk.failed = f"The settlement {action.hash[:16]} was turned away. {error}"
+            current.failed = f"The settlement {action.hash[:16]} was turned away. {error}"
             self._log.error("settlement.turned_away", error, hash=action.hash)
             return [moves.Over(action.hash, underbid="INSUFFICIENT_FEE" in str(error))]
         if outcome is None:
@@ -308,7 +308,7 @@ class Settling:
         codes = getattr(outcome, "codes", "")
         word = "settlement.entered" if isinstance(outcome, Entered) else "settlement.failed"
         self._log.event(word, hash=action.hash, codes=codes)
-        desk.failed = f"The settlement {action.hash[:16]} failed: {codes}" if codes else ""
+        current.failed = f"The settlement {action.hash[:16]} failed: {codes}" if codes else ""
         return [moves.Over(action.hash, failed=isinstance(outcome, Refusal))]
 
     def _transaction(
@@ -327,27 +327,27 @@ class Settling:
         for contribution in [one.contribution for one in enrolled] + [entry.contribution for entry in paid]:
             self._office.keep(contribution)
 
-    def _keep_settlements(self, view: View, desk: Desk) -> None:
+    def _keep_settlements(self, view: View, current: SettlementState) -> None:
         """What was signed here is kept with its record once a ledger has it, so that no audit needs an old Horizon."""
-        for transaction, awaited in list(desk.awaited.items()):
+        for transaction, awaited in list(current.awaited.items()):
             if view.sequence > awaited.sequence:
                 found = self._horizon.find(transaction)
                 if found is not None and found.successful:
                     cid = records.keep(awaited.record, found.envelope, self._shelf.store)
                     self._log.event("settlement.kept", index=awaited.record.index, cid=str(cid))
                 if found is not None or _is_other(view.link, awaited.record, view):
-                    del desk.awaited[transaction]
+                    del current.awaited[transaction]
                     continue
             if view.head.closed_at > awaited.max_time + VALID_S:
-                del desk.awaited[transaction]
+                del current.awaited[transaction]
 
 
-def _is_other(link: Link, record: SettlementRecord, view: View) -> bool:
+def _is_other(link: ChainEnd, record: SettlementRecord, view: View) -> bool:
     """Whether another record has this one's place in the chain."""
     return link.index == record.index and link.cid != view.cid(record)
 
 
-def _business(settlement: str) -> str:
+def _label(settlement: str) -> str:
     return f"The business of {settlement}"
 
 
@@ -356,7 +356,7 @@ _HEARD: Mapping[type, Callable[[Settling, View, Any], moves.Said | None]] = {
     Proposal: Settling._proposal,
     Cosignature: Settling._cosignature,
 }
-_DONE: Mapping[type, Callable[[Settling, View, Desk, Any], list[moves.Said]]] = {
+_DONE: Mapping[type, Callable[[Settling, View, SettlementState, Any], list[moves.Said]]] = {
     moves.SayVote: Settling._say_vote,
     moves.Propose: Settling._propose,
     moves.SayProposal: Settling._say_proposal,

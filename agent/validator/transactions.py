@@ -32,13 +32,13 @@ def envelope(
 ) -> str:
     """The unsigned transaction (base64 XDR). `fee` per operation, and `topped_up`, the standing offer's amount, as
     proposed by another."""
-    standing = settlement.standing(round_, account, offers, ISSUED)
+    standing = settlement.standing_offer(round_, account, offers, ISSUED)
     operations = settlement.operations(made, cid.digest, round_, standing)
     offered = _offered(operations)
     if topped_up is not None and offered is not None and offered <= topped_up <= ISSUED:
         # Vehicles redeem all the time, so two validators may see different amounts unredeemed. More than is needed
         # does no harm: nobody has VLM but those who were paid it. Less would leave somebody unpaid.
-        standing = settlement.Standing(standing.offer_id, standing.unredeemed + topped_up - offered)
+        standing = settlement.StandingOffer(standing.offer_id, standing.unredeemed + topped_up - offered)
         operations = settlement.operations(made, cid.digest, round_, standing)
     return build(
         account.id,

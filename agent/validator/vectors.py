@@ -24,7 +24,7 @@ COPY_COSINE = 0.999
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Place:
+class EntryPlace:
     """Where an entry stands: the ledger it came in, then its stake's id."""
 
     ledger: int
@@ -35,7 +35,7 @@ class Place:
 class Likeness:
     """Another entry's update, and how close it is."""
 
-    place: Place
+    place: EntryPlace
     cosine: float
 
 
@@ -45,7 +45,9 @@ class Vectors:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def likeness(self, bases: Iterable[str], place: Place, flat: Flat, later: Collection[str] = ()) -> Likeness | None:
+    def likeness(
+        self, bases: Iterable[str], place: EntryPlace, flat: Flat, later: Collection[str] = ()
+    ) -> Likeness | None:
         """The first entry that was judged on one of these bases with the same update, if there is one. `later`: those
         that come after this one on its roll, and may have been looked at before a restart."""
         mine, found = direction(flat), list[Likeness]()
@@ -56,7 +58,7 @@ class Vectors:
                     found.append(Likeness(other, cosine))
         return min(found, key=lambda like: like.place, default=None)
 
-    def keep(self, base: str, place: Place, flat: Flat) -> None:
+    def keep(self, base: str, place: EntryPlace, flat: Flat) -> None:
         """Twice is harmless."""
         folder = self._folder / base
         with files.room_for(folder):
@@ -65,10 +67,10 @@ class Vectors:
         np.save(file, direction(flat).astype(np.float16), allow_pickle=False)
         files.write_whole(folder / f"{place.ledger}-{place.entry}.npy", file.getvalue())
 
-    def holds(self, base: str, place: Place) -> bool:
+    def holds(self, base: str, place: EntryPlace) -> bool:
         return (self._folder / base / f"{place.ledger}-{place.entry}.npy").is_file()
 
-    def _held(self, base: str) -> Iterator[tuple[Place, NDArray[np.float16]]]:
+    def _held(self, base: str) -> Iterator[tuple[EntryPlace, NDArray[np.float16]]]:
         for path in sorted((self._folder / base).glob("*.npy"), key=lambda p: p.name):
             ledger, _, entry = path.stem.partition("-")
             try:
@@ -77,7 +79,7 @@ class Vectors:
                 path.unlink(missing_ok=True)
                 continue
             if ledger.isdigit() and loaded.dtype == np.float16 and loaded.ndim == 1:
-                yield Place(int(ledger), entry), loaded
+                yield EntryPlace(int(ledger), entry), loaded
 
 
 def direction(flat: Flat) -> Flat:

@@ -14,14 +14,14 @@ from agent.core.jobs.review import Review, is_measured
 from agent.core.ledger import Account, Head
 from agent.core.money import XLM, Asset, Stroops
 from agent.core.motion import Sharing
-from agent.core.record import Hindrance, Link, hindrance
+from agent.core.record import ChainEnd, Hindrance, hindrance
 from agent.core.roll import Anchored, Ready
 from agent.errors import Refused, Unavailable
 from agent.ledger.horizon import Horizon
-from agent.market import bundle, records, settlement, sharing, standing
+from agent.market import bundle, records, round_accounts, settlement, sharing
 from agent.validator.ballots import vote
+from agent.validator.book import ReviewBook
 from agent.validator.chain import Chain, Failure
-from agent.validator.docket import Docket
 from agent.validator.guard import Guard
 from agent.validator.rounds import Rounds, Served
 
@@ -39,7 +39,7 @@ class Office:
     horizon: Horizon
     shelf: bundle.Shelf
     keypair: Keypair
-    docket: Docket
+    book: ReviewBook
     rounds: Rounds
     guard: Guard
     votes: dict[str, Vote] = field(default_factory=dict)
@@ -114,7 +114,7 @@ class View:
         return self.account.free(XLM)
 
     @cached_property
-    def link(self) -> Link:
+    def link(self) -> ChainEnd:
         return self._chain.end(self.account)
 
     @cached_property
@@ -122,7 +122,7 @@ class View:
         """Those that are served and whose settlement account this is: one account, one model, one committee."""
         belonging, found = self._office.belonging, self._office.rounds.of(self.settlement)
         for served in found:
-            if served.cid not in belonging and not standing.governed(self.account, served.round):
+            if served.cid not in belonging and not round_accounts.governed(self.account, served.round):
                 belonging.add(served.cid)
         return {served.cid: served for served in found if served.cid in belonging}
 
@@ -135,7 +135,7 @@ class View:
     def own(self) -> Mapping[str, tuple[Review, Vote]]:
         office, found = self._office, dict[str, tuple[Review, Vote]]()
         for cid in self.rounds:
-            for review in office.docket.judged(cid):
+            for review in office.book.judged(cid):
                 on = self.rolls.get(review.id)
                 roll = on.cid if on is not None else None
                 if is_measured(review) and (roll is None or roll != review.verdict.roll):
@@ -143,14 +143,14 @@ class View:
                 cast = office.guard(_about(review.id), partial(office.own_vote, review, roll))
                 if cast is not None:
                     found[review.id] = review, cast
-        office.guard.keep(_about(""), map(_about, office.docket.open))
+        office.guard.keep(_about(""), map(_about, office.book.open))
         return found
 
     @property
     def ready(self) -> Sequence[Ready]:
         office = self._office
         waiting = office.ready.get(self.settlement, ())
-        return [one for one in waiting if one.id in office.docket.open and one.group[0] in self.rounds]
+        return [one for one in waiting if one.id in office.book.open and one.group[0] in self.rounds]
 
     @cached_property
     def rolls(self) -> Mapping[str, Anchored]:

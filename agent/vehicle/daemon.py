@@ -1,6 +1,6 @@
-"""The vehicle's daemon: one loop that reads the odometer, writes events down, and sends one errand after another.
+"""The vehicle's daemon: one loop that reads the odometer, writes events down, and sends one step after another.
 
-Three threads: this loop (the journal's only writer), the capture thread (camera to trainer), one errand (network and
+Three threads: this loop (the journal's only writer), the capture thread (camera to trainer), one step (network and
 files). Training is a child process. After a crash the journal is folded and the loop goes on: there is no other state.
 """
 
@@ -17,12 +17,12 @@ from typing import Any
 from agent import __version__
 from agent.core import redact
 from agent.core.gates import Work
-from agent.core.jobs.contribution import Arrived, Job, Opened, Passed, State, Step, Trained
+from agent.core.jobs.contribution import Arrived, Job, JobState, Opened, Passed, Step, Trained
 from agent.core.jobs.fold import Event, owed
 from agent.core.plain import plain
 from agent.core.trip import Doubted, Tick, TripClosed, TripOpened, TripRules, TripState, advance
 from agent.errors import MilepostError, Unavailable
-from agent.host import standing
+from agent.host import status_file
 from agent.host.logs import Log
 from agent.host.systemd import Notifier
 from agent.journal.codec import encode
@@ -32,13 +32,13 @@ from agent.sense.album import Album
 from agent.sense.alignment import Aligner
 from agent.sense.capture import Capture
 from agent.vehicle import steps
-from agent.vehicle.desk import Desk
-from agent.vehicle.errands import Errands, is_waiting
+from agent.vehicle.background import BackgroundSteps, is_waiting
+from agent.vehicle.book import TRIP, JobBook
+from agent.vehicle.builder import ContributionBuilder
+from agent.vehicle.context import StepContext
 from agent.vehicle.gauges import Gauges
-from agent.vehicle.logbook import TRIP, Logbook
 from agent.vehicle.settings import Identity
-from agent.vehicle.watch import Watch
-from agent.vehicle.workshop import Workshop
+from agent.vehicle.supervisor import Supervisor
 
 TURN_S = 0.05
 """The loop's pause. Twenty looks a second at the odometer are plenty for a car."""
@@ -63,10 +63,10 @@ class Parts:
     """Opens the camera: it is on only while a trip is trained on."""
     trainer: Trainer
     identity: Identity
-    desk: Desk
-    workshop: Workshop
-    logbook: Logbook
-    watch: Watch
+    context: StepContext
+    builder: ContributionBuilder
+    book: JobBook
+    supervisor: Supervisor
     clock: Clock
     log: Log
     rules: TripRules
@@ -79,8 +79,8 @@ class Vehicle:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self._log = parts.log
-        self._trip: TripState = parts.logbook.mileage()
-        self._errands = Errands(partial(steps.do, parts.desk))
+        self._trip: TripState = parts.book.mileage()
+        self._background = BackgroundSteps(partial(steps.do, parts.context))
         self._camera: Camera | None = None
         self._aligner: Aligner | None = None
         self._capture: Capture | Album | None = None
@@ -94,7 +94,7 @@ class Vehicle:
     def run(self) -> None:
         """Until the clock is told to stop."""
         clock = self.parts.clock
-        self._log.event("vehicle.started", account=self.parts.identity.account, jobs=len(self.parts.logbook.open))
+        self._log.event("vehicle.started", account=self.parts.identity.account, jobs=len(self.parts.book.open))
         self.parts.notifier.ready("waiting for a trip")
         try:
             while not clock.stopped:
@@ -120,13 +120,13 @@ class Vehicle:
 
     def close(self) -> None:
         self.parts.notifier.stopping()
-        self._errands.close()
+        self._background.close()
         self._stop_capture()
         self.parts.trainer.close()
         self.parts.odometer.close()
-        self.parts.watch.close()
+        self.parts.supervisor.close()
         self._write_status(self.status("stopped"))
-        self.parts.logbook.journal.close()
+        self.parts.book.journal.close()
         self._log.event("vehicle.stopped")
 
     # --- the car moves
@@ -148,34 +148,34 @@ class Vehicle:
                 self._aligner.reading(seen)
         if now - self._noted >= NOTE_S and self._trip.mileage.total_m:
             self._noted = now
-            self.parts.logbook.journal.remember(TRIP, json.dumps(self._trip.stored()))
+            self.parts.book.journal.remember(TRIP, json.dumps(self._trip.stored()))
 
     def _open(self, event: TripOpened, trip: TripState) -> None:
-        if self.parts.logbook.driving is None:
-            self._record(self.parts.logbook.next_id(), Opened(round(event.distance_m)), trip)
-            self._errands.hurry()
+        if self.parts.book.driving is None:
+            self._record(self.parts.book.next_id(), Opened(round(event.distance_m)), trip)
+            self._background.hurry()
 
     def _arrive(self, event: TripClosed, trip: TripState) -> None:
-        job = self.parts.logbook.driving
+        job = self.parts.book.driving
         if job is None:
             return
         self._stop_capture()
         metres, seconds = round(event.distance_m), round(event.duration_s)
-        if job.state is State.TRAINING:
+        if job.state is JobState.TRAINING:
             self._record(job.id, Arrived(event.reason.value, metres, seconds), trip)
         else:
             why = f"the car arrived before there was a round to train on ({self._trouble or owed(job)})"
             self._record(job.id, Passed(why, metres, seconds), trip)
-        self._errands.hurry()
+        self._background.hurry()
 
     # --- it learns
 
     def _learn(self, now: float) -> None:
-        job = self.parts.logbook.driving
-        if job is None or job.state is not State.TRAINING or self._capture is not None or now < self._learn_at:
+        job = self.parts.book.driving
+        if job is None or job.state is not JobState.TRAINING or self._capture is not None or now < self._learn_at:
             return
         try:
-            task = self.parts.workshop.task(job)
+            task = self.parts.builder.task(job)
             self.parts.trainer.start(task)
             self._capture = self._source(task)
         except (MilepostError, OSError) as error:
@@ -190,20 +190,20 @@ class Vehicle:
         """Labelled frames for the trainer: of the owner's album, or of the camera."""
         feed = self.parts.trainer.feed
         if task.round.task.labels == "folder":
-            return self.parts.workshop.pictures(task, feed)
+            return self.parts.builder.pictures(task, feed)
         self._camera, self._aligner = self.parts.camera(), Aligner()
         return Capture(self._camera, self._aligner, self._sink(task))
 
     def _sink(self, task: TrainingTask) -> Callable[[LabelledFrame], None]:
-        """Where a camera's frames go: past the teacher, or past the onlooker where a driver's deeds are learnt."""
+        """Where a camera's frames go: past the teacher, or past the shadow where a driver's deeds are learnt."""
         feed = self.parts.trainer.feed
         if task.round.task.labels == "teacher":
-            return self.parts.workshop.taught(task.round, task.base, feed)
-        onlooker = self.parts.workshop.onlooker(task)
+            return self.parts.builder.taught(task.round, task.base, feed)
+        shadow = self.parts.builder.shadow(task)
 
         def both(frame: LabelledFrame) -> None:
             feed(frame)
-            onlooker.see(frame)
+            shadow.see(frame)
 
         return both
 
@@ -218,30 +218,30 @@ class Vehicle:
     # --- its jobs go on
 
     def _work(self, now: float) -> None:
-        outcome = self._errands.fetch()
+        outcome = self._background.poll()
         if outcome is not None:
-            if outcome.job.id in self.parts.logbook.open and outcome.job.state is self._state(outcome.job):
+            if outcome.job.id in self.parts.book.open and outcome.job.state is self._state(outcome.job):
                 for event in outcome.events:
                     self._record(outcome.job.id, event)
-            self._errands.done(outcome, now)
+            self._background.done(outcome, now)
             self.parts.gauges.ledger(not isinstance(outcome.trouble, LedgerUnavailable), now)
             if outcome.trouble is not None:
                 self._say(f"{outcome.job.id}: {outcome.step.value}", outcome.trouble)
             elif outcome.events:
                 self._trouble = ""
-        logbook = self.parts.logbook
-        barred: tuple[Step, ...] = TRANSFERS if self.parts.watch.bars(Work.TRANSFERS) else ()
-        if "hold" in self.parts.watch.closed:
+        book = self.parts.book
+        barred: tuple[Step, ...] = TRANSFERS if self.parts.supervisor.bars(Work.TRANSFERS) else ()
+        if "hold" in self.parts.supervisor.closed:
             barred = (*TRANSFERS, *COMMITMENTS)
-        self._errands.send(logbook.open.values(), logbook.in_flight, barred, now)
+        self._background.send(book.open.values(), book.in_flight, barred, now)
 
-    def _state(self, job: Job) -> State:
-        """The job's state now: while an errand was out, the car may have arrived."""
-        return self.parts.logbook.open[job.id].state
+    def _state(self, job: Job) -> JobState:
+        """The job's state now: while a step was out, the car may have arrived."""
+        return self.parts.book.open[job.id].state
 
     def _record(self, job_id: str, event: Event, trip: TripState | None = None) -> None:
         note = {TRIP: json.dumps(trip.stored())} if trip else None
-        job = self.parts.logbook.record(job_id, event, self.parts.clock.now(), note)
+        job = self.parts.book.record(job_id, event, self.parts.clock.now(), note)
         self.parts.gauges.job(event, job.state.value)
         if isinstance(event, Trained) and event.shadow and event.shadow.worse:
             shadow = event.shadow
@@ -256,21 +256,21 @@ class Vehicle:
 
     def _tell(self, now: float) -> None:
         parts = self.parts
-        parts.watch.show(parts.gauges)
+        parts.supervisor.show(parts.gauges)
         frames = self._capture.counts.frames if self._capture else None
         parts.gauges.car(self._trip, frames, self._readings, now)
         training = self._capture is not None
-        parts.watch.look(self._trip.recent.memory.ignition)
-        held = parts.watch.bars(Work.TRAINING)
+        parts.supervisor.look(self._trip.recent.memory.ignition)
+        held = parts.supervisor.bars(Work.TRAINING)
         if training and held is not self._held:
             self._held = held
             parts.trainer.hold(held)
             self._log.event(
-                "training.paused" if held else "training.resumed", gates=",".join(sorted(parts.watch.closed))
+                "training.paused" if held else "training.resumed", gates=",".join(sorted(parts.supervisor.closed))
             )
         said = self.status("online")
         try:
-            parts.watch.talk(said, parts.gauges.metrics.figures())
+            parts.supervisor.talk(said, parts.gauges.metrics.figures())
         except Unavailable as error:
             self._say("fleet", error)
         self._write_status(said)
@@ -288,13 +288,13 @@ class Vehicle:
             "vehicle": parts.identity.vehicle,
             "account": parts.identity.account,
             "trip": {"phase": mileage.phase.value, "metres": round(mileage.since_m), "total": round(mileage.total_m)},
-            "jobs": [_brief(job) for job in parts.logbook.open.values()],
+            "jobs": [_brief(job) for job in parts.book.open.values()],
             "training": self._progress() if training else None,
-            "closed_gates": sorted(parts.watch.closed),
-            "set_by_fleet": dict(parts.watch.followed.taken),
+            "closed_gates": sorted(parts.supervisor.closed),
+            "set_by_fleet": dict(parts.supervisor.followed.taken),
             "software": __version__,
             "profile": parts.identity.profile,
-            "troubles": [redact.text(plain(t)) for t in (*troubles, *parts.watch.troubles) if t],
+            "troubles": [redact.text(plain(t)) for t in (*troubles, *parts.supervisor.troubles) if t],
         }
 
     def _progress(self) -> dict[str, Any]:
@@ -304,9 +304,9 @@ class Vehicle:
 
     def _write_status(self, said: dict[str, Any]) -> None:
         try:
-            standing.write(self.parts.state_dir, said)
+            status_file.write(self.parts.state_dir, said)
         except OSError as error:
-            self._say("status", Unavailable(what=f"{self.parts.state_dir / standing.FILE} ({error.strerror})"))
+            self._say("status", Unavailable(what=f"{self.parts.state_dir / status_file.FILE} ({error.strerror})"))
 
     def _say(self, what: str, error: MilepostError) -> None:
         """Each sentence once, until another takes its place."""

@@ -48,7 +48,7 @@ class Gauges:
             self.metrics.set("refused_total", count, source=source)
 
     def ledger(self, answered: bool, now: float) -> None:
-        """After an errand that asked the ledger."""
+        """After a step that asked the ledger."""
         if answered:
             self._seen["ledger"] = (0.0, now)
         self.metrics.set("ledger_unanswered_seconds", now - self._seen.setdefault("ledger", (0.0, now))[1])

@@ -11,12 +11,12 @@ from agent.core import experience
 from agent.core.choice import Candidate, Means, Ranked, rank
 from agent.core.documents import Round
 from agent.core.experience import Deed
-from agent.core.jobs.contribution import Job, State
+from agent.core.jobs.contribution import Job, JobState
 from agent.core.ledger import BASE_RESERVE, Account, Head, Way
 from agent.core.money import UNIT, XLM, Asset, Stroops
 from agent.errors import Malformed, Refused, Unavailable
 from agent.ledger.horizon import Horizon, LedgerUnavailable
-from agent.market import entry, listing, standing, strikes
+from agent.market import entry, listing, round_accounts, strikes
 from agent.market.bundle import Shelf
 from agent.market.listing import Listing
 from agent.vehicle.settings import Preferences
@@ -25,12 +25,12 @@ OPERATIONS = 10
 """Operations of an entry and a closing together, at most: what fees are reckoned with."""
 CLOSING_OPERATIONS = 4
 """Of a closing alone."""
-NOT_ENTERED = (State.CHOSEN, State.TRAINING, State.ARRIVED, State.TRAINED, State.STORED, State.SIGNED)
+NOT_ENTERED = (JobState.CHOSEN, JobState.TRAINING, JobState.ARRIVED, JobState.TRAINED, JobState.STORED, JobState.SIGNED)
 """Jobs whose entry the ledger does not hold yet."""
 
 
 @dataclass(frozen=True, slots=True)
-class Market:
+class Survey:
     """What was found: ranked candidates, best first, and what was passed over before that, with the reason."""
 
     ranked: tuple[Ranked, ...]
@@ -58,13 +58,13 @@ def promised(jobs: Iterable[Job], account: Account, bid: Stroops) -> Promised:
             xlm += (3 + (credit not in opened)) * BASE_RESERVE + OPERATIONS * bid
             dlc += job.stake + job.fee
             opened.add(credit)
-        elif job.state is not State.OPENED:
+        elif job.state is not JobState.OPENED:
             xlm += CLOSING_OPERATIONS * bid
     return Promised(xlm, dlc)
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class VehicleView:
     """What offers are reckoned with: the ledger as it is, and what the vehicle knows of itself."""
 
     horizon: Horizon
@@ -125,7 +125,7 @@ class View:
         return Fraction(0) if way is None else Fraction(way.amount, amount)
 
 
-def survey(view: View, shelf: Shelf, unfit: Callable[[Round, str], str]) -> Market:
+def survey(view: VehicleView, shelf: Shelf, unfit: Callable[[Round, str], str]) -> Survey:
     """Look at every followed initiator's offers. Raises Unavailable when ledger or store cannot be asked."""
     found, passed_over = listings(view.horizon, view.preferences.initiators)
     candidates = []
@@ -136,13 +136,13 @@ def survey(view: View, shelf: Shelf, unfit: Callable[[Round, str], str]) -> Mark
         try:
             round_ = shelf.round(offered.cid)
             _same_model(offered, round_, view.preferences.operator)
-            against = unwilling(view.preferences, round_) or standing.look(view.horizon, round_)
+            against = unwilling(view.preferences, round_) or round_accounts.look(view.horizon, round_)
             candidates.append(view.candidate(offered, round_, against or unfit(round_, offered.cid)))
         except LedgerUnavailable:
             raise
         except (Refused, Unavailable) as error:  # one bundle that nobody has must not keep the others' offers away
             passed_over.append(str(error))
-    return Market(tuple(rank(candidates, view.means)), tuple(passed_over))
+    return Survey(tuple(rank(candidates, view.means)), tuple(passed_over))
 
 
 def unwilling(preferences: Preferences, round_: Round) -> str:

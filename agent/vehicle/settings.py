@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from agent.core.money import Stroops
 
 if TYPE_CHECKING:
-    from agent.learn.runner import Machine
+    from agent.learn.runner import Device
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Resources:
     """What the training process may hold."""
     labelled: Path | None
     """Folder of the pictures that the owner has labelled."""
-    machine: Machine
+    machine: Device
     """How a model is run: for a teacher's labels and the shadow."""
     profile: str
     """The board's firmware profile, as contributions name it."""

@@ -23,7 +23,7 @@ from agent.ledger.horizon import Horizon, LedgerUnavailable
 from agent.ledger.submission import Spent
 from agent.market import records, settlement
 from agent.market.bundle import Shelf
-from agent.market.entry import Terms
+from agent.market.entry import EntryTerms
 from agent.market.strikes import CLAIM, CLAWBACK
 
 Events = list[Event]
@@ -49,7 +49,7 @@ class Verdicts:
     _not_before: dict[str, int] = field(default_factory=dict)
     """Stake → the ledger before which its window cannot be over."""
 
-    def of(self, job: Job, terms: Terms) -> Events:
+    def of(self, job: Job, terms: EntryTerms) -> Events:
         """The verdict as an event; none while there is nothing to say. Raises Unavailable."""
         stake = job.entry.stake_id
         if self.horizon.stake(stake) is not None:
@@ -62,7 +62,7 @@ class Verdicts:
             return found  # a silent one was taken back by this vehicle's own closing, or is being so
         return self._nobodys(job, as_of)
 
-    def entered(self, job: Job, terms: Terms, spent: Spent) -> Events:
+    def entered(self, job: Job, terms: EntryTerms, spent: Spent) -> Events:
         """What state says about an entry whose sequence number is used up while history does not show by what."""
         stake = self.horizon.stake(job.entry.stake_id)
         if self.horizon.latest < spent.ledger:
@@ -101,7 +101,7 @@ class Verdicts:
         self._not_before[stake] = head.sequence + max(1, (until - head.closed_at) // LONGEST_LEDGER_S)
         return []
 
-    def _in_history(self, job: Job, terms: Terms) -> Events:
+    def _in_history(self, job: Job, terms: EntryTerms) -> Events:
         stake = job.entry.stake_id
         for horizon in (self.horizon, self.horizon.archive):
             taken = _taken(horizon, stake) if horizon else None
@@ -121,7 +121,7 @@ class Verdicts:
                 return [verdict(reason, settled.credit, settled.returned, transaction.hash)]
         return []
 
-    def _in_records(self, job: Job, terms: Terms, as_of: int) -> Events:
+    def _in_records(self, job: Job, terms: EntryTerms, as_of: int) -> Events:
         """Raises Unavailable while the records are not to be had and the review window is not over."""
         account = self.horizon.account(terms.settlement)
         if self.horizon.latest < as_of or account is None:
@@ -144,7 +144,7 @@ class Verdicts:
             raise LedgerUnavailable(url=self.horizon.shown, why="does not say yet what became of a stake that is gone")
         return _gone(f"history begins at ledger {reach.elder}, and no record of the committee names it")
 
-    def _held(self, terms: Terms, why: str) -> Events:
+    def _held(self, terms: EntryTerms, why: str) -> Events:
         """The last resort, where the window is over and the records are not to be had: what this account holds."""
         account = self.horizon.account(self.vehicle)
         line = account.lines.get(terms.credit_asset) if account else None
@@ -152,7 +152,7 @@ class Verdicts:
             return _gone(why)
         return [Accepted(f"{why}: it is what this account was paid", credit=min(UNIT, line.free))]
 
-    def _bids(self, terms: Terms, ledger: int | None = None) -> tuple[int, ...]:
+    def _bids(self, terms: EntryTerms, ledger: int | None = None) -> tuple[int, ...]:
         """The vehicle's open bids for the round's credit; `ledger`: only those set in it."""
         return tuple(
             offer.id

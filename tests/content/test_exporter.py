@@ -15,7 +15,7 @@ from agent.content import exporter, importer
 from agent.content.importer import GOOD_LINK
 from agent.content.walker import File, Folder, Step, walk
 from agent.errors import Unavailable
-from agent.ports import Limits
+from agent.ports import BundleLimits
 
 
 def _broken() -> Iterator[Step]:
@@ -45,7 +45,7 @@ def test_a_new_download_replaces_what_was_there(bundle: Path, memory: Callable[.
     into = tmp_path / "a" / "into"
     into.mkdir(parents=True)
     (into / "old").write_text("old")
-    exporter.export(walk(importer.root(bundle), memory(bundle).fetch, Limits()), into)
+    exporter.export(walk(importer.root(bundle), memory(bundle).fetch, BundleLimits()), into)
     assert sorted(path.name for path in into.iterdir()) == ["contribution.json", "sub", "update.safetensors"]
     assert exporter.holds(into, importer.root(bundle))
 

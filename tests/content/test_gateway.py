@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.content import car, importer, open_store, wire
+from agent.content import bounded_http, car, importer, open_store
 from agent.content.gateway import Gateway
 from agent.content.importer import Block
 from agent.content.source import BlockMissing, WrongBytes
 from agent.core.cid import Cid
 from agent.errors import Malformed, MilepostError, Unavailable
-from agent.ports import Limits
+from agent.ports import BundleLimits
 from tools.ipfs.stand_in import Answer, Request
 
 pytestmark = pytest.mark.slow
@@ -54,7 +54,7 @@ def fetch(serve: Callable[..., str], tmp_path: Path) -> Callable[..., Path]:
         urls = [f"gateway:{serve(gateway.respond)}" for gateway in gateways]
         store = open_store(urls, tmp_path / "state", sleep=lambda seconds: None)
         try:
-            store.get(cid, tmp_path / into, Limits())
+            store.get(cid, tmp_path / into, BundleLimits())
         finally:
             store.close()
         return tmp_path / into
@@ -98,7 +98,7 @@ def test_a_gateway_that_answers_with_the_plain_file_is_told_by_its_content_type(
 ) -> None:
     plain = Answer(b"hello", headers={"Content-Type": "application/octet-stream"})
     lazy = Gateway(serve(lambda request: plain))
-    with pytest.raises(wire.BrokenOff, match="a CAR was asked for, application/octet-stream came"):
+    with pytest.raises(bounded_http.BrokenOff, match="a CAR was asked for, application/octet-stream came"):
         list(lazy.tree(importer.root(bundle), 1000))
     lazy.close()
     gateway = FakeGateway(memory(bundle), lambda: plain)
@@ -154,7 +154,7 @@ def test_an_endless_car_is_left_once_it_is_longer_than_the_limits_allow(
             yield from list(car.write(root, [first]))[1:]
 
     gateway = Gateway(serve(lambda request: Answer(endless(), headers=CAR)))
-    with pytest.raises(wire.BrokenOff, match="longer than 2000000 bytes"):
+    with pytest.raises(bounded_http.BrokenOff, match="longer than 2000000 bytes"):
         list(gateway.tree(junk.cid, 2_000_000))
     gateway.close()
 
@@ -181,7 +181,7 @@ def test_a_block_that_nobody_has_is_missing_and_a_gateway_in_trouble_is_unavaila
 
 def test_a_gateway_that_refuses_is_quoted(serve: Callable[..., str]) -> None:
     refusing = serve(lambda request: Answer(b"blocked in\nyour country", status=451))
-    with pytest.raises(wire.Answered, match="answered 451: blocked in your country"):
+    with pytest.raises(bounded_http.Answered, match="answered 451: blocked in your country"):
         Gateway(refusing).get(Cid.v0(bytes(32)))
 
 
@@ -193,9 +193,9 @@ def test_a_gateway_that_says_when_to_come_back_is_not_asked_before(serve: Callab
         return Answer(b"slow down", status=429, headers={"Retry-After": "120"})
 
     gateway = Gateway(serve(busy))
-    with pytest.raises(wire.Answered, match="answered 429: slow down"):
+    with pytest.raises(bounded_http.Answered, match="answered 429: slow down"):
         gateway.get(Cid.v0(bytes(32)))
-    with pytest.raises(wire.Hushed, match=r"left alone for 1\d\d s more"):
+    with pytest.raises(bounded_http.Hushed, match=r"left alone for 1\d\d s more"):
         gateway.get(Cid.v0(bytes(32)))
     assert len(asked) == 1
     gateway.close()

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import requests
 
-from agent.content import car, importer, wire
+from agent.content import bounded_http, car, importer
 from agent.content.importer import GOOD_LINK, Block
 from agent.content.kubo import Kubo, NodeError, NotLetIn
 from agent.content.source import BlockMissing, WrongBytes
@@ -102,14 +102,14 @@ def test_an_error_that_comes_after_status_200_is_read_from_the_trailer(
     serve: Serve, connect: Callable[..., Kubo]
 ) -> None:
     kubo = connect(serve(lambda r: Answer(body=[b"hel"], trailers={"X-Stream-Error": "disk on fire"})))
-    with pytest.raises(wire.BrokenOff, match="disk on fire"):
+    with pytest.raises(bounded_http.BrokenOff, match="disk on fire"):
         kubo.get(BLOCK.cid)
 
 
 @pytest.mark.parametrize("body", [b"hel", [b"hel"]])
 def test_a_body_that_ends_early_is_asked_for_again_later(serve: Serve, connect: Callable[..., Kubo], body: Any) -> None:
     kubo = connect(serve(lambda request: Answer(body=body, cut_off=True)))
-    with pytest.raises(wire.BrokenOff):
+    with pytest.raises(bounded_http.BrokenOff):
         kubo.get(BLOCK.cid)
 
 
@@ -121,7 +121,7 @@ def _endless() -> Iterator[bytes]:
 @pytest.mark.parametrize("status", [200, 500])
 def test_an_endless_answer_is_left_after_one_block(serve: Serve, connect: Callable[..., Kubo], status: int) -> None:
     kubo = connect(serve(lambda request: Answer(body=_endless(), trailers={}, status=status)))
-    with pytest.raises(wire.BrokenOff, match="longer than"):
+    with pytest.raises(bounded_http.BrokenOff, match="longer than"):
         kubo.get(BLOCK.cid)
 
 
@@ -141,9 +141,9 @@ def test_a_node_that_stalls_is_given_up(serve: Serve, connect: Callable[..., Kub
 def test_a_node_that_drips_is_given_up(
     serve: Serve, connect: Callable[..., Kubo], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wire, "ANSWER_SECONDS", 0.0)
+    monkeypatch.setattr(bounded_http, "ANSWER_SECONDS", 0.0)
     kubo = connect(serve(lambda request: Answer(body=[b"h"] * 5, trailers={})))
-    with pytest.raises(wire.BrokenOff, match="in 0 s"):
+    with pytest.raises(bounded_http.BrokenOff, match="in 0 s"):
         kubo.get(BLOCK.cid)
 
 
@@ -152,13 +152,13 @@ def test_a_node_that_stores_a_block_under_another_name_has_not_stored_it(
 ) -> None:
     for key in ("QmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3Nn", "nonsense", ""):
         kubo = connect(serve(lambda request, key=key: Answer(body=b'{"Key":"%s"}' % key.encode())))
-        with pytest.raises(wire.BrokenOff, match="it calls"):
+        with pytest.raises(bounded_http.BrokenOff, match="it calls"):
             kubo.put(BLOCK)
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'"x"'])
 def test_an_answer_that_is_no_object_cannot_be_used(serve: Serve, connect: Callable[..., Kubo], body: bytes) -> None:
-    with pytest.raises(wire.BrokenOff, match="not"):
+    with pytest.raises(bounded_http.BrokenOff, match="not"):
         connect(serve(lambda request: Answer(body=body))).pin(BLOCK.cid)
 
 
@@ -275,6 +275,6 @@ def test_a_node_that_says_when_to_come_back_is_not_asked_before(
     kubo = connect(serve(busy))
     with pytest.raises(NodeError, match="503: it gave no reason"):
         kubo.get(Cid.v0(bytes(32)))
-    with pytest.raises(wire.Hushed):
+    with pytest.raises(bounded_http.Hushed):
         kubo.pin(Cid.v0(bytes(32)))
     assert len(asked) == 1

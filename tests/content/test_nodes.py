@@ -22,7 +22,7 @@ from agent.content.store import NotAStore
 from agent.content.walker import TooMuch
 from agent.core.cid import Cid
 from agent.errors import Unavailable
-from agent.ports import Limits
+from agent.ports import BundleLimits
 from tools.ipfs.stand_in import Answer, Request, StandIn
 
 pytestmark = pytest.mark.slow
@@ -258,10 +258,10 @@ def test_what_came_before_a_break_is_not_fetched_again(
 
     url = serve(respond)
     with pytest.raises(NoSource):
-        store(urls=(url,)).get(importer.root(bundle), tmp_path / "into", Limits())
+        store(urls=(url,)).get(importer.root(bundle), tmp_path / "into", BundleLimits())
     assert not (tmp_path / "into").exists()
     broken.set()
-    store(urls=(url,)).get(importer.root(bundle), tmp_path / "into", Limits())
+    store(urls=(url,)).get(importer.root(bundle), tmp_path / "into", BundleLimits())
     assert len(got) == len(set(got)) == _blocks(bundle)
     assert list((tmp_path / "state" / "partial").iterdir()) == []
 
@@ -273,7 +273,7 @@ def test_each_source_gives_what_it_has_and_liars_are_passed_over(
     liar.blocks = dict.fromkeys(liar.blocks, b"wrong")
     for number, digest in enumerate(list(first.blocks)):
         del (first if number % 2 else second).blocks[digest]
-    store(liar, first, second).get(importer.root(bundle), tmp_path / "into", Limits())
+    store(liar, first, second).get(importer.root(bundle), tmp_path / "into", BundleLimits())
     assert importer.root(tmp_path / "into") == importer.root(bundle)
 
 
@@ -282,14 +282,14 @@ def test_when_nobody_answers_the_work_waits_and_says_why(
 ) -> None:
     urls = ("http://127.0.0.1:1", "gateway:http://127.0.0.1:2")
     with pytest.raises(NoSource, match=r"No source gives the block Qm\w+ now: .*:1 .*; .*:2 .*\. What came"):
-        store(urls=urls).get(importer.root(bundle), tmp_path / "into", Limits())
+        store(urls=urls).get(importer.root(bundle), tmp_path / "into", BundleLimits())
 
 
 def test_a_bundle_beyond_the_limits_leaves_nothing_on_the_disk(
     bundle: Path, store: Callable[..., NodeStore], tmp_path: Path
 ) -> None:
     with pytest.raises(TooMuch, match="more than 2 files"):
-        store(_holding(bundle)).get(importer.root(bundle), tmp_path / "into", Limits(files=2))
+        store(_holding(bundle)).get(importer.root(bundle), tmp_path / "into", BundleLimits(files=2))
     assert list((tmp_path / "state" / "partial").iterdir()) == []
     assert not (tmp_path / "into").exists()
 
@@ -300,7 +300,7 @@ def test_a_rotten_block_in_the_partial_store_is_fetched_again(
     root = importer.root(bundle)
     (tmp_path / "state" / "partial").mkdir(parents=True)
     (tmp_path / "state" / "partial" / root.digest.hex()).write_bytes(b"rot")
-    store(_holding(bundle)).get(root, tmp_path / "into", Limits())
+    store(_holding(bundle)).get(root, tmp_path / "into", BundleLimits())
     assert importer.root(tmp_path / "into") == root
 
 

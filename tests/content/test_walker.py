@@ -17,12 +17,12 @@ from agent.content.node import Link
 from agent.content.walker import EVERYTHING, File, drain, walk
 from agent.core.cid import Cid
 from agent.errors import Malformed, MilepostError, Refused
-from agent.ports import Limits
+from agent.ports import BundleLimits
 
-LIMITS = Limits(total_bytes=1_000_000, files=8, depth=2)
+LIMITS = BundleLimits(total_bytes=1_000_000, files=8, depth=2)
 
 
-def _files(root: Cid, memory: Any, limits: Limits = LIMITS) -> dict[str, bytes]:
+def _files(root: Cid, memory: Any, limits: BundleLimits = LIMITS) -> dict[str, bytes]:
     return {
         str(step.path): b"".join(step.chunks) for step in walk(root, memory.fetch, limits) if isinstance(step, File)
     }
@@ -66,7 +66,7 @@ def _total(block: bytes) -> int:
     return len(block) + sum(link.total for link in node.read(block).links)
 
 
-def _refused(root: Cid, memory: Any, why: str, limits: Limits = LIMITS) -> None:
+def _refused(root: Cid, memory: Any, why: str, limits: BundleLimits = LIMITS) -> None:
     with pytest.raises(Refused, match=why):
         _files(root, memory, limits)
 

@@ -10,7 +10,7 @@ import pytest
 from agent.content import importer, open_store
 from agent.core.cid import Cid
 from agent.errors import Malformed, Refused, Unavailable
-from agent.ports import ContentStore, Limits
+from agent.ports import BundleLimits, ContentStore
 from tools.ipfs.node import Node
 from tools.npm import NoNpm
 
@@ -51,7 +51,7 @@ def _files(folder: Path) -> dict[Path, bytes]:
 
 def test_a_folder_comes_back_as_it_was(store: ContentStore, bundle: Path, tmp_path: Path) -> None:
     cid = store.put(bundle)
-    store.get(cid, tmp_path / "a" / "into", Limits())
+    store.get(cid, tmp_path / "a" / "into", BundleLimits())
     assert _files(tmp_path / "a" / "into") == _files(bundle)
 
 
@@ -64,18 +64,18 @@ def test_putting_and_getting_twice_changes_nothing(store: ContentStore, bundle: 
     cid = store.put(bundle)
     assert store.put(bundle) == cid
     for _ in range(2):
-        store.get(cid, tmp_path / "into", Limits())
+        store.get(cid, tmp_path / "into", BundleLimits())
     assert _files(tmp_path / "into") == _files(bundle)
 
 
 def test_an_empty_folder_can_be_filled(store: ContentStore, bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "into").mkdir()
-    store.get(store.put(bundle), tmp_path / "into", Limits())
+    store.get(store.put(bundle), tmp_path / "into", BundleLimits())
     assert _files(tmp_path / "into") == _files(bundle)
 
 
 def test_a_single_file_is_wrapped_in_a_folder(store: ContentStore, bundle: Path, tmp_path: Path) -> None:
-    store.get(store.put(bundle / "round.json"), tmp_path / "into", Limits())
+    store.get(store.put(bundle / "round.json"), tmp_path / "into", BundleLimits())
     assert _files(tmp_path / "into") == {Path("round.json"): (bundle / "round.json").read_bytes()}
 
 
@@ -84,10 +84,12 @@ def test_has_is_true_once_the_whole_is_there(store: ContentStore, bundle: Path) 
 
 
 @pytest.mark.parametrize(
-    "limits", [Limits(total_bytes=1000), Limits(files=2), Limits(depth=1)], ids=["bytes", "files", "depth"]
+    "limits",
+    [BundleLimits(total_bytes=1000), BundleLimits(files=2), BundleLimits(depth=1)],
+    ids=["bytes", "files", "depth"],
 )
 def test_what_is_beyond_the_limits_is_refused_and_leaves_nothing(
-    store: ContentStore, bundle: Path, tmp_path: Path, limits: Limits
+    store: ContentStore, bundle: Path, tmp_path: Path, limits: BundleLimits
 ) -> None:
     with pytest.raises(Refused):
         store.get(store.put(bundle), tmp_path / "into", limits)
@@ -103,14 +105,14 @@ def test_a_folder_that_cannot_be_stored_is_refused(store: ContentStore, bundle: 
 def test_a_root_that_is_no_folder_is_refused(store: ContentStore, bundle: Path, tmp_path: Path) -> None:
     store.put(bundle)
     with pytest.raises(Refused, match="single file"):
-        store.get(importer.root(bundle / "round.json"), tmp_path / "into", Limits())
+        store.get(importer.root(bundle / "round.json"), tmp_path / "into", BundleLimits())
 
 
 # A node looks on its network for half a minute for what it has not; the folder says so at once.
 def test_what_is_not_there_makes_the_work_wait(tmp_path: Path) -> None:
     store = open_store([f"folder:{tmp_path / 'store'}"], tmp_path / "state")
     with pytest.raises(Unavailable, match="is not to be had now"):
-        store.get(Cid.v0(bytes(32)), tmp_path / "into", Limits())
+        store.get(Cid.v0(bytes(32)), tmp_path / "into", BundleLimits())
     assert not store.has(Cid.v0(bytes(32)))
 
 
@@ -121,7 +123,7 @@ def test_a_rotten_block_in_a_folder_is_noticed_and_healed(bundle: Path, tmp_path
         path.write_bytes(path.read_bytes()[:-1] + b"!")
     assert not store.has(cid)
     with pytest.raises(Unavailable):
-        store.get(cid, tmp_path / "into", Limits())
+        store.get(cid, tmp_path / "into", BundleLimits())
     assert store.put(bundle) == cid
     assert store.has(cid)
 

@@ -11,8 +11,8 @@ from agent.compose.vehicle import training
 from agent.errors import Refused
 from agent.host.sections import Train
 from agent.learn import checkpoint
-from agent.learn.handover import NothingLearnt
 from agent.learn.inprocess import InProcessTrainer
+from agent.learn.result import NothingLearnt
 from agent.learn.trainer import ChildTrainer
 from agent.ports import LabelledFrame, Progress, Trainer
 from tests.learn.trips import road, task, until

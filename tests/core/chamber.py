@@ -14,17 +14,17 @@ from typing import Any
 from stellar_sdk import Keypair
 
 from agent.core import moves
-from agent.core.agenda import State
+from agent.core.agenda import CommitteeState
 from agent.core.cid import Cid
 from agent.core.committee import VALID_S, step
 from agent.core.documents import Enrolled, Outcome, Purse, Round, SettlementRecord, Vote
 from agent.core.ids import AccountId, CidText, TxHash
 from agent.core.jobs.review import Found, Judged, Review
-from agent.core.jobs.review import State as Reviewed
+from agent.core.jobs.review import ReviewState as Reviewed
 from agent.core.ledger import Head
 from agent.core.money import UNIT
 from agent.core.motion import Sharing
-from agent.core.record import Hindrance, Link
+from agent.core.record import ChainEnd, Hindrance
 from agent.core.roll import Anchored, Ready
 from agent.core.verdict import threshold
 from tests.core.test_documents import CID, a_round
@@ -119,7 +119,7 @@ class Sight:
     own: Mapping[str, tuple[Review, Vote]]
     head: Head
     sequence: int
-    link: Link
+    link: ChainEnd
     ready: tuple[Ready, ...] = ()
     rolls: Mapping[str, Anchored] = field(default_factory=dict)
     sharing: Sharing | None = None
@@ -172,8 +172,8 @@ class Chamber:
         self.members = MEMBERS[: self.size]
         bounds = {"committee": self.members, "turn": self.turn, "review_window": 3600, **self.terms}
         self.served = Served(CID, a_round(number=self.newest, **bounds), self.newest)
-        self.states = {member: State(member) for member in self.members}
-        self.ledger, self.sequence, self.link = 10, 100, Link(purse=self.purse)
+        self.states = {member: CommitteeState(member) for member in self.members}
+        self.ledger, self.sequence, self.link = 10, 100, ChainEnd(purse=self.purse)
         self.reviews: dict[str, Review] = {}
         self.collected: set[str] = set()
         """Entries that are judged on a roll, and not before."""
@@ -218,7 +218,7 @@ class Chamber:
         self.enters(*reviews)
         self.collected |= {review.id for review in reviews}
 
-    def sight(self, member: str) -> Sight:
+    def view(self, member: str) -> Sight:
         lacks, waits = self.lacking.get(member, set()), self.collected - self.rolls.keys()
         judged = {e: r for e, r in self.reviews.items() if e not in waits and not self._is_away(e, lacks)}
         own = {entry: (review, self.own_vote(review, member)) for entry, review in judged.items()}
@@ -262,7 +262,7 @@ class Chamber:
             come = [mail for mail in self.mail if mail[1] == member]
             self.mail = deque(mail for mail in self.mail if mail[1] != member)
             if self.dice.random() < self.restarts:
-                self.states[member], come = State(member), []
+                self.states[member], come = CommitteeState(member), []
             for mail in come:
                 if self.dice.random() < self.late:
                     self.mail.append(mail)
@@ -305,20 +305,20 @@ class Chamber:
                 anchored = Anchored(transaction.cid, record.round, record.enrols)
                 assert not self.rolls.keys() & {one.entry for one in record.enrols.entries}
                 self.rolls |= {one.entry: anchored for one in record.enrols.entries}
-            self.link = Link(record.index, transaction.cid, record.agreements, record.purse)
+            self.link = ChainEnd(record.index, transaction.cid, record.agreements, record.purse)
             for entry in entries:
                 del self.reviews[entry]
         self.queue = [(t, s) for t, s in self.queue if t.sequence > self.sequence]
 
     def tell(self, member: str, said: moves.Said) -> None:
-        sight, told = self.sight(member), deque([said])
+        view, told = self.view(member), deque([said])
         while told:
-            self.states[member], actions = step(self.states[member], told.popleft(), sight)
+            self.states[member], actions = step(self.states[member], told.popleft(), view)
             for action in actions:
                 self.said.append((member, action))
-                told.extend(self.do(member, action, sight))
+                told.extend(self.do(member, action, view))
 
-    def do(self, member: str, action: moves.Action, sight: Sight) -> list[moves.Said]:
+    def do(self, member: str, action: moves.Action, view: Sight) -> list[moves.Said]:
         lie = self.lies.get(member)
         needs_store = isinstance(action, moves.Propose | moves.FetchVotes | moves.Sign)
         if lie == "silent" or (needs_store and member in self.cut_off):
@@ -326,7 +326,7 @@ class Chamber:
         if isinstance(action, moves.SayVote):
             self.say_vote(member, action.vote, lie)
         elif isinstance(action, moves.Propose):
-            return [self.propose(member, action, sight, lie)]
+            return [self.propose(member, action, view, lie)]
         elif isinstance(action, moves.SayProposal):
             self.say(member, self.proposed(action.hash))
         elif isinstance(action, moves.FetchVotes):
@@ -362,7 +362,7 @@ class Chamber:
             if to != member:
                 self.mail.append((member, to, moves.Heard(other)))
 
-    def propose(self, member: str, action: moves.Propose, sight: Sight, lie: str | None) -> moves.Said:
+    def propose(self, member: str, action: moves.Propose, view: Sight, lie: str | None) -> moves.Said:
         made = action.record
         if lie == "crooked" and made.entries:
             taken = tuple(e.model_copy(update={"outcome": "rejected", "credit": 0}) for e in made.entries)
@@ -370,7 +370,7 @@ class Chamber:
         if lie == "crooked" and made.enrols is not None and len(made.enrols.entries) > 1:
             rest = made.enrols.model_copy(update={"entries": made.enrols.entries[1:]})
             made = made.model_copy(update={"enrols": rest})
-        cid, until = sight.cid(made), self.head.closed_at + VALID_S
+        cid, until = view.cid(made), self.head.closed_at + VALID_S
         transaction = Transaction(made, cid, self.sequence + 1, until, action.fee, member)
         self.pinned[cid] = made
         self.transactions[transaction.hash] = transaction

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.core import moves
-from agent.core.agenda import LEAST_FEE, MOST_FEE, State
+from agent.core.agenda import LEAST_FEE, MOST_FEE, CommitteeState
 from agent.core.ballots import EARLY, apart, halted
 from agent.core.committee import PATIENCE_S, VALID_S, step
 from agent.core.documents import Purse
@@ -101,10 +101,10 @@ def test_a_vote_of_a_stranger_changes_nothing(chamber: Chamber, data: st.DataObj
     """A vote by a member of another committee, about another round, or about an entry as nobody knows it."""
     member = chamber.members[0]
     chamber.tell(member, moves.Look())
-    state, sight = chamber.states[member], chamber.sight(member)
-    if not sight.own:
+    state, view = chamber.states[member], chamber.view(member)
+    if not view.own:
         return
-    review, _ = data.draw(st.sampled_from([*sight.own.values()]))
+    review, _ = data.draw(st.sampled_from([*view.own.values()]))
     vote = data.draw(
         st.sampled_from(
             [
@@ -115,22 +115,22 @@ def test_a_vote_of_a_stranger_changes_nothing(chamber: Chamber, data: st.DataObj
             ]
         )
     )
-    assert step(state, moves.Heard(vote), sight) == (state, [])
+    assert step(state, moves.Heard(vote), view) == (state, [])
 
 
 @given(chambers())
 @settings(max_examples=30, deadline=None)
 def test_a_step_changes_nothing_but_what_it_returns(chamber: Chamber) -> None:
     member = chamber.members[0]
-    state, sight = chamber.states[member], chamber.sight(member)
-    assert step(state, moves.Look(), sight) == step(state, moves.Look(), sight)
-    assert state == State(member)
+    state, view = chamber.states[member], chamber.view(member)
+    assert step(state, moves.Look(), view) == step(state, moves.Look(), view)
+    assert state == CommitteeState(member)
 
 
 # --- votes
 
 
-def heard(chamber: Chamber, member: str, *votes: object) -> State:
+def heard(chamber: Chamber, member: str, *votes: object) -> CommitteeState:
     for vote in votes:
         chamber.tell(member, moves.Heard(vote))  # type: ignore[arg-type]
     return chamber.states[member]
@@ -149,10 +149,10 @@ def test_who_votes_twice_is_held_to_the_first_vote_and_named() -> None:
 def test_twenty_thousand_votes_on_entries_that_do_not_exist_are_not_kept() -> None:
     chamber, review = Chamber(3), a_review(1)
     us, ann, _ = chamber.members
-    state, sight = chamber.states[us], chamber.sight(us)
+    state, view = chamber.states[us], chamber.view(us)
     vote = a_vote(review, ann)
     for number in range(20_000):
-        state, actions = step(state, moves.Heard(vote.model_copy(update={"entry": f"{number:064x}"})), sight)
+        state, actions = step(state, moves.Heard(vote.model_copy(update={"entry": f"{number:064x}"})), view)
         assert actions == []
     assert not state.votes
     assert sum(map(len, state.early.values())) == EARLY
@@ -176,13 +176,13 @@ def test_another_figure_is_named_and_three_figures_halt_the_entry() -> None:
     chamber.enters(review)
     chamber.tell(us, moves.Look())
     state = heard(chamber, us, a_vote(review, ann), a_vote(review, ben, figure=Decimal("0.6")))
-    assert apart(state, chamber.sight(us)) == {ben: review.id}
-    assert halted(state, chamber.sight(us)) == []
+    assert apart(state, chamber.view(us)) == {ben: review.id}
+    assert halted(state, chamber.view(us)) == []
     chamber = Chamber(3)
     chamber.enters(review)
     chamber.tell(us, moves.Look())
     others = a_vote(review, ann, figure=Decimal("0.7")), a_vote(review, ben, figure=Decimal("0.6"))
-    assert halted(heard(chamber, us, *others), chamber.sight(us)) == [review.id]
+    assert halted(heard(chamber, us, *others), chamber.view(us)) == [review.id]
 
 
 def test_one_that_varies_only_its_reason_keeps_nothing_open_and_is_named() -> None:
@@ -215,7 +215,7 @@ def a_proposal(chamber: Chamber) -> tuple[str, moves.Proposed]:
 
 
 def asked(chamber: Chamber, member: str, proposed: moves.Proposed) -> list[moves.Action]:
-    return step(chamber.states[member], proposed, chamber.sight(member))[1]
+    return step(chamber.states[member], proposed, chamber.view(member))[1]
 
 
 def test_a_cosigner_signs_the_record_it_would_have_made_itself() -> None:
@@ -265,17 +265,17 @@ def test_a_record_of_other_votes_is_fetched_once_a_ledger_and_signed_only_if_its
     chamber.enters(review)
     speaker, proposed = a_proposal(chamber)
     other = next(m for m in chamber.members if m != speaker)
-    sight = chamber.sight(other)
+    view = chamber.view(other)
     strange = replace(proposed, cid=named("a record nobody has made"), hash="cd" * 32)
-    state, (action,) = step(chamber.states[other], strange, sight)
+    state, (action,) = step(chamber.states[other], strange, view)
     assert action == moves.FetchVotes(strange)
-    _, (again,) = step(state, replace(strange, hash="ef" * 32), sight)
+    _, (again,) = step(state, replace(strange, hash="ef" * 32), view)
     assert isinstance(again, moves.Decline)
     votes = chamber.pinned[proposed.cid].votes
     for lie in (votes, votes[:1], tuple(v.model_copy(update={"entry": "ab" * 32}) for v in votes), ()):
-        _, (declined,) = step(state, moves.Fetched(strange, lie), sight)
+        _, (declined,) = step(state, moves.Fetched(strange, lie), view)
         assert isinstance(declined, moves.Decline)
-    _, (signed,) = step(state, moves.Fetched(proposed, votes), sight)
+    _, (signed,) = step(state, moves.Fetched(proposed, votes), view)
     assert isinstance(signed, moves.Sign)
 
 
@@ -386,7 +386,7 @@ def test_no_more_is_bid_than_the_account_can_pay() -> None:
     chamber.least_fee = MOST_FEE
     (us,) = chamber.members
     for _ in range(40):
-        poor = replace(chamber.sight(us), free=98 * 2500)
+        poor = replace(chamber.view(us), free=98 * 2500)
         chamber.states[us], actions = step(chamber.states[us], moves.Look(), poor)
         for action in actions:
             for said in chamber.do(us, action, poor):
@@ -435,7 +435,7 @@ def test_a_round_number_of_a_million_does_not_freeze_the_purse() -> None:
     chamber.settle(ticks=10)
     assert chamber.link.purse == Purse(forfeited=100)
     chamber.sharing = a_sharing(chamber, 1)
-    assert share_out(chamber.sharing, chamber.sight(MEMBERS[0])) is not None
+    assert share_out(chamber.sharing, chamber.view(MEMBERS[0])) is not None
 
 
 # --- nothing to do
@@ -447,7 +447,7 @@ def test_in_an_idle_market_nothing_is_looked_up() -> None:
     class Nothing:
         head, own, rounds, ready, sharing = chamber.head, {}, {}, (), None
 
-    assert step(State(MEMBERS[0]), moves.Look(), Nothing())[1] == []  # type: ignore[arg-type]
+    assert step(CommitteeState(MEMBERS[0]), moves.Look(), Nothing())[1] == []  # type: ignore[arg-type]
 
 
 def test_what_was_said_is_said_again_until_it_has_had_its_effect() -> None:
@@ -465,8 +465,8 @@ def test_a_liar_on_turn_costs_its_turn_and_no_more() -> None:
     chamber = Chamber(4)
     chamber.enters(a_review(1, ledger=10))
     motion = next(iter(chamber.reviews.values()))
-    sight = chamber.sight(MEMBERS[0])
-    first = on_turn(Batch("", chamber.served, ((motion, ()),)), sight, chamber.head.closed_at)
+    view = chamber.view(MEMBERS[0])
+    first = on_turn(Batch("", chamber.served, ((motion, ()),)), view, chamber.head.closed_at)
     chamber.lies = {first: "crooked"}
     chamber.settle(ticks=3 * TURN_S // LEDGER_S)
     (transaction,) = chamber.applied

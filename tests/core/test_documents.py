@@ -24,7 +24,7 @@ from agent.core.documents import (
     Part,
     Purse,
     Round,
-    Settled,
+    SettledEntry,
     SettlementRecord,
     Share,
     StakeSchedule,
@@ -61,7 +61,7 @@ votes = st.builds(
     signature=signatures,
 )
 settled = st.builds(
-    Settled,
+    SettledEntry,
     entry=hexes,
     transaction=hexes,
     vehicle=accounts,
@@ -272,7 +272,7 @@ def test_a_full_record_of_a_full_committee_is_read_whatever_its_voters_wrote() -
         round=CID, entry=hash_, contribution=CID, validator=ACCOUNT, outcome="rejected", reason=reason,
         credit=UNIT, figure=figure, signature="A" * 88,
     )  # fmt: skip
-    entry = Settled(
+    entry = SettledEntry(
         entry=hash_, transaction=hash_, vehicle=ACCOUNT, contribution=CID, outcome="rejected", reason=reason,
         credit=UNIT, stake=MAX_STROOPS, fee=MAX_STROOPS,
     )  # fmt: skip

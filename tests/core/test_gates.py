@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core.gates import GATES, Limits, Work, barred, look
+from agent.core.gates import GATES, GateLimits, Work, barred, look
 from agent.ports import Conditions
 
-LIMITS = Limits(
+LIMITS = GateLimits(
     pause_above_c=85,
     resume_below_c=75,
     pause_below_volts=11.8,

@@ -16,6 +16,7 @@ from agent.core.jobs.contribution import (
     Closing,
     Entered,
     Job,
+    JobState,
     Lapsed,
     Opened,
     Outcome,
@@ -24,7 +25,6 @@ from agent.core.jobs.contribution import (
     Refused,
     Rejected,
     Silent,
-    State,
     Step,
     Stored,
     Trained,
@@ -89,21 +89,21 @@ def test_an_event_outside_the_table_raises_and_changes_nothing(tried: list[Event
 
 
 def test_every_state_that_is_not_an_end_is_owed_one_step() -> None:
-    ends = {State.CLOSED, State.PASSED}
-    assert set(TABLE.owes) == set(State) - ends - {State.NONE}
+    ends = {JobState.CLOSED, JobState.PASSED}
+    assert set(TABLE.owes) == set(JobState) - ends - {JobState.NONE}
     assert set(TABLE.owes.values()) == set(Step)
-    assert {state for state in State if TABLE.is_end(state)} == ends
+    assert {state for state in JobState if TABLE.is_end(state)} == ends
     assert owed(Job("one")) is None
 
 
 def test_every_state_can_be_reached_and_every_job_can_end() -> None:
     follows = TABLE.follows
-    assert set(follows.values()) == set(State) - {State.NONE}
-    leads = {state: {after for (before, _), after in follows.items() if before is state} for state in State}
-    ending = {State.CLOSED, State.PASSED}
+    assert set(follows.values()) == set(JobState) - {JobState.NONE}
+    leads = {state: {after for (before, _), after in follows.items() if before is state} for state in JobState}
+    ending = {JobState.CLOSED, JobState.PASSED}
     while more := {state for state, after in leads.items() if after & ending} - ending:
         ending |= more
-    assert ending == set(State)
+    assert ending == set(JobState)
 
 
 def test_only_a_ledger_leads_out_of_the_states_in_which_an_envelope_could_still_apply() -> None:
@@ -115,7 +115,7 @@ def test_only_a_ledger_leads_out_of_the_states_in_which_an_envelope_could_still_
 def test_a_verdict_that_comes_while_the_stake_is_taken_back_counts() -> None:
     taking_back = [Silent(), Closing(trips.ENVELOPE), Refused()]
     late = fold(Job("one"), [*trips.way(), *taking_back, Accepted(credit=5)])
-    assert (late.state, late.outcome, late.credit) == (State.SETTLED, "accepted", 5)
+    assert (late.state, late.outcome, late.credit) == (JobState.SETTLED, "accepted", 5)
 
 
 def test_refusals_are_counted_until_the_entry_is_in() -> None:

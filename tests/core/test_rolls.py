@@ -174,9 +174,9 @@ def test_entries_that_would_be_fused_with_different_rounds_are_on_different_roll
     one, other = a_review(1), a_review(2)
     chamber.collects(one, other)
     (us,) = chamber.members
-    sight = chamber.sight(us)
-    first, second = sight.ready
-    apart = replace(sight, ready=(first, replace(second, group=(second.group[0], named("a newer round")))))
+    view = chamber.view(us)
+    first, second = view.ready
+    apart = replace(view, ready=(first, replace(second, group=(second.group[0], named("a newer round")))))
     _, actions = step(chamber.states[us], moves.Look(), apart)
     (propose,) = [a for a in actions if isinstance(a, moves.Propose)]
     assert propose.record.enrols is not None
@@ -195,10 +195,10 @@ def called(chamber: Chamber) -> tuple[str, moves.Proposed]:
 
 def asked(chamber: Chamber, member: str, proposed: moves.Proposed) -> list[moves.Action]:
     """What it does about it, once it has fetched the record."""
-    state, actions = step(chamber.states[member], proposed, chamber.sight(member))
+    state, actions = step(chamber.states[member], proposed, chamber.view(member))
     if isinstance(actions[0], moves.FetchVotes):
-        (fetched,) = chamber.do(member, actions[0], chamber.sight(member))
-        return step(state, fetched, chamber.sight(member))[1]
+        (fetched,) = chamber.do(member, actions[0], chamber.view(member))
+        return step(state, fetched, chamber.view(member))[1]
     return actions
 
 
@@ -207,7 +207,7 @@ def test_a_member_signs_the_roll_that_it_would_have_called_itself_without_fetchi
     chamber.collects(a_review(1), a_review(2))
     speaker, proposed = called(chamber)
     other = next(m for m in chamber.members if m != speaker)
-    (action,) = step(chamber.states[other], proposed, chamber.sight(other))[1]
+    (action,) = step(chamber.states[other], proposed, chamber.view(other))[1]
     assert isinstance(action, moves.Sign)
 
 
@@ -239,9 +239,9 @@ def test_what_is_on_a_roll_is_not_put_on_another() -> None:
     chamber.collects(a_review(1))
     speaker, proposed = called(chamber)
     other = next(m for m in chamber.members if m != speaker)
-    sight = chamber.sight(other)
+    view = chamber.view(other)
     run(chamber, [], ticks=3)
-    again = replace(sight, rolls=dict(chamber.rolls))
+    again = replace(view, rolls=dict(chamber.rolls))
     assert chamber.rolls
     assert isinstance(step(chamber.states[other], proposed, again)[1][0], moves.Decline | moves.SaySignature)
     assert not [a for a in step(chamber.states[other], moves.Look(), again)[1] if isinstance(a, moves.Propose)]

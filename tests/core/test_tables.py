@@ -89,6 +89,6 @@ def _leads(table: Any, state: Any) -> set[Any]:
 
 def test_a_job_is_owed_nothing_where_it_is_over_or_its_owner_decides() -> None:
     left = {name: {s for s in type(job.state) if s not in job.table.owes} for name, job in JOBS.items()}
-    assert left["review"] == {review.State.NONE, review.State.SETTLED, review.State.GONE}
-    assert left["round"] == {rounds.State.OPEN, rounds.State.CLOSED}
-    assert owed(JOBS["round"]) is rounds.Step.LAY
+    assert left["review"] == {review.ReviewState.NONE, review.ReviewState.SETTLED, review.ReviewState.GONE}
+    assert left["round"] == {rounds.RoundState.OPEN, rounds.RoundState.CLOSED}
+    assert owed(JOBS["round"]) is rounds.RoundStep.LAY

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from agent.core.mileage import Bounds, Doubt
 from agent.core.trip import (
     Doubted,
+    Evidence,
     Fence,
     Phase,
-    Sign,
     Tick,
     TripClosed,
     TripEvent,
@@ -87,7 +87,7 @@ def test_a_trip_opens_at_the_trigger_distance_and_closes_when_the_car_has_stood(
     drive.stand(10, says)
     opened, closed = drive.happened
     assert opened.distance_m == pytest.approx(500, abs=30)
-    assert closed.reason is Sign.STANDSTILL
+    assert closed.reason is Evidence.STANDSTILL
     assert closed.distance_m == pytest.approx(1000, abs=30)
     assert closed.duration_s == pytest.approx(50 + 60, abs=4)
 
@@ -108,7 +108,7 @@ def test_the_ignition_ends_the_trip_after_a_moment_and_cranking_does_not():
     drive = Drive().drive(600, ignition=True).stand(3, ignition=False).drive(100, ignition=True)
     assert not drive.of(TripClosed)
     drive.stand(6, ignition=False)
-    assert drive.of(TripClosed)[0].reason is Sign.IGNITION_OFF
+    assert drive.of(TripClosed)[0].reason is Evidence.IGNITION_OFF
 
 
 def test_entering_the_depot_ends_the_trip_and_leaving_it_does_not():
@@ -119,7 +119,7 @@ def test_entering_the_depot_ends_the_trip_and_leaving_it_does_not():
     drive.state = replace(drive.state, recent=TripState().recent)
     drive.drive(950, says=("speed", "position"))
     closed = drive.of(TripClosed)
-    assert [event.reason for event in closed] == [Sign.GEOFENCE]
+    assert [event.reason for event in closed] == [Evidence.GEOFENCE]
 
 
 def test_a_jump_of_the_receiver_into_the_depot_is_no_arrival():
@@ -149,14 +149,14 @@ def test_a_source_that_goes_silent_for_good_ends_the_trip():
     drive = Drive().drive(600)
     for _ in range(RULES.silence_s.__trunc__() + 1):
         drive.see(Tick(1.0))
-    assert drive.of(TripClosed)[0].reason is Sign.SILENCE
+    assert drive.of(TripClosed)[0].reason is Evidence.SILENCE
 
 
 def test_a_source_that_only_speaks_on_change_still_lets_a_standing_car_arrive():
     drive = Drive().drive(600).stand(1)
     for _ in range(61):
         drive.see(Tick(1.0))
-    assert drive.of(TripClosed)[0].reason is Sign.STANDSTILL
+    assert drive.of(TripClosed)[0].reason is Evidence.STANDSTILL
 
 
 def test_a_ferry_or_a_tow_is_no_trip():

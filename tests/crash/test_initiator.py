@@ -12,10 +12,10 @@ from agent.core.cid import Cid
 from agent.core.jobs import round as rounds
 from agent.core.jobs import settlement
 from agent.core.jobs.fold import Event, kind
-from agent.core.jobs.round import State
-from agent.initiator import press
-from agent.initiator.register import SETTLEMENT, Job, Register, round_id
-from tests.market.town import Town, printing_press
+from agent.core.jobs.round import RoundState
+from agent.initiator import publishing
+from agent.initiator.book import SETTLEMENT, Job, RoundBook, round_id
+from tests.market.town import Town, publisher_of
 from tools.localnet.server import Localnet
 
 pytestmark = pytest.mark.slow
@@ -53,27 +53,27 @@ def town(net: Localnet, tmp_path: Path) -> Town:
 def test_cut_off_at_any_event_it_goes_on_and_publishes_once(
     town: Town, monkeypatch: pytest.MonkeyPatch, job_id: str, event: str, written: bool
 ) -> None:
-    record, files = Register.record, town.lesson.network(town.folder)
+    record, files = RoundBook.record, town.lesson.network(town.folder)
 
-    def cut(self: Register, job: str, happened: Event, at: float) -> Job:
+    def cut(self: RoundBook, job: str, happened: Event, at: float) -> Job:
         if (job, happened.kind) != (job_id, event):
             return record(self, job, happened, at)
         if written:
             record(self, job, happened, at)
         raise PowerCut
 
-    monkeypatch.setattr(press, "POLL_S", 0.0)
-    desk = printing_press(town)
+    monkeypatch.setattr(publishing, "POLL_S", 0.0)
+    publisher = publisher_of(town)
     with monkeypatch.context() as patch:
-        patch.setattr(Register, "record", cut)
+        patch.setattr(RoundBook, "record", cut)
         with pytest.raises(PowerCut):
-            desk.first(*files)
-    desk.register.journal.close()
-    again = printing_press(town)
+            publisher.first(*files)
+    publisher.book.journal.close()
+    again = publisher_of(town)
     job = again.first(*files)
-    account = again.register.settlement
-    again.register.journal.close()
-    assert job.state is State.OPEN
+    account = again.book.settlement
+    again.book.journal.close()
+    assert job.state is RoundState.OPEN
     assert town.listed.cid == job.cid
     assert town.store.has(Cid.parse(job.cid))
     assert town.shelf.round(job.cid).settlement == account

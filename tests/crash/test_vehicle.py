@@ -30,12 +30,12 @@ from stellar_sdk import (
 
 from agent.core.committee import VALID_S
 from agent.core.ids import CidText
-from agent.core.jobs.contribution import TABLE, Closed, Job, State
+from agent.core.jobs.contribution import TABLE, Closed, Job, JobState
 from agent.core.jobs.review import Found, Judged, Review
-from agent.core.jobs.review import State as Reviewed
+from agent.core.jobs.review import ReviewState as Reviewed
 from agent.core.ledger import BALANCE_V0, Offer
 from agent.core.money import UNIT, XLM
-from agent.core.record import Link, record
+from agent.core.record import ChainEnd, record
 from agent.errors import Unavailable
 from agent.journal import JournalMissing, JournalReader
 from agent.ledger.envelope import Signed, opened, sdk_asset, signed
@@ -46,7 +46,7 @@ from agent.validator import transactions
 from agent.validator.ballots import vote
 from agent.validator.entries import entry
 from agent.validator.rounds import Served
-from agent.vehicle.logbook import every_job
+from agent.vehicle.book import every_job
 from tests.market.town import BASE, DLC_EACH, FEE, REVIEW_S, REWARD, Town, found
 from tools.localnet.server import Localnet
 
@@ -129,7 +129,7 @@ def test_killed_at_any_event_the_trip_ends_as_it_would_have(play: Play, kind: st
     play.until(lambda: play.is_up and play.job.is_over)
     assert play.stop() == 0, play.log
     assert play.job.outcome == play.story.outcome
-    assert play.job.state is (State.CLOSED if play.story.outcome else State.PASSED)
+    assert play.job.state is (JobState.CLOSED if play.story.outcome else JobState.PASSED)
     play.check_the_ledger()
 
 
@@ -253,7 +253,7 @@ class Play:
             self._withhold(kinds)
         elif self.story.setback and not self._set_back(job, kinds):
             return
-        if self.story.outcome == "silent" and job.state is State.ENTERED:
+        if self.story.outcome == "silent" and job.state is JobState.ENTERED:
             self.net.close_ledger(advance=REVIEW_S)
         self.net.close_ledger()
         if "refused" in kinds:
@@ -284,17 +284,17 @@ class Play:
 
     def _set_back(self, job: Job, kinds: list[str]) -> bool:
         """The entry's first envelope is made to fail. Whether ledgers may close meanwhile."""
-        if job.state in (State.NONE, State.OPENED, State.CHOSEN) or self.story.setback in kinds:
+        if job.state in (JobState.NONE, JobState.OPENED, JobState.CHOSEN) or self.story.setback in kinds:
             return True
         if self.story.setback == "lapsed":
-            if job.state is State.SIGNED:
+            if job.state is JobState.SIGNED:
                 self.net.close_ledger(advance=1000)
             return False
         if "forbidden" not in self.signed:
             # It waits in the queue before the entry does, so it is applied before it.
             self.signed["forbidden"] = insist(lambda: self.town.forbid(self.vehicle.public_key))
             insist(lambda: self.horizon.hand_in(self.signed["forbidden"].envelope))
-        return job.state is State.SIGNED
+        return job.state is JobState.SIGNED
 
     def _see_in(self, name: str, make: Callable[[], Signed | None]) -> None:
         """One step towards having a transaction in a ledger, as the ledger's faults allow."""
@@ -325,7 +325,7 @@ class Play:
         review = Review(found.stake.id, Reviewed.JUDGED, events)
         cast = vote(review, self.committee)
         made = record(
-            Link(), Served(town.cid, town.round, 0), self.committee.public_key, [(review, [cast])], lambda _: None
+            ChainEnd(), Served(town.cid, town.round, 0), self.committee.public_key, [(review, [cast])], lambda _: None
         )
         cid = records.pin(made, town.store)
         until = self.horizon.head().closed_at + VALID_S

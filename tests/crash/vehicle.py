@@ -12,15 +12,15 @@ from typing import Any
 
 from agent.cli.daemon import run_until_told
 from agent.compose.vehicle import vehicle
-from agent.core.jobs.contribution import State
+from agent.core.jobs.contribution import JobState
 from agent.core.pauses import Backoff
 from agent.host.clock import SystemClock
 from agent.host.config import Config, load
 from agent.journal import Journal
 from agent.ports import Reading
-from agent.vehicle import errands
+from agent.vehicle import background
+from agent.vehicle.book import JobBook
 from agent.vehicle.daemon import Vehicle
-from agent.vehicle.logbook import Logbook
 from tools.demo.hostile import NoiseTrainer
 
 TRAINED_LOOKS = 8
@@ -47,8 +47,8 @@ class Car:
 
     trouble: str | None = None
 
-    def __init__(self, logbook: Logbook, longest: float) -> None:
-        self._logbook, self._longest = logbook, longest
+    def __init__(self, book: JobBook, longest: float) -> None:
+        self._logbook, self._longest = book, longest
         self._t = self._metres = 0.0
         self._trained = 0
 
@@ -56,7 +56,7 @@ class Car:
         """Ten metres a look, at 36 km/h by the reading's own time."""
         self._t += 1
         driving, is_new = self._logbook.driving, self._logbook.next_id() == "trip-000001"
-        self._trained += driving is not None and driving.state is State.TRAINING
+        self._trained += driving is not None and driving.state is JobState.TRAINING
         drives = (driving is not None or is_new) and self._trained < TRAINED_LOOKS and self._t < self._longest
         self._metres += 10 * drives
         return [Reading(self._t, speed_kmh=36.0 * drives, travelled_m=self._metres, ignition=drives)]
@@ -67,7 +67,7 @@ class Car:
 
 def compose(config: Config, clock: SystemClock) -> Vehicle:
     made = vehicle(config, clock, dict, NoiseTrainer())
-    made.parts.odometer = Car(made.parts.logbook, math.inf if config.market.min_pay == "0" else 20)
+    made.parts.odometer = Car(made.parts.book, math.inf if config.market.min_pay == "0" else 20)
     return made
 
 
@@ -76,5 +76,5 @@ if __name__ == "__main__":
     if len(sys.argv) > 2:
         die_at(sys.argv[2], sys.argv[3])
     # The ledger of these tests closes several times a second, so the vehicle asks as often.
-    errands.WAIT_S = errands.FAULT_S = errands.VERDICT_S = Backoff(0.1, 0.4)
+    background.WAIT_S = background.FAULT_S = background.VERDICT_S = Backoff(0.1, 0.4)
     run_until_told(lambda clock: compose(settings, clock))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agent.fleet.desired import MAX_WISH, NOTE, Desired, Outcome
+from agent.fleet.desired import MAX_WISH, NOTE, Desired, WishOutcome
 from agent.fleet.loopback import LoopbackBroker, LoopbackLink
 from agent.fleet.topics import VehicleTopics
 from agent.host.clock import ManualClock
@@ -38,10 +38,10 @@ class Car:
         self.journal.close()
         self.start()
 
-    def follow(self, wishes: Mapping[str, Any]) -> Outcome:
+    def follow(self, wishes: Mapping[str, Any]) -> WishOutcome:
         self.followed.append(wishes)
         refused = {key: "It cannot be changed." for key in wishes if key != "volume"}
-        return Outcome({"volume": wishes.get("volume", 5)}, refused)
+        return WishOutcome({"volume": wishes.get("volume", 5)}, refused)
 
     def wish(self, payload: Any) -> None:
         data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()

@@ -9,9 +9,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.fleet.event_message import numbers
 from agent.fleet.loopback import LoopbackBroker, LoopbackLink
 from agent.fleet.metric import Metric
-from agent.fleet.telegram import numbers
 from agent.fleet.topics import VehicleTopics
 from agent.host.clock import ManualClock
 from agent.host.metrics import METRICS

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from agent.errors import Malformed
-from agent.fleet.intake import Intake
+from agent.fleet.event_message import EventMessage, Happened, describer
+from agent.fleet.inbox import Inbox
 from agent.fleet.loopback import LoopbackBroker, LoopbackLink
 from agent.fleet.outbox import CURSOR, WINDOW, Outbox
-from agent.fleet.telegram import Happened, Telegram, describer
 from agent.fleet.topics import VehicleTopics, whole_fleet
 from agent.journal import Journal
 from agent.ports import FleetLink, Message
@@ -30,14 +30,14 @@ class Page:
     """A consumer: drops what it has by seq, and keeps what was new."""
 
     def __init__(self, link: FleetLink) -> None:
-        self.link, self.intake = link, Intake()
+        self.link, self.inbox = link, Inbox()
         self.had: list[int] = []
         self.repeats = 0
 
     def read(self) -> Page:
         for message in self.link.receive():
             body = json.loads(message.payload)
-            if self.intake.take(body["journal"], body["seq"], body["after"]):
+            if self.inbox.take(body["journal"], body["seq"], body["after"]):
                 self.had.append(body["seq"])
             else:
                 self.repeats += 1
@@ -114,14 +114,14 @@ def test_a_long_backlog_goes_out_in_portions(street: Street) -> None:
 
 
 def test_events_that_stay_in_the_car_leave_no_gap(street: Street) -> None:
-    def describe(event: Happened) -> Telegram | None:
+    def describe(event: Happened) -> EventMessage | None:
         return describer(TOPICS)(event) if event.seq % 3 == 0 else None
 
     street.outbox = Outbox(street.journal, street.link, describe)
     street.happen(10)
     street.outbox.pump()
     assert street.page.read().had == [3, 6, 9]
-    assert street.page.intake.gaps == []
+    assert street.page.inbox.gaps == []
 
 
 def test_a_full_link_is_no_loss(street: Street) -> None:
@@ -151,12 +151,12 @@ def test_what_a_page_lost_is_sent_again_when_it_asks(street: Street) -> None:
     street.page.link.receive()  # lost
     street.happen(1)
     street.outbox.pump()
-    assert street.page.read().intake.gaps == [(2, 5)]
-    after, wanted = street.page.intake.gaps[0]
+    assert street.page.read().inbox.gaps == [(2, 5)]
+    after, wanted = street.page.inbox.gaps[0]
     assert street.outbox.resend({"after": after, "until": wanted}) == {"after": 2, "until": 5}
     street.outbox.pump()
     assert sorted(street.page.read().had) == [1, 2, 3, 4, 5, 6]
-    assert street.page.intake.gaps == []
+    assert street.page.inbox.gaps == []
     street.outbox.pump()
     assert street.journal.cursor(CURSOR) == 6
 
@@ -182,7 +182,7 @@ from agent.fleet.broker import Broker
 from agent.fleet.commands import Commands
 from agent.fleet.link import PahoLink
 from agent.fleet.outbox import Outbox
-from agent.fleet.telegram import describer
+from agent.fleet.event_message import describer
 from agent.fleet.topics import VehicleTopics
 from agent.journal import Journal
 from agent.host.clock import ManualClock
@@ -231,14 +231,14 @@ def test_agent_killed_broker_killed_link_cut_and_every_event_arrives_once(tmp_pa
                     broker.kill()
                     broker.revive()
                 elif blow == "none":
-                    until(lambda: page.read().intake.last == count)
+                    until(lambda: page.read().inbox.last == count)
                     # A broker killed at the wrong moment may have lost what it had confirmed: the page asks.
-                    for number, (after, until_seq) in enumerate(page.intake.gaps):
+                    for number, (after, until_seq) in enumerate(page.inbox.gaps):
                         order = {"id": f"{number}", "args": {"after": after, "until": until_seq}}
                         page.link.publish(Message(TOPICS.command("resend"), json.dumps(order).encode()))
                     until(lambda: len(page.read().had) == count)
                 agent.send_signal(signal.SIGKILL)
         assert sorted(page.had) == list(range(1, count + 1))
-        assert page.intake.gaps == []
+        assert page.inbox.gaps == []
     finally:
         broker.close()

@@ -15,7 +15,7 @@ import pytest
 from agent.fleet.broker import Broker
 from agent.ports import Message
 from tests.fleet.brokers import Mosquitto, until
-from tools.simulation.wire import WireLink
+from tools.simulation.asyncio_link import AsyncioLink
 
 
 class Loop:
@@ -26,11 +26,11 @@ class Loop:
         self._thread = threading.Thread(target=self.loop.run_forever)
         self._thread.start()
 
-    def run(self, link: WireLink) -> WireLink:
+    def run(self, link: AsyncioLink) -> AsyncioLink:
         asyncio.run_coroutine_threadsafe(link.run(), self.loop)
         return link
 
-    def close(self, *links: WireLink) -> None:
+    def close(self, *links: AsyncioLink) -> None:
         for link in links:
             self.loop.call_soon_threadsafe(link.close)
 
@@ -54,7 +54,7 @@ def test_a_wire_link_delivers_confirms_and_survives_a_broker_that_dies(broker: M
     loop = Loop()
     page = broker.link("page", ["event/#", "status"])
     car = loop.run(
-        WireLink(Broker("127.0.0.1", broker.port), "car", ["to/car"], Message("status", b"offline", retain=True))
+        AsyncioLink(Broker("127.0.0.1", broker.port), "car", ["to/car"], Message("status", b"offline", retain=True))
     )
     until(lambda: page.connected and car.connected)
     first = car.publish(Message("event/x", b"1"))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import threading
 
 from agent.errors import Refused, Unavailable
-from agent.host.doctor import Check, Skipped, State, examine, healthy
+from agent.host.doctor import Check, CheckState, Skipped, examine, healthy
 
 
 def raising(error: Exception) -> str:
@@ -37,9 +37,9 @@ def test_a_check_that_hangs_holds_up_nobody() -> None:
     )
     assert not forever.is_set(), "it was not waited for"
     forever.set()
-    assert findings[0].state is State.WRONG
+    assert findings[0].state is CheckState.WRONG
     assert findings[0].sentence.startswith("No answer within")
-    assert findings[1].state is State.GOOD
+    assert findings[1].state is CheckState.GOOD
 
 
 def test_being_offline_is_normal_and_being_wrong_is_not() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from agent.journal import Event, Journal, JournalReader
-from agent.vehicle.logbook import Logbook, every_job
+from agent.vehicle.book import JobBook, every_job
 
 ROTTEN = (None, b"\xff\xfe", b"{}", 7, -1, 2**62, 0.5, "", "[]", "7", "null", '{"x":', "\x00", '{"round": 1}', "opened")
 TRIP = (
@@ -61,8 +61,8 @@ def uses(path: Path) -> Iterator[Callable[[], object]]:
     def writes() -> None:
         journal = Journal(path)
         try:
-            logbook = Logbook(journal)
-            logbook.mileage()
+            book = JobBook(journal)
+            book.mileage()
             journal.append("trip-999999", "opened", {"metres": 1}, at=0.0)
             journal.advance("outbox", journal.cursor("outbox") + 1)
         finally:

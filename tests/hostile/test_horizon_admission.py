@@ -89,7 +89,7 @@ def test_a_replica_that_is_late_ends_no_review(town: Town, house: House, monkeyp
         town.net.close_ledger()
         for validator in house.validators.values():
             validator.turn()
-            assert entry_id in validator.parts.docket.open
+            assert entry_id in validator.parts.book.open
     house.settle(entry_id)
     assert house.end(entry_id).outcome == "accepted"
 

@@ -21,9 +21,9 @@ from agent import errors
 from agent.compose import doctor
 from agent.content.folder import FolderStore
 from agent.core.cid import Cid
-from agent.core.documents import Settled, SettlementRecord
+from agent.core.documents import SettledEntry, SettlementRecord
 from agent.core.jobs import contribution
-from agent.core.jobs.contribution import Accepted, Clawed, Silent, State, Verdict
+from agent.core.jobs.contribution import Accepted, Clawed, JobState, Silent, Verdict
 from agent.core.jobs.fold import advance
 from agent.core.ledger import BALANCE_V0
 from agent.core.money import UNIT, text
@@ -268,7 +268,7 @@ class Car:
         self.horizon = Horizon(front.url, town.net.passphrase)
         self.verdicts = Verdicts(self.horizon, town.shelf, self.key.public_key)
         signed = trips.signed(stake_id=self.stake, take_back_at=self.take_back_at)
-        self.job = trips.job(signed, contribution.Entered(self.entered.sequence), state=State.ENTERED)
+        self.job = trips.job(signed, contribution.Entered(self.entered.sequence), state=JobState.ENTERED)
 
     @property
     def take_back_at(self) -> int:
@@ -280,7 +280,7 @@ class Car:
     def settle(self, outcome: str = "accepted", named: bool = True) -> None:
         """As the committee does: a record, the transaction, and the data entry that names the record."""
         town, accepted = self.town, outcome == "accepted"
-        settled = Settled(
+        settled = SettledEntry(
             entry=self.stake,
             transaction="0" * 64,
             vehicle=self.key.public_key,
@@ -360,7 +360,7 @@ def test_a_stake_that_the_operator_clawed_back_is_told(car: Car) -> None:
     (found,) = car.look()
     assert isinstance(found, Clawed)
     assert "no record of the committee names it" in found.reason
-    assert advance(car.job, found).state is State.SETTLED
+    assert advance(car.job, found).state is JobState.SETTLED
 
 
 def test_a_history_that_is_only_late_is_waited_for(car: Car) -> None:
@@ -422,7 +422,7 @@ def test_an_entry_whose_number_is_used_up_is_looked_for_in_the_state(car: Car, b
     if becomes in ("nothing", "never"):
         envelope = replace(trips.ENVELOPE, max_time=car.town.horizon.head().closed_at)
         car.job = trips.job(
-            trips.signed(stake_id="0" * 64, take_back_at=car.take_back_at, envelope=envelope), state=State.SIGNED
+            trips.signed(stake_id="0" * 64, take_back_at=car.take_back_at, envelope=envelope), state=JobState.SIGNED
         )
     if becomes != "never":
         car.forget()

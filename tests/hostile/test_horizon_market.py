@@ -17,7 +17,7 @@ from agent.market import bundle
 from agent.market.listing import listings
 from agent.validator.rounds import Rounds
 from tests.ledger.between import Between, between
-from tests.market.town import Town, found, printing_press
+from tests.market.town import Town, found, publisher_of
 from tests.validator.committee import House
 from tools.localnet.server import Localnet
 
@@ -87,13 +87,13 @@ def test_that_nobody_stands_by_a_round_is_not_known_where_history_is_forgotten(t
 
 def test_a_round_is_not_closed_on_a_part_of_its_history(town: Town, horizon: Horizon) -> None:
     """(z) What was accepted and is forgotten would be left out without a word: it is 69, and an archive has it."""
-    desk, rounds = printing_press(town), town.shelf.taking(town.cid)
-    desk.horizon = horizon
+    publisher, rounds = publisher_of(town), town.shelf.taking(town.cid)
+    publisher.horizon = horizon
     with pytest.raises(HistoryTooShort):
-        list(fusing.voices(desk, rounds))
+        list(fusing.voices(publisher, rounds))
     horizon.archive = Horizon(town.net.url, town.net.passphrase)
-    assert list(fusing.voices(desk, rounds)) == []
-    desk.register.journal.close()
+    assert list(fusing.voices(publisher, rounds)) == []
+    publisher.book.journal.close()
 
 
 @pytest.mark.slow
@@ -133,9 +133,9 @@ def test_a_true_round_is_never_called_untrue_by_a_horizon_that_forgot(tmp_path: 
         entries = [town.enter(d, town.contribution(d, town.better(0.2, n))) for n, d in enumerate(drivers)]
         house.settle(*entries)
         house.close()
-        desk = printing_press(town, privacy="open")
-        closed = fusing.close(desk, now=True).published
-        desk.register.journal.close()
+        publisher = publisher_of(town, privacy="open")
+        closed = fusing.close(publisher, now=True).published
+        publisher.book.journal.close()
         assert closed is not None
         cid = closed.cid
         server.remembers(town.horizon.head().sequence)

@@ -19,11 +19,11 @@ from agent.core.money import UNIT, XLM, Asset
 from agent.errors import Unavailable
 from agent.host.config import load
 from agent.learn import weights
-from agent.market import bundle, publish, standing
-from agent.vehicle import desk as vehicle_desk
+from agent.market import bundle, publish, round_accounts
+from agent.vehicle import context as vehicle_context
 from agent.vehicle import steps
-from agent.vehicle.offers import View, survey, uncarried
-from tests.hostile.errands import desk, do, stored
+from agent.vehicle.offers import VehicleView, survey, uncarried
+from tests.hostile.steps import a_context, do, stored
 from tests.market.rounds import a_round, settles
 from tests.market.town import Numbers, Town, found
 from tests.validator.committee import House
@@ -91,10 +91,10 @@ def test_a_base_of_next_to_nothing_costs_no_car_its_stake(town: Town, tmp_path: 
     tiny = {name: value * np.float32(1e-6) for name, value in town.base.items()}
     small = replace(town, cid=publishes(town, town.horizon.head().sequence + 1, tiny))
     driver = small.driver()
-    made = desk(small, driver, tmp_path / "car")
+    made = a_context(small, driver, tmp_path / "car")
     job = do(made, advance(Job("trip-000001"), Opened(1000)), Step.CHOOSE)
     job = fold(job, [Fetched(), Arrived()])
-    made.workshop.home(job).mkdir(parents=True)
+    made.builder.home(job).mkdir(parents=True)
     assert "is plausible" in do(made, job, Step.FINISH).reason
 
 
@@ -105,7 +105,7 @@ def test_a_car_that_was_told_no_operator_stakes_nobodys_coin(town: Town, tmp_pat
     path.write_text(f'[market]\ninitiators = ["{town.initiator.public_key}"]\n')
     account = town.horizon.account(driver.public_key)
     assert account is not None
-    view = View(town.horizon, preferences(load(path)), account, town.horizon.head(), bid=100)
+    view = VehicleView(town.horizon, preferences(load(path)), account, town.horizon.head(), bid=100)
     market = survey(view, town.shelf, lambda *_: "")
     assert not market.ranked
     assert "not the DLC of market.operator" in market.passed_over[0]
@@ -125,7 +125,7 @@ def test_a_line_that_was_opened_while_its_issuer_could_claw_back(town: Town) -> 
 def test_a_newest_round_that_nobody_has_ends_a_job_after_a_day(town: Town, tmp_path: Path) -> None:
     """(h) Its contribution waited for ever, and with it the reserve that it was promised."""
     driver = town.driver()
-    car = desk(town, driver, tmp_path / "car")
+    car = a_context(town, driver, tmp_path / "car")
     job = stored(car)
     sign = publish.Sign(str(Cid.v0(b"\x07" * 32)), town.listed.offer.id, town.horizon.head().sequence)
     town.apply(publish.offer(town.round.model_asset, 100 * UNIT, 40 * UNIT, sign), town.initiator)
@@ -134,7 +134,7 @@ def test_a_newest_round_that_nobody_has_ends_a_job_after_a_day(town: Town, tmp_p
     long_ago = replace(sign, ledger=sign.ledger - 1)
     town.apply(publish.offer(town.round.model_asset, 100 * UNIT, 40 * UNIT, long_ago), town.initiator)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(vehicle_desk, "PATIENCE_LEDGERS", 1)
+        patch.setattr(vehicle_context, "PATIENCE_LEDGERS", 1)
         events = steps.do(car, job, Step.SIGN)
     assert events == [Passed(f"the round that {town.round.model} is offered for is not to be had")]
 
@@ -143,7 +143,7 @@ def test_an_entry_applies_while_more_than_half_its_window_is_left(tmp_path: Path
     """(e) In a short window an entry that a ledger took late could be taken back too soon, and was rejected for it."""
     with Localnet() as net:
         town = found(net, tmp_path / "town", review_window=60, turn=30)
-        car = desk(town, town.driver(), tmp_path / "car")
+        car = a_context(town, town.driver(), tmp_path / "car")
         entry = do(car, stored(car), Step.SIGN).entry
         assert entry.take_back_at - entry.envelope.max_time >= 60 // 2
 
@@ -152,9 +152,9 @@ def test_a_settlement_account_that_could_settle_nothing() -> None:
     """(a) Its signers are right, and no settlement would ever apply: every trip for it would be for nothing."""
     round_ = a_round()
     good, dlc = settles(round_), Asset.parse(round_.stake.asset)
-    assert standing.trusted(good, round_) == ""
+    assert round_accounts.trusted(good, round_) == ""
     tight = {**good.lines, dlc: Line(0, limit=round_.stake.base)}
-    assert "no room for the round's stakes" in standing.trusted(replace(good, lines=tight), round_)
+    assert "no room for the round's stakes" in round_accounts.trusted(replace(good, lines=tight), round_)
     for asset in (round_.model_asset, round_.credit_asset, XLM):
         poor = replace(good, lines={**good.lines, asset: Line(UNIT)})
-        assert "that a settlement takes" in standing.trusted(poor, round_)
+        assert "that a settlement takes" in round_accounts.trusted(poor, round_)

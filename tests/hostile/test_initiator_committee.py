@@ -15,7 +15,7 @@ from agent.core.documents import Lineage
 from agent.errors import Unavailable
 from agent.ledger.envelope import sdk_asset
 from agent.market import bundle
-from agent.ports import Limits
+from agent.ports import BundleLimits
 from agent.validator.rounds import Published, Served
 from tests.core.chamber import Chamber, a_review
 from tests.core.test_committee import a_sharing
@@ -135,7 +135,7 @@ class OwnStore(FolderStore):
             self.vehicles.put(folder)
         return super().put(folder)
 
-    def get(self, cid: Cid, into: Path, limits: Limits) -> None:
+    def get(self, cid: Cid, into: Path, limits: BundleLimits) -> None:
         try:
             super().get(cid, into, limits)
         except Unavailable:

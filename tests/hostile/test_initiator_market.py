@@ -11,20 +11,20 @@ from stellar_sdk import AuthorizationFlag, Keypair, Signer, StrKey
 from agent.compose.vehicle import preferences
 from agent.core.cid import Cid
 from agent.core.documents import Round
-from agent.core.jobs.round import Signed, State
+from agent.core.jobs.round import RoundState, Signed
 from agent.core.money import UNIT
 from agent.errors import BAD_CONFIG, Malformed, Refused
 from agent.host.config import load
 from agent.initiator import fusing
 from agent.initiator.audit import audit
-from agent.initiator.press import CommitteeChanged, Edition, Press, Unauthorised
-from agent.market import bundle, publish, standing
+from agent.initiator.publishing import CommitteeChanged, Publisher, RoundDraft, Unauthorised
+from agent.market import bundle, publish, round_accounts
 from agent.market.listing import signs
 from agent.validator.rounds import OPENS_S, Rounds
-from agent.vehicle.offers import View, survey
+from agent.vehicle.offers import VehicleView, survey
 from tests.hostile.rogue import Rogue
 from tests.market.rounds import COMMITTEE, a_round, settles
-from tests.market.town import Town, a_plan, found, printing_press
+from tests.market.town import Town, a_plan, found, publisher_of
 from tests.validator.committee import House
 from tools.localnet.server import Localnet
 
@@ -51,7 +51,7 @@ def lost(town: Town, driver: Keypair, initiator: str, tmp_path: Path) -> str:
     path.write_text(f'[market]\ninitiators = ["{initiator}"]\noperator = "{town.operator.public_key}"\n')
     account = town.horizon.account(driver.public_key)
     assert account is not None
-    view = View(town.horizon, preferences(load(path)), account, town.horizon.head(), bid=100)
+    view = VehicleView(town.horizon, preferences(load(path)), account, town.horizon.head(), bid=100)
     market = survey(view, town.shelf, lambda *_: "")
     assert market.winner is None
     return market.ranked[0].lost if market.ranked else " ".join(market.passed_over)
@@ -90,25 +90,25 @@ def test_the_settlement_account_that_the_town_set_up_is_taken(town: Town) -> Non
 
 
 @pytest.fixture
-def desk(town: Town) -> Iterator[Press]:
-    made = printing_press(town)
+def publisher(town: Town) -> Iterator[Publisher]:
+    made = publisher_of(town)
     yield made
-    made.register.journal.close()
+    made.book.journal.close()
 
 
-def test_a_committee_that_was_changed_in_the_plan_publishes_no_dead_round(town: Town, desk: Press) -> None:
+def test_a_committee_that_was_changed_in_the_plan_publishes_no_dead_round(town: Town, publisher: Publisher) -> None:
     """(b) The settlement account's signers and the test set's readers are the old ones."""
-    desk.plan = a_plan(town, committee=tuple(Keypair.random().public_key for _ in range(3)))
-    stored, before = sorted((town.folder / "content").iterdir()), dict(desk.register.jobs)
+    publisher.plan = a_plan(town, committee=tuple(Keypair.random().public_key for _ in range(3)))
+    stored, before = sorted((town.folder / "content").iterdir()), dict(publisher.book.jobs)
     with pytest.raises(CommitteeChanged, match=r"put .* back into the plan") as refused:
-        fusing.close(desk, now=True)
+        fusing.close(publisher, now=True)
     assert refused.value.exit_code == BAD_CONFIG
     folder = town.shelf.get(town.cid, bundle.ROUND_LIMITS)
     models = {bundle.GRAPH: folder / bundle.GRAPH}
-    edition = Edition(1, (folder / bundle.WEIGHTS).read_bytes(), models, town.round, town.cid)
+    round_draft = RoundDraft(1, (folder / bundle.WEIGHTS).read_bytes(), models, town.round, town.cid)
     with pytest.raises(CommitteeChanged):
-        desk.publish(1, lambda: edition)
-    assert desk.register.jobs == before
+        publisher.publish(1, lambda: round_draft)
+    assert publisher.book.jobs == before
     assert sorted((town.folder / "content").iterdir()) == stored
 
 
@@ -219,11 +219,11 @@ def test_an_initiator_with_such_flags_publishes_nothing(town: Town, tmp_path: Pa
     other = Town(town.net, tmp_path, town.committee, town.operator)
     town.net.fund(other.initiator.public_key)
     Rogue(town, other.initiator).sets(AuthorizationFlag.AUTHORIZATION_REVOCABLE)
-    desk = printing_press(other)
+    publisher = publisher_of(other)
     with pytest.raises(Refused, match=r"may take VLMroad away .* Clear its flags"):
-        desk.first(*other.lesson.network(tmp_path))
-    assert not desk.register.jobs
-    desk.register.journal.close()
+        publisher.first(*other.lesson.network(tmp_path))
+    assert not publisher.book.jobs
+    publisher.book.journal.close()
 
 
 def test_nothing_is_offered_before_the_operator_lets_the_settlement_account_hold_dlc(
@@ -232,15 +232,15 @@ def test_nothing_is_offered_before_the_operator_lets_the_settlement_account_hold
     """(a) The initiator looks at its own account as everybody else will."""
     other = Town(town.net, tmp_path, town.committee, town.operator)
     town.net.fund(other.initiator.public_key)
-    desk, files = printing_press(other), other.lesson.network(tmp_path)
+    publisher, files = publisher_of(other), other.lesson.network(tmp_path)
     with pytest.raises(Unauthorised, match="Ask for it, then run the same"):
-        desk.first(*files)
+        publisher.first(*files)
     assert not town.horizon.offers(other.initiator.public_key)
-    settlement = desk.register.settlement
+    settlement = publisher.book.settlement
     assert settlement is not None
     town.allow(settlement)
-    assert desk.first(*files).state is State.OPEN
-    desk.register.journal.close()
+    assert publisher.first(*files).state is RoundState.OPEN
+    publisher.book.journal.close()
 
 
 def test_what_nobody_knows_of_yet_nobody_can_hand_in(town: Town, tmp_path: Path) -> None:
@@ -248,22 +248,22 @@ def test_what_nobody_knows_of_yet_nobody_can_hand_in(town: Town, tmp_path: Path)
     Now its bundle is kept back until every entry that a ledger takes is measured against it."""
     other = Town(town.net, tmp_path, town.committee, town.operator)
     town.net.fund(other.initiator.public_key)
-    desk, seen = printing_press(other), []
+    publisher, seen = publisher_of(other), []
 
     def wait() -> None:
         """Whoever looks now finds the announcement at most."""
-        job = desk.register.round(0)
+        job = publisher.book.round(0)
         if job.newest(Signed):
             stored = (tmp_path / "content").is_dir() and other.store.has(Cid.parse(job.cid))
             seen.append((job.state, stored, town.horizon.head().sequence))
         town.net.close_ledger()
 
-    desk.wait = wait
-    town.allow(desk.set_up())
-    job = desk.first(*other.lesson.network(tmp_path))
-    desk.register.journal.close()
+    publisher.wait = wait
+    town.allow(publisher.set_up())
+    job = publisher.first(*other.lesson.network(tmp_path))
+    publisher.book.journal.close()
     round_ = other.shelf.round(job.cid)
-    assert {state for state, *_ in seen} >= {State.ANNOUNCED}
+    assert {state for state, *_ in seen} >= {RoundState.ANNOUNCED}
     assert not any(stored for _, stored, _ in seen)
     assert max(ledger for *_, ledger in seen) < round_.ledger <= town.horizon.head().sequence
     assert job.publication.ledger <= round_.ledger
@@ -299,7 +299,7 @@ def test_a_member_that_nothing_can_be_sealed_to_is_seen_before_a_trip_is_trained
     """(g) Valid in form, and no point of the curve: the car failed at sealing, after the trip, for ever."""
     nobody = StrKey.encode_ed25519_public_key(b"\x02" + bytes(31))
     round_ = a_round(committee=(*COMMITTEE[:-1], nobody))
-    assert standing.trusted(settles(round_), round_) == f"no update could be sealed to {nobody}"
+    assert round_accounts.trusted(settles(round_), round_) == f"no update could be sealed to {nobody}"
 
 
 def test_a_reward_that_is_no_price_is_refused_with_the_nearest_that_are(town: Town) -> None:
@@ -323,14 +323,14 @@ def test_a_contribution_that_nobody_can_fetch_holds_a_round_up_for_a_bounded_tim
         house.close()
         next((tmp_path / "content").glob(made[0].digest.hex())).unlink()
         shelf = bundle.Shelf(tmp_path / "fresh", town.store, keep=64)
-        desk = printing_press(town)
-        desk.shelf = shelf
+        publisher = publisher_of(town)
+        publisher.shelf = shelf
         with pytest.raises(fusing.NotToBeHad, match=f"{made[0]} is to be fused.* is left out anyway"):
-            fusing.close(desk)
-        assert desk.register.newest is not None
-        assert desk.register.newest.id == "round-0"
-        net.close_ledger(advance=desk.plan.length + desk.plan.review_window + 60)
-        closed = fusing.close(desk)
-        desk.register.journal.close()
+            fusing.close(publisher)
+        assert publisher.book.newest is not None
+        assert publisher.book.newest.id == "round-0"
+        net.close_ledger(advance=publisher.plan.length + publisher.plan.review_window + 60)
+        closed = fusing.close(publisher)
+        publisher.book.journal.close()
         assert closed.contributions == (str(made[1]),)
         assert closed.published is not None

@@ -10,7 +10,7 @@ import pytest
 from agent.compose.vehicle import preferences
 from agent.host.config import load
 from agent.market import strikes
-from agent.vehicle.offers import View, survey
+from agent.vehicle.offers import VehicleView, survey
 from tests.market.town import Town, found
 from tests.vehicle.test_offers import Car
 from tools.localnet.server import Localnet
@@ -31,7 +31,7 @@ def test_a_stake_beyond_all_coin_loses_its_own_offer_and_no_other(
     account = town.horizon.account(driver.public_key)
     assert account is not None
     wants = preferences(load(Car(town, driver, tmp_path).config()))
-    view = View(town.horizon, wants, account, town.horizon.head(), bid=100)
+    view = VehicleView(town.horizon, wants, account, town.horizon.head(), bid=100)
     monkeypatch.setattr(strikes, "strikes", lambda *_: 64)
     (ranked,) = survey(view, town.shelf, lambda *_: "").ranked
     assert "is above market.max_stake" in ranked.lost

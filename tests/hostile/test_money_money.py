@@ -16,7 +16,7 @@ from stellar_sdk import ChangeTrust, Keypair, ManageSellOffer, Payment, Price
 from agent.core import experience
 from agent.core.choice import Means, net_pay
 from agent.core.experience import Deed, Odds
-from agent.core.jobs.contribution import Lapsed, State, Step
+from agent.core.jobs.contribution import JobState, Lapsed, Step
 from agent.core.jobs.fold import advance
 from agent.core.ledger import Way
 from agent.core.money import UNIT, XLM, text
@@ -27,7 +27,7 @@ from agent.vehicle.offers import OPERATIONS, promised
 from agent.vehicle.steps.choose import NoOffer
 from agent.vehicle.steps.enter import NotEnough
 from tests.core.test_choice import FAIR
-from tests.hostile.errands import desk, do, leave, stored
+from tests.hostile.steps import a_context, do, leave, stored
 from tests.market.town import BASE, FEE, REWARD, Town, found
 from tests.vehicle import trips
 from tools.localnet.server import Localnet
@@ -86,7 +86,7 @@ def test_a_crumb_of_cheap_stakes_keeps_no_entry_off(town: Town, tmp_path: Path) 
     """(s) A stranger sells 0.0001 DLC 10 % below the operator's price; a car that has none still buys and enters."""
     stranger, car = town.driver(), newcomer(town)
     town.apply([ManageSellOffer(sdk_asset(town.dlc), sdk_asset(XLM), "0.0001", Price(45, 100))], stranger)
-    mine = desk(town, car, tmp_path, market={**_follow(town), "buy_stake_budget": "6"})
+    mine = a_context(town, car, tmp_path, market={**_follow(town), "buy_stake_budget": "6"})
     job = do(mine, stored(mine), Step.SIGN)
     assert job.choice.offers[0]["cost"] == 105 * UNIT // 20 - 50
     assert Fraction(job.choice.offers[0]["stake_price"]) == Fraction(105 * UNIT // 20 - 50, BASE + FEE)
@@ -96,7 +96,7 @@ def test_a_crumb_of_cheap_stakes_keeps_no_entry_off(town: Town, tmp_path: Path) 
 
 def test_an_owner_never_pays_more_for_stakes_than_the_budget(town: Town, tmp_path: Path) -> None:
     """(s) However often offers of DLC are put up and taken back."""
-    mine = desk(town, newcomer(town), tmp_path, market={**_follow(town), "buy_stake_budget": "5.3"})
+    mine = a_context(town, newcomer(town), tmp_path, market={**_follow(town), "buy_stake_budget": "5.3"})
     for refusals in range(5):
         job = do(mine, replace(stored(mine), refusals=refusals), Step.SIGN)
         (buys,) = [
@@ -117,7 +117,7 @@ def test_what_the_chooser_says_fits_is_what_the_ledger_takes_to_the_stroop(
 ) -> None:
     """(oo) Reserve, fees and missing DLC: with the last stroop the entry is in a ledger, without it it is not."""
     car = newcomer(town) if new else town.driver()
-    mine = desk(town, car, tmp_path, market={**_follow(town), "buy_stake_budget": "9"}, ledger=_cheap(town))
+    mine = a_context(town, car, tmp_path, market={**_follow(town), "buy_stake_budget": "9"}, ledger=_cheap(town))
     (ranked,) = mine.survey().ranked
     needed = ranked.candidate.reserve + (ranked.candidate.cost or 0)
     account, head = town.horizon.account(car.public_key), town.horizon.head()
@@ -143,9 +143,9 @@ def test_a_car_that_could_not_carry_an_entry_is_told_before_it_trains(town: Town
     rich, poor = town.driver(), town.driver()
     enough = 3 * UNIT // 2 + OPERATIONS * 100
     leave(town, rich, enough)
-    ready = stored(desk(town, rich, tmp_path / "rich", ledger=_cheap(town)))
+    ready = stored(a_context(town, rich, tmp_path / "rich", ledger=_cheap(town)))
     leave(town, poor, enough - 1)
-    mine = desk(town, poor, tmp_path / "poor", ledger=_cheap(town))
+    mine = a_context(town, poor, tmp_path / "poor", ledger=_cheap(town))
     says = r"an entry needs 1\.5000000 XLM as reserve, 0\.0001000 for fees, and 1\.5000999 are free"
     with pytest.raises(NoOffer, match=says):
         stored(mine)
@@ -161,11 +161,11 @@ def test_jobs_that_wait_for_the_ledger_keep_what_they_will_need(town: Town, tmp_
     account = town.horizon.account(car.public_key)
     assert account is not None
     chosen = trips.chosen(model=town.round.model, stake=BASE, fee=FEE)
-    jobs = [trips.job(chosen, state=State.STORED, name=f"trip-{n:06d}") for n in range(2)]
+    jobs = [trips.job(chosen, state=JobState.STORED, name=f"trip-{n:06d}") for n in range(2)]
     owed = promised(jobs, account, 100)
     assert owed.xlm == 2 * (3 * UNIT // 2 + OPERATIONS * 100) + UNIT // 2
     assert owed.dlc == 2 * (BASE + FEE)
-    poor = desk(town, car, tmp_path / "car", jobs=jobs, market={**_follow(town), "buy_stake_budget": "9"})
+    poor = a_context(town, car, tmp_path / "car", jobs=jobs, market={**_follow(town), "buy_stake_budget": "9"})
     leave(town, car, owed.xlm + UNIT)
     (ranked,) = poor.survey().ranked
     assert re.search(r"and 1\.0\d+ are free|and 0\.99\d+ are free", ranked.lost), ranked.lost
@@ -178,8 +178,8 @@ def test_offers_are_reckoned_with_the_steps_that_this_car_makes(town: Town, tmp_
     """(pp) 1 of 10 steps lately, and half of the credit for them: 2 of the 40 XLM are promised, not 40."""
     model = town.round.model
     deeds = [Deed(model, 1, 10, "accepted", UNIT // 20)] * 3
-    (first,) = desk(town, town.driver(), tmp_path / "a").survey().ranked
-    (slow,) = desk(town, town.driver(), tmp_path / "b", deeds).survey().ranked
+    (first,) = a_context(town, town.driver(), tmp_path / "a").survey().ranked
+    (slow,) = a_context(town, town.driver(), tmp_path / "b", deeds).survey().ranked
     assert (first.candidate.steps, slow.candidate.steps, slow.candidate.planned) == (10, 1, 10)
     assert slow.candidate.share * slow.candidate.reward == REWARD // 20
     chance = experience.odds(0.9, deeds).accepted
@@ -191,7 +191,7 @@ def test_offers_are_reckoned_with_the_steps_that_this_car_makes(town: Town, tmp_
 
 def test_an_envelope_that_no_ledger_took_is_built_anew_with_a_higher_bid(town: Town, tmp_path: Path) -> None:
     """(qq) In a rush the same bid would lapse for ever. It doubles, up to what the owner allows."""
-    mine = desk(town, town.driver(), tmp_path, ledger={**_cheap(town), "max_fee_stroops": 1500})
+    mine = a_context(town, town.driver(), tmp_path, ledger={**_cheap(town), "max_fee_stroops": 1500})
     job, bids = stored(mine), []
     for _ in range(5):
         job = do(mine, job, Step.SIGN)

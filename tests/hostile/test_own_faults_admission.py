@@ -15,7 +15,7 @@ from agent.learn import graph
 from agent.learn.graph import put
 from agent.learn.graph.table import RUNNABLE_IR
 from agent.validator.measurement import CannotJudge
-from agent.validator.vectors import Place
+from agent.validator.vectors import EntryPlace
 from tests.hostile.test_vehicle_admission import honest
 from tests.market.town import Town
 from tests.validator.bench import Workbench, a_test_set, graph_file
@@ -89,7 +89,7 @@ def test_a_torn_file_of_an_earlier_update_keeps_nobody_down(bench: Workbench) ->
         file.write_bytes(torn)
         assert bench.judged(bench.entry(bench.better(len(torn) + 2), 16)).verdict.outcome == "accepted"
         assert bench.judged(first).verdict.outcome == "accepted"
-    assert bench.vectors.holds(bench.rounds[0].cid, Place(15, first.stake.id))
+    assert bench.vectors.holds(bench.rounds[0].cid, EntryPlace(15, first.stake.id))
 
 
 @pytest.mark.slow

@@ -16,9 +16,9 @@ from agent.content.outgoing import Outgoing
 from agent.core.cid import Cid
 from agent.core.jobs.contribution import Opened
 from agent.errors import NO_PERMISSION, UNAVAILABLE, Unavailable
-from agent.fleet.page.gate import load_token, new_token
+from agent.fleet.page.access import load_token, new_token
 from agent.journal import Event, Journal, JournalDamaged, JournalReader
-from agent.vehicle.logbook import every_job
+from agent.vehicle.book import every_job
 from tests.hostile import rot
 
 ROOT = Path(__file__).parents[2]
@@ -186,7 +186,7 @@ def test_a_token_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
         tmp_path,
         'mkdir $DISK/a; dd if=/dev/zero of=$DISK/full bs=1k 2>/dev/null; $PYTHON -c "$1" $DISK/a; ls -A $DISK/a; '
         'rm $DISK/full; $PYTHON -c "$1" $DISK/a; ls $DISK/a',
-        "import sys; from pathlib import Path; from agent.fleet.page.gate import new_token\n"
+        "import sys; from pathlib import Path; from agent.fleet.page.access import new_token\n"
         "from agent.files import DiskFull\n"
         "try:\n    print(len(new_token(Path(sys.argv[1]) / 'token')))\nexcept DiskFull:\n    print('full')\n",
     )

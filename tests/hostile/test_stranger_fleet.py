@@ -16,10 +16,10 @@ from agent.compose.remote import CHANGEABLE, settle
 from agent.core import redact
 from agent.fleet.commands import REMEMBERED, Commands
 from agent.fleet.desired import Desired
+from agent.fleet.event_message import describer
 from agent.fleet.loopback import LoopbackBroker, LoopbackLink
 from agent.fleet.outbox import Outbox
 from agent.fleet.status import Presence
-from agent.fleet.telegram import describer
 from agent.fleet.topics import VehicleTopics
 from agent.host.clock import ManualClock
 from agent.host.sections import Config

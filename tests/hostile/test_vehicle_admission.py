@@ -23,7 +23,7 @@ from agent.core.money import UNIT
 from agent.ledger.envelope import build, sdk_asset, stake_id
 from agent.ledger.horizon import Horizon
 from agent.market import bundle, entry
-from agent.ports import Limits
+from agent.ports import BundleLimits
 from agent.validator.porter import HANDS, Porter
 from tests.market.town import BASE, REVIEW_S, Numbers, Town
 from tests.validator.committee import House
@@ -174,7 +174,7 @@ class Hoarse:
         self.asked: list[str] = []
         self.go_on = threading.Event()
 
-    def get(self, cid: Cid, into: Path, limits: Limits) -> None:
+    def get(self, cid: Cid, into: Path, limits: BundleLimits) -> None:
         self.asked.append(str(cid))
         self.go_on.wait(60)
 
@@ -191,7 +191,7 @@ def test_thirty_bundles_that_nobody_has_do_not_hold_the_loop_up(tmp_path: Path) 
     porter = Porter(store, tmp_path, patience_s=0.0)
     cids = [str(Cid.v0(bytes([n]) * 32)) for n in range(30)]
     for cid in cids:
-        porter.send(cid, Limits())
+        porter.send(cid, BundleLimits())
     porter.wait()
     assert not porter.has_a_hand_free
     assert sum(porter.asked(cid) for cid in cids) == HANDS
@@ -218,7 +218,7 @@ class Counting(FolderStore):
         super().__init__(folder)
         self.asked: list[str] = []
 
-    def get(self, cid: Cid, into: Path, limits: Limits) -> None:
+    def get(self, cid: Cid, into: Path, limits: BundleLimits) -> None:
         self.asked.append(str(cid))
         super().get(cid, into, limits)
 
@@ -251,11 +251,11 @@ def test_a_pause_is_remembered_over_a_restart(town: Town, house: House) -> None:
     driver, account = town.driver(), town.committee[0].public_key
     lost = town.enter(driver, Cid.v0(b"\xee" * 32))
     house.turn(8)
-    before = house.validators[account].parts.docket.journal.note("pauses")
+    before = house.validators[account].parts.book.journal.note("pauses")
     assert lost in before
     house.restart(account)
     house.validators[account].turn()
-    assert lost in house.validators[account].parts.docket.journal.note("pauses")
+    assert lost in house.validators[account].parts.book.journal.note("pauses")
 
 
 @pytest.mark.slow

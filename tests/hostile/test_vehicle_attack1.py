@@ -15,15 +15,15 @@ from agent.core.cid import Cid
 from agent.core.ledger import Way
 from agent.core.money import UNIT
 from agent.core.record import MAX_ENTRIES
-from agent.initiator import fusing, press
+from agent.initiator import fusing, publishing
 from agent.ledger import envelope as envelopes
 from agent.ledger.envelope import sdk_asset
 from agent.market import entry
-from agent.ports import Limits
+from agent.ports import BundleLimits
 from agent.validator import entries
 from agent.validator.admission import open_to
 from tests.core.chamber import Chamber, a_review, entered
-from tests.market.town import BASE, REVIEW_S, Town, found, printing_press
+from tests.market.town import BASE, REVIEW_S, Town, found, publisher_of
 from tests.validator.bench import Workbench
 from tests.validator.committee import House
 from tools.localnet.server import Localnet
@@ -33,15 +33,15 @@ from tools.localnet.server import Localnet
 def two_rounds(tmp_path: Path) -> Iterator[tuple[House, Town, Town]]:
     """A committee at work, and the town as round 0 and as round 1 have it, both open."""
     with Localnet() as net, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(press, "POLL_S", 0.0)
+        patch.setattr(publishing, "POLL_S", 0.0)
         town = found(net, tmp_path / "town")
         house = House(town, tmp_path / "house")
         drivers = [town.driver() for _ in range(2)]
         made = [town.contribution(d, town.better(0.2, seed)) for seed, d in enumerate(drivers)]
         house.settle(*[town.enter(d, cid) for d, cid in zip(drivers, made, strict=True)])
-        desk = printing_press(town)
-        closed = fusing.close(desk)
-        desk.register.journal.close()
+        publisher = publisher_of(town)
+        closed = fusing.close(publisher)
+        publisher.book.journal.close()
         assert closed.published is not None
         yield house, town, replace(town, cid=closed.published.cid)
         house.close()
@@ -110,7 +110,7 @@ class Patient(FolderStore):
 
     gone = threading.Event()
 
-    def get(self, cid: Cid, into: Path, limits: Limits) -> None:
+    def get(self, cid: Cid, into: Path, limits: BundleLimits) -> None:
         if not self.has(cid):
             self.gone.wait(60)
         super().get(cid, into, limits)

@@ -1,4 +1,4 @@
-"""A car's errands: what nobody foresaw ends no daemon, and who waits for a verdict is no burden to a Horizon."""
+"""A car's steps: what nobody foresaw ends no daemon, and who waits for a verdict is no burden to a Horizon."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from agent.content import importer
 from agent.content.blockfolder import BlockFolder
 from agent.content.importer import GOOD_LINK, Layout
 from agent.core.documents import Contribution
-from agent.core.jobs.contribution import Job, State, Step
+from agent.core.jobs.contribution import Job, JobState, Step
 from agent.errors import Malformed, MilepostError, Unavailable
 from agent.market import bundle
-from agent.vehicle.desk import Events
-from agent.vehicle.errands import Errands, Outcome
+from agent.vehicle.background import BackgroundSteps, StepOutcome
+from agent.vehicle.context import Events
 from tests.validator.bench import Workbench
 
-WATCHED = Job("trip-1", State.ENTERED, {})
-FINISHED = Job("trip-2", State.STORED, {})
+WATCHED = Job("trip-1", JobState.ENTERED, {})
+FINISHED = Job("trip-2", JobState.STORED, {})
 
 
 class World:
-    """What the errands ask about: counts the questions, and answers some in a way that nobody foresaw."""
+    """What the steps ask about: counts the questions, and answers some in a way that nobody foresaw."""
 
     def __init__(self) -> None:
         self.asked: list[Step] = []
@@ -36,12 +36,12 @@ class World:
         return []
 
 
-def turn(errands: Errands, now: float, *jobs: Job) -> Outcome | None:
-    errands.send(jobs, None, (), now)
-    while not errands.idle:
-        outcome = errands.fetch()
+def turn(background: BackgroundSteps, now: float, *jobs: Job) -> StepOutcome | None:
+    background.send(jobs, None, (), now)
+    while not background.idle:
+        outcome = background.poll()
         if outcome is not None:
-            errands.done(outcome, now)
+            background.done(outcome, now)
             return outcome
         time.sleep(0.001)
     return None
@@ -50,30 +50,30 @@ def turn(errands: Errands, now: float, *jobs: Job) -> Outcome | None:
 def test_who_waits_for_a_verdict_asks_once_a_ledger_however_often_it_looks() -> None:
     """(section 2) The first look was repeated after 1, 1.5 and 2.25 s; a car that starts and stops asked each time."""
     world = World()
-    errands = Errands(world.do)
+    background = BackgroundSteps(world.do)
     for tenth in range(0, 600):
-        errands.hurry()
-        turn(errands, tenth / 10, WATCHED)
+        background.hurry()
+        turn(background, tenth / 10, WATCHED)
         assert len(world.asked) <= 1 + tenth // 50  # a ledger takes five seconds
     assert set(world.asked) == {Step.WATCH}
     assert len(world.asked) >= 6
-    errands.close()
+    background.close()
 
 
 def test_what_nobody_foresaw_holds_up_one_job_and_ends_nothing() -> None:
     """(aa) An answer that leads to an error without a type, on any step."""
     world = World()
     world.broken.add(Step.WATCH)
-    errands = Errands(world.do)
-    outcome = turn(errands, 0, WATCHED, FINISHED)
+    background = BackgroundSteps(world.do)
+    outcome = turn(background, 0, WATCHED, FINISHED)
     assert outcome is not None
     assert isinstance(outcome.trouble, MilepostError)
     assert "KeyError" in str(outcome.trouble)
-    assert turn(errands, 0, WATCHED, FINISHED) is not None
+    assert turn(background, 0, WATCHED, FINISHED) is not None
     assert world.asked == [Step.WATCH, Step.SIGN]
-    assert turn(errands, 0, WATCHED, FINISHED) is None
-    assert turn(errands, 60, WATCHED) is not None
-    errands.close()
+    assert turn(background, 0, WATCHED, FINISHED) is None
+    assert turn(background, 60, WATCHED) is not None
+    background.close()
 
 
 @pytest.mark.parametrize("layout", [GOOD_LINK, Layout(chunk_bytes=100), Layout(links=2, chunk_bytes=64)])

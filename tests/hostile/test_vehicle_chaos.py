@@ -25,4 +25,4 @@ def test_work_that_earns_a_few_stroops_makes_no_settlement_unreadable() -> None:
     ):
         builder.append_operation(operation)
     read = settlement.read(opened(builder.build().to_xdr(), PASSPHRASE), account)
-    assert read[stake] == settlement.Settled("accepted", credit=3, returned=1)
+    assert read[stake] == settlement.StakeOutcome("accepted", credit=3, returned=1)

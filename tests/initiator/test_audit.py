@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from stellar_sdk import ChangeTrust, ClaimClaimableBalance, Payment
 
 from agent.core.cid import Cid
-from agent.core.documents import Lineage, Round, Settled, SettlementRecord
+from agent.core.documents import Lineage, Round, SettledEntry, SettlementRecord
 from agent.core.ledger import BALANCE_V0
 from agent.core.money import UNIT
 from agent.errors import TryAgain
@@ -29,7 +29,7 @@ from agent.ledger.horizon import Horizon
 from agent.market import bundle, publish, records, sealed, settlement
 from agent.market.listing import training_offers
 from tests.initiator.command import anybody, milepost
-from tests.market.town import BASE, FEE, REWARD, Town, found, printing_press
+from tests.market.town import BASE, FEE, REWARD, Town, found, publisher_of
 from tests.validator.committee import House
 from tools.localnet.server import Localnet
 
@@ -91,7 +91,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     with Localnet() as net:
         town = found(net, tmp_path_factory.mktemp("town"), privacy="open", momentum="0.5")
         house = House(town, tmp_path_factory.mktemp("house"))
-        desk = printing_press(town, privacy="sealed", momentum="0.5")
+        publisher = publisher_of(town, privacy="sealed", momentum="0.5")
         harm = {n: -2 * v for n, v in town.better(0.2, 3).items()}
         deltas = [town.better(0.2, 1), town.better(0.4, 2), town.better(0.3, 4), harm]
         drivers = [town.driver() for _ in deltas]
@@ -101,8 +101,8 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         lost, unwanted = made[2], str(made[3])
         next((town.folder / "content").glob(lost.digest.hex())).unlink()
         with pytest.raises(TryAgain) as refused:
-            fusing.close(desk)
-        first = fusing.close(desk, without=[str(lost)])
+            fusing.close(publisher)
+        first = fusing.close(publisher, without=[str(lost)])
         slow, quick = town.driver(), town.driver()
         late = town.contribution(slow, town.better(0.3, 5))
         stale = town.enter(slow, late)
@@ -110,10 +110,10 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         town.cid = cids[1]
         fresh = town.enter(quick, town.contribution(quick, town.better(0.3, 6)))
         house.settle(stale, fresh)
-        cids += [_cid(fusing.close(desk, without=[str(lost)])), restoring.restore(desk, cids[1]).cid]
+        cids += [_cid(fusing.close(publisher, without=[str(lost)])), restoring.restore(publisher, cids[1]).cid]
         settled = town.horizon.touching(entries[3])[-1].hash
         house.close()
-        desk.register.journal.close()
+        publisher.book.journal.close()
         yield Story(town, tuple(cids), str(lost), str(late), (unwanted, settled), str(refused.value))
 
 
@@ -261,7 +261,7 @@ def test_a_settlement_of_what_was_on_no_roll_is_named(story: Story, of_another: 
     chain = list(records.chain(town.shelf, newest))
     contribution = town.contribution(accomplice, town.better(0.3, 9 + of_another))
     entry = town.enter(accomplice, contribution)
-    settled = Settled(
+    settled = SettledEntry(
         entry=entry,
         transaction=town.horizon.touching(entry)[0].hash,
         vehicle=accomplice.public_key,
@@ -282,7 +282,7 @@ def test_a_settlement_of_what_was_on_no_roll_is_named(story: Story, of_another: 
         speaker=town.committee[0].public_key,
     )
     cid = records.pin(record, town.store)
-    now = settlement.standing(town.round, account, town.horizon.offers(account.id), publish.ISSUED)
+    now = settlement.standing_offer(town.round, account, town.horizon.offers(account.id), publish.ISSUED)
     operations = settlement.operations(record, cid.digest, town.round, now)
     bounds = {"fee": 1000, "max_time": town.horizon.head().closed_at + 120, "memo": cid.digest}
     made = signed(

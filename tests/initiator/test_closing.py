@@ -10,13 +10,13 @@ import pytest
 from stellar_sdk import Keypair
 
 from agent.core.documents import Round
-from agent.core.jobs.round import State
+from agent.core.jobs.round import RoundState
 from agent.errors import Refused, TryAgain
-from agent.initiator import fusing, press
+from agent.initiator import fusing, publishing
 from agent.initiator.audit import audit
 from agent.market import bundle
 from tests.initiator.command import anybody, milepost
-from tests.market.town import Town, found, printing_press
+from tests.market.town import Town, found, publisher_of
 from tests.validator.committee import House
 from tools.localnet.server import Localnet
 
@@ -24,7 +24,7 @@ from tools.localnet.server import Localnet
 @dataclass
 class Closed:
     town: Town
-    desk: press.Press
+    publisher: publishing.Publisher
     fused: fusing.Fused
 
     @property
@@ -45,20 +45,20 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Closed]:
         house.settle(*entries)
         house.close()
         cut_off(town)
-        desk = printing_press(town)
-        yield Closed(town, desk, fusing.close(desk))
-        desk.register.journal.close()
+        publisher = publisher_of(town)
+        yield Closed(town, publisher, fusing.close(publisher))
+        publisher.book.journal.close()
 
 
 def cut_off(town: Town) -> None:
     """A first call dies after the offer was signed, before it left."""
-    desk = printing_press(town)
+    publisher = publisher_of(town)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(press.Press, "_follow", _dies)
+        patch.setattr(publishing.Publisher, "_follow", _dies)
         with pytest.raises(KeyboardInterrupt):
-            fusing.close(desk)
-    assert desk.register.job("round-1").state is State.SIGNED
-    desk.register.journal.close()
+            fusing.close(publisher)
+    assert publisher.book.job("round-1").state is RoundState.SIGNED
+    publisher.book.journal.close()
 
 
 def _dies(*_: object) -> None:
@@ -84,14 +84,14 @@ def test_the_round_was_published_once_however_often_closing_was_tried(closed: Cl
 
 
 def test_the_round_before_is_closed_in_the_books_too(closed: Closed) -> None:
-    assert closed.desk.register.job("round-0").state is State.CLOSED
-    assert closed.desk.register.job("round-1").state is State.OPEN
+    assert closed.publisher.book.job("round-0").state is RoundState.CLOSED
+    assert closed.publisher.book.job("round-1").state is RoundState.OPEN
 
 
 def test_publishing_the_first_round_again_closes_no_newer_one(closed: Closed) -> None:
     weights_file, graph_file = closed.town.lesson.network(closed.town.folder)
-    assert closed.desk.first(weights_file, graph_file).state is State.CLOSED
-    assert closed.desk.register.job("round-1").state is State.OPEN
+    assert closed.publisher.first(weights_file, graph_file).state is RoundState.CLOSED
+    assert closed.publisher.book.job("round-1").state is RoundState.OPEN
 
 
 def test_of_a_sealed_round_no_key_is_published(closed: Closed) -> None:
@@ -129,12 +129,12 @@ def test_milepost_audit_of_a_sealed_round_asks_for_a_key(closed: Closed, tmp_pat
 
 def test_a_round_without_accepted_contributions_is_not_due(closed: Closed) -> None:
     with pytest.raises(TryAgain, match=r"Round 1 has 0 of 2 contributions"):
-        fusing.close(closed.desk, now=True)
+        fusing.close(closed.publisher, now=True)
 
 
 def test_closing_before_anything_is_published_is_refused(closed: Closed, tmp_path: Path) -> None:
     other = Town(closed.town.net, tmp_path, closed.town.committee)
-    desk = printing_press(other)
+    publisher = publisher_of(other)
     with pytest.raises(Refused, match="no round is open"):
-        fusing.close(desk)
-    desk.register.journal.close()
+        fusing.close(publisher)
+    publisher.book.journal.close()

@@ -14,12 +14,12 @@ from stellar_sdk import Keypair
 
 from agent.core.documents import Architecture, Input, Recipe, Task
 from agent.errors import Refused
-from agent.initiator.press import Press
+from agent.initiator.publishing import Publisher
 from agent.learn import export, fitness, graph, networks, weights
 from agent.learn.testset import TestSet
 from agent.market import bundle
 from tests.initiator.command import anybody, milepost
-from tests.market.town import SMALL, Lesson, Town, a_plan, printing_press
+from tests.market.town import SMALL, Lesson, Town, a_plan, publisher_of
 from tools.demo.stage import write_plan
 from tools.localnet.server import Localnet
 
@@ -62,17 +62,17 @@ def town(net: Localnet, tmp_path: Path) -> Town:
 
 def refusal(town: Town, files: tuple[Path, ...], tests: TestSet | None = None, **plan: Any) -> str:
     """Why publishing is refused, having made sure that it cost nothing and that a better plan may follow."""
-    desk: Press = printing_press(town, **{**PLAN, **plan})
+    publisher: Publisher = publisher_of(town, **{**PLAN, **plan})
     if tests is not None:
-        desk.test_set.write_bytes(tests.dump())
+        publisher.test_set.write_bytes(tests.dump())
     with pytest.raises(Refused) as refused:
-        desk.first(*files)
-    assert not desk.register.jobs
+        publisher.first(*files)
+    assert not publisher.book.jobs
     assert not [t for t in town.history(town.initiator.public_key) if t.source == town.initiator.public_key]
-    desk.plan = a_plan(town, **PLAN)
-    desk.test_set.write_bytes(pictures(0).dump())
-    assert desk.first(*network(town.folder)).cid
-    desk.register.journal.close()
+    publisher.plan = a_plan(town, **PLAN)
+    publisher.test_set.write_bytes(pictures(0).dump())
+    assert publisher.first(*network(town.folder)).cid
+    publisher.book.journal.close()
     return str(refused.value)
 
 

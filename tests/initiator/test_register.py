@@ -12,10 +12,10 @@ from agent.core.ids import AccountId, CidText, TxHash
 from agent.core.jobs import round as rounds
 from agent.core.jobs import settlement as accounts
 from agent.core.jobs.fold import Event, NotInTable, owed
-from agent.core.jobs.round import State, Step
+from agent.core.jobs.round import RoundState, RoundStep
 from agent.core.ledger import Signed
 from agent.errors import Refused
-from agent.initiator.register import SETTLEMENT, Register
+from agent.initiator.book import SETTLEMENT, RoundBook
 from agent.journal import Journal
 
 FIRST, NEXT, FUSED = CidText("Qm1"), CidText("Qm2"), CidText("Qm3")
@@ -56,20 +56,20 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
     made.close()
 
 
-def after(journal: Journal, *events: Event, job_id: str = "round-0") -> Register:
-    register = Register(journal)
+def after(journal: Journal, *events: Event, job_id: str = "round-0") -> RoundBook:
+    book = RoundBook(journal)
     for event in events:
-        register.record(job_id, event, 0.0)
-    return register
+        book.record(job_id, event, 0.0)
+    return book
 
 
 @pytest.mark.parametrize(("job_id", "events"), [("round-0", ROUND), (SETTLEMENT, SETTING_UP)])
 def test_what_is_written_down_is_what_earlier_versions_wrote(
     journal: Journal, job_id: str, events: list[tuple[Event, dict[str, Any]]]
 ) -> None:
-    register = after(journal, *(event for event, _ in events), job_id=job_id)
+    book = after(journal, *(event for event, _ in events), job_id=job_id)
     assert [row.data for row in journal.events()] == [data for _, data in events]
-    assert Register(journal).jobs == register.jobs
+    assert RoundBook(journal).jobs == book.jobs
 
 
 def test_a_restored_round_says_so_and_a_publication_found_by_what_it_left_says_no_time(journal: Journal) -> None:
@@ -88,18 +88,18 @@ def test_a_round_that_an_older_agent_published_is_read(journal: Journal) -> None
         ("published", {"ledger": 12, "offer": 5}),
     ):
         journal.append("round-0", kind, data, 0.0)
-    job = Register(journal).round(0)
-    assert (job.state, job.cid, job.number) == (State.OPEN, FIRST, 0)
+    job = RoundBook(journal).round(0)
+    assert (job.state, job.cid, job.number) == (RoundState.OPEN, FIRST, 0)
     assert job.publication == rounds.Announced(12, 5)
 
 
 def test_a_round_is_owed_one_step_after_the_other_until_it_is_open(journal: Journal) -> None:
-    register = Register(journal)
-    steps = [owed(register.round(0))]
+    book = RoundBook(journal)
+    steps = [owed(book.round(0))]
     for event in (*UNTIL_OPEN, rounds.Closed(NEXT)):
-        register.record("round-0", event, 0.0)
-        steps.append(owed(register.round(0)))
-    assert steps == [Step.LAY, Step.LAY, Step.SIGN, Step.SUBMIT, Step.REVEAL, None, None]
+        book.record("round-0", event, 0.0)
+        steps.append(owed(book.round(0)))
+    assert steps == [RoundStep.LAY, RoundStep.LAY, RoundStep.SIGN, RoundStep.SUBMIT, RoundStep.REVEAL, None, None]
 
 
 def test_a_round_is_announced_before_it_is_published(journal: Journal) -> None:
@@ -110,47 +110,47 @@ def test_a_round_is_announced_before_it_is_published(journal: Journal) -> None:
 
 
 def test_a_closed_round_is_kept(journal: Journal) -> None:
-    register = after(journal, *UNTIL_OPEN, rounds.Closed(NEXT))
-    assert [job.state for job in register.rounds] == [State.CLOSED]
+    book = after(journal, *UNTIL_OPEN, rounds.Closed(NEXT))
+    assert [job.state for job in book.rounds] == [RoundState.CLOSED]
     with pytest.raises(NotInTable):
-        register.record("round-0", PLANNED, 0.0)
+        book.record("round-0", PLANNED, 0.0)
 
 
 def test_nothing_follows_before_a_round_is_open(journal: Journal) -> None:
-    register = Register(journal)
+    book = RoundBook(journal)
     for event in (*UNTIL_OPEN[:-1], None):
         with pytest.raises(Refused, match="no round is open: run `milepost initiator publish`"):
-            register.following("closing a round")
+            book.following("closing a round")
         if event is not None:
-            register.record("round-0", event, 0.0)
-    register.record("round-0", PUBLISHED, 0.0)
-    assert register.following("closing a round") == register.following("restoring", NEXT) == 1
+            book.record("round-0", event, 0.0)
+    book.record("round-0", PUBLISHED, 0.0)
+    assert book.following("closing a round") == book.following("restoring", NEXT) == 1
 
 
 @pytest.mark.parametrize("restores", [None, FIRST])
 def test_what_is_on_its_way_is_finished_before_anything_else(journal: Journal, restores: CidText | None) -> None:
-    register = after(journal, *UNTIL_OPEN)
+    book = after(journal, *UNTIL_OPEN)
     other, command = (FIRST, "close") if restores is None else (None, f"restore {FIRST}")
     for event in (rounds.Planned(1, restores), STORED, SIGNED, ANNOUNCED):
-        register.record("round-1", event, 0.0)
-        assert register.following("going on", restores) == 1
+        book.record("round-1", event, 0.0)
+        assert book.following("going on", restores) == 1
         for wrong in (other, NEXT):
             with pytest.raises(Refused, match=f"round 1 is on its way: run `milepost initiator {command}` first"):
-                register.following("something else", wrong)
+                book.following("something else", wrong)
 
 
 def test_restoring_what_is_restored_already_begins_nothing_and_closing_it_does(journal: Journal) -> None:
-    register = after(journal, *UNTIL_OPEN)
+    book = after(journal, *UNTIL_OPEN)
     for event in (rounds.Planned(1, FIRST), *UNTIL_OPEN[1:]):
-        register.record("round-1", event, 0.0)
-    assert register.following("restoring", FIRST) == 1
-    assert register.following("restoring", NEXT) == register.following("closing") == 2
+        book.record("round-1", event, 0.0)
+    assert book.following("restoring", FIRST) == 1
+    assert book.following("restoring", NEXT) == book.following("closing") == 2
 
 
 def test_the_settlement_account_is_known_once_it_is_on_the_ledger(journal: Journal) -> None:
-    register = Register(journal)
+    book = RoundBook(journal)
     for event, _ in SETTING_UP:
-        assert register.settlement is None
-        register.record(SETTLEMENT, event, 0.0)
-    assert register.settlement == ACCOUNT
-    assert owed(register.account) is None
+        assert book.settlement is None
+        book.record(SETTLEMENT, event, 0.0)
+    assert book.settlement == ACCOUNT
+    assert owed(book.account) is None

@@ -13,18 +13,18 @@ from stellar_sdk import Keypair
 
 from agent.core.documents import Round
 from agent.core.jobs.fold import Event
-from agent.core.jobs.round import State
+from agent.core.jobs.round import RoundState
 from agent.errors import Refused
 from agent.initiator import fusing
 from agent.initiator.audit import audit
-from agent.initiator.press import Edition, Press
-from agent.initiator.register import Register
+from agent.initiator.book import RoundBook
+from agent.initiator.publishing import Publisher, RoundDraft
 from agent.initiator.restoring import restore
 from agent.learn import weights
 from agent.market import bundle
 from agent.validator.rounds import Rounds
 from tests.initiator.command import anybody, milepost
-from tests.market.town import Town, a_plan, found, printing_press
+from tests.market.town import Town, a_plan, found, publisher_of
 from tools.demo.stage import write_plan
 from tools.localnet.server import Localnet
 
@@ -41,20 +41,20 @@ def net() -> Iterator[Localnet]:
 def town(net: Localnet, tmp_path: Path) -> Town:
     """Rounds 0 and 1; round 1 has turned out worse."""
     made = found(net, tmp_path)
-    desk = printing_press(made)
+    publisher = publisher_of(made)
     worse = {name: value + np.float32(0.5) for name, value in made.base.items()}
     models = fusing.models(made.shelf, made.cid)
-    edition = Edition(1, weights.dump(worse), models, previous=made.round, previous_cid=made.cid)
-    desk.publish(1, lambda: edition)
-    desk.register.journal.close()
+    round_draft = RoundDraft(1, weights.dump(worse), models, previous=made.round, previous_cid=made.cid)
+    publisher.publish(1, lambda: round_draft)
+    publisher.book.journal.close()
     return made
 
 
 @pytest.fixture
-def desk(town: Town) -> Iterator[Press]:
-    made = printing_press(town)
+def publisher(town: Town) -> Iterator[Publisher]:
+    made = publisher_of(town)
     yield made
-    made.register.journal.close()
+    made.book.journal.close()
 
 
 def newest(town: Town) -> tuple[str, Round]:
@@ -73,9 +73,9 @@ def files(town: Town, cid: str) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in town.shelf.get(cid, bundle.ROUND_LIMITS).iterdir()}
 
 
-def test_the_earlier_weights_are_the_newest_round_and_measured_anew(town: Town, desk: Press) -> None:
+def test_the_earlier_weights_are_the_newest_round_and_measured_anew(town: Town, publisher: Publisher) -> None:
     worse = newest(town)
-    restore(desk, town.cid)
+    restore(publisher, town.cid)
     cid, round_ = newest(town)
     assert (round_.number, round_.previous, round_.restores) == (2, worse[0], town.cid)
     assert round_.lineage == ()
@@ -89,10 +89,10 @@ def test_the_earlier_weights_are_the_newest_round_and_measured_anew(town: Town, 
 
 
 def test_validators_take_it_for_the_newest_round_and_the_one_that_was_left_for_the_one_before(
-    town: Town, desk: Press
+    town: Town, publisher: Publisher
 ) -> None:
     left, _ = newest(town)
-    restore(desk, town.cid)
+    restore(publisher, town.cid)
     cid, _ = newest(town)
     rounds = Rounds(town.horizon, town.shelf, [town.initiator.public_key], town.committee[0].public_key)
     rounds.look()
@@ -104,16 +104,16 @@ def test_validators_take_it_for_the_newest_round_and_the_one_that_was_left_for_t
     }
 
 
-def test_it_is_closed_like_any_other_round(town: Town, desk: Press) -> None:
-    restore(desk, town.cid)
+def test_it_is_closed_like_any_other_round(town: Town, publisher: Publisher) -> None:
+    restore(publisher, town.cid)
     with pytest.raises(fusing.NotDue, match="Round 2 has 0 of 2"):
-        fusing.close(desk, now=True)
-    assert [job.state for job in desk.register.rounds] == [State.CLOSED, State.CLOSED, State.OPEN]
+        fusing.close(publisher, now=True)
+    assert [job.state for job in publisher.book.rounds] == [RoundState.CLOSED, RoundState.CLOSED, RoundState.OPEN]
 
 
-def test_restoring_again_changes_nothing(town: Town, desk: Press) -> None:
-    first = restore(desk, town.cid)
-    assert restore(desk, town.cid) == first
+def test_restoring_again_changes_nothing(town: Town, publisher: Publisher) -> None:
+    first = restore(publisher, town.cid)
+    assert restore(publisher, town.cid) == first
     assert publications(town) == 3
 
 
@@ -129,9 +129,9 @@ class PowerCut(BaseException):
 def test_cut_off_at_any_step_it_goes_on_and_publishes_once(
     town: Town, monkeypatch: pytest.MonkeyPatch, event: str, written: bool
 ) -> None:
-    record, desk = Register.record, printing_press(town)
+    record, publisher = RoundBook.record, publisher_of(town)
 
-    def cut(self: Register, job_id: str, happened: Event, at: float) -> Any:
+    def cut(self: RoundBook, job_id: str, happened: Event, at: float) -> Any:
         if happened.kind == event and not written:
             raise PowerCut
         done = record(self, job_id, happened, at)
@@ -140,55 +140,55 @@ def test_cut_off_at_any_step_it_goes_on_and_publishes_once(
         return done
 
     with monkeypatch.context() as patch:
-        patch.setattr(Register, "record", cut)
+        patch.setattr(RoundBook, "record", cut)
         with pytest.raises(PowerCut):
-            restore(desk, town.cid)
-    desk.register.journal.close()
-    again = printing_press(town)
+            restore(publisher, town.cid)
+    publisher.book.journal.close()
+    again = publisher_of(town)
     job = restore(again, town.cid)
-    again.register.journal.close()
-    assert job.state is State.OPEN
+    again.book.journal.close()
+    assert job.state is RoundState.OPEN
     assert newest(town)[1].restores == town.cid
     assert publications(town) == 3
 
 
 def test_what_was_begun_is_finished_before_anything_else(
-    town: Town, desk: Press, monkeypatch: pytest.MonkeyPatch
+    town: Town, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(Press, "_follow", _cut)
+        patch.setattr(Publisher, "_follow", _cut)
         with pytest.raises(PowerCut):
-            restore(desk, town.cid)
+            restore(publisher, town.cid)
     with pytest.raises(Refused, match=f"run `milepost initiator restore {town.cid}` first"):
-        fusing.close(desk)
+        fusing.close(publisher)
     with pytest.raises(Refused, match=f"run `milepost initiator restore {town.cid}` first"):
-        restore(desk, newest(town)[0])
-    assert restore(desk, town.cid).state is State.OPEN
+        restore(publisher, newest(town)[0])
+    assert restore(publisher, town.cid).state is RoundState.OPEN
 
 
 def _cut(*_: object) -> None:
     raise PowerCut
 
 
-def test_a_round_of_another_model_is_refused(net: Localnet, town: Town, desk: Press, tmp_path: Path) -> None:
+def test_a_round_of_another_model_is_refused(net: Localnet, town: Town, publisher: Publisher, tmp_path: Path) -> None:
     other = found(net, tmp_path / "other")
     town.store.put(other.shelf.get(other.cid, bundle.ROUND_LIMITS))
     with pytest.raises(Refused, match=f"a round of {other.round.model}, not of {town.round.model}"):
-        restore(desk, other.cid)
+        restore(publisher, other.cid)
     assert publications(town) == 2
 
 
-def test_a_round_that_somebody_else_made_up_is_refused(town: Town, desk: Press) -> None:
+def test_a_round_that_somebody_else_made_up_is_refused(town: Town, publisher: Publisher) -> None:
     mine = files(town, town.cid)
     forged = Round.parse(mine[bundle.ROUND]).model_copy(update={"length": 1}).to_bytes()
     cid = town.store.put(bundle.lay(town.folder / "forged", {**mine, bundle.ROUND: forged}))
     with pytest.raises(Refused, match="never published from here"):
-        restore(desk, str(cid))
+        restore(publisher, str(cid))
 
 
-def test_the_newest_round_is_not_restored(town: Town, desk: Press) -> None:
+def test_the_newest_round_is_not_restored(town: Town, publisher: Publisher) -> None:
     with pytest.raises(Refused, match="it is the newest round"):
-        restore(desk, newest(town)[0])
+        restore(publisher, newest(town)[0])
 
 
 def test_milepost_initiator_restore_prints_the_new_round(town: Town, tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_milepost_initiator_restore_prints_the_new_round(town: Town, tmp_path: P
 
 def test_a_key_that_is_no_initiators_is_told_that_nothing_is_open(town: Town) -> None:
     stranger = Town(town.net, town.folder / "stranger", town.committee, initiator=Keypair.random())
-    desk = printing_press(stranger)
+    publisher = publisher_of(stranger)
     with pytest.raises(Refused, match="no round is open"):
-        restore(desk, town.cid)
-    desk.register.journal.close()
+        restore(publisher, town.cid)
+    publisher.book.journal.close()

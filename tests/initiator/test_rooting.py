@@ -15,7 +15,7 @@ from agent.errors import Malformed, Refused
 from agent.initiator import fusing, rooting
 from agent.initiator.audit import audit
 from agent.initiator.plan import Plan, PlanError, read
-from agent.initiator.press import Edition
+from agent.initiator.publishing import RoundDraft
 from agent.initiator.restoring import restore
 from agent.learn import graph, judging, root, weights
 from agent.learn.runner import HERE
@@ -27,7 +27,7 @@ from agent.validator.rounds import Served
 from agent.validator.vectors import Vectors
 from tests.initiator.test_plan import PLAN
 from tests.learn.trips import stretch
-from tests.market.town import RECIPE, Lesson, found, network, printing_press
+from tests.market.town import RECIPE, Lesson, found, network, publisher_of
 from tests.validator.bench import SIZE, TASK, Numbers, Workbench, a_test_set
 from tools.demo.stage import write_plan
 from tools.localnet.server import Localnet
@@ -136,12 +136,12 @@ def test_each_round_that_is_published_has_one_a_restored_one_too(tmp_path: Path)
     plan = {"root_set": own, "recipe": recipe}
     with Localnet() as net:
         town = found(net, tmp_path, lesson=Lesson(network, lambda seed: stretch(100, seed)), **plan)
-        desk = printing_press(town, **plan)
+        publisher = publisher_of(town, **plan)
         worse = {name: value + np.float32(0.01) for name, value in town.base.items()}
         models = fusing.models(town.shelf, town.cid)
-        edition = Edition(1, weights.dump(worse), models, previous=town.round, previous_cid=CidText(town.cid))
-        cids = [town.cid, desk.publish(1, lambda: edition).cid, restore(desk, CidText(town.cid)).cid]
-        desk.register.journal.close()
+        round_draft = RoundDraft(1, weights.dump(worse), models, previous=town.round, previous_cid=CidText(town.cid))
+        cids = [town.cid, publisher.publish(1, lambda: round_draft).cid, restore(publisher, CidText(town.cid)).cid]
+        publisher.book.journal.close()
         audited = audit(town.horizon, town.shelf, cids[2])
     private = tmp_path / "private.safetensors"
     private.write_bytes(town.lesson.tests(1).dump())

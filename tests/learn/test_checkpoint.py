@@ -9,14 +9,14 @@ import pytest
 
 from agent.errors import Malformed
 from agent.learn import checkpoint
-from agent.learn.checkpoint import State
+from agent.learn.checkpoint import TrainingState
 
 WEIGHTS = {"layer.weight": np.arange(6, dtype=np.float32).reshape(2, 3)}
 MOMENTS = {"first/layer.weight": np.ones((2, 3), np.float32)}
 
 
 def test_what_is_saved_comes_back(tmp_path: Path) -> None:
-    state = State(steps=12, samples=345, loss=0.25, ring="abc", seen=400, fingerprint=("a", "b"))
+    state = TrainingState(steps=12, samples=345, loss=0.25, ring="abc", seen=400, fingerprint=("a", "b"))
     checkpoint.save(tmp_path, state, WEIGHTS, MOMENTS)
     back = checkpoint.load(tmp_path)
     assert back is not None
@@ -30,17 +30,17 @@ def test_before_the_first_one_there_is_none(tmp_path: Path) -> None:
 
 
 def test_a_write_that_was_cut_off_leaves_the_one_before(tmp_path: Path) -> None:
-    checkpoint.save(tmp_path, State(steps=1), WEIGHTS, MOMENTS)
+    checkpoint.save(tmp_path, TrainingState(steps=1), WEIGHTS, MOMENTS)
     (tmp_path / "checkpoint.safetensors.part").write_bytes(b"half a che")
     back = checkpoint.load(tmp_path)
     assert back is not None and back.state.steps == 1
-    checkpoint.save(tmp_path, State(steps=2), WEIGHTS, MOMENTS)
+    checkpoint.save(tmp_path, TrainingState(steps=2), WEIGHTS, MOMENTS)
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.safetensors"]
 
 
 @pytest.mark.parametrize("cut", [0, 7, 60, -1])
 def test_a_checkpoint_that_lost_bytes_is_malformed(tmp_path: Path, cut: int) -> None:
-    checkpoint.save(tmp_path, State(), WEIGHTS, MOMENTS)
+    checkpoint.save(tmp_path, TrainingState(), WEIGHTS, MOMENTS)
     path = tmp_path / checkpoint.NAME
     path.write_bytes(path.read_bytes()[:cut])
     with pytest.raises(Malformed):

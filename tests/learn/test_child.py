@@ -18,7 +18,7 @@ import torch
 from agent.compose.vehicle import training
 from agent.host.sections import Train
 from agent.learn import checkpoint
-from agent.learn.handover import NothingLearnt
+from agent.learn.result import NothingLearnt
 from agent.learn.trainer import ChildTrainer
 from tests.learn.trips import road, task, until
 

@@ -13,8 +13,8 @@ from agent.errors import MilepostError
 from agent.host.sections import Train
 from agent.learn import checkpoint, loop, networks
 from agent.learn.adam import Adam
-from agent.learn.handover import NothingLearnt
 from agent.learn.inprocess import InProcessTrainer
+from agent.learn.result import NothingLearnt
 from agent.learn.samples import Reservoir, prepare
 from agent.ports import LabelledFrame, Trained, TrainingTask
 from tests.learn.trips import road, task

@@ -71,8 +71,8 @@ def test_early_and_late_samples_are_kept_alike() -> None:
     assert abs(np.mean(kept) - 319.5) < 3 * 640 / 12**0.5 / len(kept) ** 0.5
 
 
-def _samples(past: Reservoir | None = None) -> Samples:
-    samples = Samples(TINY, 1.0, seed=3, past=past)
+def _samples(replay: Reservoir | None = None) -> Samples:
+    samples = Samples(TINY, 1.0, seed=3, replay=replay)
     for number in range(100):
         samples.add(_image(number), number, number / 20)
     return samples
@@ -98,10 +98,10 @@ def test_a_mirrored_image_has_the_opposite_angle() -> None:
 
 
 def test_half_of_a_batch_is_from_the_past() -> None:
-    past = Reservoir.sized(TINY, 0.1, 0)
+    replay = Reservoir.sized(TINY, 0.1, 0)
     for _ in range(10):
-        past.add(_image(0), -1.0)
-    _, labels = _samples(past).draw(0, 64, mirror=False)
+        replay.add(_image(0), -1.0)
+    _, labels = _samples(replay).draw(0, 64, mirror=False)
     assert (labels == -1).sum() == 32
 
 

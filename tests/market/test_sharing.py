@@ -12,7 +12,7 @@ from agent.core import purse as purses
 from agent.core import record as records
 from agent.core.documents import Purse
 from agent.core.money import MAX_STROOPS, UNIT
-from agent.core.record import Link
+from agent.core.record import ChainEnd
 from agent.validator.rounds import Served
 from tests.core.test_documents import CID, a_round, accounts
 
@@ -58,11 +58,11 @@ def test_however_many_records_it_takes_each_vehicle_is_paid_its_share_once(
 ) -> None:
     away = data.draw(st.sets(st.sampled_from(sorted(credits)), max_size=5))
     round_ = a_round(number=1, previous=CID)
-    served, link, paid = Served(CID, round_, 1), Link(purse=Purse(forfeited=pot)), Counter[str]()
+    served, link, paid = Served(CID, round_, 1), ChainEnd(purse=Purse(forfeited=pot)), Counter[str]()
     while made := records.shared(link, served, round_.committee[0], credits, lambda vehicle, _: vehicle not in away):
         assert len(made.shares) <= purses.MAX_SHARES
         paid.update({share.vehicle: share.amount for share in made.shares})
-        link = Link(made.index, CID, made.agreements, made.purse)
+        link = ChainEnd(made.index, CID, made.agreements, made.purse)
     shares = paid_out(pot, credits, round_.stake.base)
     due = {vehicle: amount for vehicle, amount in shares.items() if vehicle not in away}
     assert paid == due

@@ -23,9 +23,9 @@ from agent.core.cid import Cid
 from agent.core.documents import Architecture, Contribution, Input, Recipe, Round, Task
 from agent.core.ledger import Transaction, Way
 from agent.core.money import UNIT, Asset, Stroops, text
-from agent.initiator import press
+from agent.initiator import publishing
+from agent.initiator.book import RoundBook
 from agent.initiator.plan import Plan
-from agent.initiator.register import Register
 from agent.journal import Journal
 from agent.learn import export, graph, networks, update, weights
 from agent.learn.runner import Runner
@@ -235,28 +235,28 @@ def found(net: Localnet, folder: Path, committee: int = 3, lesson: Lesson | None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # stellar_sdk warns of what its own reader does with flags
         town.apply(publish.operator_account(town.dlc, 10_000 * UNIT, DLC_PRICE), town.operator)
-    desk = printing_press(town, **plan)
-    town.settlement = desk.set_up()
+    publisher = publisher_of(town, **plan)
+    town.settlement = publisher.set_up()
     town.allow(town.settlement)
     weights_file, graph_file = town.lesson.network(folder)
-    town.cid = desk.first(weights_file, graph_file).cid
-    desk.register.journal.close()
+    town.cid = publisher.first(weights_file, graph_file).cid
+    publisher.book.journal.close()
     return town
 
 
-def printing_press(town: Town, **plan: Any) -> press.Press:
+def publisher_of(town: Town, **plan: Any) -> publishing.Publisher:
     """The initiator's own."""
     test_set = town.folder / "global.safetensors"
     test_set.write_bytes(town.lesson.tests(0).dump())
     state = town.folder / "initiator"
     state.mkdir(exist_ok=True)
-    return press.Press(
+    return publishing.Publisher(
         plan=a_plan(town, **plan),
         horizon=town.horizon,
         store=town.store,
         shelf=town.shelf,
         keypair=town.initiator,
-        register=Register(Journal(state / "rounds.sqlite")),
+        book=RoundBook(Journal(state / "rounds.sqlite")),
         folder=state,
         test_set=test_set,
         fee=1000,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from agent.compose.vehicle import rules
-from agent.core.trip import Sign, TripClosed, TripOpened, TripRules, TripState, advance
+from agent.core.trip import Evidence, TripClosed, TripOpened, TripRules, TripState, advance
 from agent.host.sections import Trip
 from agent.sense.drive import Drive, DriveUnusable, load_drive, load_film
 from agent.sense.playback import Playback, ReplayCamera, ReplayOdometer
@@ -60,7 +60,7 @@ def test_a_trip_is_the_same_trip_however_fast_it_is_played(hands, speed):
     opened, closed, total = play_out(odometer, hands, 75 / speed + 2, rules(Trip(trigger_m=100)))
     assert isinstance(opened, TripOpened)
     assert isinstance(closed, TripClosed)
-    assert closed.reason is Sign.IGNITION_OFF
+    assert closed.reason is Evidence.IGNITION_OFF
     assert total == pytest.approx(drive.distance_m[-1], rel=0.01)
 
 

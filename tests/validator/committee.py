@@ -12,7 +12,7 @@ from stellar_sdk import Keypair
 from agent.core.cid import Cid
 from agent.core.documents import Outcome
 from agent.core.jobs.review import Review
-from agent.core.record import Link
+from agent.core.record import ChainEnd
 from agent.core.roll import Anchored
 from agent.fleet.loopback import LoopbackBroker, LoopbackLink
 from agent.host.clock import SystemClock
@@ -24,10 +24,10 @@ from agent.ledger.envelope import opened
 from agent.ledger.horizon import Horizon
 from agent.market import settlement
 from agent.market.bundle import Shelf
+from agent.validator.book import ReviewBook
 from agent.validator.chain import Chain
 from agent.validator.committee import EVERYTHING, Committee
 from agent.validator.daemon import Parts, Validator
-from agent.validator.docket import Docket
 from agent.validator.guard import Guard
 from agent.validator.measurement import Measurement
 from agent.validator.porter import Porter
@@ -75,22 +75,22 @@ class House:
         number = town.committee.index(key) + 1
         (state / "private.safetensors").write_bytes(town.lesson.tests(number).dump())
         horizon = Horizon(self.url, town.net.passphrase)
-        docket = Docket(Journal(state / "reviews.sqlite"))
+        book = ReviewBook(Journal(state / "reviews.sqlite"))
         shelf = Shelf(state / "bundles", town.store, keep=64)
         rounds = Rounds(horizon, shelf, (town.initiator.public_key,), key.public_key)
         link = LoopbackLink(self.broker, (EVERYTHING,))
         log = Log("debug", self.logs[key.public_key], journald=False)
         clock, guard = self.clock, Guard(log)
-        settling = Settling(horizon, shelf, key, Committee(link, key.public_key), docket, rounds, log)
+        settling = Settling(horizon, shelf, key, Committee(link, key.public_key), book, rounds, log)
         private = state / "private.safetensors"
         measurement = Measurement(shelf, key, private, Vectors(state / "updates"), HERE)
         porter = Porter(town.store, shelf.folder, patience_s=30.0)  # a folder's bundles are at hand, or not to be had
         return Validator(
             Parts(
                 horizon=horizon,
-                docket=docket,
+                book=book,
                 rounds=rounds,
-                reviewing=Reviewing(horizon, shelf, docket, rounds, measurement, porter, guard, clock, log, settling),
+                reviewing=Reviewing(horizon, shelf, book, rounds, measurement, porter, guard, clock, log, settling),
                 settling=settling,
                 guard=guard,
                 link=link,
@@ -106,7 +106,7 @@ class House:
         """As a power cut would: nothing is said, what is on the disk stays."""
         validator = self.validators.pop(account)
         validator.parts.link.close()
-        validator.parts.docket.journal.close()
+        validator.parts.book.journal.close()
         validator.parts.horizon.close()
 
     def restart(self, account: str) -> None:
@@ -157,7 +157,7 @@ class House:
                 return End(done.outcome, done.credit, done.returned, found.reason, signers)
         return None
 
-    def chain_end(self) -> Link:
+    def chain_end(self) -> ChainEnd:
         """The newest record that the ledger anchors."""
         town = self.town
         account = town.horizon.account(town.settlement)

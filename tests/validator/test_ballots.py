@@ -8,7 +8,7 @@ import pytest
 from stellar_sdk import Keypair
 
 from agent.core.documents import Vote
-from agent.core.jobs.review import Found, Judged, Review, State
+from agent.core.jobs.review import Found, Judged, Review, ReviewState
 from agent.core.money import UNIT
 from agent.core.verdict import Verdict
 from agent.errors import Malformed
@@ -25,7 +25,7 @@ CID, ENTRY = "Qm" + "1" * 44, "ab" * 32
 def judged(verdict: Verdict, figure: float | None = 0.25, contribution: str = CID) -> Review:
     found = entered(a_review(1), contribution=contribution).entry
     said = brief(Judgement(verdict, figure), CID)
-    return Review(ENTRY, State.JUDGED, {Found: found, Judged: said})
+    return Review(ENTRY, ReviewState.JUDGED, {Found: found, Judged: said})
 
 
 def respelt(signature: str) -> str:

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from agent.initiator import fusing, press
+from agent.initiator import fusing, publishing
 from agent.learn import checkpoint, graph
 from agent.learn.runner import HERE
 from agent.learn.score import Scorer
 from agent.market import bundle
 from agent.validator.entries import entry
 from agent.validator.measurement import Judgement
-from tests.market.town import Numbers, Town, found, printing_press
+from tests.market.town import Numbers, Town, found, publisher_of
 from tests.validator.bench import a_roll
 from tests.validator.committee import House
 from tools.localnet.server import Localnet
@@ -62,7 +62,7 @@ class Late:
 @pytest.fixture(scope="module")
 def late(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Late]:
     with Localnet() as net, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(press, "POLL_S", 0.0)
+        patch.setattr(publishing, "POLL_S", 0.0)
         town = found(net, tmp_path_factory.mktemp("town"))
         house = House(town, tmp_path_factory.mktemp("house"))
         drivers = [town.driver() for _ in range(3)]
@@ -70,10 +70,10 @@ def late(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Late]:
         house.settle(*[town.enter(d, cid) for d, cid in zip(drivers, made, strict=False)])
         delta = town.better(0.3, 7)
         early = town.enter(drivers[2], town.contribution(drivers[2], delta))
-        desk = printing_press(town)
-        closed = fusing.close(desk)
+        publisher = publisher_of(town)
+        closed = fusing.close(publisher)
         assert closed.published is not None
-        desk.register.journal.close()
+        publisher.book.journal.close()
         house.close()
         yield Late(town, House(town, house.folder), (town.cid, closed.published.cid), early, delta)
 

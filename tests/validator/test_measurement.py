@@ -14,7 +14,7 @@ from agent.core.documents import Input, Lineage
 from agent.errors import Unavailable
 from agent.market import bundle
 from agent.validator.measurement import CannotJudge, brief
-from agent.validator.vectors import Place
+from agent.validator.vectors import EntryPlace
 from tests.validator.bench import Workbench, a_test_set
 
 
@@ -58,7 +58,7 @@ def test_a_private_set_of_another_form_is_our_own_trouble(bench: Workbench) -> N
     with pytest.raises(CannotJudge, match=r"private_set .* says nothing about such entries"):
         bench.judged(found)
     assert bench.vectors.holds(
-        bench.rounds[0].cid, Place(found.ledger, found.stake.id)
+        bench.rounds[0].cid, EntryPlace(found.ledger, found.stake.id)
     )  # copies of it are found all the same
 
 
@@ -157,7 +157,7 @@ def test_a_torn_file_is_dropped_and_made_anew(bench: Workbench) -> None:
     file.write_bytes(file.read_bytes()[:40])
     other = bench.judged(bench.entry(bench.better(7), 17))
     assert other.verdict.outcome == "accepted"
-    assert not bench.vectors.holds(bench.rounds[0].cid, Place(15, found.stake.id))
+    assert not bench.vectors.holds(bench.rounds[0].cid, EntryPlace(15, found.stake.id))
     assert bench.judged(found).verdict.outcome == "accepted"
     assert bench.judged(copy).verdict.outcome == "rejected"
 

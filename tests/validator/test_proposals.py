@@ -87,7 +87,7 @@ class Lacking:
         """The speaker's turn; the record's CID."""
         for _ in range(2):  # the first may end with what became of the roll
             self.house.validators[self.speaker].turn()
-            draft = self.house.validators[self.speaker].parts.settling._desks[self.town.settlement].state.draft
+            draft = self.house.validators[self.speaker].parts.settling._states[self.town.settlement].state.draft
             if draft is not None:
                 return str(records.record_cid(draft.record))
         raise AssertionError(self.house.log)
@@ -162,7 +162,7 @@ def test_a_record_that_is_no_record_is_not_read(town: Town, house: House) -> Non
 def test_votes_in_a_fetched_record_are_checked_like_any_other(town: Town, house: House) -> None:
     """The speaker forges the absent validator's vote, so that the stake would be forfeited."""
     lacking = Lacking(town, house, 6)
-    review = house.validators[lacking.deaf].parts.docket.open[lacking.entry]
+    review = house.validators[lacking.deaf].parts.book.open[lacking.entry]
     roll = review.verdict.roll
     own = vote(review, lacking.key, roll)
     against = {"outcome": "rejected", "credit": 0, "reason": "I do not like it", "figure": None}

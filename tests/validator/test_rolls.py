@@ -10,7 +10,7 @@ from agent.core.documents import Roll, SettlementRecord
 from agent.core.ids import CidText
 from agent.core.jobs.review import Judged
 from agent.market import records
-from agent.ports import Limits
+from agent.ports import BundleLimits
 from tests.market.town import Town, found
 from tests.validator.committee import House
 from tests.validator.test_settling import honest
@@ -84,7 +84,7 @@ def test_a_verdict_of_an_earlier_version_that_was_measured_alone_is_found_anew(t
     entry, account = honest(town, 7), town.committee[0].public_key
     house.turn(2)
     alone = Judged(CidText(town.cid), "rejected", 0, "measured alone", "0.9")
-    house.validators[account].parts.docket.record(entry, alone, 0.0)
+    house.validators[account].parts.book.record(entry, alone, 0.0)
     house.restart(account)
     house.settle(entry, turns=120)
     assert house.end(entry).outcome == "accepted"
@@ -105,7 +105,7 @@ def test_what_a_member_cannot_have_it_neither_signs_nor_judges_and_the_others_se
     porter = house.validators[account].parts.reviewing._porter
     send = porter.send
 
-    def but_not(cid: str, limits: Limits) -> None:
+    def but_not(cid: str, limits: BundleLimits) -> None:
         if town.shelf.contribution(cid).vehicle != hidden:
             send(cid, limits)
 

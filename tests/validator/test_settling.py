@@ -25,7 +25,7 @@ from agent.core.verdict import Verdict
 from agent.errors import Unavailable
 from agent.fleet import topics
 from agent.fleet.loopback import LoopbackLink
-from agent.initiator import press
+from agent.initiator import publishing
 from agent.learn import update, weights
 from agent.ledger import keys
 from agent.ledger.envelope import opened, sdk_asset, stake_id
@@ -37,7 +37,7 @@ from agent.validator.committee import Committee, Cosignature, Proposal
 from agent.validator.measurement import Judgement
 from agent.validator.settling import Settling
 from agent.validator.view import View
-from tests.market.town import BASE, DLC_EACH, FEE, REVIEW_S, TURN_S, Numbers, Town, found, printing_press
+from tests.market.town import BASE, DLC_EACH, FEE, REVIEW_S, TURN_S, Numbers, Town, found, publisher_of
 from tests.validator.committee import End, House
 from tools.localnet.server import Localnet
 
@@ -356,13 +356,13 @@ def test_a_validator_that_is_started_again_votes_the_same(town: Town, house: Hou
         house.turn()
     for other in others:
         house.stop(other)
-    review = house.validators[account].parts.docket.open[entry_id]
+    review = house.validators[account].parts.book.open[entry_id]
     before = vote(review, town.committee[0], review.verdict.roll)
     house.restart(account)
-    again = house.validators[account].parts.docket.open[entry_id]
+    again = house.validators[account].parts.book.open[entry_id]
     assert vote(again, town.committee[0], again.verdict.roll) == before
     house.turn(2)
-    judged = [e.kind for e in house.validators[account].parts.docket.journal.events(entry_id)]
+    judged = [e.kind for e in house.validators[account].parts.book.journal.events(entry_id)]
     assert judged == ["found", "judged"]
     for other in others:
         house.restart(other)
@@ -374,9 +374,9 @@ def test_what_is_forged_is_refused_and_does_no_harm(town: Town, house: House) ->
     stranger, victim = Keypair.random(), town.committee[0]
     entry_id = honest(town, 36)
     house.turn(1)
-    review = house.validators[victim.public_key].parts.docket.open[entry_id]
+    review = house.validators[victim.public_key].parts.book.open[entry_id]
     house.turn(1)
-    review = house.validators[victim.public_key].parts.docket.open.get(entry_id, review)
+    review = house.validators[victim.public_key].parts.book.open.get(entry_id, review)
     forged = Judged(CidText(town.cid), "rejected", 0, "forged", None)
     own = vote(replace(review, events={**review.events, Judged: forged}), stranger)
     in_anothers_name = own.model_copy(update={"validator": victim.public_key})
@@ -521,12 +521,12 @@ def test_a_round_that_finds_no_signatures_does_not_hold_up_the_next(tmp_path: Pa
     with Localnet() as net:
         town = found(net, tmp_path / "town")
         stuck = honest(town, 1)
-        desk = printing_press(town)
+        publisher = publisher_of(town)
         folder = town.shelf.get(town.cid, bundle.ROUND_LIMITS)
         values, models = (folder / bundle.WEIGHTS).read_bytes(), {bundle.GRAPH: folder / bundle.GRAPH}
-        following = press.Edition(1, values, models, previous=town.round, previous_cid=town.cid)
-        town.cid = desk.publish(1, lambda: following).cid
-        desk.register.journal.close()
+        following = publishing.RoundDraft(1, values, models, previous=town.round, previous_cid=town.cid)
+        town.cid = publisher.publish(1, lambda: following).cid
+        publisher.book.journal.close()
         newer = honest(town, 2)
         house = House(town, tmp_path / "house")
         for validator in house.validators.values():

@@ -9,11 +9,11 @@ import pytest
 from stellar_sdk import ManageData, Payment
 
 from agent.errors import Malformed
-from agent.initiator import fusing, press
+from agent.initiator import fusing, publishing
 from agent.ledger.envelope import opened
 from agent.ledger.horizon import Horizon
 from agent.market import sharing
-from tests.market.town import BASE, Town, found, printing_press
+from tests.market.town import BASE, Town, found, publisher_of
 from tests.validator.committee import House
 from tools.localnet.server import Localnet
 
@@ -35,11 +35,11 @@ class Closed:
         house.settle(*entries)
         self.before = self.held()
         self.credits = [house.end(entry).credit for entry in entries]
-        desk = printing_press(town)
+        publisher = publisher_of(town)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(press, "POLL_S", 0.0)
-            fused = fusing.close(desk)
-        desk.register.journal.close()
+            patch.setattr(publishing, "POLL_S", 0.0)
+            fused = fusing.close(publisher)
+        publisher.book.journal.close()
         assert fused.published is not None
         self.cid = fused.published.cid
         self.next = town.shelf.round(self.cid)

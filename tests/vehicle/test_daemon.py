@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 
 from agent.compose.vehicle import vehicle
-from agent.core.jobs.contribution import State
+from agent.core.jobs.contribution import JobState
 from agent.core.pauses import Backoff
 from agent.host.clock import SystemClock
 from agent.host.config import load
 from agent.journal import Journal, JournalFull
-from agent.learn.handover import NothingLearnt
+from agent.learn.result import NothingLearnt
 from agent.market.bundle import GRAPH, ROUND, ROUND_LIMITS, WEIGHTS
 from agent.ports import Reading, Trained, TrainingTask
-from agent.vehicle import errands
+from agent.vehicle import background
+from agent.vehicle.book import JobBook, every_job
 from agent.vehicle.daemon import Vehicle
-from agent.vehicle.logbook import Logbook, every_job
 from tests.market.town import Town, found
 from tests.vehicle.test_offers import Car
 from tools.demo.hostile import NoiseTrainer
@@ -70,8 +70,8 @@ class Ride:
     wheel: Wheel
 
     @property
-    def logbook(self) -> Logbook:
-        return self.vehicle.parts.logbook
+    def book(self) -> JobBook:
+        return self.vehicle.parts.book
 
     @property
     def frames(self) -> int:
@@ -80,7 +80,7 @@ class Ride:
 
     @property
     def kinds(self) -> list[str]:
-        return [event.kind for event in self.logbook.journal.events("trip-000001")]
+        return [event.kind for event in self.book.journal.events("trip-000001")]
 
     @property
     def troubles(self) -> str:
@@ -93,17 +93,17 @@ class Ride:
                 return
             self.vehicle.turn()
             self.town.net.close_ledger()
-            pause.wait(0.02)  # errands and frames come from other threads
+            pause.wait(0.02)  # steps and frames come from other threads
         raise AssertionError(f"{self.kinds} {self.troubles}")
 
-    def until_it_is(self, state: State) -> None:
-        self.until(lambda: any(job.state is state for job in self.logbook.open.values()))
+    def until_it_is(self, state: JobState) -> None:
+        self.until(lambda: any(job.state is state for job in self.book.open.values()))
 
 
 @pytest.fixture
 def ride(town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Ride]]:
     for pauses in ("WAIT_S", "VERDICT_S", "FAULT_S"):
-        monkeypatch.setattr(errands, pauses, Backoff(0.05, 0.1))
+        monkeypatch.setattr(background, pauses, Backoff(0.05, 0.1))
     open_ones: list[Ride] = []
 
     def begin(**tables: dict[str, object]) -> Ride:
@@ -142,9 +142,9 @@ def free(journal: Journal) -> None:
 def test_a_full_disk_loses_neither_the_trip_nor_what_was_trained(ride: Callable[..., Ride]) -> None:
     one = ride()
     one.wheel.drives = True
-    one.until_it_is(State.TRAINING)
+    one.until_it_is(JobState.TRAINING)
     one.until(lambda: one.frames > 3)
-    fill(one.logbook.journal)
+    fill(one.book.journal)
     one.wheel.drives = False
     one.until(lambda: "is full" in one.troubles)
     before = one.kinds
@@ -152,8 +152,8 @@ def test_a_full_disk_loses_neither_the_trip_nor_what_was_trained(ride: Callable[
         one.vehicle.turn()
     assert one.kinds == before
     assert "signed" not in before  # an envelope that is not written down does not exist
-    free(one.logbook.journal)
-    one.until_it_is(State.ENTERED)
+    free(one.book.journal)
+    one.until_it_is(JobState.ENTERED)
     assert one.kinds == ["opened", "chosen", "fetched", "arrived", "trained", "stored", "signed", "entered"]
     stakes = [s for s in one.town.horizon.stakes(one.town.settlement) if s.sponsor == one.car.key.public_key]
     assert len(stakes) == 1
@@ -163,7 +163,7 @@ def test_a_disk_that_fills_up_again_and_again_only_costs_time(
     ride: Callable[..., Ride], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = ride()
-    journal, append_all = one.logbook.journal, one.logbook.journal.append_all
+    journal, append_all = one.book.journal, one.book.journal.append_all
     tries = 0
 
     def every_third(*asked: object) -> object:
@@ -175,10 +175,10 @@ def test_a_disk_that_fills_up_again_and_again_only_costs_time(
 
     monkeypatch.setattr(journal, "append_all", every_third)
     one.wheel.drives = True
-    one.until_it_is(State.TRAINING)
+    one.until_it_is(JobState.TRAINING)
     one.until(lambda: one.frames > 3)
     one.wheel.drives = False
-    one.until_it_is(State.ENTERED)
+    one.until_it_is(JobState.ENTERED)
     assert one.kinds == ["opened", "chosen", "fetched", "arrived", "trained", "stored", "signed", "entered"]
     stakes = [s for s in one.town.horizon.stakes(one.town.settlement) if s.sponsor == one.car.key.public_key]
     assert len(stakes) == 1
@@ -187,11 +187,11 @@ def test_a_disk_that_fills_up_again_and_again_only_costs_time(
 def test_a_camera_that_gives_no_frame_is_told_and_stakes_nothing(ride: Callable[..., Ride], tmp_path: Path) -> None:
     one = ride(camera={"source": "v4l2:/dev/video99"})
     one.wheel.drives = True
-    one.until_it_is(State.TRAINING)
+    one.until_it_is(JobState.TRAINING)
     one.until(lambda: "video99" in one.troubles)
     one.wheel.drives = False
     one.until(lambda: "passed" in one.kinds)
-    (job,) = every_job(one.logbook.journal).values()
+    (job,) = every_job(one.book.journal).values()
     assert "no frame" in job.reason
     assert "signed" not in one.kinds
 
@@ -203,11 +203,11 @@ def test_a_trip_on_which_little_was_learnt_stakes_nothing_for_it(
     monkeypatch.setattr(Honest, "finish", lambda self, task: dataclasses.replace(finish(self, task), steps=1))
     one = ride(market={"min_pay": "4"})
     one.wheel.drives = True
-    one.until_it_is(State.TRAINING)
+    one.until_it_is(JobState.TRAINING)
     one.until(lambda: one.frames > 3)
     one.wheel.drives = False
     one.until(lambda: "passed" in one.kinds)
-    (job,) = every_job(one.logbook.journal).values()
+    (job,) = every_job(one.book.journal).values()
     why = "1 of 10 steps were done: the expected net pay of 2.8748000 XLM is below market.min_pay"
     assert job.reason == why
     assert "signed" not in one.kinds
@@ -220,7 +220,7 @@ def test_a_ledger_that_is_away_keeps_no_car_from_driving(ride: Callable[..., Rid
     assert one.kinds == ["opened"]
     one.wheel.drives = False
     one.until(lambda: "passed" in one.kinds)
-    (job,) = every_job(one.logbook.journal).values()
+    (job,) = every_job(one.book.journal).values()
     assert "arrived before there was a round" in job.reason
 
 
@@ -231,7 +231,7 @@ def test_an_entry_is_signed_once_its_trustline_is_allowed(ride: Callable[..., Ri
     one.wheel.drives = True
     one.until(lambda: "has not authorised" in one.troubles)
     one.town.allow(one.car.key.public_key)
-    one.until_it_is(State.TRAINING)
+    one.until_it_is(JobState.TRAINING)
 
 
 def test_a_round_with_rotten_content_is_never_trained_on(ride: Callable[..., Ride], tmp_path: Path) -> None:
@@ -249,6 +249,6 @@ def test_a_round_with_rotten_content_is_never_trained_on(ride: Callable[..., Rid
     finally:
         for path, data in kept.items():
             path.write_bytes(data)
-    one.until_it_is(State.TRAINING)
-    home = one.vehicle.parts.desk.shelf.get(one.town.cid, ROUND_LIMITS)
+    one.until_it_is(JobState.TRAINING)
+    home = one.vehicle.parts.context.shelf.get(one.town.cid, ROUND_LIMITS)
     assert {p.name for p in home.iterdir()} == {ROUND, WEIGHTS, GRAPH}

@@ -14,14 +14,14 @@ import torch
 
 from agent.compose.vehicle import survey, vehicle
 from agent.core.documents import Architecture, Input, Recipe, Task
-from agent.core.jobs.contribution import State
+from agent.core.jobs.contribution import JobState
 from agent.core.pauses import Backoff
 from agent.host.clock import SystemClock
 from agent.host.config import load
 from agent.learn import graph, weights
 from agent.learn.testset import TestSet
 from agent.sense import album
-from agent.vehicle import errands
+from agent.vehicle import background
 from tests.market.town import Lesson, Town, found
 from tests.validator.committee import House
 from tests.vehicle.test_daemon import Ride, Wheel
@@ -95,7 +95,7 @@ def test_a_strangers_network_is_learnt_from_a_folder_entered_and_accepted(
     town: Town, car: Car, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for pauses in ("WAIT_S", "VERDICT_S"):
-        monkeypatch.setattr(errands, pauses, Backoff(0.05, 0.1))
+        monkeypatch.setattr(background, pauses, Backoff(0.05, 0.1))
     monkeypatch.setattr(album, "PACE_S", 0.005)
     config = car.config(
         train={"labelled": str(labelled(tmp_path / "pictures")), "threads": 1},
@@ -107,10 +107,10 @@ def test_a_strangers_network_is_learnt_from_a_folder_entered_and_accepted(
     ride = Ride(town, car, vehicle(load(config), SystemClock(), dict), Wheel())
     ride.vehicle.parts.odometer = ride.wheel
     ride.wheel.drives = True
-    ride.until_it_is(State.TRAINING)
+    ride.until_it_is(JobState.TRAINING)
     ride.until(lambda: ride.frames == PICTURES and ride.vehicle.parts.trainer.progress().steps == 80)
     ride.wheel.drives = False
-    ride.until_it_is(State.ENTERED)
+    ride.until_it_is(JobState.ENTERED)
     (stake,) = [s.id for s in town.horizon.stakes(town.settlement) if s.sponsor == car.key.public_key]
     ride.vehicle.close()
     house = House(town, tmp_path)

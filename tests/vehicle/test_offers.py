@@ -22,8 +22,8 @@ from agent.host.config import load
 from agent.journal import Journal
 from agent.market import bundle
 from agent.vehicle import steps
-from agent.vehicle.desk import Desk
-from agent.vehicle.workshop import Workshop
+from agent.vehicle.builder import ContributionBuilder
+from agent.vehicle.context import StepContext
 from tests.market.town import BASE, FEE, REWARD, Town, found
 from tests.vehicle import trips
 from tools.demo.hostile import NoiseTrainer
@@ -134,10 +134,10 @@ def test_an_open_round_is_shown_as_one_and_an_owner_may_stay_away_from_it(
     assert market.winner is None
     assert market.ranked[0].lost == "its updates become public, and market.open_rounds is false"
     shelf = bundle.Shelf(tmp_path / "bundles", public.store)
-    workshop = Workshop(resources(shy), shelf, NoiseTrainer(), car.key, tmp_path / "jobs")
-    desk = Desk(preferences(shy), public.horizon, shelf, car.key, workshop, list)
+    builder = ContributionBuilder(resources(shy), shelf, NoiseTrainer(), car.key, tmp_path / "jobs")
+    context = StepContext(preferences(shy), public.horizon, shelf, car.key, builder, list)
     trained_before_the_owner_said_so = trips.job(trips.chosen(round=public.cid), trips.trained())
-    assert steps.do(desk, trained_before_the_owner_said_so, Step.SIGN) == [Passed(market.ranked[0].lost)]
+    assert steps.do(context, trained_before_the_owner_said_so, Step.SIGN) == [Passed(market.ranked[0].lost)]
 
 
 def _market(town: Town) -> dict[str, Any]:

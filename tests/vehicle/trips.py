@@ -13,9 +13,9 @@ from agent.core.jobs.contribution import (
     Entered,
     Fetched,
     Job,
+    JobState,
     Opened,
     Signed,
-    State,
     Stored,
     Trained,
 )
@@ -26,7 +26,7 @@ WORK = CidText(str(Cid.v0(b"\x02" * 32)))
 ENVELOPE = ledger.Signed("AAAA", TxHash("a" * 64), 7, 1_800_000_000)
 
 
-def job(*events: Event, state: State = State.NONE, name: str = "trip-000001") -> Job:
+def job(*events: Event, state: JobState = JobState.NONE, name: str = "trip-000001") -> Job:
     """As if these had happened, whatever the table says."""
     return Job(name, state, {type(event): event for event in events})
 

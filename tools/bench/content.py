@@ -23,7 +23,7 @@ from agent.content import importer, open_store
 from agent.content.importer import PROFILES
 from agent.core.cid import Cid
 from agent.errors import Unavailable
-from agent.ports import Limits
+from agent.ports import BundleLimits
 from tools.ipfs.link import BadLink
 from tools.ipfs.node import Node
 
@@ -189,7 +189,7 @@ def _transfer(way: str, url: str, state: Path, folder: Path, root: str = "") -> 
             if way == "put":
                 store.put(folder)
             else:
-                store.get(Cid.parse(root), folder, Limits())
+                store.get(Cid.parse(root), folder, BundleLimits())
             return
         except Unavailable:
             time.sleep(1)

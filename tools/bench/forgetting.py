@@ -10,7 +10,7 @@ import numpy as np
 from agent.core.documents import Round
 from agent.learn import checkpoint, loop, networks
 from agent.learn.checkpoint import Checkpoint
-from agent.learn.past import Past
+from agent.learn.replay import ReplayBuffer
 from agent.learn.samples import Reservoir, Samples, prepare
 from agent.ports import TrainingTask
 from agent.sense.drive import Drive, load_drive
@@ -63,9 +63,9 @@ def _trip(drive: Drive, first: int, last: int, spec: Any) -> Samples:
 def _sequence(folder: Path, round: Round, trips: list[Samples], past_mb: float) -> tuple[float, float, float]:
     """The first drive's error after the first and after the last drive, and the last drive's own."""
     base, errors = bundle(round, folder / "base"), []
-    kept = Past(round, past_mb, None, None, b"") if past_mb else None
+    kept = ReplayBuffer(round, past_mb, None, None, b"") if past_mb else None
     for number, trip in enumerate(trips):
-        trip.past, trip.seed = (kept.reservoir if kept else None), number
+        trip.replay, trip.seed = (kept.reservoir if kept else None), number
         task = TrainingTask(folder / f"trip{number}", base, round, number)
         task.folder.mkdir(parents=True)
         for _ in loop.train(task, trip, Checkpoint(), loop.Options(checkpoint_s=1e9)):

@@ -26,9 +26,9 @@ from tools.localnet.engine import (
     Asset,
     Entry,
     Envelope,
+    LedgerState,
     Offer,
     Queue,
-    State,
     TrustLine,
     admit,
     close,
@@ -88,7 +88,7 @@ def _say(json_output: bool, line: str) -> None:
 def payments() -> float:
     """Payments decoded, signature-checked, applied and committed in memory."""
     keys = [Keypair.random() for _ in range(100)]
-    state = State((*_genesis(), *(Account(one.public_key, RICH, 0) for one in keys)))
+    state = LedgerState((*_genesis(), *(Account(one.public_key, RICH, 0) for one in keys)))
     envelopes = _payments(keys)
     started = time.process_time()
     for first in range(0, PAYMENTS, BATCH):
@@ -99,7 +99,7 @@ def payments() -> float:
 def admitted_payments() -> float:
     """The whole way of a submission but HTTP: decoded, admitted, queued, nominated, applied, committed."""
     keys = [Keypair.random() for _ in range(BATCH)]
-    state = State((*_genesis(), *(Account(one.public_key, RICH, 0) for one in keys)))
+    state = LedgerState((*_genesis(), *(Account(one.public_key, RICH, 0) for one in keys)))
     envelopes = _payments(keys)
     queue, now = Queue(), START
     started = time.process_time()
@@ -121,7 +121,7 @@ def crossings(offers: int) -> float:
     taker = Keypair.random()
     issuer = Keypair.random().public_key
     asset = Asset("DLC", issuer)
-    state = State((*_genesis(), *_book(offers, asset, taker.public_key)))
+    state = LedgerState((*_genesis(), *_book(offers, asset, taker.public_key)))
     _acquire_all(state)
     envelopes = _takes(taker, asset)
     started = time.process_time()
@@ -168,7 +168,7 @@ def _genesis() -> tuple[Entry, ...]:
     return genesis(PASSPHRASE, close_time=START)
 
 
-def _apply(state: State, envelopes: Sequence[str]) -> None:
+def _apply(state: LedgerState, envelopes: Sequence[str]) -> None:
     decoded = [Envelope.decode(one, network_id(PASSPHRASE)) for one in envelopes]
     closed = close(state, decoded, state.header.close_time + 5, TODAY)
     if not all(one.successful for one in closed.transactions):
@@ -228,7 +228,7 @@ def _line(account: str, asset: Asset) -> TrustLine:
     return TrustLine(account, asset, RICH, MAX, AUTHORIZED)
 
 
-def _acquire_all(state: State) -> None:
+def _acquire_all(state: LedgerState) -> None:
     start = state.savepoint()
     for entry in state:
         if isinstance(entry, Offer):

@@ -15,7 +15,7 @@ import click
 import uvicorn
 
 from agent.fleet.loopback import LoopbackBroker, LoopbackLink
-from agent.fleet.page.gate import COOKIE, Gate
+from agent.fleet.page.access import COOKIE, Access
 from agent.fleet.page.server import FleetPage
 from agent.fleet.status import EVERY, Presence
 from agent.fleet.topics import VehicleTopics, whole_fleet
@@ -44,8 +44,8 @@ def main(vehicles: int, as_json: bool) -> None:
     for car in cars:
         car.online()
         car.state(True, [], {})
-    gate = Gate(TOKEN, clock)
-    page = FleetPage(ears, gate, clock, Notifier({}))
+    access = Access(TOKEN, clock)
+    page = FleetPage(ears, access, clock, Notifier({}))
     server = uvicorn.Server(uvicorn.Config(page.app, log_level="error", timeout_graceful_shutdown=1))
     listener = socket.create_server(("127.0.0.1", 0))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -53,9 +53,9 @@ def main(vehicles: int, as_json: bool) -> None:
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     found: dict[str, Any] = {"vehicles": vehicles}
     try:
-        _until(lambda: len(page.board.vehicles) == vehicles)
+        _until(lambda: len(page.dashboard.vehicles) == vehicles)
         with tempfile.TemporaryDirectory() as folder, chromium(Path(folder)) as browser:
-            browser.call("Network.setCookie", name=COOKIE, value=gate.login(TOKEN, ""), url=address)
+            browser.call("Network.setCookie", name=COOKIE, value=access.login(TOKEN, ""), url=address)
             for name, rate in (("here", 1), (f"{SLOWER} times slower", SLOWER)):
                 browser.call("Emulation.setCPUThrottlingRate", rate=rate)
                 with browser.traced() as loading:
@@ -83,7 +83,7 @@ def main(vehicles: int, as_json: bool) -> None:
 
 def _drawn(browser: Chromium, page: FleetPage) -> None:
     """Until all that the board knows now is drawn."""
-    version = page.board.version
+    version = page.dashboard.version
     _until(lambda: int(browser.value(DRAWN).split("-")[1]) >= version)
 
 

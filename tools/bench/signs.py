@@ -33,7 +33,7 @@ from agent.learn.weights import Weights
 from agent.market.bundle import Shelf
 from agent.ports import LabelledFrame, TrainingTask
 from agent.sense import album
-from agent.vehicle.workshop import Sink, Workshop
+from agent.vehicle.builder import ContributionBuilder, Sink
 from tools.bench.plain_round import bundle, plain_round
 
 SPEC = Input(height=32, width=32, colour="rgb")
@@ -85,7 +85,7 @@ class Car:
         self.trainer = ChildTrainer(training(Train(threads=1)))
         config = Config.model_validate({"train": {"labelled": labelled}})
         shelf = Shelf(folder / "bundles", FolderStore(folder / "store"))
-        self.workshop = Workshop(resources(config), shelf, self.trainer, Keypair.random(), folder / "jobs")
+        self.builder = ContributionBuilder(resources(config), shelf, self.trainer, Keypair.random(), folder / "jobs")
         self.task = TrainingTask(folder / "job", self.base, round, 1)
 
     def learnt(self) -> Weights:
@@ -98,7 +98,7 @@ class Car:
 def from_folder(folder: Path, round: Round, labelled: Path) -> Weights:
     car = Car(folder, round, labelled)
     car.trainer.start(car.task)
-    shown = car.workshop.pictures(car.task, car.trainer.feed)
+    shown = car.builder.pictures(car.task, car.trainer.feed)
     shown.start()
     weights = car.learnt()
     shown.stop()
@@ -126,7 +126,7 @@ def from_teacher(folder: Path, round: Round, teacher: bytes, signs: Signs) -> tu
     (car.base / NAME).write_bytes(teacher)
     car.trainer.start(car.task)
     said = Taught(car.trainer.feed)
-    sink = car.workshop.taught(round, car.base, said)
+    sink = car.builder.taught(round, car.base, said)
     for number, (image, label) in enumerate(zip(*signs.seen, strict=True)):
         said.truth = float(label)
         sink(LabelledFrame(number * album.STEP_S, np.ascontiguousarray(image[..., ::-1]), None))

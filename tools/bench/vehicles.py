@@ -14,7 +14,7 @@ from agent.learn import checkpoint, graph, loop, networks
 from agent.learn.checkpoint import Checkpoint
 from agent.learn.export import export
 from agent.learn.fusion import Momentum, fuse
-from agent.learn.runner import Machine
+from agent.learn.runner import Device
 from agent.learn.samples import Reservoir, Samples
 from agent.learn.score import Scorer
 from agent.learn.testset import TestSet
@@ -82,4 +82,4 @@ def initial(round: Round) -> Weights:
 def figure(weights: Weights, round: Round, test: TestSet) -> float:
     """The task's figure, as a validator measures it."""
     checked = graph.check(export(networks.build(round), round.input))
-    return Scorer(checked, round.task, Machine(threads=2)).score(weights, test.images, test.labels).figure
+    return Scorer(checked, round.task, Device(threads=2)).score(weights, test.images, test.labels).figure

@@ -9,11 +9,11 @@ from stellar_sdk import Keypair
 from agent.fleet.loopback import LoopbackLink
 from agent.host.logs import Log
 from agent.learn.runner import HERE
-from agent.ports import Limits
+from agent.ports import BundleLimits
+from agent.validator.book import ReviewBook
 from agent.validator.committee import EVERYTHING, Committee
 from agent.validator.daemon import Parts as ValidatorParts
 from agent.validator.daemon import Validator
-from agent.validator.docket import Docket
 from agent.validator.guard import Guard
 from agent.validator.measurement import Measurement
 from agent.validator.porter import Porter
@@ -41,7 +41,7 @@ class Witness(Guard):
 class AtOnce(Porter):
     """Bundles are fetched when they are asked for: one thread, one order of events."""
 
-    def send(self, cid: str, limits: Limits) -> None:
+    def send(self, cid: str, limits: BundleLimits) -> None:
         if not self.asked(cid):
             self._fetch(cid, limits)
 
@@ -66,20 +66,20 @@ class Bench(Daemon):
         self._journal = journal = self.journal("reviews.sqlite")
         self._horizon = horizon
         self._link = link = LoopbackLink(self.ground.broker, (EVERYTHING,))
-        docket = Docket(journal)
+        book = ReviewBook(journal)
         rounds = Rounds(horizon, shelf, self._initiators, self.account)
         guard, clock = Witness(self.log, self.name, self.tally), self.ground.clock
         vectors = Vectors(self.folder / "updates")
         measurement = Measurement(shelf, self.key, self.private_set, vectors, HERE)
         porter = AtOnce(shelf.store, shelf.folder)
-        settling = Settling(horizon, shelf, self.key, Committee(link, self.account), docket, rounds, self.log)
+        settling = Settling(horizon, shelf, self.key, Committee(link, self.account), book, rounds, self.log)
         self.validator = Validator(
             ValidatorParts(
                 horizon=horizon,
-                docket=docket,
+                book=book,
                 rounds=rounds,
                 reviewing=Reviewing(
-                    horizon, shelf, docket, rounds, measurement, porter, guard, clock, self.log, settling
+                    horizon, shelf, book, rounds, measurement, porter, guard, clock, self.log, settling
                 ),
                 settling=settling,
                 guard=guard,

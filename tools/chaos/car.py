@@ -1,4 +1,4 @@
-"""A vehicle of the town: it drives, trains by arithmetic, and does its errands at once."""
+"""A vehicle of the town: it drives, trains by arithmetic, and does its steps at once."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from typing import Any
 from stellar_sdk import Keypair
 
 from agent.compose.vehicle import followed, identity, preferences, resources, rules
-from agent.core.jobs.contribution import Signed, State
+from agent.core.jobs.contribution import JobState, Signed
 from agent.host.metrics import Metrics
 from agent.host.scripted import ScriptedHost
 from agent.host.sections import Agent, Config, Content, Market, Mqtt, Trip
 from agent.ports import Frame, Reading
+from agent.vehicle.book import JOURNAL, JobBook
+from agent.vehicle.builder import ContributionBuilder
+from agent.vehicle.context import StepContext
 from agent.vehicle.daemon import Parts as VehicleParts
 from agent.vehicle.daemon import Vehicle
-from agent.vehicle.desk import Desk
 from agent.vehicle.gauges import Gauges
-from agent.vehicle.logbook import JOURNAL, Logbook
-from agent.vehicle.watch import Watch
-from agent.vehicle.workshop import Workshop
+from agent.vehicle.supervisor import Supervisor
 from tools.chaos import lesson
 from tools.chaos.daemon import Daemon, Tally
 from tools.chaos.ground import Ground
 
 
 class Inline(Executor):
-    """Errands are run at once: one thread, one order of events."""
+    """Steps are run at once: one thread, one order of events."""
 
     def submit(self, work: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
         done: Future[Any] = Future()
@@ -58,8 +58,8 @@ class Wheel:
 
     trouble: str | None = None
 
-    def __init__(self, logbook: Logbook, wanted: Callable[[], bool]) -> None:
-        self._logbook, self._wanted = logbook, wanted
+    def __init__(self, book: JobBook, wanted: Callable[[], bool]) -> None:
+        self._logbook, self._wanted = book, wanted
         self._t = self._metres = 0.0
         self._looks = 0
         self._drives = False
@@ -67,7 +67,7 @@ class Wheel:
     def poll(self) -> Sequence[Reading]:
         job = self._logbook.driving
         if job is not None:
-            self._looks += 1 + 20 * (job.state is State.TRAINING)
+            self._looks += 1 + 20 * (job.state is JobState.TRAINING)
             self._drives = self._looks < 100
         elif not self._drives:
             self._looks = 0
@@ -110,29 +110,31 @@ class Car(Daemon):
         config, horizon, shelf = self._config, self.horizon(), self.shelf(16)
         self._horizon = horizon
         self._journal = journal = self.journal(JOURNAL)
-        logbook = Logbook(journal)
+        book = JobBook(journal)
         trainer = lesson.Arithmetic(self._making)
-        workshop = Workshop(resources(config), shelf, trainer, self.key, self.folder / "jobs", logbook.last_rounds.get)
-        desk = Desk(
+        builder = ContributionBuilder(
+            resources(config), shelf, trainer, self.key, self.folder / "jobs", book.last_rounds.get
+        )
+        context = StepContext(
             preferences=preferences(config),
             horizon=horizon,
             shelf=shelf,
             keypair=self.key,
-            workshop=workshop,
-            deeds=lambda: logbook.experience,
-            last_choice=lambda: logbook.last_choice,
-            open_jobs=lambda: list(logbook.open.values()),
+            builder=builder,
+            deeds=lambda: book.experience,
+            last_choice=lambda: book.last_choice,
+            open_jobs=lambda: list(book.open.values()),
         )
         self.vehicle = Vehicle(
             VehicleParts(
-                odometer=Wheel(logbook, lambda: self.drives),
+                odometer=Wheel(book, lambda: self.drives),
                 camera=Dark,
                 trainer=trainer,
                 identity=identity(config, self.key),
-                desk=desk,
-                workshop=workshop,
-                logbook=logbook,
-                watch=Watch(partial(followed, config), ScriptedHost(), journal, self.log, dict, None),
+                context=context,
+                builder=builder,
+                book=book,
+                supervisor=Supervisor(partial(followed, config), ScriptedHost(), journal, self.log, dict, None),
                 clock=self.ground.clock,
                 log=self.log,
                 rules=rules(Trip(trigger_m=20, ignition_off_s=1)),
@@ -140,22 +142,22 @@ class Car(Daemon):
                 state_dir=self.folder,
             )
         )
-        self.vehicle._errands._worker.shutdown()
-        self.vehicle._errands._worker = Inline()  # type: ignore[assignment]
+        self.vehicle._background._worker.shutdown()
+        self.vehicle._background._worker = Inline()  # type: ignore[assignment]
 
     def turn(self) -> None:
         self.vehicle.turn()
 
     @property
     def is_idle(self) -> bool:
-        return self.is_open and not self.vehicle.parts.logbook.open
+        return self.is_open and not self.vehicle.parts.book.open
 
     def stuck(self, gone: Collection[str]) -> int:
         """Trips that have not ended and have nothing on the ledger that could still end them. `gone`: stakes that
         their issuer took back."""
         if not self.is_open:
             return 1
-        entries = [job.newest(Signed) for job in self.vehicle.parts.logbook.open.values()]
+        entries = [job.newest(Signed) for job in self.vehicle.parts.book.open.values()]
         return sum(entry is None or entry.stake_id in gone for entry in entries)
 
     def drop(self) -> None:

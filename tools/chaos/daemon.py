@@ -16,9 +16,9 @@ from stellar_sdk import Keypair
 from agent.errors import MilepostError
 from agent.host.logs import Log
 from agent.market.bundle import Shelf
+from tools.chaos.bent_line import BentHorizon
 from tools.chaos.doors import Crash, ShakyJournal, ShakyStore, Weather
 from tools.chaos.ground import Ground
-from tools.chaos.wire import Line
 
 
 @dataclass
@@ -102,8 +102,8 @@ class Daemon(ABC):
         with contextlib.suppress(Exception):
             self.drop()
 
-    def horizon(self) -> Line:
-        return Line(self.ground.net.url, self.ground.net.passphrase, self.ground.exchange, self.weather)
+    def horizon(self) -> BentHorizon:
+        return BentHorizon(self.ground.net.url, self.ground.net.passphrase, self.ground.exchange, self.weather)
 
     def shelf(self, keep: int) -> Shelf:
         return Shelf(self.folder / "bundles", ShakyStore(self.ground.store, self.weather), keep=keep)

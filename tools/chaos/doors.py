@@ -15,7 +15,7 @@ from agent.fleet.loopback import LoopbackBroker
 from agent.host.clock import SystemClock
 from agent.journal import Event, Journal, JournalFull
 from agent.journal.event import JSON
-from agent.ports import Limits, Message
+from agent.ports import BundleLimits, Message
 
 
 class Crash(BaseException):
@@ -84,7 +84,7 @@ class ShakyStore:
         self._weather.burn()
         return cid
 
-    def get(self, cid: Cid, into: Path, limits: Limits) -> None:
+    def get(self, cid: Cid, into: Path, limits: BundleLimits) -> None:
         self._reach()
         if self._weather.disk_is_full:
             raise OSError(errno.ENOSPC, "No space left on device", str(into))

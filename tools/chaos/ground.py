@@ -22,8 +22,8 @@ from agent.core.money import UNIT, Asset, Stroops, text
 from agent.errors import MilepostError, Refused
 from agent.ledger.envelope import Signed, build, result_code, sdk_asset, signed
 from agent.market import publish
+from tools.chaos.bent_line import BentHorizon, Exchange
 from tools.chaos.doors import ShakyBroker, TownClock, Weather
-from tools.chaos.wire import Exchange, Line
 from tools.localnet.server import Localnet
 
 DLC_PRICE = Fraction(1, 2)
@@ -55,8 +55,8 @@ class Ground:
     def key(self) -> Keypair:
         return Keypair.from_raw_ed25519_seed(self.dice.randbytes(32))
 
-    def calm(self) -> Line:
-        return Line(self.net.url, self.net.passphrase, self.exchange, Weather(self.dice))
+    def calm(self) -> BentHorizon:
+        return BentHorizon(self.net.url, self.net.passphrase, self.exchange, Weather(self.dice))
 
     @property
     def now(self) -> int:

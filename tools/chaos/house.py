@@ -8,22 +8,22 @@ from pathlib import Path
 from stellar_sdk import Keypair
 
 from agent.errors import MilepostError, TryAgain, Unavailable
+from agent.initiator.book import RoundBook
 from agent.initiator.fusing import close as close_round
 from agent.initiator.plan import Plan
-from agent.initiator.press import Press
-from agent.initiator.register import Register
+from agent.initiator.publishing import Publisher
 from tools.chaos import lesson
+from tools.chaos.bent_line import BentHorizon
 from tools.chaos.daemon import Daemon, Tally
 from tools.chaos.doors import ShakyStore
 from tools.chaos.ground import AFTER_S, Ground
-from tools.chaos.wire import Line
 
 
 class NotYet(TryAgain):
     """The next ledger"""
 
 
-class HouseLine(Line):
+class HouseLine(BentHorizon):
     """An initiator's line, which may be held back from publishing."""
 
     holds_back = False
@@ -45,7 +45,7 @@ class House(Daemon):
         self._is_founding = True
         self.holds_back = False
         """A round that is stored is not published while this is so."""
-        self.press: Press
+        self.publisher: Publisher
 
     @property
     def dlm(self) -> str:
@@ -55,13 +55,13 @@ class House(Daemon):
         ground = self.ground
         self.line = line = HouseLine(ground.net.url, ground.net.passphrase, ground.exchange, self.weather)
         self._journal = self.journal("rounds.sqlite")
-        self.press = Press(
+        self.publisher = Publisher(
             plan=self.plan,
             horizon=line,
             store=ShakyStore(self.ground.store, self.weather),
             shelf=self.shelf(256),
             keypair=self.key,
-            register=Register(self._journal),
+            book=RoundBook(self._journal),
             folder=self.folder / "made",
             test_set=self.test_set,
             fee=1000,
@@ -79,18 +79,18 @@ class House(Daemon):
         """Settlement account and round 0, in calm weather."""
         self.open()
         self.is_open = True
-        self.ground.allow(self.press.set_up())
-        self.press.first(weights_file, graph_file)
+        self.ground.allow(self.publisher.set_up())
+        self.publisher.first(weights_file, graph_file)
         self._is_founding = False
 
     def turn(self) -> None:
         self.line.holds_back = self.holds_back
         with contextlib.suppress(MilepostError):
-            close_round(self.press)
+            close_round(self.publisher)
 
     @property
     def settlement(self) -> str:
-        return self.press.register.settlement or ""
+        return self.publisher.book.settlement or ""
 
     def drop(self) -> None:
         self._journal.close()

@@ -14,7 +14,7 @@ from stellar_sdk.operation import Operation
 
 from agent.core.cid import Cid
 from agent.core.documents import Contribution, Round
-from agent.core.jobs.round import State
+from agent.core.jobs.round import RoundState
 from agent.core.ledger import Way
 from agent.core.money import UNIT, Asset, Stroops, text
 from agent.initiator.plan import Plan
@@ -104,7 +104,7 @@ class Town:
 
     def round_of(self, house: House) -> tuple[str, Round]:
         """The newest round that is open."""
-        jobs = [job for job in house.press.register.rounds if job.state is State.OPEN]
+        jobs = [job for job in house.publisher.book.rounds if job.state is RoundState.OPEN]
         cid = jobs[-1].cid
         return cid, self.shelf.round(cid)
 

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from agent.core.jobs.contribution import State
+from agent.core.jobs.contribution import JobState
 from agent.errors import OK, TRY_AGAIN, MilepostError
 from agent.sense.road import write_drive
 from tools.demo import parties, picture, report, stage
@@ -23,7 +23,7 @@ SYNTHETIC_S = 220.0
 TRIP_S = 300.0
 """Longest wall time of a trip, until its jobs are closed."""
 LOOK_S = 0.3
-STEPS = tuple(state for state in State if state not in (State.NONE, State.PASSED))
+STEPS = tuple(state for state in JobState if state not in (JobState.NONE, JobState.PASSED))
 
 console = Console(highlight=False)
 
@@ -140,7 +140,7 @@ def _shown(bars: Progress, task: TaskID, vehicle: Party, trip: int) -> bool:
         return False
     job = jobs[trip]
     words = job.state.value
-    if job.state is State.TRAINING:
+    if job.state is JobState.TRAINING:
         words += _training(vehicle)
     elif job.is_over:
         words = f"{job.outcome or 'passed'} {job.reason}"[:100]

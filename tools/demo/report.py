@@ -16,7 +16,7 @@ from agent.core.money import UNIT, XLM, Asset, Stroops, stroops, text
 from agent.core.verdict import threshold
 from agent.journal import JournalMissing, JournalReader
 from agent.ledger.envelope import opened
-from agent.vehicle.logbook import every_job
+from agent.vehicle.book import every_job
 from tools.demo.parties import Party
 from tools.demo.stage import Stage
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from agent.core.documents import Architecture, Input, Recipe, Round, Task
 from agent.core.money import Asset
-from agent.initiator.plan import Plan, Stake
+from agent.initiator.plan import Plan, StakePlan
 from agent.learn.testset import TestSet
 from agent.ledger.horizon import Horizon
 from agent.sense.drive import load_drive
@@ -144,7 +144,7 @@ def plan(stage: Stage) -> Plan:
         review_window=600,
         turn=10,
         collect=10,
-        stake=Stake(asset=str(stage.dlc), base="10", fee="0.5"),
+        stake=StakePlan(asset=str(stage.dlc), base="10", fee="0.5"),
         gain_share=Decimal("0.1"),
         privacy="open",
         root_set=stage.root_set.relative_to(stage.folder),

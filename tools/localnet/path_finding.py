@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from .engine import Asset, Offer, State
+from .engine import Asset, LedgerState, Offer
 from .engine.crossing import End, cross
 from .engine.entries import MAX
 from .engine.exchange import Rounding
@@ -26,21 +26,21 @@ class Way:
     assets: tuple[Asset, ...]
 
 
-Hop = Callable[[State, Asset, Asset, int], "int | None"]
+Hop = Callable[[LedgerState, Asset, Asset, int], "int | None"]
 
 
-def ways_sending(state: State, source: Asset, amount: int) -> dict[Asset, Way]:
+def ways_sending(state: LedgerState, source: Asset, amount: int) -> dict[Asset, Way]:
     """For every asset within reach the way on which most of it arrives."""
     return _search(state, source, amount, _received, lambda new, old: new > old, forwards=True)
 
 
-def ways_receiving(state: State, destination: Asset, amount: int) -> dict[Asset, Way]:
+def ways_receiving(state: LedgerState, destination: Asset, amount: int) -> dict[Asset, Way]:
     """For every asset within reach the way that needs least of it. Ways run back from the destination."""
     return _search(state, destination, amount, _needed, lambda new, old: new < old, forwards=False)
 
 
 def _search(
-    state: State, fixed: Asset, amount: int, hop: Hop, better: Callable[[int, int], bool], forwards: bool
+    state: LedgerState, fixed: Asset, amount: int, hop: Hop, better: Callable[[int, int], bool], forwards: bool
 ) -> dict[Asset, Way]:
     """Widen the reach by one hop at a time, keeping the best way to each asset."""
     best = {fixed: Way(amount, (fixed,))}
@@ -70,7 +70,7 @@ def _neighbours(pairs: Iterable[tuple[Asset, Asset]], forwards: bool) -> dict[As
     return found
 
 
-def _received(state: State, sheep: Asset, wheat: Asset, amount: int) -> int | None:
+def _received(state: LedgerState, sheep: Asset, wheat: Asset, amount: int) -> int | None:
     """What arrives for exactly `amount` of sheep, or None where the book cannot take so much."""
     start = state.savepoint()
     try:
@@ -80,7 +80,7 @@ def _received(state: State, sheep: Asset, wheat: Asset, amount: int) -> int | No
     return walk.wheat_received if walk.sheep_sent == amount and walk.wheat_received > 0 else None
 
 
-def _needed(state: State, wheat: Asset, sheep: Asset, amount: int) -> int | None:
+def _needed(state: LedgerState, wheat: Asset, sheep: Asset, amount: int) -> int | None:
     """What has to be sent for exactly `amount` of wheat, or None where the book does not hold so much."""
     start = state.savepoint()
     try:

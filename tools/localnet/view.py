@@ -18,9 +18,9 @@ from .engine import (
     Admission,
     Envelope,
     Header,
+    LedgerState,
     Rules,
     SqliteStore,
-    State,
     network_id,
 )
 from .horizon.toid import toid
@@ -53,7 +53,7 @@ class View:
         self.network_id = network_id(passphrase)
         self.rules = rules
         self.keep = keep
-        self.state = State(store=CataloguedStore(SqliteStore(db), db))
+        self.state = LedgerState(store=CataloguedStore(SqliteStore(db), db))
         self.stopping = False
         self.elder = self._elder()
         self._closed = asyncio.Event()

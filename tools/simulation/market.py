@@ -56,7 +56,7 @@ class Market:
     cid: str
 
 
-class Desk:
+class Submitter:
     """Builds, signs and sees transactions into ledgers, many at a time."""
 
     def __init__(self, horizon: Callable[[], Horizon], pool: ThreadPoolExecutor) -> None:
@@ -97,14 +97,14 @@ class Desk:
         return list(self._pool.map(lambda part: self.transaction(part[0], *part[1]), parts))
 
 
-def open_market(desk: Desk, root: Keypair, store: FolderStore, folder: Path, vehicles: int) -> Market:
+def open_market(submitter: Submitter, root: Keypair, store: FolderStore, folder: Path, vehicles: int) -> Market:
     """Operator, initiator, settlement account and round 0, with enough of everything for `vehicles`
     contributions."""
     operator, initiator, own = Keypair.random(), Keypair.random(), Keypair.random()
     committee = tuple(Keypair.random() for _ in range(VALIDATORS))
     budget = REWARD * (vehicles + 10)
-    desk.enter(
-        desk.transaction(
+    submitter.enter(
+        submitter.transaction(
             [
                 CreateAccount(operator.public_key, "1000"),
                 CreateAccount(initiator.public_key, text(budget + 10_000 * UNIT)),
@@ -121,12 +121,12 @@ def open_market(desk: Desk, root: Keypair, store: FolderStore, folder: Path, veh
         *publish.settlement_setup(initiator.public_key, own.public_key, dlc, dlm, vlm, validators),
     ]
     on_sale = STAKE * 3 * (vehicles + 10)
-    desk.enter(
-        desk.transaction(publish.operator_account(dlc, on_sale, DLC_PRICE), operator),
-        desk.transaction(setup, initiator, own),
+    submitter.enter(
+        submitter.transaction(publish.operator_account(dlc, on_sale, DLC_PRICE), operator),
+        submitter.transaction(setup, initiator, own),
     )
-    desk.enter(desk.transaction(publish.authorise(dlc, [own.public_key]), operator))
-    head = desk.horizon().head()
+    submitter.enter(submitter.transaction(publish.authorise(dlc, [own.public_key]), operator))
+    head = submitter.horizon().head()
     round_ = _round(str(dlm), str(dlc), own.public_key, validators).model_copy(
         update={"ledger": head.sequence, "published_at": head.closed_at}
     )
@@ -135,23 +135,23 @@ def open_market(desk: Desk, root: Keypair, store: FolderStore, folder: Path, veh
     )
     cid = store.put(home)
     offered = publish.offer(dlm, budget, REWARD, publish.Sign(str(cid), 0, round_.ledger))
-    desk.enter(desk.transaction(offered, initiator, memo=Cid.parse(str(cid)).digest))
-    return Market(desk.horizon, store, operator, initiator, own.public_key, committee, dlc, round_, str(cid))
+    submitter.enter(submitter.transaction(offered, initiator, memo=Cid.parse(str(cid)).digest))
+    return Market(submitter.horizon, store, operator, initiator, own.public_key, committee, dlc, round_, str(cid))
 
 
-def enrol(desk: Desk, market: Market, root: Keypair, keys: Sequence[Keypair]) -> None:
+def enrol(submitter: Submitter, market: Market, root: Keypair, keys: Sequence[Keypair]) -> None:
     """Accounts, DLC trustlines, and the compliance desk's yes, for every vehicle."""
     heads = keys[::OPERATIONS]
     for part in _parts(heads, OPERATIONS):
         starting = text(40 * OPERATIONS * UNIT)
-        desk.enter(desk.transaction([CreateAccount(key.public_key, starting) for key in part], root))
+        submitter.enter(submitter.transaction([CreateAccount(key.public_key, starting) for key in part], root))
     crews = [part for part in _parts(keys, OPERATIONS) if len(part) > 1]
-    desk.enter(*desk.transactions(([CreateAccount(k.public_key, "40") for k in p[1:]], p[:1]) for p in crews))
+    submitter.enter(*submitter.transactions(([CreateAccount(k.public_key, "40") for k in p[1:]], p[:1]) for p in crews))
     asset = sdk_asset(market.dlc)
     small = list(_parts(keys, SIGNATURES))
-    desk.enter(*desk.transactions(([ChangeTrust(asset, source=k.public_key) for k in p], p) for p in small))
+    submitter.enter(*submitter.transactions(([ChangeTrust(asset, source=k.public_key) for k in p], p) for p in small))
     whole = list(_parts(keys, OPERATIONS))
-    desk.enter(*desk.transactions((_as_operator(market, p), [p[0], market.operator]) for p in whole))
+    submitter.enter(*submitter.transactions((_as_operator(market, p), [p[0], market.operator]) for p in whole))
 
 
 def _as_operator(market: Market, keys: Sequence[Keypair]) -> list[Operation]:

@@ -1,4 +1,4 @@
-"""One simulated vehicle: the agent's own errands, outbox, presence and commands; no camera, no trainer, no
+"""One simulated vehicle: the agent's own steps, outbox, presence and commands; no camera, no trainer, no
 disk journal."""
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from agent.core.jobs.fold import Event, advance, owed
 from agent.errors import MilepostError
 from agent.fleet.broker import Broker
 from agent.fleet.commands import Commands
+from agent.fleet.event_message import describer
 from agent.fleet.outbox import Outbox
 from agent.fleet.status import Presence, last_will
-from agent.fleet.telegram import describer
 from agent.fleet.topics import VehicleTopics
 from agent.host.clock import SystemClock
 from agent.host.sections import Config
@@ -33,11 +33,11 @@ from agent.ledger.horizon import Horizon
 from agent.market.bundle import Shelf
 from agent.ports import LabelledFrame, Progress, Trained, TrainingTask
 from agent.vehicle import steps
-from agent.vehicle.desk import Desk
-from agent.vehicle.errands import WAIT_S
-from agent.vehicle.workshop import Workshop
+from agent.vehicle.background import WAIT_S
+from agent.vehicle.builder import ContributionBuilder
+from agent.vehicle.context import StepContext
+from tools.simulation.asyncio_link import AsyncioLink
 from tools.simulation.market import FIRST_WEIGHTS
-from tools.simulation.wire import WireLink
 
 JOB = "trip-000001"
 TEND_S = 2.0
@@ -98,7 +98,7 @@ class NoTrainer:
         return
 
 
-class UnfitForNothing(Workshop):
+class UnfitForNothing(ContributionBuilder):
     """A workshop that does not look whether the machine could train: nobody will."""
 
     def unfit(self, round_: Round, cid: str) -> str:
@@ -127,7 +127,7 @@ class Vehicle:
         self.name, self.keypair, self.hostile = name, keypair, hostile
         self._shop = shop
         topics = VehicleTopics("sim", name)
-        self.link = WireLink(shop.broker, name, [topics.commands], last_will(topics, name))
+        self.link = AsyncioLink(shop.broker, name, [topics.commands], last_will(topics, name))
         self.log = MemoryLog()
         self.presence = Presence(self.link, topics, name, shop.clock)
         self.outbox = Outbox(self.log, self.link, describer(topics))
@@ -169,21 +169,21 @@ class Vehicle:
 
     async def _do(self, step: Step) -> list[Event]:
         try:
-            events = await asyncio.get_running_loop().run_in_executor(self._shop.pool, self._errand, self.job, step)
+            events = await asyncio.get_running_loop().run_in_executor(self._shop.pool, self._act, self.job, step)
         except MilepostError as error:
             self.trouble = str(error)
             return []
         self.trouble = ""
         return events
 
-    def _errand(self, job: Job, step: Step) -> list[Event]:
+    def _act(self, job: Job, step: Step) -> list[Event]:
         horizon: Horizon = self._shop.horizon()
         shelf: Shelf = self._shop.shelf()
         trainer = NoTrainer(-1.0 if self.hostile else 0.5)
         home = self._shop.folder / self.name / "jobs"
-        workshop = UnfitForNothing(resources(self._shop.config), shelf, trainer, self.keypair, home)
+        builder = UnfitForNothing(resources(self._shop.config), shelf, trainer, self.keypair, home)
         wants = preferences(self._shop.config)
-        return steps.do(Desk(wants, horizon, shelf, self.keypair, workshop, list), job, step)
+        return steps.do(StepContext(wants, horizon, shelf, self.keypair, builder, list), job, step)
 
     def _record(self, event: Event) -> None:
         self.job = advance(self.job, event)

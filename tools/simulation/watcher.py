@@ -40,7 +40,7 @@ class Watcher:
                     self.delays.append(now - at)
 
 
-async def board(host: str, port: int, token: str) -> dict[str, Any]:
+async def dashboard(host: str, port: int, token: str) -> dict[str, Any]:
     """Everything the page knows, once."""
     reader, writer = await asyncio.open_connection(host, port, limit=MOST_LINE)
     try:

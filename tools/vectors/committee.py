@@ -127,7 +127,7 @@ def _settlements() -> dict[str, Given]:
 
 def _settlement(given: Given) -> Answer:
     round_, record = Round.parse(given["round"].encode()), SettlementRecord.parse(given["record"].encode())
-    standing = settlement.Standing(given["offer_id"], given["unredeemed"])
+    standing = settlement.StandingOffer(given["offer_id"], given["unredeemed"])
     digest = bytes.fromhex(given["digest"])
     envelope = build(
         round_.settlement,

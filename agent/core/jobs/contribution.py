@@ -26,7 +26,7 @@ from agent.core.jobs.fold import Event, Folded, Table
 from agent.core.money import Stroops
 
 
-class State(str, Enum):
+class JobState(str, Enum):
     NONE = "none"
     OPENED = "opened"
     CHOSEN = "chosen"
@@ -259,7 +259,7 @@ class Closed(Event):
     """XLM."""
 
 
-S = State
+S = JobState
 
 TABLE = Table(
     {
@@ -314,17 +314,17 @@ IN_FLIGHT = (S.SIGNED, S.CLOSING)
 
 
 @dataclass(frozen=True, slots=True)
-class Job(Folded[State, Step]):
+class Job(Folded[JobState, Step]):
     """One trip's job. What its state does not promise raises DidNotHappen."""
 
-    state: State = State.NONE
+    state: JobState = JobState.NONE
     refusals: int = 0
     """Envelopes in a row that a ledger turned down."""
     lapses: int = 0
     """Envelopes in a row that no ledger took in time: the next one bids more."""
 
     @property
-    def table(self) -> Table[State, Step]:
+    def table(self) -> Table[JobState, Step]:
         return TABLE
 
     @property
@@ -384,7 +384,7 @@ class Job(Folded[State, Step]):
         said = [each.reason for each in self.events.values() if isinstance(each, (Arrived, Passed, Outcome))]
         return said[-1] if said else ""
 
-    def after(self, event: Event, state: State) -> Job:
+    def after(self, event: Event, state: JobState) -> Job:
         return replace(
             Folded.after(self, event, state),
             refusals=_in_a_row(self.refusals, event, Refused),

@@ -19,7 +19,7 @@ from agent.core.jobs.fold import Event, Folded, Table, owed
 from agent.core.money import Stroops
 
 
-class State(str, Enum):
+class ReviewState(str, Enum):
     NONE = "none"
     FOUND = "found"
     JUDGED = "judged"
@@ -27,7 +27,7 @@ class State(str, Enum):
     GONE = "gone"
 
 
-class Step(str, Enum):
+class ReviewStep(str, Enum):
     """What a review is owed."""
 
     JUDGE = "judge the entry"
@@ -88,7 +88,7 @@ class Gone(Event):
     outcome: Literal["gone"] = "gone"
 
 
-S = State
+S = ReviewState
 
 TABLE = Table(
     {
@@ -101,20 +101,20 @@ TABLE = Table(
         (S.JUDGED, Gone): S.GONE,
     },
     {
-        S.FOUND: Step.JUDGE,
-        S.JUDGED: Step.SETTLE,
+        S.FOUND: ReviewStep.JUDGE,
+        S.JUDGED: ReviewStep.SETTLE,
     },
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Review(Folded[State, Step]):
+class Review(Folded[ReviewState, ReviewStep]):
     """One entry, by its stake's id."""
 
-    state: State = State.NONE
+    state: ReviewState = ReviewState.NONE
 
     @property
-    def table(self) -> Table[State, Step]:
+    def table(self) -> Table[ReviewState, ReviewStep]:
         return TABLE
 
     @property
@@ -143,4 +143,4 @@ def is_measured(review: Review) -> bool:
 def awaits_judging(review: Review) -> bool:
     """Whether a verdict is to be found."""
     alone = is_measured(review) and review.verdict.roll is None
-    return owed(review) is Step.JUDGE or (owed(review) is Step.SETTLE and alone)
+    return owed(review) is ReviewStep.JUDGE or (owed(review) is ReviewStep.SETTLE and alone)

@@ -18,7 +18,7 @@ from agent.core.ids import CidText
 from agent.core.jobs.fold import Event, Folded, Table
 
 
-class State(str, Enum):
+class RoundState(str, Enum):
     NONE = "none"
     PLANNED = "planned"
     STORED = "stored"
@@ -28,7 +28,7 @@ class State(str, Enum):
     CLOSED = "closed"
 
 
-class Step(str, Enum):
+class RoundStep(str, Enum):
     """What a round is owed."""
 
     LAY = "lay out the bundle"
@@ -112,7 +112,7 @@ class Closed(Event):
     next: CidText
 
 
-S = State
+S = RoundState
 
 TABLE = Table(
     {
@@ -127,23 +127,23 @@ TABLE = Table(
         (S.OPEN, Closed): S.CLOSED,
     },
     {
-        S.NONE: Step.LAY,
-        S.PLANNED: Step.LAY,
-        S.STORED: Step.SIGN,
-        S.SIGNED: Step.SUBMIT,
-        S.ANNOUNCED: Step.REVEAL,
+        S.NONE: RoundStep.LAY,
+        S.PLANNED: RoundStep.LAY,
+        S.STORED: RoundStep.SIGN,
+        S.SIGNED: RoundStep.SUBMIT,
+        S.ANNOUNCED: RoundStep.REVEAL,
     },
 )
 
 
 @dataclass(frozen=True, slots=True)
-class RoundJob(Folded[State, Step]):
+class RoundJob(Folded[RoundState, RoundStep]):
     """One round. What its state does not promise raises DidNotHappen."""
 
-    state: State = State.NONE
+    state: RoundState = RoundState.NONE
 
     @property
-    def table(self) -> Table[State, Step]:
+    def table(self) -> Table[RoundState, RoundStep]:
         return TABLE
 
     @property

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from agent.core import ledger
 from agent.core.ids import AccountId
 from agent.core.jobs.fold import Event, Folded, Table
-from agent.core.jobs.round import Lapsed, Refused, State, Step
+from agent.core.jobs.round import Lapsed, Refused, RoundState, RoundStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Published(Event):
     closed_at: int | None = None
 
 
-S = State
+S = RoundState
 
 TABLE = Table(
     {
@@ -56,22 +56,22 @@ TABLE = Table(
         (S.SIGNED, Published): S.OPEN,
     },
     {
-        S.NONE: Step.LAY,
-        S.PLANNED: Step.LAY,
-        S.STORED: Step.SIGN,
-        S.SIGNED: Step.SUBMIT,
+        S.NONE: RoundStep.LAY,
+        S.PLANNED: RoundStep.LAY,
+        S.STORED: RoundStep.SIGN,
+        S.SIGNED: RoundStep.SUBMIT,
     },
 )
 
 
 @dataclass(frozen=True, slots=True)
-class SettlementJob(Folded[State, Step]):
+class SettlementJob(Folded[RoundState, RoundStep]):
     """What its state does not promise raises DidNotHappen."""
 
-    state: State = State.NONE
+    state: RoundState = RoundState.NONE
 
     @property
-    def table(self) -> Table[State, Step]:
+    def table(self) -> Table[RoundState, RoundStep]:
         return TABLE
 
     @property

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from agent.core.jobs.contribution import TABLE, State
-from agent.fleet.intake import Intake
+from agent.core.jobs.contribution import TABLE, JobState
+from agent.fleet.inbox import Inbox
 from agent.fleet.page.said import About
 from agent.fleet.status import OFFLINE, ONLINE
 
-OVER = {state.value for state in State if TABLE.is_end(state)}
+OVER = {state.value for state in JobState if TABLE.is_end(state)}
 
 
 ABOUT = set(About.model_fields)
@@ -40,7 +40,7 @@ class VehicleCard:
     """Gaps in its events."""
     payments: int = 0
     """Kinds of payment that it told of."""
-    intake: Intake = field(default_factory=Intake)
+    inbox: Inbox = field(default_factory=Inbox)
 
     @property
     def key(self) -> str:
@@ -77,7 +77,7 @@ class JobCard:
     vehicle: str
     id: str
     version: int = 0
-    state: str = State.NONE.value
+    state: str = JobState.NONE.value
     outcome: str = ""
     at: float = 0.0
     facts: dict[str, Any] = field(default_factory=dict)

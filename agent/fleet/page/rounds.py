@@ -9,9 +9,9 @@ from pathlib import Path
 from agent.core.cid import Cid
 from agent.core.documents import Round
 from agent.errors import MilepostError
-from agent.ports import ContentStore, Limits
+from agent.ports import BundleLimits, ContentStore
 
-LIMITS = Limits(total_bytes=256 << 20, files=8)
+LIMITS = BundleLimits(total_bytes=256 << 20, files=8)
 
 
 def read_round(store: ContentStore, cid: str) -> Round | None:

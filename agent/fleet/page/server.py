@@ -16,8 +16,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from agent.fleet.page.board import Board
-from agent.fleet.page.gate import COOKIE, Gate
+from agent.fleet.page.access import COOKIE, Access
+from agent.fleet.page.dashboard import Dashboard
 from agent.fleet.page.rounds import read_round
 from agent.ports import Clock, ContentStore, FleetLink
 
@@ -63,14 +63,14 @@ class FleetPage:
     def __init__(
         self,
         link: FleetLink,
-        gate: Gate,
+        access: Access,
         clock: Clock,
         notifier: Notifier,
         store: ContentStore | None = None,
         transactions: str = "",
     ) -> None:
-        self.board = Board()
-        self._link, self._gate, self._clock, self._notifier, self._store = link, gate, clock, notifier, store
+        self.dashboard = Dashboard()
+        self._link, self._gate, self._clock, self._notifier, self._store = link, access, clock, notifier, store
         self._transactions = transactions
         self._life = secrets.token_hex(4)
         self._asked: dict[str, float] = {}
@@ -141,7 +141,7 @@ class FleetPage:
     async def _stream(self, version: int, vehicle: str | None) -> AsyncIterator[str]:
         quiet, whole = 0.0, version == 0
         while not self._closing.is_set():
-            if whole or self.board.version > version:
+            if whole or self.dashboard.version > version:
                 news = {**self._news(version, vehicle), "first": whole}
                 version, quiet, whole = news["version"], 0.0, False
                 *parts, last = pieces(news)
@@ -157,7 +157,7 @@ class FleetPage:
             quiet += TELL_EVERY
 
     def _news(self, version: int, vehicle: str | None) -> dict[str, Any]:
-        news = self.board.since(version, vehicle)
+        news = self.dashboard.since(version, vehicle)
         return {
             **news,
             "broker": self._link.connected,
@@ -181,23 +181,23 @@ class FleetPage:
         aged = self._clock.monotonic()
         while True:
             for count, message in enumerate(self._link.receive(), start=1):
-                self.board.take(message, self._clock.now())
+                self.dashboard.take(message, self._clock.now())
                 if count % 200 == 0:
                     await asyncio.sleep(0)  # a flood must not keep those waiting who look
             if self._clock.monotonic() - aged > AGE_EVERY:
                 aged = self._clock.monotonic()
-                self.board.age(self._clock.now())
+                self.dashboard.age(self._clock.now())
                 self._notifier.watchdog()
             await asyncio.sleep(TAKE_EVERY)
 
     async def _read_rounds(self) -> None:
         while self._store is not None:
-            unread = [cid for cid, card in self.board.rounds.items() if not card.figure and self._due(cid)]
+            unread = [cid for cid, card in self.dashboard.rounds.items() if not card.figure and self._due(cid)]
             for cid in unread:
                 self._asked[cid] = self._clock.monotonic()
                 round_ = await asyncio.to_thread(read_round, self._store, cid)
                 if round_ is not None:
-                    self.board.take_round(cid, round_)
+                    self.dashboard.take_round(cid, round_)
             if not unread:
                 await asyncio.sleep(1)
 

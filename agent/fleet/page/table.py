@@ -7,23 +7,23 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.core import money
-from agent.fleet.page.board import Board
 from agent.fleet.page.cards import JobCard, VehicleCard
+from agent.fleet.page.dashboard import Dashboard
 from agent.fleet.status import OFFLINE, ONLINE
 
 STYLES = {ONLINE: "green", OFFLINE: "red"}
 MOST_ROWS = 200
 
 
-def table(board: Board, now: float, rows: int = MOST_ROWS) -> Group:
+def table(dashboard: Dashboard, now: float, rows: int = MOST_ROWS) -> Group:
     """Vehicles, those in need first, and the fleet in one line."""
     grid = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("Vehicle", "Online", "Healthy", "Fresh", "Doing"):
         grid.add_column(name)
     for name in ("Accepted", "Rejected", "XLM"):
         grid.add_column(name, justify="right")
-    doing = {job.vehicle: job for job in board.jobs.values() if not job.is_over}
-    cards = sorted(board.vehicles.values(), key=lambda card: (-card.need, card.key))
+    doing = {job.vehicle: job for job in dashboard.jobs.values() if not job.is_over}
+    cards = sorted(dashboard.vehicles.values(), key=lambda card: (-card.need, card.key))
     for card in cards[:rows]:
         grid.add_row(
             card.key,
@@ -35,11 +35,11 @@ def table(board: Board, now: float, rows: int = MOST_ROWS) -> Group:
             str(card.outcomes.get("rejected", 0)),
             money.text(card.paid)[:-5],
         )
-    return Group(grid, Text(summary(board, len(cards) - rows), "dim"))
+    return Group(grid, Text(summary(dashboard, len(cards) - rows), "dim"))
 
 
-def summary(board: Board, hidden: int = 0) -> str:
-    counts = board.counts()
+def summary(dashboard: Dashboard, hidden: int = 0) -> str:
+    counts = dashboard.counts()
     words = [f"{counts['vehicles']} vehicles"]
     words += [f"{counts[name]} {name}" for name in ("online", "healthy", "fresh")]
     words += [f"{count} {state}" for state, count in counts["states"].items()]

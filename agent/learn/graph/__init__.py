@@ -12,14 +12,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from agent.learn.graph.check import Graph, Limits, UnknownOperator, check, fits
+from agent.learn.graph.check import Graph, GraphLimits, UnknownOperator, check, fits
 from agent.learn.graph.weights import published, put, taken
 
-__all__ = ["Graph", "Limits", "UnknownOperator", "check", "fits", "module", "published", "put", "taken"]
+__all__ = ["Graph", "GraphLimits", "UnknownOperator", "check", "fits", "module", "published", "put", "taken"]
 
 
-def module(source: bytes | Path, limits: Limits | None = None) -> Any:
+def module(source: bytes | Path, limits: GraphLimits | None = None) -> Any:
     """The graph as a `torch.nn.Module`. Raises UnknownOperator or Malformed."""
     from agent.learn.graph.trainable import GraphModule
 
-    return GraphModule(check(source, limits or Limits()))
+    return GraphModule(check(source, limits or GraphLimits()))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from agent.core.documents import Round
 from agent.errors import Malformed, Refused
-from agent.learn.graph import wire
+from agent.learn.graph import protobuf
 from agent.learn.graph.shapes import Shapes, infer
 from agent.learn.graph.table import IR_VERSIONS, NEWER, OPERATORS, OPSETS, RUNNABLE_IR, RUNNABLE_OPSET
 
@@ -39,7 +39,7 @@ class UnknownOperator(Refused):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class GraphLimits:
     """What a machine is willing to take on. Activations and multiplications are for one sample."""
 
     file_bytes: int = 256 << 20
@@ -86,7 +86,7 @@ class Graph:
     multiply_adds: int
 
 
-def check(source: bytes | Path, limits: Limits = Limits()) -> Graph:
+def check(source: bytes | Path, limits: GraphLimits = GraphLimits()) -> Graph:
     """Raises UnknownOperator or Malformed; what comes back is safe to build, to train and to run."""
     proto = _parsed(source, limits)
     _structure(proto, limits)
@@ -134,7 +134,7 @@ def fits(graph: Graph, round: Round) -> None:
         raise Malformed(what=WHAT, why=why)
 
 
-def _parsed(source: bytes | Path, limits: Limits) -> Any:
+def _parsed(source: bytes | Path, limits: GraphLimits) -> Any:
     import onnx
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
@@ -142,7 +142,7 @@ def _parsed(source: bytes | Path, limits: Limits) -> Any:
     if size > limits.file_bytes:
         raise Malformed(what=WHAT, why=f"{size} bytes, at most {limits.file_bytes} are read")
     data = source if isinstance(source, bytes) else source.read_bytes()
-    wire.bounded(data, limits.structure_bytes)
+    protobuf.bounded(data, limits.structure_bytes)
     proto = onnx.ModelProto()
     try:
         proto.ParseFromString(data)
@@ -151,7 +151,7 @@ def _parsed(source: bytes | Path, limits: Limits) -> Any:
     return proto
 
 
-def _structure(proto: Any, limits: Limits) -> None:
+def _structure(proto: Any, limits: GraphLimits) -> None:
     graph = proto.graph
     versions = {opset.domain: opset.version for opset in proto.opset_import}
     version = versions.get("", versions.get("ai.onnx"))
@@ -402,7 +402,7 @@ def _activation_bytes(node: Node, shapes: Shapes) -> int:
     return 4 * numbers
 
 
-def _afford(parameters: int, activation_bytes: int, multiply_adds: int, limits: Limits) -> None:
+def _afford(parameters: int, activation_bytes: int, multiply_adds: int, limits: GraphLimits) -> None:
     for what, cost, most in (
         ("weights", parameters, limits.parameters),
         ("bytes of activations a sample", activation_bytes, limits.activation_bytes),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 from agent.core.jobs.contribution import Job, Passed, Step
 from agent.errors import Refused
-from agent.vehicle.desk import Desk, Events
+from agent.vehicle.context import Events, StepContext
 from agent.vehicle.steps.choose import choose
 from agent.vehicle.steps.close import close, collect
 from agent.vehicle.steps.enter import sign, submit
@@ -19,7 +19,7 @@ from agent.vehicle.steps.fetch import fetch
 from agent.vehicle.steps.finish import finish, store
 from agent.vehicle.steps.watch import watch
 
-OWED: Mapping[Step, Callable[[Desk, Job], Events]] = {
+OWED: Mapping[Step, Callable[[StepContext, Job], Events]] = {
     Step.CHOOSE: choose,
     Step.FETCH: fetch,
     Step.FINISH: finish,
@@ -36,13 +36,13 @@ UNSTAKED = (Step.FETCH, Step.FINISH, Step.STORE, Step.SIGN)
 """Steps of a job that has nothing at stake yet, and whose end nobody else will bring about."""
 
 
-def do(desk: Desk, job: Job, step: Step) -> Events:
+def do(context: StepContext, job: Job, step: Step) -> Events:
     """Raises Unavailable or TryAgain (wait), other MilepostErrors (wait longer).
 
     What is refused for good before anything was staked ends the job: time does not mend it.
     """
     try:
-        return OWED[step](desk, job)
+        return OWED[step](context, job)
     except Refused as error:
         if step in UNSTAKED:
             return [Passed(str(error))]

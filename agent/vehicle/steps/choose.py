@@ -7,7 +7,7 @@ from dataclasses import replace
 from agent.core.ids import CidText
 from agent.core.jobs.contribution import Chosen, Job
 from agent.errors import TryAgain, Unavailable
-from agent.vehicle.desk import Desk, Events
+from agent.vehicle.context import Events, StepContext
 from agent.vehicle.offers import numbers
 
 
@@ -15,7 +15,7 @@ class NoOffer(TryAgain):
     """There is no training offer that suits this vehicle: {why}"""
 
 
-def choose(desk: Desk, job: Job) -> Events:
+def choose(context: StepContext, job: Job) -> Events:
     """Look at every followed initiator's offers and take the best. Without a network it is the last job's choice again,
     where its round is still here: nothing is at stake before `sign`, and that asks the ledger.
 
@@ -25,11 +25,11 @@ def choose(desk: Desk, job: Job) -> Events:
     Raises NoOffer; NotFunded, NotAuthorised: the vehicle cannot take part yet.
     """
     try:
-        account = desk.enrolled()
-        market = desk.survey(account, job)
+        account = context.enrolled()
+        market = context.survey(account, job)
     except Unavailable:
-        last = desk.last_choice()
-        if last and desk.shelf.holds(last.round):
+        last = context.last_choice()
+        if last and context.shelf.holds(last.round):
             return [replace(last, offline=True)]
         raise
     winner = market.winner

@@ -19,8 +19,8 @@ from agent.ledger import submission
 from agent.ledger.horizon import Horizon
 from agent.ledger.receipt import received
 from agent.market import entry
-from agent.market.entry import Terms
-from agent.vehicle.desk import Desk, Events, not_entered
+from agent.market.entry import EntryTerms
+from agent.vehicle.context import Events, StepContext, not_entered
 from agent.vehicle.steps.watch import watch
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Waits(TryAgain):
     """Something of this job cannot be had now: {why}. It is looked at again, at no cost, until it can."""
 
 
-def close(desk: Desk, job: Job) -> Events:
+def close(context: StepContext, job: Job) -> Events:
     """Build the closing and sign it: only what the ledger would take now, so that no try costs a fee for nothing. Where
     nobody judged the contribution in time, a verdict that came after all is what counts. A job of which nothing is left
     to fetch ends without an envelope.
@@ -42,27 +42,27 @@ def close(desk: Desk, job: Job) -> Events:
     Raises Waits, where nothing can be done today; NotFunded.
     """
     silent = isinstance(job.verdict, Silent)
-    staked = silent and desk.horizon.stake(job.entry.stake_id) is not None
-    if silent and not staked and (verdict := watch(desk, job)):
+    staked = silent and context.horizon.stake(job.entry.stake_id) is not None
+    if silent and not staked and (verdict := watch(context, job)):
         return verdict
-    terms, account, head = desk.terms(job), desk.account(), desk.horizon.head()
-    made = possible(desk.horizon, terms, job, account, staked)
+    terms, account, head = context.terms(job), context.account(), context.horizon.head()
+    made = possible(context.horizon, terms, job, account, staked)
     if made.operations:
-        envelope = desk.envelope(account, made.operations, head.closed_at, job)
+        envelope = context.envelope(account, made.operations, head.closed_at, job)
         return [Closing(envelope, made.waits)]
     if made.waits:
         raise Waits(why=made.waits)
     return [Closed()]
 
 
-def collect(desk: Desk, job: Job) -> Events:
+def collect(context: StepContext, job: Job) -> Events:
     """Hand the closing in and ask what became of it. One that left something out leads to another.
 
     Twice is harmless: the same envelope has the same hash, and a hash applies once.
 
     Raises LedgerUnavailable, while nothing says for certain what became of it.
     """
-    outcome = submission.look(desk.horizon, job.closing.envelope)
+    outcome = submission.look(context.horizon, job.closing.envelope)
     if isinstance(outcome, submission.Entered):
         return [Partly() if job.closing.waits else Closed(received(outcome.result))]
     return not_entered(outcome)
@@ -77,7 +77,7 @@ class Possible:
     """What cannot be done now, as a sentence, or ''."""
 
 
-def possible(horizon: Horizon, terms: Terms, job: Job, account: Account, staked: bool) -> Possible:
+def possible(horizon: Horizon, terms: EntryTerms, job: Job, account: Account, staked: bool) -> Possible:
     """Of a settled job. `staked`: its stake is on the ledger and nobody judged it. Raises Unavailable."""
     still_open = {offer.id for offer in horizon.offers(account.id)}
     bids = [bid for bid in job.of(Entered).bids if bid in still_open]
@@ -95,7 +95,7 @@ def possible(horizon: Horizon, terms: Terms, job: Job, account: Account, staked:
     return Possible(made, waits)
 
 
-def _not_taken_back(terms: Terms, account: Account, stake: Stroops) -> str:
+def _not_taken_back(terms: EntryTerms, account: Account, stake: Stroops) -> str:
     """Why the ledger would not give the stake back to the account, or ''."""
     line = account.lines.get(terms.dlc)
     if line is None or not line.authorized:
@@ -106,7 +106,7 @@ def _not_taken_back(terms: Terms, account: Account, stake: Stroops) -> str:
 
 
 def _redeemed(
-    horizon: Horizon, terms: Terms, account: Account, credit: Stroops, least: Stroops
+    horizon: Horizon, terms: EntryTerms, account: Account, credit: Stroops, least: Stroops
 ) -> tuple[tuple[Asset, ...], str]:
     """(the way on which a credit becomes XLM, '') or ((), why it does not now)."""
     line, owed = account.lines.get(terms.credit_asset), f"{text(credit)} {terms.credit_asset.code}"

@@ -12,9 +12,9 @@ from agent.errors import TryAgain
 from agent.ledger import submission
 from agent.ledger.envelope import stake_id
 from agent.ledger.receipt import offer_ids
-from agent.market import entry, standing
+from agent.market import entry, round_accounts
 from agent.market.listing import Listing
-from agent.vehicle.desk import VALID_S, Desk, Events, not_entered
+from agent.vehicle.context import VALID_S, Events, StepContext, not_entered
 from agent.vehicle.offers import unwilling
 
 PART_OF_WINDOW = 4
@@ -29,7 +29,7 @@ class NotEnough(TryAgain):
     """The contribution is ready, but {why}. It is entered as soon as that is there, while its round is open."""
 
 
-def sign(desk: Desk, job: Job) -> Events:
+def sign(context: StepContext, job: Job) -> Events:
     """Build the entry and sign it. Everything is looked at anew: the round's offer and what it pays, the stake, the
     price of missing DLC, and what the account can carry. What is lacking may come: that waits, for as long as the round
     is open. What is not worth its stake any more ends the job.
@@ -41,21 +41,23 @@ def sign(desk: Desk, job: Job) -> Events:
     """
     if job.refusals >= MOST_REFUSALS:
         return [Passed(f"the ledger turned the entry down: {job.of(Refused).codes}")]
-    round_, account, head = desk.round(job), desk.enrolled(), desk.horizon.head()
-    if not isinstance(offered := desk.offered(round_, head), Listing):
+    round_, account, head = context.round(job), context.enrolled(), context.horizon.head()
+    if not isinstance(offered := context.offered(round_, head), Listing):
         return [Passed(offered)]
-    entered = [each for each in desk.open_jobs() if each.newest(Entered)]
-    view = desk.view(account, head, entered, job)
-    against = unwilling(desk.preferences, round_) or standing.look(desk.horizon, round_)
+    entered = [each for each in context.open_jobs() if each.newest(Entered)]
+    view = context.view(account, head, entered, job)
+    against = unwilling(context.preferences, round_) or round_accounts.look(context.horizon, round_)
     now = view.candidate(offered, round_, against, job.of(Trained).steps)
     if against := unwanted(now, net_pay(now, view.means), view.means):
         done = f"{now.steps} of {now.planned} steps were done: " if now.steps < now.planned else ""
         return [Passed(done + against)]
     if lacks := lacking(now, view.means):
         raise NotEnough(why=lacks)
-    buy = _purchase(desk, job, round_, now, view.means.buy_budget)
+    buy = _purchase(context, job, round_, now, view.means.buy_budget)
     operations = entry.entry(round_, account, now.stake, buy, head.closed_at)
-    made = desk.envelope(account, operations, head.closed_at, job, min(VALID_S, round_.review_window // PART_OF_WINDOW))
+    made = context.envelope(
+        account, operations, head.closed_at, job, min(VALID_S, round_.review_window // PART_OF_WINDOW)
+    )
     return [
         Signed(
             envelope=made,
@@ -64,13 +66,13 @@ def sign(desk: Desk, job: Job) -> Events:
             reward=now.reward,
             stake_asset=round_.stake.asset,
             settled_by=AccountId(round_.settlement),
-            stake_id=stake_id(made.envelope, desk.horizon.passphrase, len(operations) - 1),
+            stake_id=stake_id(made.envelope, context.horizon.passphrase, len(operations) - 1),
             take_back_at=head.closed_at + round_.review_window,
         )
     ]
 
 
-def submit(desk: Desk, job: Job) -> Events:
+def submit(context: StepContext, job: Job) -> Events:
     """Hand the entry in and ask what became of it. Where history does not say, the ledger's state does. Once it is in,
     what the update left out is kept for the next one.
 
@@ -78,21 +80,21 @@ def submit(desk: Desk, job: Job) -> Events:
 
     Raises LedgerUnavailable, while nothing says for certain what became of it.
     """
-    outcome = submission.look(desk.horizon, job.entry.envelope)
+    outcome = submission.look(context.horizon, job.entry.envelope)
     if isinstance(outcome, submission.Spent):
-        events = desk.verdicts.entered(job, desk.terms(job), outcome)
+        events = context.verdicts.entered(job, context.terms(job), outcome)
     elif isinstance(outcome, submission.Entered):
         events = [Entered(outcome.ledger, tuple(offer_ids(outcome.result).values()))]
     else:
         events = not_entered(outcome)
     if events and isinstance(events[0], Entered):
-        desk.workshop.keep_residual(job)
+        context.builder.keep_residual(job)
     return events
 
 
-def _purchase(desk: Desk, job: Job, round_: Round, now: Candidate, budget: Stroops) -> Way:
+def _purchase(context: StepContext, job: Job, round_: Round, now: Candidate, budget: Stroops) -> Way:
     """At most so much for the missing DLC, and the way on which they are to be had."""
-    way = desk.horizon.cost(Asset.parse(round_.stake.asset), now.missing, XLM) if now.missing else Way(0)
+    way = context.horizon.cost(Asset.parse(round_.stake.asset), now.missing, XLM) if now.missing else Way(0)
     if way is None:
         raise NotEnough(why=f"{text(now.missing)} DLC are missing and nobody sells so many")
     return Way(entry.most(way.amount, job.refusals, budget), way.path)

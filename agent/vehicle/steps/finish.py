@@ -6,10 +6,10 @@ from agent.core.ids import CidText
 from agent.core.jobs.contribution import Job, Passed, Stored
 from agent.errors import Unavailable
 from agent.market.listing import Listing
-from agent.vehicle.desk import Desk, Events
+from agent.vehicle.context import Events, StepContext
 
 
-def finish(desk: Desk, job: Job) -> Events:
+def finish(context: StepContext, job: Job) -> Events:
     """End training, encode the update, seal it, and lay the contribution's files in the job's folder. A trip that came
     to nothing ends here.
 
@@ -17,10 +17,10 @@ def finish(desk: Desk, job: Job) -> Events:
 
     Raises Malformed, where the round's or the trainer's weights cannot be read.
     """
-    return desk.workshop.finish(job)
+    return context.builder.finish(job)
 
 
-def store(desk: Desk, job: Job) -> Events:
+def store(context: StepContext, job: Job) -> Events:
     """Put the contribution's files into the content store. While that is away the round is asked for: a job whose round
     has closed ends.
 
@@ -29,9 +29,9 @@ def store(desk: Desk, job: Job) -> Events:
     Raises Refused, where the store will not have them.
     """
     try:
-        cid = desk.shelf.store.put(desk.workshop.home(job) / "contribution")
+        cid = context.shelf.store.put(context.builder.home(job) / "contribution")
     except Unavailable:
-        if not isinstance(offered := desk.offered(desk.round(job), desk.horizon.head()), Listing):
+        if not isinstance(offered := context.offered(context.round(job), context.horizon.head()), Listing):
             return [Passed(offered)]
         raise
     return [Stored(CidText(str(cid)))]

@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
+from agent.fleet.event_message import describer
 from agent.fleet.loopback import LoopbackBroker, LoopbackLink
 from agent.fleet.outbox import Outbox
 from agent.fleet.status import Presence, last_will
-from agent.fleet.telegram import describer
 from agent.fleet.topics import VehicleTopics
 from agent.host.clock import ManualClock
 from tests.fleet.page.family import MODEL, cid

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from agent.fleet.loopback import LoopbackBroker, LoopbackLink
-from agent.fleet.page.gate import Gate
+from agent.fleet.page.access import Access
 from agent.fleet.page.server import FleetPage
 from agent.fleet.status import EVERY
 from agent.fleet.topics import whole_fleet
@@ -79,16 +79,16 @@ class Town:
 
     def say(self, some: list[Car], *troubles: str) -> None:
         """Each of them says so, and the page shows it."""
-        heard = self.page.board.messages
+        heard = self.page.dashboard.messages
         for car in some:
             car.clock.sleep(EVERY)
             car.say(*troubles)
-        until(lambda: self.page.board.messages >= heard + len(some))
+        until(lambda: self.page.dashboard.messages >= heard + len(some))
         self.rest()
 
     def rest(self) -> None:
         """Until all that the board knows now is drawn."""
-        version = self.page.board.version
+        version = self.page.dashboard.version
         until(lambda: int((self.browser.value("document.body?.dataset.drawn") or "-0").split("-")[1]) >= version, 60)
 
 
@@ -96,13 +96,13 @@ class Town:
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     broker, clock = LoopbackBroker(), SystemClock()
     ears = LoopbackLink(broker, whole_fleet(), max_waiting=100_000)
-    cars, gate = thousand(broker), Gate(TOKEN, clock)
-    page = FleetPage(ears, gate, clock, Notifier({}))
+    cars, access = thousand(broker), Access(TOKEN, clock)
+    page = FleetPage(ears, access, clock, Notifier({}))
     if not any(map(shutil.which, PROGRAMS)):
         pytest.skip("no Chromium here (apt-get install chromium)")
     with served(page) as address, chromium(tmp_path_factory.mktemp("chromium")) as browser:
-        until(lambda: len(page.board.vehicles) == 1000)
-        browser.call("Network.setCookie", name="milepost", value=gate.login(TOKEN, ""), url=address)
+        until(lambda: len(page.dashboard.vehicles) == 1000)
+        browser.call("Network.setCookie", name="milepost", value=access.login(TOKEN, ""), url=address)
         yield Town(browser, address, page, cars)
         assert browser.complaints == []
 

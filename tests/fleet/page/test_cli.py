@@ -15,9 +15,9 @@ import pytest
 
 from agent.cli.fleet import fleet
 from agent.errors import Unavailable
+from agent.fleet.event_message import describer
 from agent.fleet.outbox import Outbox
 from agent.fleet.status import Presence
-from agent.fleet.telegram import describer
 from agent.fleet.topics import VehicleTopics
 from agent.host.clock import ManualClock
 from tests.fleet.brokers import Amqtt, until

@@ -14,7 +14,7 @@ import pytest
 from agent.content.folder import FolderStore
 from agent.errors import CredentialError
 from agent.fleet.loopback import LoopbackBroker, LoopbackLink
-from agent.fleet.page.gate import TRIES, Gate, load_token, new_token
+from agent.fleet.page.access import TRIES, Access, load_token, new_token
 from agent.fleet.page.server import PART, PART_BYTES, STATIC, FleetPage, pieces
 from agent.fleet.topics import whole_fleet
 from agent.host.clock import ManualClock, SystemClock
@@ -71,7 +71,7 @@ class Town:
         self.cids = put_family(store, folder / "made")
         ears = LoopbackLink(self.broker, whole_fleet(), max_waiting=10_000)
         self.page = FleetPage(
-            ears, Gate(TOKEN, self.clock), self.clock, Notifier({}), store, "https://ledger.example/tx/{hash}"
+            ears, Access(TOKEN, self.clock), self.clock, Notifier({}), store, "https://ledger.example/tx/{hash}"
         )
 
 
@@ -142,11 +142,11 @@ def test_rounds_and_their_ancestors_are_read_from_the_store(browser: Browser, to
 def test_news_comes_live_and_only_what_changed(browser: Browser, town: Town) -> None:
     browser.login()
     town.car.say()
-    until(lambda: town.page.board.vehicles)
+    until(lambda: town.page.dashboard.vehicles)
     (whole,) = browser.news()
     assert whole["first"] is True
     town.car.live(honest(1)[:3])
-    until(lambda: town.page.board.jobs)
+    until(lambda: town.page.dashboard.jobs)
     (more,) = browser.news(last_id=browser.last_id)
     assert more["first"] is False
     assert more["jobs"][0]["state"] == "training"
@@ -189,14 +189,14 @@ def test_health_says_whether_the_broker_is_there(browser: Browser, town: Town) -
 
 def test_whoever_guesses_is_told_so_for_a_minute() -> None:
     clock = ManualClock()
-    gate = Gate(TOKEN, clock)
+    access = Access(TOKEN, clock)
     for _ in range(TRIES):
-        assert gate.login("wrong", "192.0.2.1") is None
-    assert not gate.weary("192.0.2.1")
-    gate.login("wrong", "192.0.2.1")
-    assert gate.weary("192.0.2.1")
+        assert access.login("wrong", "192.0.2.1") is None
+    assert not access.weary("192.0.2.1")
+    access.login("wrong", "192.0.2.1")
+    assert access.weary("192.0.2.1")
     clock.sleep(61)
-    assert not gate.weary("192.0.2.1")
+    assert not access.weary("192.0.2.1")
 
 
 def test_a_token_others_can_read_is_refused(tmp_path: Path) -> None:

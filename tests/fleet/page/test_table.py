@@ -4,7 +4,7 @@ from rich.console import Console
 
 from agent.fleet.page.table import summary, table
 from tests.fleet.page.street import honest
-from tests.fleet.page.test_board import Street
+from tests.fleet.page.test_dashboard import Street
 
 
 def test_the_terminal_shows_those_in_need_first_and_the_fleet_in_a_line() -> None:
@@ -13,11 +13,11 @@ def test_the_terminal_shows_those_in_need_first_and_the_fleet_in_a_line() -> Non
     street.car("ill").say("The camera gives black frames.")
     gone = street.car("gone")
     street.broker.cut(gone.link)
-    board = street.look()
+    dashboard = street.look()
     console = Console(width=120, record=True)
-    console.print(table(board, street.clock.now()))
+    console.print(table(dashboard, street.clock.now()))
     lines = console.export_text().splitlines()
     assert [line.split()[0] for line in lines[1:4]] == ["north/gone", "north/ill", "north/fine"]
     assert "trip-000001: trained" in lines[3]
     assert "The camera gives black frames." in lines[2]
-    assert summary(board) == "3 vehicles · 2 online · 0 healthy · 3 fresh · 1 trained"
+    assert summary(dashboard) == "3 vehicles · 2 online · 0 healthy · 3 fresh · 1 trained"

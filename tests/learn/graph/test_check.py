@@ -18,7 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from agent.core.documents import Input, Round, Task
 from agent.errors import Malformed, Refused
 from agent.learn import graph
-from agent.learn.graph import Limits, UnknownOperator
+from agent.learn.graph import GraphLimits, UnknownOperator
 from agent.learn.graph.operators import APPLY
 from agent.learn.graph.table import OPERATORS
 
@@ -271,15 +271,15 @@ def test_a_hostile_graph_is_refused_with_its_reason(case: str) -> None:
 @pytest.mark.parametrize(
     ("limits", "reason"),
     [
-        (Limits(file_bytes=100), "bytes"),
-        (Limits(structure_bytes=100), "besides its weights"),
-        (Limits(nodes=4), "nodes"),
-        (Limits(parameters=50), "weights"),
-        (Limits(activation_bytes=1000), "activations"),
-        (Limits(multiply_adds=1000), "multiplications"),
+        (GraphLimits(file_bytes=100), "bytes"),
+        (GraphLimits(structure_bytes=100), "besides its weights"),
+        (GraphLimits(nodes=4), "nodes"),
+        (GraphLimits(parameters=50), "weights"),
+        (GraphLimits(activation_bytes=1000), "activations"),
+        (GraphLimits(multiply_adds=1000), "multiplications"),
     ],
 )
-def test_a_graph_beyond_what_the_machine_takes_on_is_refused(limits: Limits, reason: str) -> None:
+def test_a_graph_beyond_what_the_machine_takes_on_is_refused(limits: GraphLimits, reason: str) -> None:
     with pytest.raises(Malformed, match=reason):
         graph.check(a_model().SerializeToString(), limits)
 
@@ -289,7 +289,7 @@ def test_a_million_empty_nodes_are_refused_before_they_are_parsed() -> None:
     size = len(bomb)
     length = bytes([(size & 127) | 128, (size >> 7 & 127) | 128, (size >> 14 & 127) | 128, size >> 21])
     with pytest.raises(Malformed, match="besides its weights"):
-        graph.check(b"\x3a" + length + bomb, Limits(structure_bytes=100_000))
+        graph.check(b"\x3a" + length + bomb, GraphLimits(structure_bytes=100_000))
 
 
 @given(st.binary(max_size=300))
@@ -307,7 +307,7 @@ def test_a_file_with_bytes_changed_is_refused_or_still_safe(data: st.DataObject)
         checked = graph.check(bytes(file))
     except Refused:
         return
-    assert checked.activation_bytes <= Limits().activation_bytes
+    assert checked.activation_bytes <= GraphLimits().activation_bytes
 
 
 def test_the_graph_must_fit_the_round() -> None:

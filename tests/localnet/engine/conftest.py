@@ -17,9 +17,9 @@ from tools.localnet.engine import (
     Change,
     Closed,
     Envelope,
+    LedgerState,
     Queue,
     Rules,
-    State,
     Store,
     admit,
     close,
@@ -42,7 +42,7 @@ class Town:
         self.rules = rules
         self.queue = Queue()
         self.crowd = NOBODY
-        self.state = State(store=store)
+        self.state = LedgerState(store=store)
         first = genesis(PASSPHRASE, close_time=1_700_000_000, rules=rules, max_tx_set_size=capacity)
         self.state.commit(tuple(Change(entry.key, None, entry) for entry in first))
         if names:

@@ -40,8 +40,8 @@ from tools.localnet.engine import (
     Applied,
     ClaimableBalance,
     Closed,
+    LedgerState,
     Offer,
-    State,
     TrustLine,
     close,
 )
@@ -89,7 +89,7 @@ class Market:
 
     def __init__(self, Town: Any) -> None:
         self.town = Town(*TRADERS, "ivy")
-        self.state: State = self.town.state
+        self.state: LedgerState = self.town.state
         self.town.do("ivy", SetOptions(set_flags=AuthorizationFlag(0b1010)))
         for trader in TRADERS:
             self.town.do(trader, *(ChangeTrust(self.asset(code), "100000") for code in CODES))
@@ -192,13 +192,13 @@ def test_the_same_transactions_lead_to_the_same_state(Town: Any, history: list[l
             market.do(actions)
             told.append(market.state.state_hash())
         # The running hash is that of the entries, whatever way led to them.
-        assert State(market.state).state_hash() == told[-1]
+        assert LedgerState(market.state).state_hash() == told[-1]
         return told
 
     assert hashes() == hashes()
 
 
-def outstanding(state: State) -> Counter[str]:
+def outstanding(state: LedgerState) -> Counter[str]:
     """How much of each credit asset is in people's hands."""
     found: Counter[str] = Counter()
     for entry in state:
@@ -228,7 +228,7 @@ def issued(actions: list[tuple[Any, ...]], applied: Applied, before: Counter[str
     return after
 
 
-def assert_lumens_conserved(state: State) -> None:
+def assert_lumens_conserved(state: LedgerState) -> None:
     lumens = state.header.fee_pool
     for entry in state:
         if isinstance(entry, Account):
@@ -253,7 +253,7 @@ def assert_only_fee_and_sequence(closed: Closed, applied: Applied) -> None:
         assert change.before.balance - change.after.balance == applied.fee_charged
 
 
-def assert_sound(state: State) -> None:
+def assert_sound(state: LedgerState) -> None:
     promised: Counter[Any] = Counter()
     counted: Counter[str] = Counter()
     sponsored: Counter[str] = Counter()
@@ -284,7 +284,7 @@ def assert_sound(state: State) -> None:
     assert_not_crossed(state)
 
 
-def assert_not_crossed(state: State) -> None:
+def assert_not_crossed(state: LedgerState) -> None:
     for selling, buying in state.pairs():
         ours, theirs = state.best_offer(selling, buying), state.best_offer(buying, selling)
         book = list(state.book(selling, buying))

@@ -21,7 +21,7 @@ from stellar_sdk import (
     Signer,
 )
 
-from tools.localnet.engine import NATIVE, SqliteStore, State, close
+from tools.localnet.engine import NATIVE, LedgerState, SqliteStore, close
 from tools.localnet.engine.rows import entry_of, row_of
 
 
@@ -43,7 +43,7 @@ def lively(Town: Any, tmp_path: Path) -> Any:
 
 
 def test_a_restart_finds_the_same_ledger(lively: Any, tmp_path: Path) -> None:
-    again = State(store=SqliteStore(tmp_path / "ledger.db"))
+    again = LedgerState(store=SqliteStore(tmp_path / "ledger.db"))
     assert {one.key: one for one in again} == {one.key: one for one in lively.state}
     assert again.state_hash() == lively.state.state_hash()
     asset = next(one.selling for one in again.book(*next(again.pairs())))
@@ -58,7 +58,7 @@ def test_every_entry_survives_its_row(lively: Any) -> None:
 
 def test_removed_entries_are_gone_after_a_restart(lively: Any, tmp_path: Path) -> None:
     lively.do("ann", ManageData("colour", None))
-    again = State(store=SqliteStore(tmp_path / "ledger.db"))
+    again = LedgerState(store=SqliteStore(tmp_path / "ledger.db"))
     assert again.data(lively["ann"].public_key, "colour") is None
     assert again.state_hash() == lively.state.state_hash()
 
@@ -71,7 +71,7 @@ def test_a_close_that_cannot_be_written_did_not_happen(lively: Any) -> None:
         def write(self, changes: Any) -> None:
             raise sqlite3.OperationalError("database or disk is full")
 
-    state = State(lively.state, FullDisk())
+    state = LedgerState(lively.state, FullDisk())
     before, entries = state.state_hash(), list(state)
     closed = close(state, [lively.envelope("ann", ManageData("more", "x"))], 1_800_000_000)
     with pytest.raises(sqlite3.OperationalError):
@@ -81,7 +81,7 @@ def test_a_close_that_cannot_be_written_did_not_happen(lively: Any) -> None:
 
 def test_the_engine_writes_within_the_transaction_of_its_caller(lively: Any) -> None:
     db = sqlite3.connect(":memory:", isolation_level=None)
-    state = State(lively.state, SqliteStore(db))
+    state = LedgerState(lively.state, SqliteStore(db))
     closed = close(state, [lively.envelope("ann", ManageData("more", "x"))], 1_800_000_000)
     db.execute("BEGIN")
     state.commit(closed.changes)

@@ -17,9 +17,9 @@ from tools.localnet.engine import (
     Change,
     ClaimableBalance,
     Envelope,
+    LedgerState,
     Offer,
     SqliteStore,
-    State,
     TrustLine,
     close,
     network_id,
@@ -41,7 +41,7 @@ class Ledger:
     def __init__(self, recording: dict[str, Any]) -> None:
         self.network = network_id(recording["network_passphrase"])
         self.db = open_database(None, recording["network_passphrase"])
-        self.state = State(store=CataloguedStore(SqliteStore(self.db), self.db))
+        self.state = LedgerState(store=CataloguedStore(SqliteStore(self.db), self.db))
         first = tuple(Change(entry.key, None, entry) for entry in entries_of(recording["initial"]))
         with transaction(self.db):
             self.state.commit(first)
@@ -123,7 +123,7 @@ def test_every_recorded_ledger_can_be_told_in_documents(shared: Path) -> None:
             ledger.close(closed)
             check_catalogue(ledger)
         seen += check_documents(ledger)
-        restored = State(store=SqliteStore(ledger.db))
+        restored = LedgerState(store=SqliteStore(ledger.db))
         assert restored.state_hash() == ledger.state.state_hash()
         ledger.db.close()
     assert seen["transactions"] > 1000

@@ -16,7 +16,7 @@ from stellar_sdk import (
 
 from agent.content.importer import root
 from agent.core.cid import Cid
-from agent.core.jobs.round import Signed, State
+from agent.core.jobs.round import RoundState, Signed
 from agent.core.ledger import BALANCE_V0
 from agent.core.money import text
 from agent.learn import weights
@@ -75,8 +75,8 @@ def unpublished_step(town: Town, cast: Cast) -> Course:
     house.holds_back = True
     try:
         for _ in range(60):
-            newest = house.press.register.newest if house.is_open else None
-            if newest is not None and newest.state in (State.STORED, State.SIGNED, State.ANNOUNCED):
+            newest = house.publisher.book.newest if house.is_open else None
+            if newest is not None and newest.state in (RoundState.STORED, RoundState.SIGNED, RoundState.ANNOUNCED):
                 break
             yield
         else:

@@ -69,7 +69,7 @@ from .genesis import genesis, root_keypair
 from .market import NOBODY, Crowd, price
 from .queue import Queue
 from .rules import PROTOCOL_19, TODAY, Rules
-from .state import State, Store
+from .state import LedgerState, Store
 from .storage import SqliteStore
 
 __all__ = [
@@ -93,6 +93,7 @@ __all__ = [
     "Envelope",
     "Header",
     "Key",
+    "LedgerState",
     "Offer",
     "Operation",
     "Predicate",
@@ -100,7 +101,6 @@ __all__ = [
     "Rules",
     "Signer",
     "SqliteStore",
-    "State",
     "Store",
     "Transaction",
     "TrustLine",

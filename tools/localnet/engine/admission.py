@@ -15,7 +15,7 @@ from .market import NOBODY, QUEUE_LEDGERS, Crowd, better_fee, rate
 from .queue import Queue
 from .results import outer_result
 from .rules import TODAY, Rules
-from .state import State
+from .state import LedgerState
 from .submission import error_of
 from .validity import Moment, min_fee
 
@@ -45,7 +45,7 @@ TRY_AGAIN_LATER = Admission("TRY_AGAIN_LATER")
 
 
 def admit(
-    state: State, envelope: Envelope, now: int, queue: Queue, rules: Rules = TODAY, crowd: Crowd = NOBODY
+    state: LedgerState, envelope: Envelope, now: int, queue: Queue, rules: Rules = TODAY, crowd: Crowd = NOBODY
 ) -> Admission:
     """Judge an envelope against the last closed ledger and what waits. `now` is in Unix seconds."""
     if queue.is_banned(envelope):
@@ -70,7 +70,7 @@ def admit(
     return place
 
 
-def _place(state: State, envelope: Envelope, queue: Queue, replaced: Envelope | None, crowd: Crowd) -> Admission:
+def _place(state: LedgerState, envelope: Envelope, queue: Queue, replaced: Envelope | None, crowd: Crowd) -> Admission:
     """Whether there is room for this envelope to wait, and who has to go for it."""
     bid, least = rate(envelope), max(queue.evicted, Fraction(crowd.bid if crowd.at_the_door else 0))
     if least and bid <= least:
@@ -142,7 +142,7 @@ def _sequence_before(waiting: list[Envelope], replaced: Envelope | None) -> int 
     return before[-1].sequence if before else None
 
 
-def _moment(state: State, now: int) -> Moment:
+def _moment(state: LedgerState, now: int) -> Moment:
     header = state.header
     latest = max(now, header.close_time) + 2 * EXPECTED_LEDGER_SECONDS
     return Moment(header.ledger_seq + 1, header.close_time, latest)
@@ -161,7 +161,7 @@ def replacement_fee(waiting: Envelope, envelope: Envelope) -> int:
     return min(MAX, -(-due // waiting.operations_charged))
 
 
-def _affordable(state: State, envelope: Envelope, queue: Queue, replaced: Envelope | None) -> bool:
+def _affordable(state: LedgerState, envelope: Envelope, queue: Queue, replaced: Envelope | None) -> bool:
     payer = state.account(envelope.fee_source)
     bid, queued = envelope.fee_bid, queue.bids(envelope.fee_source)
     if replaced is not None and replaced.fee_source == envelope.fee_source:

@@ -26,7 +26,7 @@ from .rows import row_of
 from .rules import TODAY, Rules
 from .signatures import SignatureCheck
 from .signers import Type, signer_parts
-from .state import State
+from .state import LedgerState
 from .step import Step
 from .validity import Moment, Reached, check_signature, judge
 
@@ -71,7 +71,7 @@ class _Outcome:
 
 
 def close(
-    state: State,
+    state: LedgerState,
     envelopes: Sequence[Envelope],
     close_time: int,
     rules: Rules = TODAY,
@@ -115,7 +115,7 @@ def _hash(header: Header, applied: Sequence[Applied]) -> bytes:
     return digest.digest()
 
 
-def _charge(state: State, envelope: Envelope, price: int) -> tuple[int, Changes]:
+def _charge(state: LedgerState, envelope: Envelope, price: int) -> tuple[int, Changes]:
     """Take the fee: the price of the ledger, at most the bid; an account that has less pays what it has."""
     payer = state.account(envelope.fee_source)
     if payer is None:
@@ -127,7 +127,7 @@ def _charge(state: State, envelope: Envelope, price: int) -> tuple[int, Changes]
 
 
 def _apply(
-    state: State,
+    state: LedgerState,
     envelope: Envelope,
     fee: int,
     fee_changes: Changes,
@@ -149,7 +149,7 @@ def _apply(
     )
 
 
-def _run(state: State, envelope: Envelope, last_sequences: Mapping[str, int]) -> _Outcome:
+def _run(state: LedgerState, envelope: Envelope, last_sequences: Mapping[str, int]) -> _Outcome:
     """One transaction after its fee was taken."""
     transaction, header = envelope.transaction, state.header
     before = state.savepoint()
@@ -187,7 +187,7 @@ def _run(state: State, envelope: Envelope, last_sequences: Mapping[str, int]) ->
     return _run_operations(state, transaction, changes, last_sequences)
 
 
-def _use_sequence(state: State, transaction: Transaction) -> None:
+def _use_sequence(state: LedgerState, transaction: Transaction) -> None:
     account = state.account(transaction.source)
     if account is not None:
         header = state.header
@@ -201,7 +201,7 @@ def _use_sequence(state: State, transaction: Transaction) -> None:
         )
 
 
-def _check_signatures(state: State, transaction: Transaction, signatures: SignatureCheck) -> list[bytes | None]:
+def _check_signatures(state: LedgerState, transaction: Transaction, signatures: SignatureCheck) -> list[bytes | None]:
     """The result of each operation that is refused for want of signatures, None for the others."""
     results: list[bytes | None] = []
     for operation in transaction.operations:
@@ -214,7 +214,7 @@ def _check_signatures(state: State, transaction: Transaction, signatures: Signat
     return results
 
 
-def _use_up_signers(state: State, transaction_hash: bytes, accounts: set[str]) -> None:
+def _use_up_signers(state: LedgerState, transaction_hash: bytes, accounts: set[str]) -> None:
     """A pre-authorised transaction's signer serves once, whatever becomes of the transaction."""
     for name in sorted(accounts):
         account = state.account(name)
@@ -231,7 +231,7 @@ def _use_up_signers(state: State, transaction_hash: bytes, accounts: set[str]) -
 
 
 def _run_operations(
-    state: State, transaction: Transaction, sequence_changes: Changes, last_sequences: Mapping[str, int]
+    state: LedgerState, transaction: Transaction, sequence_changes: Changes, last_sequences: Mapping[str, int]
 ) -> _Outcome:
     """All operations run, also after one has failed; then they stay together or go together."""
     before = state.savepoint()

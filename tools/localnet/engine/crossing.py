@@ -13,7 +13,7 @@ from .exchange import Rounding, Trade, adjusted_amount, exchange
 from .holdings import can_buy, can_sell, move
 from .refusal import Inconsistent
 from .reserves import release_subentry
-from .state import State
+from .state import LedgerState
 
 MAX_OFFERS_CROSSED = 1000
 """For one operation, all its hops together."""
@@ -58,7 +58,7 @@ Filter = Callable[[Offer], "End | None"]
 
 
 def cross(
-    state: State,
+    state: LedgerState,
     sheep: Asset,
     max_sheep_send: int,
     wheat: Asset,
@@ -91,7 +91,9 @@ def cross(
     return walk
 
 
-def cross_one(state: State, offer: Offer, max_wheat_receive: int, max_sheep_send: int, rounding: Rounding) -> Trade:
+def cross_one(
+    state: LedgerState, offer: Offer, max_wheat_receive: int, max_sheep_send: int, rounding: Rounding
+) -> Trade:
     """Cross one offer: the maker's balances and liabilities and the offer change, the taker's do not."""
     n, d, seller = offer.n, offer.d, offer.seller
     liabilities.release(state, offer)
@@ -114,7 +116,7 @@ def cross_one(state: State, offer: Offer, max_wheat_receive: int, max_sheep_send
     return trade
 
 
-def _left(state: State, offer: Offer, amount: int) -> int:
+def _left(state: LedgerState, offer: Offer, amount: int) -> int:
     """What remains of an offer after a trade, or 0 where that would be dust."""
     deliverable = min(amount, can_sell(state, offer.seller, offer.selling))
     return adjusted_amount(offer.n, offer.d, deliverable, can_buy(state, offer.seller, offer.buying))

@@ -17,7 +17,7 @@ from .entries import (
     TrustLine,
 )
 from .refusal import Inconsistent
-from .state import State
+from .state import LedgerState
 
 _MAY_HOLD_OFFERS = AUTHORIZED | AUTHORIZED_TO_MAINTAIN_LIABILITIES
 
@@ -41,7 +41,7 @@ def may_hold_offers(line: TrustLine) -> bool:
     return bool(line.flags & _MAY_HOLD_OFFERS)
 
 
-def can_sell(state: State, account: str, asset: Asset) -> int:
+def can_sell(state: LedgerState, account: str, asset: Asset) -> int:
     """The most of the asset that can leave the account."""
     if asset == NATIVE:
         return max(0, available_lumens(state.header, _existing(state, account)))
@@ -53,7 +53,7 @@ def can_sell(state: State, account: str, asset: Asset) -> int:
     return max(0, line.balance - line.selling_liabilities)
 
 
-def can_buy(state: State, account: str, asset: Asset) -> int:
+def can_buy(state: LedgerState, account: str, asset: Asset) -> int:
     """The most of the asset that the account can take."""
     if asset == NATIVE:
         held = _existing(state, account)
@@ -66,7 +66,7 @@ def can_buy(state: State, account: str, asset: Asset) -> int:
     return max(0, line.limit - line.balance - line.buying_liabilities)
 
 
-def move(state: State, account: str, asset: Asset, delta: int) -> bool:
+def move(state: LedgerState, account: str, asset: Asset, delta: int) -> bool:
     """Credit (delta > 0) or debit the account; False, and nothing done, where limits forbid it."""
     if delta == 0 or asset.issuer == account:
         return True
@@ -76,7 +76,7 @@ def move(state: State, account: str, asset: Asset, delta: int) -> bool:
     return line is not None and move_credit(state, line, delta)
 
 
-def move_lumens(state: State, account: Account, delta: int) -> bool:
+def move_lumens(state: LedgerState, account: Account, delta: int) -> bool:
     balance = account.balance + delta
     if balance < 0 or balance > MAX - account.buying_liabilities:
         return False
@@ -87,7 +87,7 @@ def move_lumens(state: State, account: Account, delta: int) -> bool:
     return True
 
 
-def move_credit(state: State, line: TrustLine, delta: int) -> bool:
+def move_credit(state: LedgerState, line: TrustLine, delta: int) -> bool:
     balance = line.balance + delta
     if delta and not may_hold_offers(line):
         return False
@@ -98,7 +98,7 @@ def move_credit(state: State, line: TrustLine, delta: int) -> bool:
     return True
 
 
-def _existing(state: State, account: str) -> Account:
+def _existing(state: LedgerState, account: str) -> Account:
     found = state.account(account)
     if found is None:
         raise Inconsistent(f"{account} is not in the ledger although it is to pay or be paid.")

@@ -9,7 +9,7 @@ from .assets import NATIVE, Asset
 from .entries import MAX, Offer
 from .exchange import Rounding, exchange_unbounded
 from .refusal import Inconsistent
-from .state import State
+from .state import LedgerState
 
 
 class Liabilities(NamedTuple):
@@ -23,21 +23,21 @@ def liabilities_of(n: int, d: int, amount: int, max_receive: int = MAX) -> Liabi
     return Liabilities(trade.wheat, trade.sheep)
 
 
-def acquire(state: State, offer: Offer) -> None:
+def acquire(state: LedgerState, offer: Offer) -> None:
     """Write an offer's liabilities onto its seller's balances."""
     owed = liabilities_of(offer.n, offer.d, offer.amount)
     _add(state, offer.seller, offer.selling, selling=owed.selling)
     _add(state, offer.seller, offer.buying, buying=owed.buying)
 
 
-def release(state: State, offer: Offer) -> None:
+def release(state: LedgerState, offer: Offer) -> None:
     """Take them off again, before the offer is changed, crossed or removed."""
     owed = liabilities_of(offer.n, offer.d, offer.amount)
     _add(state, offer.seller, offer.selling, selling=-owed.selling)
     _add(state, offer.seller, offer.buying, buying=-owed.buying)
 
 
-def _add(state: State, account: str, asset: Asset, *, selling: int = 0, buying: int = 0) -> None:
+def _add(state: LedgerState, account: str, asset: Asset, *, selling: int = 0, buying: int = 0) -> None:
     if asset.issuer == account:
         return
     held = state.account(account) if asset == NATIVE else state.trust_line(account, asset)

@@ -9,7 +9,7 @@ from fractions import Fraction
 from .envelope import Envelope
 from .market import NOBODY, PENDING_LEDGERS, Crowd, rate
 from .rules import TODAY, Rules
-from .state import State
+from .state import LedgerState
 from .submission import error_of
 from .validity import Moment
 
@@ -80,7 +80,9 @@ class Queue:
         self.operations += len(envelope.transaction.operations)
         self._bids[envelope.fee_source] += envelope.fee_bid
 
-    def nominate(self, state: State, close_time: int, rules: Rules = TODAY, crowd: Crowd = NOBODY) -> list[Envelope]:
+    def nominate(
+        self, state: LedgerState, close_time: int, rules: Rules = TODAY, crowd: Crowd = NOBODY
+    ) -> list[Envelope]:
         """What the next ledger takes, in an order to apply it.
 
         What became invalid while it waited is left out, and so is whatever follows it from the same source.
@@ -103,7 +105,7 @@ class Queue:
                 taken.add(envelope.xdr)
         return [one for one in valid if one.xdr in taken]
 
-    def _valid(self, state: State, close_time: int, rules: Rules) -> list[Envelope]:
+    def _valid(self, state: LedgerState, close_time: int, rules: Rules) -> list[Envelope]:
         """What may go on waiting or be taken, in the order of its arrival; the rest is to be dropped."""
         moment = Moment(state.header.ledger_seq + 1, close_time, close_time)
         reached: dict[str, int] = {}

@@ -10,12 +10,12 @@ from stellar_sdk import xdr
 from .entries import Account
 from .holdings import available_lumens
 from .refusal import Inconsistent, OperationRefused, Refused
-from .state import State
+from .state import LedgerState
 
 MAX_SUBENTRIES = 1000
 
 
-def claim_subentry(state: State, account: str, low_reserve: IntEnum) -> None:
+def claim_subentry(state: LedgerState, account: str, low_reserve: IntEnum) -> None:
     """Count one more sub-entry; refused with `low_reserve` where the account cannot keep its reserve."""
     held = owner(state, account)
     if held.subentries >= MAX_SUBENTRIES:
@@ -25,12 +25,12 @@ def claim_subentry(state: State, account: str, low_reserve: IntEnum) -> None:
     state.put(replace(held, subentries=held.subentries + 1))
 
 
-def release_subentry(state: State, account: str) -> None:
+def release_subentry(state: LedgerState, account: str) -> None:
     held = owner(state, account)
     state.put(replace(held, subentries=held.subentries - 1))
 
 
-def owner(state: State, account: str) -> Account:
+def owner(state: LedgerState, account: str) -> Account:
     held = state.account(account)
     if held is None:
         raise Inconsistent(f"{account} is not in the ledger although it owns something there.")

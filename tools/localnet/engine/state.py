@@ -42,7 +42,7 @@ class Store(Protocol):
         """Make the changes durable, all or none. Harmless when done twice."""
 
 
-class State:
+class LedgerState:
     def __init__(self, entries: Iterable[Entry] = (), store: Store | None = None) -> None:
         """With a `store`, its entries are loaded as well and every commit is written to it."""
         self._entries: dict[Key, Entry] = {}

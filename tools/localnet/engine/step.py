@@ -9,14 +9,14 @@ from typing import Any
 from .entries import Account, Header
 from .envelope import Operation, Transaction
 from .reserves import owner
-from .state import State
+from .state import LedgerState
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """One operation of one transaction, about to change the state."""
 
-    state: State
+    state: LedgerState
     transaction: Transaction
     operation: Operation
     index: int

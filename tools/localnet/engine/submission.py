@@ -17,14 +17,14 @@ from .results import (
 )
 from .rules import Rules
 from .signatures import SignatureCheck
-from .state import State
+from .state import LedgerState
 from .validity import Moment, Reached, check_signature, judge, min_fee
 
 Code = TransactionResultCode
 
 
 def error_of(
-    state: State, envelope: Envelope, moment: Moment, rules: Rules, sequence: int | None = None
+    state: LedgerState, envelope: Envelope, moment: Moment, rules: Rules, sequence: int | None = None
 ) -> bytes | None:
     """The TransactionResult's XDR that says what is wrong with an envelope, or None.
 
@@ -41,7 +41,7 @@ def error_of(
     return transaction_result(envelope, rules, fee, code, operations)
 
 
-def _error_of_bump(state: State, envelope: Envelope, fee: int) -> bytes | None:
+def _error_of_bump(state: LedgerState, envelope: Envelope, fee: int) -> bytes | None:
     """What is wrong with the outside of a fee bump."""
     bump, inner = envelope.fee_bump, envelope.transaction
     if bump is None:
@@ -65,7 +65,7 @@ def _error_of_bump(state: State, envelope: Envelope, fee: int) -> bytes | None:
     return None
 
 
-def _judge(state: State, envelope: Envelope, moment: Moment, sequence: int | None) -> tuple[Code, list[bytes]]:
+def _judge(state: LedgerState, envelope: Envelope, moment: Moment, sequence: int | None) -> tuple[Code, list[bytes]]:
     transaction = envelope.transaction
     signatures = SignatureCheck(transaction)
     bid = transaction.fee if envelope.fee_bump is None else None
@@ -82,7 +82,7 @@ def _judge(state: State, envelope: Envelope, moment: Moment, sequence: int | Non
     return (Code.txSUCCESS if signatures.all_used() else Code.txBAD_AUTH_EXTRA), []
 
 
-def _check(state: State, operation: Operation, signatures: SignatureCheck) -> None:
+def _check(state: LedgerState, operation: Operation, signatures: SignatureCheck) -> None:
     check_signature(state, operation, signatures)
     kind = kind_of(operation)
     if kind is not None:

@@ -15,7 +15,7 @@ from .operations.create_account import starting_sequence
 from .refusal import OperationRefused
 from .signatures import SignatureCheck
 from .signers import is_empty_payload, signer_text
-from .state import State
+from .state import LedgerState
 
 Code = TransactionResultCode
 
@@ -33,7 +33,7 @@ class Reached(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Validity:
     reached: Reached
     code: Code
 
@@ -52,7 +52,7 @@ def min_fee(header: Header, operations: int) -> int:
 
 
 def judge(
-    state: State,
+    state: LedgerState,
     transaction: Transaction,
     signatures: SignatureCheck,
     moment: Moment,
@@ -60,7 +60,7 @@ def judge(
     fee_to_pay: int | None,
     fee_bid: int | None,
     sequence: int | None = None,
-) -> Verdict:
+) -> Validity:
     """Everything up to the operations.
 
     `fee_bid` None where somebody else pays (the inside of a fee bump): then neither bid nor balance are
@@ -69,22 +69,22 @@ def judge(
     """
     code = _before_sequence(state, transaction, moment, fee_bid)
     if code is not None:
-        return Verdict(Reached.NOTHING, code)
+        return Validity(Reached.NOTHING, code)
     account = state.account(transaction.source)
     if account is None:
-        return Verdict(Reached.NOTHING, Code.txNO_ACCOUNT)
+        return Validity(Reached.NOTHING, Code.txNO_ACCOUNT)
     if not _sequence_fits(transaction, account.sequence if sequence is None else sequence, moment):
-        return Verdict(Reached.NOTHING, Code.txBAD_SEQ)
+        return Validity(Reached.NOTHING, Code.txBAD_SEQ)
     if not _old_enough(transaction.preconditions, account, moment):
-        return Verdict(Reached.SEQUENCE, Code.txBAD_MIN_SEQ_AGE_OR_GAP)
+        return Validity(Reached.SEQUENCE, Code.txBAD_MIN_SEQ_AGE_OR_GAP)
     if not _signed(transaction, account, signatures):
-        return Verdict(Reached.SEQUENCE, Code.txBAD_AUTH)
+        return Validity(Reached.SEQUENCE, Code.txBAD_AUTH)
     if fee_to_pay is not None and available_lumens(state.header, account) < fee_to_pay:
-        return Verdict(Reached.SIGNATURES, Code.txINSUFFICIENT_BALANCE)
-    return Verdict(Reached.OPERATIONS, Code.txSUCCESS)
+        return Validity(Reached.SIGNATURES, Code.txINSUFFICIENT_BALANCE)
+    return Validity(Reached.OPERATIONS, Code.txSUCCESS)
 
 
-def _before_sequence(state: State, transaction: Transaction, moment: Moment, fee_bid: int | None) -> Code | None:
+def _before_sequence(state: LedgerState, transaction: Transaction, moment: Moment, fee_bid: int | None) -> Code | None:
     if transaction.extension and all(kind_of(one) for one in transaction.operations):
         return Code.txMALFORMED  # an extension announces a smart contract, and there is none
     extra = transaction.preconditions.extra_signers
@@ -126,7 +126,7 @@ def _signed(transaction: Transaction, account: Account, signatures: SignatureChe
     return not extra or signatures.allows([Signer(signer_text(key), 1) for key in extra], len(extra))
 
 
-def check_signature(state: State, operation: Operation, signatures: SignatureCheck) -> None:
+def check_signature(state: LedgerState, operation: Operation, signatures: SignatureCheck) -> None:
     """Raise OperationRefused unless the operation's source has signed at the operation's level."""
     if kind_of(operation) is None:
         raise OperationRefused(OperationResultCode.opNOT_SUPPORTED)

@@ -7,7 +7,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..engine import NATIVE, Asset, State, TrustLine
+from ..engine import NATIVE, Asset, LedgerState, TrustLine
 from ..path_finding import Way, ways_receiving, ways_sending
 from .amount import coins, stroops
 from .answer import answer
@@ -64,7 +64,7 @@ def _amount(request: Request, name: str) -> int:
         raise bad_field(name, AMOUNT if request.query_params.get(name) else REQUIRED) from None
 
 
-def _assets(request: Request, state: State, account_name: str, assets_name: str) -> set[Asset]:
+def _assets(request: Request, state: LedgerState, account_name: str, assets_name: str) -> set[Asset]:
     """The assets of the other end: those an account holds, or a list. Exactly one of the two."""
     account, listed = account_param(request, account_name), request.query_params.get(assets_name)
     if (account is None) == (not listed):
@@ -84,7 +84,7 @@ def _assets(request: Request, state: State, account_name: str, assets_name: str)
     return {NATIVE} | {line.asset for line in state.owned_by(account) if isinstance(line, TrustLine)}
 
 
-def _can_pay(state: State, account: str, asset: Asset, way: Way) -> bool:
+def _can_pay(state: LedgerState, account: str, asset: Asset, way: Way) -> bool:
     """Whether the account holds enough; an issuer has as much of its own asset as it likes."""
     if asset == NATIVE:
         holder = state.account(account)

@@ -15,8 +15,8 @@ from typing import Any
 from stellar_sdk.xdr import OperationType
 
 from ..envelope import Operation
+from ..packing import INT64
 from ..step import Step
-from ..wire import INT64
 from . import (
     account_merge,
     bump_sequence,

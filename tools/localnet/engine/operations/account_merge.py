@@ -8,9 +8,9 @@ from ..assets import muxed_from_xdr
 from ..entries import AUTH_IMMUTABLE
 from ..envelope import Operation
 from ..holdings import move_lumens
+from ..packing import INT64
 from ..refusal import Refused
 from ..step import Step
-from ..wire import INT64
 from .create_account import starting_sequence
 
 

@@ -22,10 +22,10 @@ from ..envelope import Operation
 from ..exchange import Rounding, adjusted_amount
 from ..holdings import can_buy, can_sell, is_authorized, move
 from ..liabilities import Liabilities, liabilities_of
+from ..packing import INT64, asset_bytes, claims_bytes, offer_bytes
 from ..refusal import Inconsistent, OperationRefused, Refused
 from ..reserves import claim_subentry, release_subentry
 from ..step import Step
-from ..wire import INT64, asset_bytes, claims_bytes, offer_bytes
 
 CREATED, UPDATED, DELETED = (pack(">i", effect) for effect in range(3))
 

@@ -19,10 +19,10 @@ from ..entries import MAX, Offer
 from ..envelope import Operation
 from ..exchange import Rounding
 from ..holdings import is_authorized, move_credit, move_lumens
+from ..packing import INT64, account_bytes, asset_bytes, claims_bytes
 from ..refusal import OperationRefused, Refused
 from ..reserves import owner
 from ..step import Step
-from ..wire import INT64, account_bytes, asset_bytes, claims_bytes
 
 
 class Codes(NamedTuple):

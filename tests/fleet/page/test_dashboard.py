@@ -15,8 +15,8 @@ from starlette.responses import JSONResponse
 
 from agent.content.folder import FolderStore
 from agent.fleet.loopback import LoopbackBroker, LoopbackLink
-from agent.fleet.page import board as board_room
-from agent.fleet.page.board import Board
+from agent.fleet.page import dashboard as board_room
+from agent.fleet.page.dashboard import Dashboard
 from agent.fleet.page.rounds import read_round
 from agent.fleet.page.table import table
 from agent.fleet.topics import whole_fleet
@@ -28,17 +28,17 @@ from tests.fleet.page.street import UNIT, Car, honest, hostile, tx
 
 class Street:
     def __init__(self) -> None:
-        self.broker, self.clock, self.board = LoopbackBroker(), ManualClock(), Board()
+        self.broker, self.clock, self.dashboard = LoopbackBroker(), ManualClock(), Dashboard()
         self.ears = LoopbackLink(self.broker, whole_fleet(), max_waiting=100_000)
 
     def car(self, name: str = "car-1") -> Car:
         return Car(self.broker, self.clock, name)
 
-    def look(self) -> Board:
+    def look(self) -> Dashboard:
         for message in self.ears.receive():
-            self.board.take(message, self.clock.now())
-        self.board.age(self.clock.now())
-        return self.board
+            self.dashboard.take(message, self.clock.now())
+        self.dashboard.age(self.clock.now())
+        return self.dashboard
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_a_job_passes_through_its_states_and_ends_with_pay_and_transactions(stre
     car.live(honest(1)[:8])
     job = street.look().jobs["north/car-1/trip-000001"]
     assert (job.state, job.outcome) == ("entered", "")
-    assert street.board.counts()["states"] == {"entered": 1}
+    assert street.dashboard.counts()["states"] == {"entered": 1}
     car.live(honest(1)[8:])
     street.look()
     assert (job.state, job.outcome, job.is_over) == ("closed", "accepted", True)
@@ -84,7 +84,7 @@ def test_a_job_passes_through_its_states_and_ends_with_pay_and_transactions(stre
     assert job.facts["closing"] == tx("closing-1")
     assert job.facts["paid"] == str(5 * UNIT)
     assert [kind for _, kind, _ in job.path][-3:] == ["accepted", "closing", "closed"]
-    assert street.board.vehicles["north/car-1"].outcomes == {"accepted": 1}
+    assert street.dashboard.vehicles["north/car-1"].outcomes == {"accepted": 1}
 
 
 def test_no_envelope_reaches_the_page(street: Street) -> None:
@@ -110,9 +110,9 @@ def test_an_event_that_comes_twice_counts_once(street: Street) -> None:
     car.live(honest(1))
     messages = list(street.ears.receive())
     for message in messages + messages:
-        street.board.take(message, street.clock.now())
-    assert street.board.counts()["outcomes"] == {"accepted": 1}
-    assert street.board.counts()["paid"] == str(5 * UNIT)
+        street.dashboard.take(message, street.clock.now())
+    assert street.dashboard.counts()["outcomes"] == {"accepted": 1}
+    assert street.dashboard.counts()["paid"] == str(5 * UNIT)
 
 
 def test_lost_events_show_as_missing_until_they_are_sent_again(street: Street) -> None:
@@ -126,7 +126,7 @@ def test_lost_events_show_as_missing_until_they_are_sent_again(street: Street) -
     car.outbox.resend({"after": 2, "until": 5})
     car.outbox.pump()
     assert street.look().counts()["missed"] == 0
-    assert street.board.jobs["north/car-1/trip-000001"].state == "closed"
+    assert street.dashboard.jobs["north/car-1/trip-000001"].state == "closed"
 
 
 def test_a_board_that_starts_late_still_places_a_job(street: Street) -> None:
@@ -142,13 +142,13 @@ def test_only_what_changed_is_told_again(street: Street) -> None:
     first.live(honest(1))
     second.live(honest(2))
     version = street.look().version
-    assert {card["key"] for card in street.board.since(0)["vehicles"]} == {"north/a", "north/b"}
+    assert {card["key"] for card in street.dashboard.since(0)["vehicles"]} == {"north/a", "north/b"}
     street.clock.sleep(2)
     second.say("No fix from gpsd for 60 s.")
     news = street.look().since(version)
     assert [card["key"] for card in news["vehicles"]] == ["north/b"]
     assert (news["jobs"], news["rounds"], news["payments"]) == ([], [], [])
-    assert {job["vehicle"] for job in street.board.since(0, vehicle="north/a")["jobs"]} == {"north/a"}
+    assert {job["vehicle"] for job in street.dashboard.since(0, vehicle="north/a")["jobs"]} == {"north/a"}
 
 
 def test_the_first_look_is_bounded_and_later_ones_miss_nothing(street: Street) -> None:
@@ -157,7 +157,7 @@ def test_the_first_look_is_bounded_and_later_ones_miss_nothing(street: Street) -
     for car in cars:
         car.live([("opened", {})])
     assert len(street.look().since(0, jobs=10)["jobs"]) == 10
-    assert len(street.board.since(version, jobs=10)["jobs"]) == 30
+    assert len(street.dashboard.since(version, jobs=10)["jobs"]) == 30
 
 
 TOPIC = "milepost/v1/north/car-1/"
@@ -187,9 +187,9 @@ TOPIC = "milepost/v1/north/car-1/"
     ],
 )
 def test_what_makes_no_sense_is_counted_and_dropped(street: Street, tail: str, payload: bytes) -> None:
-    street.board.take(Message(TOPIC + tail, payload), 0.0)
-    assert street.board.dropped == 1
-    assert street.board.jobs == {}
+    street.dashboard.take(Message(TOPIC + tail, payload), 0.0)
+    assert street.dashboard.dropped == 1
+    assert street.dashboard.jobs == {}
 
 
 anything = st.recursive(
@@ -231,50 +231,50 @@ events = st.builds(
 def test_whatever_a_hostile_vehicle_says_the_page_and_the_terminal_can_still_show_the_fleet(
     said: list[tuple[str, Any]],
 ) -> None:
-    board = Board()
+    dashboard = Dashboard()
     for tail, body in said:
-        board.take(Message(TOPIC + tail, json.dumps(body).encode()), 0.0)
-    json.loads(JSONResponse(board.since(0)).body)
-    Console(file=io.StringIO()).print(table(board, 0.0))
+        dashboard.take(Message(TOPIC + tail, json.dumps(body).encode()), 0.0)
+    json.loads(JSONResponse(dashboard.since(0)).body)
+    Console(file=io.StringIO()).print(table(dashboard, 0.0))
 
 
 def test_huge_and_strange_facts_are_bounded(street: Street) -> None:
     facts: dict[str, Any] = {"reason": "x" * 5000, "stake": 2**62, "samples": [1] * 1000, "paid": "lots", "model": 7}
     body = {"job": "j", "kind": "closed", "data": facts, "at": 1.0, "journal": "j", "seq": 1, "after": 0}
-    street.board.take(Message(TOPIC + "event/closed", json.dumps(body).encode()), 0.0)
-    job = street.board.jobs["north/car-1/j"]
+    street.dashboard.take(Message(TOPIC + "event/closed", json.dumps(body).encode()), 0.0)
+    job = street.dashboard.jobs["north/car-1/j"]
     assert job.facts["stake"] == str(2**62)
     assert len(job.facts["reason"]) == 300
     assert job.facts["samples"] is None
-    assert street.board.vehicles["north/car-1"].paid == 0
+    assert street.dashboard.vehicles["north/car-1"].paid == 0
 
 
 def test_what_is_kept_is_bounded(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
-    street.board.jobs.most = 5
+    street.dashboard.jobs.most = 5
     monkeypatch.setattr(board_room, "MAX_VEHICLES", 3)
     for number in range(5):
         street.car(f"car-{number}").live([("opened", {})] * 1)
     for number in range(9):
         street.car("car-0").live([("opened", {})], job=f"trip-{number}")
     street.look()
-    assert len(street.board.vehicles) == 3
-    assert len(street.board.jobs) == 5
+    assert len(street.dashboard.vehicles) == 3
+    assert len(street.dashboard.jobs) == 5
 
 
 def test_rounds_come_from_the_content_store_with_figure_ancestors_and_lineage(street: Street, tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "store")
     cids = put_family(store, tmp_path / "made")
     street.car().live(honest(1, round_cid=cids[2])[:2])
-    board = street.look()
+    dashboard = street.look()
     wanted = [cids[2]]
     while wanted:
         read = read_round(store, wanted[0])
         assert read is not None
-        board.take_round(wanted.pop(), read)
-        wanted = [c for c, card in board.rounds.items() if card.figure is None]
-    assert {(card.number, card.figure) for card in board.rounds.values()} == {(0, "9.81"), (1, "7.42"), (2, "6.9")}
-    assert board.rounds[cids[2]].previous == cids[1]
-    assert len(board.rounds[cids[2]].fused) == 4
-    assert board.rounds[cids[0]].model == MODEL
+        dashboard.take_round(wanted.pop(), read)
+        wanted = [c for c, card in dashboard.rounds.items() if card.figure is None]
+    assert {(card.number, card.figure) for card in dashboard.rounds.values()} == {(0, "9.81"), (1, "7.42"), (2, "6.9")}
+    assert dashboard.rounds[cids[2]].previous == cids[1]
+    assert len(dashboard.rounds[cids[2]].fused) == 4
+    assert dashboard.rounds[cids[0]].model == MODEL
     assert read_round(store, cid("nowhere")) is None
     assert read_round(store, "not a cid") is None

@@ -20,7 +20,7 @@ class NothingLearnt(MilepostError):
     """Nothing worth a stake was learnt on this trip: {why}. No contribution is made, and nothing is lost."""
 
 
-def handover(task: TrainingTask) -> Trained:
+def training_result(task: TrainingTask) -> Trained:
     """Weights and counts of the last checkpoint. Idempotent. Raises NothingLearnt or Malformed."""
     last = checkpoint.load(task.folder)
     if last is None or not last.state.steps:
@@ -43,7 +43,7 @@ def handover(task: TrainingTask) -> Trained:
     return Trained(weights, state.samples, state.steps, held_back, state.fingerprint)
 
 
-def _good(task: TrainingTask, state: checkpoint.State) -> bool:
+def _good(task: TrainingTask, state: checkpoint.TrainingState) -> bool:
     """Not clearly worse than the base. A base that was never measured (the process was killed) stops
     nothing."""
     if state.held_back is None or state.held_back_base is None:

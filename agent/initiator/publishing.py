@@ -20,14 +20,14 @@ from agent.core.ids import AccountId, CidText
 from agent.core.jobs import round as rounds
 from agent.core.jobs import settlement as accounts
 from agent.core.jobs.fold import Event, Folded, owed
-from agent.core.jobs.round import RoundJob, State, Step
+from agent.core.jobs.round import RoundJob, RoundState, RoundStep
 from agent.core.jobs.settlement import SettlementJob
 from agent.core.ledger import Signed
 from agent.core.money import UNIT, Asset, stroops
 from agent.errors import BAD_CONFIG, Refused, TryAgain, Unavailable
 from agent.initiator import rooting
+from agent.initiator.book import RoundBook, round_id
 from agent.initiator.plan import Plan
-from agent.initiator.register import Register, round_id
 from agent.learn import architecture, fitness, fusion, graph, judging, score, weights
 from agent.learn.root import train
 from agent.learn.testset import TestSet
@@ -35,7 +35,7 @@ from agent.ledger.envelope import build, signed
 from agent.ledger.horizon import Horizon
 from agent.ledger.receipt import offer_ids
 from agent.ledger.submission import Entered, Lapsed, Spent, look
-from agent.market import bundle, publish, sealed, standing
+from agent.market import bundle, publish, round_accounts, sealed
 from agent.market.listing import signs
 from agent.market.publish import Sign
 from agent.ports import ContentStore
@@ -64,14 +64,14 @@ class Unauthorised(TryAgain):
     command again: nothing has been offered."""
 
 
-J = TypeVar("J", bound=Folded[State, Step])
+J = TypeVar("J", bound=Folded[RoundState, RoundStep])
 
 NOT_YET = GlobalSet(cid=str(Cid.v0(bytes(32))), keys={})
 """Stands in a draft where the test set will be."""
 
 
 @dataclass(frozen=True, slots=True)
-class Edition:
+class RoundDraft:
     """What a round is made of."""
 
     number: int
@@ -88,7 +88,7 @@ class Edition:
 
 
 @dataclass
-class Press:
+class Publisher:
     """Everything an initiator needs to publish. `say` is told what happens, for people."""
 
     plan: Plan
@@ -96,7 +96,7 @@ class Press:
     store: ContentStore
     shelf: bundle.Shelf
     keypair: Keypair
-    register: Register
+    book: RoundBook
     folder: Path
     test_set: Path
     fee: int
@@ -115,12 +115,16 @@ class Press:
     def set_up(self) -> str:
         """The settlement account, made if it is not there yet: one atomic transaction, signed by the initiator and,
         once and never again, by the account's own key, which is forgotten afterwards."""
-        steps = {Step.LAY: self._plan_account, Step.SIGN: self._sign_account, Step.SUBMIT: self._submit_account}
-        return self._done(lambda: self.register.account, steps).account
+        steps = {
+            RoundStep.LAY: self._plan_account,
+            RoundStep.SIGN: self._sign_account,
+            RoundStep.SUBMIT: self._submit_account,
+        }
+        return self._done(lambda: self.book.account, steps).account
 
     def _plan_account(self, job: SettlementJob) -> None:
         """There is nothing to lay out."""
-        self._record(job.id, accounts.Planned() if job.state is State.NONE else accounts.Stored())
+        self._record(job.id, accounts.Planned() if job.state is RoundState.NONE else accounts.Stored())
 
     def _sign_account(self, job: SettlementJob) -> None:
         from stellar_sdk import Keypair
@@ -151,55 +155,55 @@ class Press:
     def first(self, weights_file: Path, graph_file: Path, teacher_file: Path | None = None) -> RoundJob:
         """Publish round 0 from a network's weights and graph, and a teacher where labels come from one."""
         models = {bundle.GRAPH: graph_file} | ({bundle.TEACHER: teacher_file} if teacher_file else {})
-        return self.publish(0, lambda: Edition(0, weights_file.read_bytes(), models))
+        return self.publish(0, lambda: RoundDraft(0, weights_file.read_bytes(), models))
 
-    def publish(self, number: int, edition: Callable[[], Edition]) -> RoundJob:
+    def publish(self, number: int, round_draft: Callable[[], RoundDraft]) -> RoundJob:
         """Do what round `number` is owed until it is open. Goes on where an earlier call stopped; an open round stays
         as it is. `edition` is asked while the round's bundle is not laid out, and may raise.
 
         Raises Refused for what vehicles or validators would turn down, before anything is written down or paid for;
         TryAgain while the operator has not let the settlement account hold DLC.
         """
-        steps: Mapping[Step, Callable[[RoundJob], None]] = {
-            Step.LAY: lambda _: self._lay(edition()),
-            Step.SIGN: self._sign,
-            Step.SUBMIT: self._submit,
-            Step.REVEAL: self._reveal,
+        steps: Mapping[RoundStep, Callable[[RoundJob], None]] = {
+            RoundStep.LAY: lambda _: self._lay(round_draft()),
+            RoundStep.SIGN: self._sign,
+            RoundStep.SUBMIT: self._submit,
+            RoundStep.REVEAL: self._reveal,
         }
-        job = self._done(lambda: self.register.round(number), steps)
-        for earlier in self.register.rounds:
-            if earlier.state is State.OPEN and earlier.number < number:
+        job = self._done(lambda: self.book.round(number), steps)
+        for earlier in self.book.rounds:
+            if earlier.state is RoundState.OPEN and earlier.number < number:
                 self._record(earlier.id, rounds.Closed(job.cid))
         return job
 
-    def _done(self, job: Callable[[], J], steps: Mapping[Step, Callable[[J], None]]) -> J:
+    def _done(self, job: Callable[[], J], steps: Mapping[RoundStep, Callable[[J], None]]) -> J:
         """The job, once it is owed nothing more. Each step writes down what it did, or waits."""
         while (step := owed(now := job())) is not None:
             steps[step](now)
         return now
 
-    def _lay(self, edition: Edition) -> None:
+    def _lay(self, round_draft: RoundDraft) -> None:
         """Lay the bundle out, whole but for what its publication says. May be done twice: the files are the same or
         newer, and nobody has them."""
-        job_id = round_id(edition.number)
+        job_id = round_id(round_draft.number)
         # What an exporter noted down of its computer is nobody's business, so files go through the check.
-        models = {name: graph.published(graph.check(file)) for name, file in edition.models.items()}
-        folder = bundle.lay(self._folder(edition.number), {bundle.WEIGHTS: edition.weights, **models})
-        draft = self._draft(edition, folder)
+        models = {name: graph.published(graph.check(file)) for name, file in round_draft.models.items()}
+        folder = bundle.lay(self._folder(round_draft.number), {bundle.WEIGHTS: round_draft.weights, **models})
+        draft = self._draft(round_draft, folder)
         own = rooting.samples(self.plan, folder, self._tests())
         self._check_issuer(draft)
-        if self.register.job(job_id).state is State.NONE:
-            self._record(job_id, rounds.Planned(edition.number, edition.restores))
+        if self.book.job(job_id).state is RoundState.NONE:
+            self._record(job_id, rounds.Planned(round_draft.number, round_draft.restores))
         draft = draft.model_copy(update={"settlement": self.set_up()})
         self._check_settlement(draft)
-        tests = edition.previous.global_set if edition.previous else self._global_set()
+        tests = round_draft.previous.global_set if round_draft.previous else self._global_set()
         draft = draft.model_copy(update={"global_set": tests})
         learnt = rooting.lay(draft, folder, own, self.on_global(folder / bundle.GRAPH), self.train, self.say)
         draft = draft.model_copy(update={"root": learnt})
         bundle.write(folder / bundle.ROUND, draft.to_bytes())
         figure = None if draft.figure is None else str(draft.figure.value)
-        self._record(job_id, rounds.Stored(figure, tuple(CidText(part.cid) for part in edition.lineage)))
-        self.say(f"round {edition.number}: ready, figure {figure}")
+        self._record(job_id, rounds.Stored(figure, tuple(CidText(part.cid) for part in round_draft.lineage)))
+        self.say(f"round {round_draft.number}: ready, figure {figure}")
 
     def _sign(self, job: RoundJob) -> None:
         """Write down, signed, the transaction that sets the offer for the round. The bundle names the last ledger that
@@ -274,18 +278,18 @@ class Press:
         tests, scorer = self._tests(), score.Scorer(graph.check(graph_file), self.plan.task)
         return lambda values, part: scorer.score(values, tests.images[part], tests.labels[part]).losses
 
-    def _draft(self, edition: Edition, folder: Path) -> Round:
+    def _draft(self, round_draft: RoundDraft, folder: Path) -> Round:
         """The round as it will be, but for its settlement account and test set; `folder` holds weights and models. What
         a vehicle would pass over is refused here."""
-        plan, taken, what = self.plan, edition.taken, f"round {edition.number}"
-        if (bundle.TEACHER in edition.models) != (plan.task.labels == "teacher"):
+        plan, taken, what = self.plan, round_draft.taken, f"round {round_draft.number}"
+        if (bundle.TEACHER in round_draft.models) != (plan.task.labels == "teacher"):
             raise Refused(what=what, why="a teacher belongs to a plan whose task.labels is teacher, and only there")
         try:
             draft = Round(
                 model=str(plan.dlm(self.account)),
-                number=edition.number,
-                previous=edition.previous_cid,
-                restores=edition.restores,
+                number=round_draft.number,
+                previous=round_draft.previous_cid,
+                restores=round_draft.restores,
                 task=plan.task,
                 architecture=plan.architecture,
                 input=plan.input,
@@ -315,18 +319,18 @@ class Press:
                 strangers=taken.strangers_said,
                 privacy=plan.privacy,
                 global_set=NOT_YET,
-                lineage=edition.lineage,
+                lineage=round_draft.lineage,
             )
         except ValidationError as error:
             raise Refused(what=what, why=first_mistake(error)) from None
-        if edition.previous and edition.previous.model != draft.model:
-            raise Refused(what=what, why=f"the plan is for {draft.model}, the model is {edition.previous.model}")
-        if edition.previous:
-            self.check_committee(edition.previous)
+        if round_draft.previous and round_draft.previous.model != draft.model:
+            raise Refused(what=what, why=f"the plan is for {draft.model}, the model is {round_draft.previous.model}")
+        if round_draft.previous:
+            self.check_committee(round_draft.previous)
         architecture.outputs(draft)
         fusion.known(draft.fusion)
         fitness.check(draft, folder, sys.maxsize)
-        measured, figure = self.measure(weights.load(edition.weights), folder / bundle.GRAPH)
+        measured, figure = self.measure(weights.load(round_draft.weights), folder / bundle.GRAPH)
         gain = max(Decimal("0.000001"), (Decimal(measured.loss) * plan.gain_share).quantize(Decimal("1e-9")))
         return draft.model_copy(update={"gain_reference": gain, "figure": figure})
 
@@ -335,7 +339,7 @@ class Press:
 
     def _check_issuer(self, draft: Round) -> None:
         """Raises Refused."""
-        if why := standing.fair(self.horizon.account(self.account), draft):
+        if why := round_accounts.fair(self.horizon.account(self.account), draft):
             raise Refused(what=f"round {draft.number}", why=f"{why}: no vehicle would take part. Clear its flags")
 
     def _check_settlement(self, draft: Round) -> None:
@@ -344,7 +348,7 @@ class Press:
         line = account.lines.get(dlc) if account else None
         if line is not None and not line.authorized:
             raise Unauthorised(settlement=draft.settlement, dlc=dlc)
-        if why := standing.trusted(account, draft):
+        if why := round_accounts.trusted(account, draft):
             raise Refused(what=f"round {draft.number}", why=f"{why}: nothing would be staked on it")
 
     def _global_set(self) -> GlobalSet:
@@ -407,7 +411,7 @@ class Press:
             self.wait()
 
     def _record(self, job_id: str, event: Event) -> None:
-        self.register.record(job_id, event, time.time())
+        self.book.record(job_id, event, time.time())
 
 
 def _offer_of(found: Entered) -> int:

@@ -8,7 +8,7 @@ MAX_GAPS = 100
 
 
 @dataclass(slots=True)
-class Intake:
+class Inbox:
     """What was taken of one vehicle's events. `gaps` are (after, until) ranges that hold events not yet seen."""
 
     journal: str = ""

@@ -6,21 +6,21 @@ from __future__ import annotations
 import bisect
 import hashlib
 
-from agent.learn.checkpoint import State
+from agent.learn.checkpoint import TrainingState
 from agent.learn.ring import Record
 from agent.learn.samples import Samples
 
 FINGERPRINTS = 256
 
 
-class Intake:
+class SampleRecorder:
     """Takes records into `samples` and counts them in `state`.
 
     After a crash the ring still holds records that the last checkpoint has counted: they are taken again,
     because the samples were lost with the process, but not counted again.
     """
 
-    def __init__(self, samples: Samples, state: State, ring: str, key: bytes = b"") -> None:
+    def __init__(self, samples: Samples, state: TrainingState, ring: str, key: bytes = b"") -> None:
         if state.ring != ring:
             state.ring, state.seen = ring, 0
         self.samples, self.state, self.key = samples, state, key
@@ -38,7 +38,7 @@ class Intake:
                 fingerprint(self.state, self.key, record.image.tobytes())
 
 
-def fingerprint(state: State, key: bytes, pixels: bytes) -> None:
+def fingerprint(state: TrainingState, key: bytes, pixels: bytes) -> None:
     """Keep the smallest keyed hashes: two trips over the same frames share them, whatever else they saw
     (bottom-k sketch, Cohen and Kaplan 2007). The key never leaves the car, so nobody else can test for a
     picture."""

@@ -1,4 +1,4 @@
-"""One errand at a time, beside the loop: which job's step is due, when to try again, and what came of it."""
+"""One step at a time, beside the loop: which job's step is due, when to try again, and what came of it."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What an errand brought: events to write down, or the sentence why there are none."""
+class StepOutcome:
+    """What a step brought: events to write down, or the sentence why there are none."""
 
     job: Job
     step: Step
@@ -44,14 +44,14 @@ class Outcome:
     trouble: MilepostError | None = None
 
 
-class Errands:
+class BackgroundSteps:
     """Runs steps in a thread of its own, by `do` (`agent.vehicle.steps`). For one caller, which writes the events
     down."""
 
     def __init__(self, do: Callable[[Job, Step], Events]) -> None:
         self._do = do
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="errand")
-        self._running: Future[Outcome] | None = None
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="step")
+        self._running: Future[StepOutcome] | None = None
         self._pauses: dict[str, Pause] = {}
 
     @property
@@ -71,14 +71,14 @@ class Errands:
             self._running = self._worker.submit(self._run, job, step)
             return
 
-    def fetch(self) -> Outcome | None:
-        """What the finished errand brought, or None. Stays until `done`, so that nothing is lost when it cannot be
+    def poll(self) -> StepOutcome | None:
+        """What the finished step brought, or None. Stays until `done`, so that nothing is lost when it cannot be
         written down yet."""
         if self._running is None or not self._running.done():
             return None
         return self._running.result()
 
-    def done(self, outcome: Outcome, now: float) -> None:
+    def done(self, outcome: StepOutcome, now: float) -> None:
         """The outcome was dealt with."""
         self._running = None
         if outcome.events and not isinstance(outcome.events[-1], BACKWARDS):
@@ -102,16 +102,18 @@ class Errands:
         pause = self._pauses.get(job.id)
         return pause is not None and now < pause.until
 
-    def _run(self, job: Job, step: Step) -> Outcome:
+    def _run(self, job: Job, step: Step) -> StepOutcome:
         try:
-            return Outcome(job, step, self._do(job, step))
+            return StepOutcome(job, step, self._do(job, step))
         except MilepostError as error:
-            return Outcome(job, step, [], error)
+            return StepOutcome(job, step, [], error)
         except OSError as error:
             path, why = error.filename or "this job's files", error.strerror or str(error)
-            return Outcome(job, step, [], DiskFails(path=path, why=why))
+            return StepOutcome(job, step, [], DiskFails(path=path, why=why))
         except Exception as error:  # what a stranger's bytes led to ends no daemon: this job waits, the others go on
-            return Outcome(job, step, [], Unforeseen(step=step.value, kind=type(error).__name__, why=str(error)[:160]))
+            return StepOutcome(
+                job, step, [], Unforeseen(step=step.value, kind=type(error).__name__, why=str(error)[:160])
+            )
 
 
 class Unforeseen(MilepostError):

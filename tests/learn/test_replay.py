@@ -12,8 +12,8 @@ import pytest
 from agent.compose.vehicle import training
 from agent.errors import Malformed
 from agent.host.sections import Train
-from agent.learn import past
-from agent.learn.past import Past
+from agent.learn import replay
+from agent.learn.replay import ReplayBuffer
 from agent.learn.samples import Reservoir
 from agent.learn.trainer import ChildTrainer
 from tests.learn.trips import DIGITS, SMALL, road, task, until
@@ -34,9 +34,9 @@ def _trip(value: int, count: int = 20) -> Reservoir:
 
 def test_in_memory_the_past_outlives_each_child() -> None:
     memory = os.memfd_create("past")
-    os.ftruncate(memory, past.size(ROUND, 0.1))
-    Past(ROUND, 0.1, memory, None, b"").keep(_trip(3))
-    again = Past(ROUND, 0.1, memory, None, b"").reservoir
+    os.ftruncate(memory, replay.size(ROUND, 0.1))
+    ReplayBuffer(ROUND, 0.1, memory, None, b"").keep(_trip(3))
+    again = ReplayBuffer(ROUND, 0.1, memory, None, b"").reservoir
     assert len(again) == 20
     assert set(again.labels[:20].tolist()) == {3.0}
     assert (again.images[:20] == 3).all()
@@ -45,31 +45,31 @@ def test_in_memory_the_past_outlives_each_child() -> None:
 
 def test_in_a_file_it_outlives_the_daemon_and_is_not_readable(tmp_path: Path) -> None:
     path = tmp_path / "past"
-    Past(ROUND, 0.1, None, path, KEY).keep(_trip(77))
+    ReplayBuffer(ROUND, 0.1, None, path, KEY).keep(_trip(77))
     assert bytes([77] * 8) not in path.read_bytes()
-    again = Past(ROUND, 0.1, None, path, KEY).reservoir
+    again = ReplayBuffer(ROUND, 0.1, None, path, KEY).reservoir
     assert len(again) == 20
     assert (again.images[:20] == 77).all()
 
 
 def test_with_another_key_it_stays_shut(tmp_path: Path) -> None:
     path = tmp_path / "past"
-    Past(ROUND, 0.1, None, path, KEY).keep(_trip(1))
+    ReplayBuffer(ROUND, 0.1, None, path, KEY).keep(_trip(1))
     with pytest.raises(Malformed, match="does not open with this car's key"):
-        Past(ROUND, 0.1, None, path, b"x" * 32)
+        ReplayBuffer(ROUND, 0.1, None, path, b"x" * 32)
 
 
 def test_another_model_does_not_see_it() -> None:
     memory = os.memfd_create("past")
-    os.ftruncate(memory, past.size(ROUND, 0.1))
-    Past(ROUND, 0.1, memory, None, b"").keep(_trip(3))
+    os.ftruncate(memory, replay.size(ROUND, 0.1))
+    ReplayBuffer(ROUND, 0.1, memory, None, b"").keep(_trip(3))
     digits = plain_round(network="deepchain", sample=SMALL, task=DIGITS)
-    assert len(Past(digits, 0.1, memory, None, b"").reservoir) == 0
+    assert len(ReplayBuffer(digits, 0.1, memory, None, b"").reservoir) == 0
     os.close(memory)
 
 
 def test_it_never_grows_and_holds_the_first_trip_after_many() -> None:
-    kept = Past(ROUND, 0.1, None, None, b"")
+    kept = ReplayBuffer(ROUND, 0.1, None, None, b"")
     for value in range(1, 11):
         kept.keep(_trip(value, 50))
     assert len(kept.reservoir) == len(kept.reservoir.labels) == 127
@@ -90,8 +90,8 @@ def test_the_second_trip_trains_on_the_first_ones_samples_too(tmp_path: Path, wh
     if file is None:
         memory = trainer._past
         assert memory is not None
-        kept = Past(first.round, 0.5, memory, None, b"")
+        kept = ReplayBuffer(first.round, 0.5, memory, None, b"")
     else:
-        kept = Past(first.round, 0.5, None, file, KEY)
+        kept = ReplayBuffer(first.round, 0.5, None, file, KEY)
     assert kept.reservoir.added == 80
     trainer.close()

@@ -10,34 +10,34 @@ from typing import Any
 
 from agent.core import gates
 from agent.fleet.commands import Handler
-from agent.fleet.desired import Outcome
+from agent.fleet.desired import WishOutcome
 from agent.host.logs import Log
 from agent.journal import Journal
 from agent.ports import Conditions, Host
 from agent.vehicle.gauges import Gauges
-from agent.vehicle.radio import Follow, Radio
+from agent.vehicle.session import FleetSession, Follow
 
 HOLD = "hold"
 """The journal's note of an operator's hold: it outlives a restart."""
 
 Checkup = Callable[[], Mapping[str, Any]]
 """What the doctor finds. Takes seconds."""
-Tune = Callable[[Mapping[str, Handler], Follow], Radio]
+OpenSession = Callable[[Mapping[str, Handler], Follow], FleetSession]
 
 
 @dataclass(frozen=True, slots=True)
 class Followed:
     """The vehicle's own settings with what the workshop wished of them."""
 
-    limits: gates.Limits
+    limits: gates.GateLimits
     metric_s: float
     """Between two messages with figures; 0: none."""
     taken: Mapping[str, Any]
     """The wishes that were followed, by key."""
-    outcome: Outcome
+    outcome: WishOutcome
 
 
-class Watch:
+class Supervisor:
     """`closed`: names of the gates that are shut now. `settle` holds wishes against the vehicle's own settings;
     `followed`: what came of the last ones. `tune` makes the radio; None: the vehicle has none."""
 
@@ -48,7 +48,7 @@ class Watch:
         journal: Journal,
         log: Log,
         checkup: Checkup,
-        tune: Tune | None,
+        open_session: OpenSession | None,
     ) -> None:
         self._settle, self._host, self._journal, self._log = settle, host, journal, log
         self._paused = False
@@ -65,13 +65,13 @@ class Watch:
             "release": lambda _: self._hold(False),
             "doctor": lambda _: self._doctor(),
         }
-        self._radio = tune(orders, self._follow) if tune else None
+        self._radio = open_session(orders, self._follow) if open_session else None
 
     @property
     def troubles(self) -> list[str]:
         """Why work waits, in sentences."""
-        radio = [self._radio.trouble] if self._radio is not None and self._radio.trouble else []
-        return [*radio, *(gate.why for gate in gates.GATES if gate.name in self.closed)]
+        session = [self._radio.trouble] if self._radio is not None and self._radio.trouble else []
+        return [*session, *(gate.why for gate in gates.GATES if gate.name in self.closed)]
 
     def look(self, ignition: bool | None) -> None:
         """See how the machine is and shut or open the gates."""
@@ -125,7 +125,7 @@ class Watch:
             threading.Thread(target=lambda: _examine(checked, self._checkup), name="doctor", daemon=True).start()
         return self._checked
 
-    def _follow(self, wishes: Mapping[str, Any]) -> Outcome:
+    def _follow(self, wishes: Mapping[str, Any]) -> WishOutcome:
         self.followed = self._settle(wishes)
         for key, value in self.followed.taken.items():
             self._log.event("setting.followed", key=key, value=value)

@@ -9,23 +9,23 @@ from typing import Any
 from agent import __version__
 from agent.fleet.broker import Broker
 from agent.fleet.commands import Commands, Handler
-from agent.fleet.desired import Desired, Outcome
+from agent.fleet.desired import Desired, WishOutcome
 from agent.fleet.discovery import Discovery
+from agent.fleet.event_message import describer
 from agent.fleet.link import PahoLink
 from agent.fleet.metric import Metric
 from agent.fleet.outbox import Outbox
 from agent.fleet.status import Presence, last_will
-from agent.fleet.telegram import describer
 from agent.fleet.topics import VehicleTopics
 from agent.journal import Journal
 from agent.ports import Clock
 from agent.vehicle.gauges import Gauges
 from agent.vehicle.settings import Identity
 
-Follow = Callable[[Mapping[str, Any]], Outcome]
+Follow = Callable[[Mapping[str, Any]], WishOutcome]
 
 
-class Radio:
+class FleetSession:
     """`discovery`: Home Assistant's prefix, or ''. `orders` obey the workshop's commands, `follow` its wishes for
     settings. The session's id tells an old last will from a new life. Raises NotDiscoverable."""
 

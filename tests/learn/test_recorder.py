@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from agent.learn.checkpoint import State
-from agent.learn.intake import FINGERPRINTS, Intake
+from agent.learn.checkpoint import TrainingState
+from agent.learn.recorder import FINGERPRINTS, SampleRecorder
 from agent.learn.ring import Record
 from agent.learn.samples import Samples
 from tests.learn.trips import SMALL
@@ -21,11 +21,11 @@ def _samples() -> Samples:
 
 
 def test_frames_taken_again_after_a_crash_are_trained_on_but_not_counted_again() -> None:
-    state = State()
-    first = Intake(_samples(), state, "ring")
+    state = TrainingState()
+    first = SampleRecorder(_samples(), state, "ring")
     for number in range(1, 31):
         first.take(_record(number))
-    after = Intake(_samples(), state, "ring")
+    after = SampleRecorder(_samples(), state, "ring")
     for number in range(20, 41):
         after.take(_record(number))
     assert state.samples == 40
@@ -33,19 +33,19 @@ def test_frames_taken_again_after_a_crash_are_trained_on_but_not_counted_again()
 
 
 def test_a_new_ring_counts_from_its_start() -> None:
-    state = State()
+    state = TrainingState()
     for name in ("before the daemon died", "after"):
-        intake = Intake(_samples(), state, name)
+        recorder = SampleRecorder(_samples(), state, name)
         for number in range(1, 11):
-            intake.take(_record(number))
+            recorder.take(_record(number))
     assert state.samples == 20
 
 
 def _fingerprint(frames: range, key: bytes) -> set[str]:
-    intake = Intake(_samples(), State(), "ring", key)
+    recorder = SampleRecorder(_samples(), TrainingState(), "ring", key)
     for number, content in enumerate(frames, 1):
-        intake.take(_record(number, content))
-    return set(intake.state.fingerprint)
+        recorder.take(_record(number, content))
+    return set(recorder.state.fingerprint)
 
 
 def test_two_trips_over_the_same_frames_share_their_fingerprint() -> None:

@@ -29,7 +29,7 @@ def kind(round: Round) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
-class Past:
+class ReplayBuffer:
     """`memory`: a file descriptor shared with the daemon, or None; `path` and `key`: the file, or None
     and b''.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from agent.learn.sieve import FROZEN, Sieve, one_colour
+from agent.learn.frame_filter import FROZEN, FrameFilter, one_colour
 from agent.ports import LabelledFrame
 from tests.learn.trips import DIGITS, SMALL, road
 from tools.bench.plain_round import plain_round
@@ -15,33 +15,33 @@ CLASSES = plain_round(network="deepchain", sample=SMALL, task=DIGITS)
 
 
 def test_frames_without_a_label_are_skipped_and_counted() -> None:
-    sieve = Sieve(STEERING)
+    frame_filter = FrameFilter(STEERING)
     frames = list(road(4))
     unlabelled = [
         LabelledFrame(f.t, f.image, label) for f, label in zip(frames, [None, 1.0, float("nan"), 2.0], strict=True)
     ]
-    assert [sieve.sample(frame) is not None for frame in unlabelled] == [False, True, False, True]
-    assert sieve.unlabelled == 2
-    assert sieve.trouble is None
+    assert [frame_filter.sample(frame) is not None for frame in unlabelled] == [False, True, False, True]
+    assert frame_filter.unlabelled == 2
+    assert frame_filter.trouble is None
 
 
 def test_a_frozen_camera_teaches_nothing_and_is_said() -> None:
-    sieve = Sieve(STEERING)
+    frame_filter = FrameFilter(STEERING)
     still = np.random.default_rng(0).integers(60, 120, (28, 28, 3), np.uint8)
-    taken = [sieve.sample(LabelledFrame(n / 20, still, float(n))) for n in range(FROZEN + 1)]
+    taken = [frame_filter.sample(LabelledFrame(n / 20, still, float(n))) for n in range(FROZEN + 1)]
     assert sum(sample is not None for sample in taken) == 1
-    assert sieve.trouble == "The last 40 frames show the same image: they are skipped. Check the camera."
-    assert sieve.sample(next(road(1))) is not None
-    assert sieve.trouble is None
+    assert frame_filter.trouble == "The last 40 frames show the same image: they are skipped. Check the camera."
+    assert frame_filter.sample(next(road(1))) is not None
+    assert frame_filter.trouble is None
 
 
 def test_a_teacher_with_other_classes_is_said() -> None:
-    sieve = Sieve(CLASSES)
+    frame_filter = FrameFilter(CLASSES)
     frames = list(road(3))
     labels = [3.0, 10.0, 2.5]
-    taken = [sieve.sample(LabelledFrame(f.t, f.image, label)) for f, label in zip(frames, labels, strict=True)]
+    taken = [frame_filter.sample(LabelledFrame(f.t, f.image, label)) for f, label in zip(frames, labels, strict=True)]
     assert [sample is not None for sample in taken] == [True, False, False]
-    assert sieve.trouble is not None and "2 labels are none of the round's 10 classes" in sieve.trouble
+    assert frame_filter.trouble is not None and "2 labels are none of the round's 10 classes" in frame_filter.trouble
 
 
 def _road(height: int = 120, width: int = 160) -> np.ndarray:
@@ -76,18 +76,18 @@ def _two_thirds_flat() -> np.ndarray:
     ids=["grey", "green", "white", "black", "two thirds of one colour", "half a JPEG"],
 )
 def test_a_picture_of_little_but_one_colour_teaches_nothing_and_is_said(picture: np.ndarray) -> None:
-    sieve = Sieve(STEERING)
-    assert not any(sieve.sample(LabelledFrame(n / 20, picture, 1.0)) is not None for n in range(40))
-    assert "mostly of one colour" in (sieve.trouble or "")
-    assert sieve.sample(LabelledFrame(9.0, _road(), 1.0)) is not None
-    assert sieve.trouble is None
+    frame_filter = FrameFilter(STEERING)
+    assert not any(frame_filter.sample(LabelledFrame(n / 20, picture, 1.0)) is not None for n in range(40))
+    assert "mostly of one colour" in (frame_filter.trouble or "")
+    assert frame_filter.sample(LabelledFrame(9.0, _road(), 1.0)) is not None
+    assert frame_filter.trouble is None
 
 
 def test_a_road_at_night_is_learnt() -> None:
     night = np.random.default_rng(2).normal(6, 1.5, (120, 160, 3))
     night[:80] = 3
     night[80:, 50:110] += 70
-    assert Sieve(STEERING).sample(LabelledFrame(0.0, night.clip(0, 255).astype(np.uint8), 1.0)) is not None
+    assert FrameFilter(STEERING).sample(LabelledFrame(0.0, night.clip(0, 255).astype(np.uint8), 1.0)) is not None
 
 
 @pytest.mark.parametrize("pack", ["drive_a", pytest.param("drive_sim", marks=pytest.mark.slow)])

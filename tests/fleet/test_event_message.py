@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent.fleet.telegram import WITHHELD, describer, redacted
+from agent.fleet.event_message import WITHHELD, describer, redacted
 from agent.fleet.topics import VehicleTopics
 from agent.journal import Event
 
@@ -18,10 +18,10 @@ describe = describer(VehicleTopics("north", "car"))
 
 
 def test_an_event_is_told_with_its_job_kind_and_facts() -> None:
-    telegram = describe(Event(4, "trip-1", "entered", {"ledger": 12, "transaction": "ab" * 32}, 1.23456))
-    assert telegram is not None
-    assert telegram.topic == "milepost/v1/north/car/event/entered"
-    assert telegram.body == {
+    event_message = describe(Event(4, "trip-1", "entered", {"ledger": 12, "transaction": "ab" * 32}, 1.23456))
+    assert event_message is not None
+    assert event_message.topic == "milepost/v1/north/car/event/entered"
+    assert event_message.body == {
         "job": "trip-1",
         "kind": "entered",
         "at": 1.235,
@@ -76,12 +76,12 @@ def test_a_secret_seed_or_coordinates_never_pass_wherever_they_stand(value: Any,
 
 
 def test_an_event_too_large_for_a_message_is_told_without_its_data() -> None:
-    telegram = describe(Event(1, "j", "chosen", {"candidates": [{"n": "x" * 900}] * 60}, 0.0))
-    assert telegram is not None
-    assert telegram.body["data"] == {"withheld": "more than 32768 bytes"}
+    event_message = describe(Event(1, "j", "chosen", {"candidates": [{"n": "x" * 900}] * 60}, 0.0))
+    assert event_message is not None
+    assert event_message.body["data"] == {"withheld": "more than 32768 bytes"}
 
 
 def test_a_kind_with_strange_signs_is_still_one_topic_level() -> None:
-    telegram = describe(Event(1, "j", "a/b #+", {}, 0.0))
-    assert telegram is not None
-    assert telegram.topic == "milepost/v1/north/car/event/a-b---"
+    event_message = describe(Event(1, "j", "a/b #+", {}, 0.0))
+    assert event_message is not None
+    assert event_message.topic == "milepost/v1/north/car/event/a-b---"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent.core.ids import AccountId, CidText
-from agent.core.jobs.round import RoundJob, State
+from agent.core.jobs.round import RoundJob, RoundState
 from agent.core.jobs.settlement import SettlementJob
 from agent.errors import Refused
 from agent.journal import Journal
@@ -13,7 +13,7 @@ SETTLEMENT = "settlement"
 Job = RoundJob | SettlementJob
 
 
-class Register(Book[Job]):
+class RoundBook(Book[Job]):
     """Closed rounds are kept too: what comes next is fused from them, or restores one."""
 
     def __init__(self, journal: Journal) -> None:
@@ -42,7 +42,7 @@ class Register(Book[Job]):
     @property
     def settlement(self) -> AccountId | None:
         """The settlement account, once it is on the ledger."""
-        return self.account.account if self.account.state is State.OPEN else None
+        return self.account.account if self.account.state is RoundState.OPEN else None
 
     @property
     def rounds(self) -> list[RoundJob]:
@@ -60,10 +60,10 @@ class Register(Book[Job]):
         weights it has; None: it fuses. The round that restores it already, where that is the newest. Raises Refused
         while no round is open, and while one is on its way that came about otherwise."""
         newest = self.newest
-        if newest is None or (newest.number == 0 and newest.state is not State.OPEN):
+        if newest is None or (newest.number == 0 and newest.state is not RoundState.OPEN):
             raise Refused(what=what, why="no round is open: run `milepost initiator publish`")
         number, again = newest.number, newest.plan.restores
-        if newest.state is State.OPEN:
+        if newest.state is RoundState.OPEN:
             return number if restores and restores == again else number + 1
         if restores != again:
             command = f"milepost initiator restore {again}" if again else "milepost initiator close"

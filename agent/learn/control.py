@@ -16,7 +16,7 @@ DONE, FAILED, DEVICE_LOST = 0, 66, 70
 """
 
 
-class Wire:
+class ControlSocket:
     """One end. Packets are whole or not at all; either side sees when the other is gone."""
 
     def __init__(self, end: socket.socket) -> None:
@@ -24,7 +24,7 @@ class Wire:
         self.gone = False
 
     @classmethod
-    def pair(cls) -> tuple[Wire, Wire]:
+    def pair(cls) -> tuple[ControlSocket, ControlSocket]:
         here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         return cls(here), cls(there)
 

@@ -1,4 +1,4 @@
-"""A car's errands, one by one, without a daemon: its desk, and its job as the journal would fold it."""
+"""A car's steps, one by one, without a daemon: their context, and its job as the journal would fold it."""
 
 from __future__ import annotations
 
@@ -20,40 +20,40 @@ from agent.host.config import load
 from agent.ledger.envelope import build, sdk_asset, signed
 from agent.market import bundle
 from agent.vehicle import steps
-from agent.vehicle.desk import Desk
-from agent.vehicle.workshop import Workshop
+from agent.vehicle.builder import ContributionBuilder
+from agent.vehicle.context import StepContext
 from tests.market.town import Town
 from tests.vehicle import trips
 from tests.vehicle.test_offers import Car
 from tools.demo.hostile import NoiseTrainer
 
 
-def desk(
+def a_context(
     town: Town, key: Keypair, folder: Path, deeds: Sequence[Deed] = (), jobs: Sequence[Job] = (), **tables: Any
-) -> Desk:
+) -> StepContext:
     folder.mkdir(parents=True, exist_ok=True)
     config = load(Car(town, key, folder).config(**tables))
     shelf = bundle.Shelf(folder / "bundles", town.store)
-    workshop = Workshop(resources(config), shelf, NoiseTrainer(), key, folder / "jobs")
-    return Desk(preferences(config), town.horizon, shelf, key, workshop, lambda: deeds, open_jobs=lambda: jobs)
+    builder = ContributionBuilder(resources(config), shelf, NoiseTrainer(), key, folder / "jobs")
+    return StepContext(preferences(config), town.horizon, shelf, key, builder, lambda: deeds, open_jobs=lambda: jobs)
 
 
-def do(desk: Desk, job: Job, *owed: Step) -> Job:
+def do(a_context: StepContext, job: Job, *owed: Step) -> Job:
     for step in owed:
-        job = fold(job, steps.do(desk, job, step))
+        job = fold(job, steps.do(a_context, job, step))
     return job
 
 
-def stored(desk: Desk, name: str = "trip-000001", steps: int = 10) -> Job:
-    """A job that chose as the desk does, whose contribution is made and stored."""
-    job = do(desk, advance(Job(name), Opened(1000)), Step.CHOOSE)
+def stored(a_context: StepContext, name: str = "trip-000001", steps: int = 10) -> Job:
+    """A job that chose as the daemon does, whose contribution is made and stored."""
+    job = do(a_context, advance(Job(name), Opened(1000)), Step.CHOOSE)
     made = CidText(str(Cid.v0(name.encode().ljust(32, b"\0"))))
     return fold(job, [Fetched(), Arrived(), trips.trained(steps), Stored(made)])
 
 
-def entered(desk: Desk, name: str = "trip-000001") -> Job:
+def entered(a_context: StepContext, name: str = "trip-000001") -> Job:
     """The same, and its entry is in a ledger."""
-    return do(desk, stored(desk, name), Step.SIGN, Step.SUBMIT, Step.SUBMIT)
+    return do(a_context, stored(a_context, name), Step.SIGN, Step.SUBMIT, Step.SUBMIT)
 
 
 def accept(town: Town, job: Job, vehicle: str, credit: Stroops = UNIT) -> None:

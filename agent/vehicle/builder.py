@@ -19,19 +19,19 @@ from agent.ledger import keys
 from agent.market import bundle, sealed
 from agent.ports import LabelledFrame, Trainer, TrainingTask
 from agent.sense import album
-from agent.vehicle.onlooker import Onlooker
 from agent.vehicle.settings import Resources
+from agent.vehicle.shadow import ShadowEvaluation
 
 if TYPE_CHECKING:
     from stellar_sdk import Keypair
 
-    from agent.learn.shadow import Verdict
+    from agent.learn.shadow import Comparison
 
 Sink = Callable[[LabelledFrame], None]
 
 
 @dataclass
-class Workshop:
+class ContributionBuilder:
     resources: Resources
     shelf: bundle.Shelf
     trainer: Trainer
@@ -40,7 +40,7 @@ class Workshop:
     """Jobs' scratch."""
     last_round: Callable[[str], str | None] = lambda _: None
     """CID of the round that the last job of a model was for."""
-    _onlookers: dict[str, Onlooker] = field(default_factory=dict)
+    _shadows: dict[str, ShadowEvaluation] = field(default_factory=dict)
     """By job: what sees, or saw, its trip."""
 
     def unfit(self, round_: Round, cid: str) -> str:
@@ -65,12 +65,12 @@ class Workshop:
         """The pictures that the owner has labelled. Raises UnusableAlbum."""
         return album.Album(album.pictures(self.resources.labelled, task.round.task), task.seed, feed)
 
-    def onlooker(self, task: TrainingTask) -> Onlooker:
+    def shadow(self, task: TrainingTask) -> ShadowEvaluation:
         """What sees this job's trip beside the trainer. Of an earlier trip one is kept, for it may not be finished
         yet."""
         job = task.folder.name
-        mine = self._onlookers.pop(job, None) or Onlooker(task.round)
-        self._onlookers = dict([*self._onlookers.items()][-1:]) | {job: mine}
+        mine = self._shadows.pop(job, None) or ShadowEvaluation(task.round)
+        self._shadows = dict([*self._shadows.items()][-1:]) | {job: mine}
         return mine
 
     def taught(self, round_: Round, base: Path, feed: Sink) -> Sink:
@@ -90,7 +90,7 @@ class Workshop:
     def finish(self, job: Job) -> list[Event]:
         """The trainer's last checkpoint gives the same result again."""
         from agent.learn import checkpoint, update
-        from agent.learn.handover import NothingLearnt
+        from agent.learn.result import NothingLearnt
 
         round_ = self.shelf.round(job.choice.round)
         try:
@@ -140,24 +140,24 @@ class Workshop:
     def _shadow(self, job: Job, round_: Round) -> Shadow | None:
         """The round's figure on this trip's road, beside that of the round before. None where too little was seen, and
         where it cannot be had: nothing steers by it, so nothing fails for it."""
-        onlooker = self._onlookers.get(job.id)
-        if onlooker is None:
+        shadow = self._shadows.get(job.id)
+        if shadow is None:
             return None
         try:
-            verdict = self._look_on(onlooker, job.choice.round, self.last_round(round_.model))
+            verdict = self._compare(shadow, job.choice.round, self.last_round(round_.model))
         except (MilepostError, OSError):
             return None
         return Shadow(verdict.newest, verdict.last, verdict.worse) if verdict else None
 
-    def _look_on(self, onlooker: Onlooker, newest: str, last: str | None) -> Verdict | None:
+    def _compare(self, shadow: ShadowEvaluation, newest: str, last: str | None) -> Comparison | None:
         before = None
         if last is not None and last != newest and self.shelf.holds(last):
             before = self.shelf.get(last, bundle.ROUND_LIMITS)
         folder = self.shelf.get(newest, bundle.ROUND_LIMITS)
         try:
-            return onlooker.verdict(folder, before, self.resources.machine)
+            return shadow.verdict(folder, before, self.resources.machine)
         except Refused:  # the last round had another form
-            return onlooker.verdict(folder, None, self.resources.machine)
+            return shadow.verdict(folder, None, self.resources.machine)
 
     def _residual_key(self) -> bytes:
         return keys.derived(self.keypair, "milepost/residual")

@@ -5,27 +5,27 @@ import random
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent.fleet.intake import Intake
+from agent.fleet.inbox import Inbox
 
 
 def test_a_repeat_is_dropped_and_a_jump_is_a_gap() -> None:
-    intake = Intake()
-    assert intake.take("j", 3, 0)
-    assert intake.take("j", 5, 3)
-    assert not intake.take("j", 5, 3)
-    assert not intake.take("j", 1, 0)
-    assert intake.take("j", 9, 7)
-    assert intake.gaps == [(5, 7)]
-    assert intake.take("j", 7, 5)
-    assert intake.gaps == []
-    assert not intake.take("j", 7, 5)
+    inbox = Inbox()
+    assert inbox.take("j", 3, 0)
+    assert inbox.take("j", 5, 3)
+    assert not inbox.take("j", 5, 3)
+    assert not inbox.take("j", 1, 0)
+    assert inbox.take("j", 9, 7)
+    assert inbox.gaps == [(5, 7)]
+    assert inbox.take("j", 7, 5)
+    assert inbox.gaps == []
+    assert not inbox.take("j", 7, 5)
 
 
 def test_a_new_journal_starts_over_instead_of_being_taken_for_repeats() -> None:
-    intake = Intake()
-    intake.take("old", 500, 499)
-    assert intake.take("new", 1, 0)
-    assert not intake.take("new", 1, 0)
+    inbox = Inbox()
+    inbox.take("old", 500, 499)
+    assert inbox.take("new", 1, 0)
+    assert not inbox.take("new", 1, 0)
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
@@ -37,13 +37,13 @@ def test_whatever_was_lost_repeated_and_sent_again_each_event_counts_once(
     wire = [(seq, after) for after, seq in zip([0, *seqs], seqs, strict=False)]
     arriving = [wire[0]] + [pair for pair in wire[1:] if luck.random() < 0.6 or pair == wire[-1]]
     noisy = arriving + luck.choices(arriving, k=5)
-    intake, counted = Intake(), []
+    inbox, counted = Inbox(), []
     for seq, after in arriving[:1] + sorted(noisy):
-        counted += [seq] if intake.take("j", seq, after) else []
-    while intake.gaps:
-        after, until = intake.gaps[0]
+        counted += [seq] if inbox.take("j", seq, after) else []
+    while inbox.gaps:
+        after, until = inbox.gaps[0]
         before = after
         for seq in [seq for seq in seqs if after < seq <= until]:
-            counted += [seq] if intake.take("j", seq, before) else []
+            counted += [seq] if inbox.take("j", seq, before) else []
             before = seq
     assert sorted(counted) == seqs

@@ -13,16 +13,16 @@ from agent.core.documents import Round
 from agent.ports import LabelledFrame
 
 if TYPE_CHECKING:
-    from agent.learn.runner import Machine, Runner
+    from agent.learn.runner import Device, Runner
     from agent.learn.samples import Image
-    from agent.learn.shadow import Verdict
+    from agent.learn.shadow import Comparison
 
 EVERY = 10
 MOST = 400
 """Samples: 16 MB at 66 x 200. A longer trip is looked at up to there."""
 
 
-class Onlooker:
+class ShadowEvaluation:
     """`see` comes from the capture thread, `verdict` after it has ended."""
 
     def __init__(self, round_: Round) -> None:
@@ -32,7 +32,7 @@ class Onlooker:
         self._labels: list[float] = []
 
     def __repr__(self) -> str:
-        return f"<Onlooker {len(self._labels)} samples>"
+        return f"<ShadowEvaluation {len(self._labels)} samples>"
 
     def see(self, frame: LabelledFrame) -> None:
         from agent.learn.samples import prepare
@@ -44,7 +44,7 @@ class Onlooker:
             self._samples.append(prepare(frame.image, self._round.input))
             self._labels.append(frame.label)
 
-    def verdict(self, newest: Path, last: Path | None, machine: Machine) -> Verdict | None:
+    def verdict(self, newest: Path, last: Path | None, machine: Device) -> Comparison | None:
         """The bundles' figures on what was seen; None when that was too little. Raises Malformed."""
         import numpy as np
 
@@ -58,7 +58,7 @@ class Onlooker:
         return shadow.verdict()
 
 
-def _runner(folder: Path, machine: Machine) -> Runner:
+def _runner(folder: Path, machine: Device) -> Runner:
     from agent.learn import checkpoint, graph
     from agent.learn.runner import Runner
 

@@ -25,10 +25,10 @@ from agent.ledger.horizon import Horizon, LedgerUnavailable
 from agent.market.bundle import Shelf
 from agent.ports import LabelledFrame
 from agent.vehicle import steps
-from agent.vehicle.desk import Desk
-from agent.vehicle.logbook import Logbook
-from agent.vehicle.onlooker import Onlooker
-from agent.vehicle.workshop import Workshop
+from agent.vehicle.book import JobBook
+from agent.vehicle.builder import ContributionBuilder
+from agent.vehicle.context import StepContext
+from agent.vehicle.shadow import ShadowEvaluation
 from tests.vehicle import trips
 from tools.bench.plain_round import bundle, plain_round
 from tools.demo.hostile import NoiseTrainer
@@ -63,13 +63,13 @@ def frame(colour: tuple[int, int, int], driver: float | None) -> LabelledFrame:
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Workshop:
+def shop(tmp_path: Path) -> ContributionBuilder:
     shelf = Shelf(tmp_path / "bundles", FolderStore(tmp_path / "content"))
-    return Workshop(resources(Config()), shelf, NoiseTrainer(), Keypair.random(), tmp_path / "jobs")
+    return ContributionBuilder(resources(Config()), shelf, NoiseTrainer(), Keypair.random(), tmp_path / "jobs")
 
 
 def test_a_teachers_labels_take_the_drivers_place_and_what_it_is_not_sure_of_has_none(
-    shop: Workshop, tmp_path: Path
+    shop: ContributionBuilder, tmp_path: Path
 ) -> None:
     teacher(tmp_path / "base", 3)
     taught: list[float | None] = []
@@ -79,7 +79,9 @@ def test_a_teachers_labels_take_the_drivers_place_and_what_it_is_not_sure_of_has
     assert taught == [0.0, 1.0, None]
 
 
-def test_a_teacher_of_other_classes_is_refused_before_a_frame_is_labelled(shop: Workshop, tmp_path: Path) -> None:
+def test_a_teacher_of_other_classes_is_refused_before_a_frame_is_labelled(
+    shop: ContributionBuilder, tmp_path: Path
+) -> None:
     teacher(tmp_path / "base", 2)
     with pytest.raises(OtherTeacher, match="the round needs 3"):
         shop.taught(ROUND, tmp_path / "base", lambda seen: None)
@@ -87,28 +89,30 @@ def test_a_teacher_of_other_classes_is_refused_before_a_frame_is_labelled(shop: 
 
 def test_without_a_job_before_there_is_no_last_choice_to_train_on(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal.sqlite")
-    book = Logbook(journal)
+    book = JobBook(journal)
     assert not book.last_choice
     book.record("trip-000001", Opened(40), 0.0)
     book.record("trip-000001", trips.chosen(reward=1), 0.0)
     assert book.last_choice == trips.chosen(reward=1)
     journal.close()
     again = Journal(tmp_path / "journal.sqlite")
-    assert Logbook(again).last_choice == trips.chosen(reward=1)
+    assert JobBook(again).last_choice == trips.chosen(reward=1)
     again.close()
 
 
 @pytest.mark.parametrize("here", [True, False])
-def test_without_a_network_it_trains_on_the_round_it_had_last_if_that_is_still_here(shop: Workshop, here: bool) -> None:
+def test_without_a_network_it_trains_on_the_round_it_had_last_if_that_is_still_here(
+    shop: ContributionBuilder, here: bool
+) -> None:
     last = trips.chosen(round="QmLast", number=3, reward=5)
     nowhere = Horizon("http://127.0.0.1:9", "Nowhere ; 2026", timeout=1)
-    desk = Desk(preferences(Config()), nowhere, shop.shelf, shop.keypair, shop, list, lambda: last)
+    context = StepContext(preferences(Config()), nowhere, shop.shelf, shop.keypair, shop, list, lambda: last)
     if here:
         (shop.shelf.folder / "QmLast").mkdir(parents=True)
-        assert steps.do(desk, Job("trip-000002"), Step.CHOOSE) == [replace(last, offline=True)]
+        assert steps.do(context, Job("trip-000002"), Step.CHOOSE) == [replace(last, offline=True)]
     else:
         with pytest.raises(LedgerUnavailable):
-            steps.do(desk, Job("trip-000002"), Step.CHOOSE)
+            steps.do(context, Job("trip-000002"), Step.CHOOSE)
 
 
 def test_a_trip_says_what_the_round_would_have_done_on_its_road_and_what_the_one_before(tmp_path: Path) -> None:
@@ -117,11 +121,11 @@ def test_a_trip_says_what_the_round_would_have_done_on_its_road_and_what_the_one
         round_ = plain_round(network="deepchain", sample=Input(height=28, width=28, colour="grey"))
         bundle(round_, folder, seed)
         (folder / "model.onnx").write_bytes(export(networks.build(round_), round_.input))
-    onlooker = Onlooker(round_)
+    shadow = ShadowEvaluation(round_)
     for seen in range(1000):
-        onlooker.see(LabelledFrame(seen / 20, np.full((30, 30, 3), seen % 200, np.uint8), 3.0))
-        onlooker.see(LabelledFrame(seen / 20, np.zeros((30, 30, 3), np.uint8), None))
-    alone, beside = (onlooker.verdict(folders[0], last, HERE) for last in (None, folders[1]))
+        shadow.see(LabelledFrame(seen / 20, np.full((30, 30, 3), seen % 200, np.uint8), 3.0))
+        shadow.see(LabelledFrame(seen / 20, np.zeros((30, 30, 3), np.uint8), None))
+    alone, beside = (shadow.verdict(folders[0], last, HERE) for last in (None, folders[1]))
     assert alone is not None and beside is not None
     assert (alone.samples, alone.last, alone.worse) == (100, None, False)
     assert alone.newest == beside.newest != beside.last

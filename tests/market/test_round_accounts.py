@@ -10,7 +10,7 @@ import pytest
 
 from agent.core.ledger import Flags, Line
 from agent.core.money import UNIT, Asset
-from agent.market.standing import fair, trusted
+from agent.market.round_accounts import fair, trusted
 from tests.market.rounds import COMMITTEE, DLC, INITIATOR, SETTLEMENT, a_round, an_account, settles
 
 ROUND = a_round()

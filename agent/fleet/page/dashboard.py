@@ -22,10 +22,10 @@ from agent.core.jobs.contribution import (
     Closed,
     Closing,
     Idle,
+    JobState,
     Outcome,
     Rejected,
     Signed,
-    State,
 )
 from agent.core.jobs.fold import Event as Happened
 from agent.core.jobs.written import names
@@ -57,7 +57,7 @@ _USUALLY = {event: after for (_, event), after in TABLE.follows.items()}
 """The state after an event, where the one before is not known."""
 
 
-class Board:
+class Dashboard:
     """`take` messages, then ask for what changed `since` a version. Pure: time comes in as an argument."""
 
     def __init__(self) -> None:
@@ -133,8 +133,8 @@ class Board:
         card.every = min(max(said.every, 1.0), 3600.0)
 
     def _event(self, card: VehicleCard, said: Event) -> None:
-        new = card.intake.take(said.journal, said.seq, said.after)
-        card.missed = len(card.intake.gaps)
+        new = card.inbox.take(said.journal, said.seq, said.after)
+        card.missed = len(card.inbox.gaps)
         if not new:
             return
         job = self._job(card, said.job)
@@ -251,17 +251,17 @@ class Board:
         card.version = self.version
 
 
-_READERS: Mapping[str, tuple[type[Status | Condition | Event], Callable[[Board, VehicleCard, Any], None]]] = {
-    "status": (Status, Board._status),
-    "state": (Condition, Board._state),
-    "event": (Event, Board._event),
+_READERS: Mapping[str, tuple[type[Status | Condition | Event], Callable[[Dashboard, VehicleCard, Any], None]]] = {
+    "status": (Status, Dashboard._status),
+    "state": (Condition, Dashboard._state),
+    "event": (Event, Dashboard._event),
 }
 
 
 def _fold(job: JobCard, said: Event, happened: type[Happened] | None) -> None:
     """As `core.jobs.fold.advance`, but for one who may have missed some events: then the event alone decides."""
     kind, data = said.kind[:40], said.data
-    after = (TABLE.follows.get((State(job.state), happened)) or _USUALLY.get(happened)) if happened else None
+    after = (TABLE.follows.get((JobState(job.state), happened)) or _USUALLY.get(happened)) if happened else None
     if said.seq > job.seq and after is not None:  # what was sent again does not turn the state back
         job.seq, job.state, job.at = said.seq, after.value, said.at
     if happened is not None and issubclass(happened, Outcome):

@@ -6,7 +6,7 @@ from collections import Counter
 
 from agent.core.ids import AccountId, CidText
 from agent.core.jobs.fold import owed
-from agent.core.jobs.review import Review, Step
+from agent.core.jobs.review import Review, ReviewStep
 from agent.journal import Journal
 from agent.journal.book import Book
 
@@ -14,7 +14,7 @@ Work = tuple[AccountId, CidText]
 """A vehicle's contribution."""
 
 
-class Docket(Book[Review]):
+class ReviewBook(Book[Review]):
     """Open reviews in full; of closed ones only that they were seen, and how they ended."""
 
     def __init__(self, journal: Journal) -> None:
@@ -46,7 +46,7 @@ class Docket(Book[Review]):
 
     @property
     def _with_verdict(self) -> list[Review]:
-        return [r for r in self.open.values() if owed(r) is Step.SETTLE]
+        return [r for r in self.open.values() if owed(r) is ReviewStep.SETTLE]
 
     def _ended(self, job: Review) -> None:
         self._over.add(job.id)

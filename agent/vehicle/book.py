@@ -6,7 +6,7 @@ import json
 
 from agent.core.experience import Deed, deed
 from agent.core.ids import CidText
-from agent.core.jobs.contribution import IN_FLIGHT, Chosen, Job, Opened, State, Trained
+from agent.core.jobs.contribution import IN_FLIGHT, Chosen, Job, JobState, Opened, Trained
 from agent.core.jobs.fold import Event
 from agent.core.trip import Phase, TripState
 from agent.journal import Journal, JournalReader
@@ -16,10 +16,10 @@ JOURNAL = "journal.sqlite"
 """The vehicle's journal in its state directory."""
 TRIP = "trip"
 """The journal's note that holds the trip machine's mileage."""
-BEFORE_ARRIVAL = (State.OPENED, State.CHOSEN, State.TRAINING)
+BEFORE_ARRIVAL = (JobState.OPENED, JobState.CHOSEN, JobState.TRAINING)
 
 
-class Logbook(Book[Job]):
+class JobBook(Book[Job]):
     """Open jobs in full, closed ones by what they came to."""
 
     def __init__(self, journal: Journal) -> None:

@@ -37,7 +37,7 @@ def new_token(path: Path) -> str:
     return token
 
 
-class Gate:
+class Access:
     """The token is what keeps strangers out: 192 bits where the page made it. Wrong ones are counted by the address
     they come from, so that `weary` says whom not to bother with; the right one is never turned away, for whoever fills
     the count of an address (a proxy's is everybody's) would lock out those who know it."""

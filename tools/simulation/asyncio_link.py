@@ -23,7 +23,7 @@ KEEPALIVE_S = 60
 MAX_PACKET = MAX_PAYLOAD + 1024
 
 
-class WireLink:
+class AsyncioLink:
     """See FleetLink. Everything runs in the loop that `run` runs in."""
 
     def __init__(

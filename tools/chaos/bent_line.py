@@ -40,12 +40,12 @@ class Exchange:
         self.session.trust_env = False  # loopback needs no proxy, and asking for one takes longer than the answer
 
 
-class Line(Horizon):
+class BentHorizon(Horizon):
     """A Horizon for one party."""
 
     def __init__(self, url: str, passphrase: str, exchange: Exchange, weather: Weather) -> None:
         super().__init__(url, passphrase)
-        self._wire = Wire(self.url, exchange, weather)
+        self._wire = BentSession(self.url, exchange, weather)
         self._weather = weather
 
     def hand_in(self, envelope: str) -> None:
@@ -78,7 +78,7 @@ class Answer:
         return
 
 
-class Wire:
+class BentSession:
     """In the place of the SDK's `requests.Session`."""
 
     def __init__(self, url: str, exchange: Exchange, weather: Weather) -> None:

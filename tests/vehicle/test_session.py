@@ -25,8 +25,8 @@ from agent.host.sections import Agent, Config, Mqtt
 from agent.journal import Journal
 from agent.ports import Conditions, Message
 from agent.vehicle.gauges import Gauges
-from agent.vehicle.radio import Radio
-from agent.vehicle.watch import Watch
+from agent.vehicle.session import FleetSession
+from agent.vehicle.supervisor import Supervisor
 from tests.fleet.brokers import Mosquitto, until
 
 TOPICS = VehicleTopics("north", "car")
@@ -59,8 +59,10 @@ class Street:
         host = ScriptedHost(Conditions(temperature_c=80))
         self.log = io.StringIO()
         me = identity(config, Keypair.random())
-        tune = partial(Radio, me, broker(settings), settings.discovery, self.journal, SystemClock())
-        self.watch = Watch(partial(followed, config), host, self.journal, Log(stream=self.log), self.examined, tune)
+        open_session = partial(FleetSession, me, broker(settings), settings.discovery, self.journal, SystemClock())
+        self.supervisor = Supervisor(
+            partial(followed, config), host, self.journal, Log(stream=self.log), self.examined, open_session
+        )
 
     def examined(self) -> Mapping[str, Any]:
         self.examinations += 1
@@ -68,7 +70,7 @@ class Street:
         return {"healthy": True, "checks": [{"name": "disk", "state": "good", "seconds": 0.1}]}
 
     def stop(self) -> None:
-        self.watch.close()
+        self.supervisor.close()
         self.journal.close()
 
     def restart(self, **mqtt: Any) -> None:
@@ -77,8 +79,8 @@ class Street:
 
     def on(self, topic: str) -> list[Any]:
         """What was said on a topic, turning the vehicle's loop once."""
-        self.watch.look(ignition=True)
-        self.watch.talk(STATUS, {"temperature_celsius": 80.0, "latitude": 48.1})
+        self.supervisor.look(ignition=True)
+        self.supervisor.talk(STATUS, {"temperature_celsius": 80.0, "latitude": 48.1})
         self.heard += self.workshop.receive()
         return [json.loads(m.payload or b"null") for m in self.heard if m.topic == topic]
 
@@ -108,13 +110,13 @@ def test_figures_are_heard_and_no_place_is_among_them(street: Street) -> None:
 
 def test_a_wish_for_a_stricter_gate_shuts_it_and_is_reported(street: Street) -> None:
     until(lambda: street.on(TOPICS.state))
-    assert street.watch.closed == frozenset()
+    assert street.supervisor.closed == frozenset()
     report = street.wish("w1", pause_above_c=79, resume_below_c=70, pause_below_volts=3)
     assert report["settings"]["gates.pause_above_c"] == 79
     assert list(report["refused"]) == ["gates.pause_below_volts"]
     assert "setting.followed key=gates.pause_above_c value=79" in street.log.getvalue()
     assert "setting.refused key=gates.pause_below_volts" in street.log.getvalue()
-    until(lambda: street.on(TOPICS.state) and "temperature" in street.watch.closed)
+    until(lambda: street.on(TOPICS.state) and "temperature" in street.supervisor.closed)
 
 
 def test_the_doctor_is_asked_from_afar_once_for_all_who_ask_and_the_vehicle_goes_on_meanwhile(street: Street) -> None:
@@ -138,15 +140,15 @@ def test_a_wish_outlives_the_vehicles_restart_and_the_brokers_loss(street: Stree
     street.wish("w1", pause_above_c=79)
     street.restart()
     street.on(TOPICS.state)
-    assert street.watch.followed.taken == {"gates.pause_above_c": 79}
-    assert "temperature" in street.watch.closed
+    assert street.supervisor.followed.taken == {"gates.pause_above_c": 79}
+    assert "temperature" in street.supervisor.closed
 
 
 @pytest.mark.slow
 def test_what_is_in_force_is_said_again_to_a_broker_that_forgot_it(street: Street) -> None:
     street.wish("w1", pause_above_c=79)
     street.broker.kill()
-    until(lambda: not street.watch._radio.link.connected)
+    until(lambda: not street.supervisor._radio.link.connected)
     for file in (street.folder / "broker").glob("mosquitto.db*"):
         file.unlink()
     street.heard.clear()
@@ -162,7 +164,7 @@ def test_a_wish_made_while_the_car_sleeps_is_followed_when_it_wakes(street: Stre
     street.workshop.publish(Message(TOPICS.desired, json.dumps(body).encode(), retain=True))
     until(lambda: street.workshop.acknowledged())
     street.start()
-    until(lambda: street.on(TOPICS.state) and street.watch.followed.taken)
+    until(lambda: street.on(TOPICS.state) and street.supervisor.followed.taken)
 
 
 def test_home_assistant_is_told_when_it_is_wished_and_told_to_forget_when_it_is_not(street: Street) -> None:
@@ -180,7 +182,7 @@ def test_what_was_refused_is_counted_by_where_it_came_from(street: Street) -> No
     street.workshop.publish(Message(TOPICS.desired, b"rubbish"))
     until(lambda: [r for r in street.on(TOPICS.reported) if "error" in r])
     gauges = Gauges(Metrics())
-    street.watch.show(gauges)
+    street.supervisor.show(gauges)
     assert gauges.metrics.figures()["refused_total"] == {"broker": 0, "commands": 0, "desired": 1}
 
 
@@ -192,13 +194,15 @@ def test_a_broker_that_refuses_the_vehicle_is_a_trouble_of_status_and_log(tmp_pa
     config = Config(agent=Agent(id="car", fleet="north"), mqtt=settings)
     journal, log = Journal(tmp_path / "journal.sqlite"), io.StringIO()
     me = identity(config, Keypair.random())
-    tune = partial(Radio, me, broker(settings), settings.discovery, journal, SystemClock())
-    watch = Watch(partial(followed, config), ScriptedHost(Conditions()), journal, Log(stream=log), lambda: {}, tune)
-    (trouble,) = until(lambda: watch.troubles)
+    open_session = partial(FleetSession, me, broker(settings), settings.discovery, journal, SystemClock())
+    supervisor = Supervisor(
+        partial(followed, config), ScriptedHost(Conditions()), journal, Log(stream=log), lambda: {}, open_session
+    )
+    (trouble,) = until(lambda: supervisor.troubles)
     assert "refused the connection" in trouble
-    watch.talk(STATUS, {})
-    watch.talk(STATUS, {})
+    supervisor.talk(STATUS, {})
+    supervisor.talk(STATUS, {})
     assert log.getvalue().count("link.troubled") == 1
-    watch.close()
+    supervisor.close()
     journal.close()
     mosquitto.close()

@@ -43,22 +43,22 @@ class Happened(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Telegram:
+class EventMessage:
     """A topic and a JSON object for it."""
 
     topic: str
     body: Mapping[str, Any]
 
 
-def describer(topics: VehicleTopics) -> Callable[[Happened], Telegram | None]:
+def describer(topics: VehicleTopics) -> Callable[[Happened], EventMessage | None]:
     """How this vehicle's events look to its fleet. For `Outbox(journal, link, describer(topics))`."""
 
-    def describe(event: Happened) -> Telegram | None:
+    def describe(event: Happened) -> EventMessage | None:
         data = redacted(event.data)
         if len(json.dumps(data)) > MAX_DATA:
             data = {"withheld": f"more than {MAX_DATA} bytes"}
         body = {"job": event.job, "kind": event.kind, "at": round(event.at, 3), "data": data}
-        return Telegram(topics.event(level(event.kind)), body)
+        return EventMessage(topics.event(level(event.kind)), body)
 
     return describe
 

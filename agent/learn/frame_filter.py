@@ -42,7 +42,7 @@ def one_colour(image: Image) -> bool:
     return bool(counts.max() > most * rows * columns)
 
 
-class Sieve:
+class FrameFilter:
     """Prepares what passes and counts what does not. For the capture thread alone; others may read the
     counts."""
 

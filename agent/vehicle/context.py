@@ -18,11 +18,11 @@ from agent.ledger.envelope import build, signed
 from agent.ledger.horizon import Horizon
 from agent.market import bundle, entry
 from agent.market.listing import Listing
-from agent.vehicle.offers import Market, View, listings, promised, survey
+from agent.vehicle.builder import ContributionBuilder
+from agent.vehicle.offers import Survey, VehicleView, listings, promised, survey
 from agent.vehicle.settings import Preferences
 from agent.vehicle.verdict import Events as Events
 from agent.vehicle.verdict import Verdicts
-from agent.vehicle.workshop import Workshop
 
 if TYPE_CHECKING:
     from stellar_sdk import Keypair
@@ -47,14 +47,14 @@ class NotFunded(Unavailable):
 
 
 @dataclass
-class Desk:
+class StepContext:
     """What every step is done with. Its methods read, but for `enrolled`."""
 
     preferences: Preferences
     horizon: Horizon
     shelf: bundle.Shelf
     keypair: Keypair
-    workshop: Workshop
+    builder: ContributionBuilder
     deeds: Callable[[], Sequence[Deed]]
     """What this vehicle's trips came to, oldest first."""
     last_choice: Callable[[], Chosen | None] = lambda: None
@@ -65,21 +65,21 @@ class Desk:
     def __post_init__(self) -> None:
         self.verdicts = Verdicts(self.horizon, self.shelf, self.keypair.public_key)
 
-    def survey(self, account: Account | None = None, job: Job | None = None) -> Market:
+    def survey(self, account: Account | None = None, job: Job | None = None) -> Survey:
         """The offers as they are now, for a new job. `job`: the one that chooses."""
         account = account or self.account()
         others = [each for each in self.open_jobs() if job is None or each.id != job.id]
-        return survey(self.view(account, self.horizon.head(), others), self.shelf, self.workshop.unfit)
+        return survey(self.view(account, self.horizon.head(), others), self.shelf, self.builder.unfit)
 
     def round(self, job: Job) -> Round:
         return self.shelf.round(job.choice.round)
 
-    def terms(self, job: Job) -> entry.Terms:
+    def terms(self, job: Job) -> entry.EntryTerms:
         """As they were written down with the entry; a journal of an earlier version asks the round."""
         entered = job.entry
         if entered.stake_asset is None or entered.settled_by is None:
-            return entry.Terms.of(self.round(job))
-        return entry.Terms(Asset.parse(entered.stake_asset), Asset.parse(job.choice.model), entered.settled_by)
+            return entry.EntryTerms.of(self.round(job))
+        return entry.EntryTerms(Asset.parse(entered.stake_asset), Asset.parse(job.choice.model), entered.settled_by)
 
     def offered(self, round_: Round, head: Head) -> Listing | str:
         """What the model's newest round is offered for, or why a stake on this one would be lost."""
@@ -99,10 +99,10 @@ class Desk:
             return f"round {round_.number} is closed: the newest is {newest}"
         return offered
 
-    def view(self, account: Account, head: Head, others: Collection[Job], job: Job | None = None) -> View:
+    def view(self, account: Account, head: Head, others: Collection[Job], job: Job | None = None) -> VehicleView:
         bid = self._bid(job)
         owed = promised(others, account, bid)
-        return View(self.horizon, self.preferences, account, head, bid, self.deeds(), owed)
+        return VehicleView(self.horizon, self.preferences, account, head, bid, self.deeds(), owed)
 
     def account(self) -> Account:
         account = self.horizon.account(self.keypair.public_key)
