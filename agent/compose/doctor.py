@@ -22,6 +22,7 @@ from agent.host import standing
 from agent.host.doctor import Check, Finding, Skipped, State, Wrong, examine, healthy
 
 if TYPE_CHECKING:
+    from agent.fleet.broker import Broker
     from agent.host.config import Loaded
     from agent.host.sections import Config
 
@@ -191,7 +192,7 @@ def _daemon(config: Config) -> str:
 
 
 def _leave_to_daemon(config: Config) -> None:
-    """A camera can be opened once. Where the daemon has it, the daemon says how it is."""
+    """A camera can be opened once, and a client id used once. Where the daemon has it, the daemon says how it is."""
     if _running(config) is not None:
         raise Skipped(why="In use by the daemon, which says above how it is.")
 
@@ -290,17 +291,38 @@ def _funds(config: Config) -> str:
 
 def _broker(config: Config) -> str:
     from agent.compose.doors import broker
+    from agent.fleet.link import PahoLink
+    from agent.fleet.topics import VehicleTopics
 
     if not config.mqtt.enabled:
         raise Skipped(why="mqtt.enabled is false.")
-    where = broker(config.mqtt)
+    _leave_to_daemon(config)
+    where, topics = broker(config.mqtt), VehicleTopics(config.agent.fleet, config.agent.id)
+    _greets(where)
+    # Not the vehicle's own id: that would take its session over, and its commands with it.
+    client = f"{topics.vehicle}-doctor"
+    link = PahoLink(where, client, (topics.commands, topics.desired), session_seconds=0)
+    try:
+        end = time.monotonic() + LOOK_S
+        while not link.connected and link.fault is None and time.monotonic() < end:
+            time.sleep(0.05)
+        if link.fault:
+            raise Wrong(why=link.fault)
+        if not link.connected:
+            raise Wrong(why=f"{where} answers, but lets nobody in. {link.trouble}")
+    finally:
+        link.close()
+    secured = "with" if where.certificates else "without"
+    return f"{where} lets {client} in and listen, by MQTT {link.version}, {secured} TLS."
+
+
+def _greets(where: Broker) -> None:
+    """Whether there is one, and its certificate is good: what a session would only call no answer."""
     context = where.certificates.context() if where.certificates else None
     try:
-        with socket.create_connection((where.host, where.port), timeout=5) as plain:
-            if context is None:
-                return f"{where} answers, without TLS."
-            with context.wrap_socket(plain, server_hostname=where.host) as secure:
-                return f"{where} answers with {secure.version()}, its certificate is good."
+        with socket.create_connection((where.host, where.port), timeout=LOOK_S) as plain:
+            if context is not None:
+                context.wrap_socket(plain, server_hostname=where.host).close()
     except OSError as error:
         if type(error).__name__ in ("SSLError", "SSLCertVerificationError"):
             raise Wrong(why=f"{where} refuses TLS: {error}.") from error

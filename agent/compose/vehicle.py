@@ -134,7 +134,7 @@ def _signals(config: Config) -> PahoLink | None:
     """The link on which the car's own signals arrive, where the odometer is an MQTT one."""
     for source in config.odometer.source.split(" + "):
         if source.startswith("mqtt:"):
-            prefix = source.removeprefix("mqtt:") or "vss"
+            prefix = source.removeprefix("mqtt:").partition("?")[0] or "vss"
             name = f"{config.agent.id}-signals"
             return PahoLink(broker(config.mqtt), name, (f"{prefix}/Vehicle/#",), session_seconds=0)
     return None

@@ -36,6 +36,7 @@ class Gateway:
         self.url = url.rstrip("/").removesuffix("/ipfs")
         self._session = wire.session(token, ca_bundle)
         self._timeouts = wire.timeouts(timeout_seconds)
+        self._quiet = wire.Quiet()
 
     def __repr__(self) -> str:
         return f"Gateway({redact.shown(self.url)!r})"
@@ -63,6 +64,7 @@ class Gateway:
             yield from car.read(self, wire.pieces(self, answer, limit))
 
     def _ask(self, cid: Cid, form: str, accept: str) -> requests.Response:
+        self._quiet.keep(self)
         try:
             answer = self._session.get(
                 f"{self.url}/ipfs/{cid}",
@@ -75,7 +77,8 @@ class Gateway:
             raise Unavailable(what=f"{self} ({type(error).__name__})") from error
         if answer.status_code == 200:
             return answer
-        answer.close()
-        if answer.status_code in (404, 410):
-            raise BlockMissing(what=f"The block {cid}")
-        raise Unavailable(what=f"{self} (it answered {answer.status_code})")
+        with answer:
+            self._quiet.heard(answer)
+            if answer.status_code in (404, 410):
+                raise BlockMissing(what=f"The block {cid}")
+            raise wire.Answered(what=self, status=answer.status_code, why=wire.reason(self, answer))

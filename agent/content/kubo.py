@@ -37,7 +37,7 @@ _LOCAL_SECONDS = 3.0
 """How long a node may look for a block that it has or has not."""
 
 
-class NodeError(Unavailable):
+class NodeError(wire.Answered):
     """{what} answered {status}: {why}. The work waits and goes on when it can."""
 
 
@@ -46,7 +46,7 @@ class NotHere(NodeError):
 
 
 class NotLetIn(Unavailable):
-    """{what} does not let us in ({status}). The work waits: check the token in the credentials."""
+    """{what} does not let us in ({status}): {why}. The work waits: check the token in the credentials."""
 
     exit_code = NO_PERMISSION
 
@@ -65,6 +65,7 @@ class Kubo:
         the node counts as stalled; it may look for a block on its network for half as long."""
         self.url = url
         self._timeout_seconds = timeout_seconds
+        self._quiet = wire.Quiet()
         address, base = _address(url)
         self._client = ipfshttpclient.Client(address, base, timeout=wire.timeouts(timeout_seconds))
         session = wire.session(token, ca_bundle)
@@ -151,6 +152,7 @@ class Kubo:
     ) -> bytes:
         """One request. The client's public methods read an answer whole, whatever its length; `_request`
         does not."""
+        self._quiet.keep(self)
         params = [*options.items(), *([("arg", str(cid))] if cid else [])]
         try:
             closables, _ = self._client._client._request(
@@ -168,12 +170,13 @@ class Kubo:
         if answer.status_code == 200:
             return
         with answer:
-            if answer.status_code in (401, 403):
-                raise NotLetIn(what=self, status=answer.status_code)
-            text = wire.body(self, answer, _JSON_BYTES).decode(errors="replace")
+            self._quiet.heard(answer)
+            why = wire.reason(self, answer)
+        if answer.status_code in (401, 403):
+            raise NotLetIn(what=self, status=answer.status_code, why=why)
         # A command that fails is 500 (404 in js-ipfs); the rest is a proxy in trouble and says nothing of blocks.
         error = NotHere if answer.status_code in (404, 500) else NodeError
-        raise error(what=self, status=answer.status_code, why=_message(text))
+        raise error(what=self, status=answer.status_code, why=why)
 
 
 def _same(key: object, cid: Cid) -> bool:
@@ -181,13 +184,6 @@ def _same(key: object, cid: Cid) -> bool:
         return Cid.parse(str(key)).names_same_block(cid)
     except Malformed:
         return False
-
-
-def _message(text: str) -> str:
-    try:
-        return str(json.loads(text)["Message"])[:200]
-    except (ValueError, KeyError, TypeError):
-        return text[:200]
 
 
 def _address(url: str) -> tuple[str, str]:

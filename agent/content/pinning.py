@@ -31,6 +31,7 @@ class PinningService:
         self.url = url.rstrip("/")
         self._session = wire.session(token, ca_bundle)
         self._timeouts = wire.timeouts(timeout_seconds)
+        self._quiet = wire.Quiet()
 
     def __str__(self) -> str:
         return f"the pinning service {redact.shown(self.url)}"
@@ -57,20 +58,23 @@ class PinningService:
         return str(status)
 
     def _call(self, method: str, **send: Any) -> Mapping[str, Any]:
+        self._quiet.keep(self)
         try:
             answer = self._session.request(
                 method,
                 f"{self.url}/pins",
                 timeout=self._timeouts,
                 stream=True,
+                allow_redirects=False,
                 **send,
             )
         except (requests.RequestException, OSError) as error:
             raise Unavailable(what=f"{self} ({type(error).__name__})") from error
         with answer:
+            if answer.status_code not in (200, 202):
+                self._quiet.heard(answer)
+                raise wire.Answered(what=self, status=answer.status_code, why=wire.reason(self, answer))
             text = wire.body(self, answer, _ANSWER_BYTES)
-        if answer.status_code not in (200, 202):
-            raise Unavailable(what=f"{self} (it answered {answer.status_code})")
         try:
             found = json.loads(text)
         except ValueError as error:

@@ -7,9 +7,12 @@ trailer `X-Stream-Error`, which HTTP libraries throw away; here it is kept.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,8 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
+from agent.core import redact
+from agent.core.plain import plain
 from agent.errors import Unavailable
 
 TIMEOUT_SECONDS = 60.0
@@ -26,10 +31,39 @@ ANSWER_SECONDS = 180.0
 """For one whole answer: 2 MiB at 100 kbit/s. A party that drips bytes is stalled as well."""
 _PIECE_BYTES = 64 * 1024
 _TRAILER_LINES = 32
+_REASON_BYTES = 64 * 1024
+BUSY = (429, 503)
+LONGEST_QUIET_SECONDS = 3600.0
+"""Nobody is left alone for longer, whatever Retry-After says."""
 
 
 class BrokenOff(Unavailable):
     """The answer of {what} cannot be used: {why}. It is asked again later."""
+
+
+class Answered(Unavailable):
+    """{what} answered {status}: {why}. The work waits and goes on when it can."""
+
+
+class Hushed(Unavailable):
+    """{what} asked to be left alone for {seconds:.0f} s more. The work waits and goes on then."""
+
+
+class Quiet:
+    """What a party asks for with 429 or 503 and Retry-After (RFC 9110, 10.2.3): not to be asked until that is over."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._until = clock, 0.0
+
+    def keep(self, what: object) -> None:
+        """Raises Hushed until it is over."""
+        if (left := self._until - self._clock()) > 0:
+            raise Hushed(what=what, seconds=left)
+
+    def heard(self, answer: requests.Response) -> None:
+        if answer.status_code in BUSY:
+            seconds = min(_seconds(answer.headers.get("Retry-After", "")), LONGEST_QUIET_SECONDS)
+            self._until = self._clock() + seconds
 
 
 class _Answer(http.client.HTTPResponse):
@@ -110,3 +144,25 @@ def pieces(what: object, answer: requests.Response, limit: int) -> Iterator[byte
 def body(what: object, answer: requests.Response, limit: int) -> bytes:
     """The whole body, bounded like `pieces`."""
     return b"".join(pieces(what, answer, limit))
+
+
+def reason(what: object, answer: requests.Response) -> str:
+    """Why a party did not do what it was asked, in its own words on one line, and where it points to instead. Raises
+    BrokenOff, as `body`."""
+    text = body(what, answer, _REASON_BYTES).decode(errors="replace")
+    with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
+        text = str(json.loads(text)["Message"])
+    words = plain(text).strip()[:200]
+    if location := answer.headers.get("Location"):
+        return f"it is at {redact.shown(location)} now, so give that address"
+    return words or "it gave no reason"
+
+
+def _seconds(retry_after: str) -> float:
+    """Seconds or an HTTP date; what is neither asks for nothing."""
+    if retry_after.isdecimal():
+        return float(retry_after[:9])
+    try:
+        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return 0.0

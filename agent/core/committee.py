@@ -31,6 +31,7 @@ from agent.core.money import Stroops
 from agent.core.motion import (
     Batch,
     Motion,
+    ShareOut,
     Sight,
     cases_of,
     drawn_up,
@@ -117,6 +118,9 @@ def _settle(state: State, sight: Sight) -> Step:
         if (now < draft.until or not ours) and _stands(state, draft, sight):
             return _again(state, draft, now)
         return _settle(_fruitless(state, draft, sight), sight)
+    # Entries have a window, shares have none: those queue behind what is there already.
+    queued = {m.name: now for m in motions if isinstance(m, ShareOut)}
+    state = replace(state, moved_at={**queued, **state.moved_at})
     for motion in sorted(ours, key=lambda m: state.moved_at.get(m.name, -1)):
         # A motion that finds no signatures must not hold up the others: each has its go for a turn.
         names = {m.name for m in motions}

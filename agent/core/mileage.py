@@ -2,15 +2,22 @@
 
 Rules. Readings come in any mixture: a wheel odometer, a speed, a GPS position, in one stream or several.
 
-1. The odometer counts while it is heard. Otherwise the speed of the wheels, integrated. Otherwise the receiver: its
-   speed where its position agrees, and the straight line where it was silent, so that a tunnel is not lost.
-2. Nothing is counted twice: what speed or position bridged is taken off when the odometer comes back.
-3. Movement with the ignition off is a ferry, a tow or a trailer: nothing is counted. So is what the receiver sees after
-   the wheels were last heard standing, unless the ignition is on.
-4. Faster than `top_kmh` did not happen, at whatever rate it is said: an odometer that goes so fast is in another
+1. Three witnesses are followed side by side: odometer, speed of the wheels, receiver (its speed where its position
+   agrees, and the straight line where it was silent, so that a tunnel is not lost). Of those that were heard lately and
+   are not in doubt the one with the smallest error counts: an odometer that shows metres before the wheels' speed, the
+   speed before an odometer that shows hundreds of metres, both before the receiver.
+2. Nothing is counted twice: what others bridged is taken off when the odometer moves on, and what was too much is
+   withheld from what follows.
+3. Witnesses contradict each other. Where odometer and wheels part by more than resolution, latency and what
+   speedometers err by, the receiver decides who is wrong, and without one the speed is right: an odometer may be in
+   another unit, or stuck. It is in doubt for a while, and what it kept back or invented is set right. A speed that does
+   not change by a digit contradicts nobody, and is frozen where the position denies it.
+4. Movement with the ignition off is a ferry, a tow or a trailer: nothing is counted. So is what the receiver sees after
+   the wheels were last heard standing, unless the ignition is said to be on after that, and lately.
+5. Faster than `top_kmh` did not happen, at whatever rate it is said: an odometer that goes so fast is in another
    unit, and is not heard for a while. A speed that stays the same to the last digit while no position moves is a
    frozen signal, not a drive; one in whole km/h on a motorway is cruise control.
-5. Clocks jump: time that runs backwards or leaps is never integrated over, and is `gap_s` at most elsewhere; `sparse_s`
+6. Clocks jump: time that runs backwards or leaps is never integrated over, and is `gap_s` at most elsewhere; `sparse_s`
    between two speeds, since some cars say theirs every ten seconds or when it changes.
 
 Pure: no clock, no file. What is remembered between readings holds positions, so it is never stored.
@@ -19,116 +26,43 @@ Pure: no clock, no file. What is remembered between readings holds positions, so
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from agent.core.reading import Position, Reading
-from agent.core.trail import TRAIL_S, Mark, Point, distance_m, gone, grown
+from agent.core import witness
+from agent.core.reading import Reading
+from agent.core.trail import distance_m
+from agent.core.witness import APART, COARSEST_M, LIVELY_S, Bounds, Counted, Doubt, Memory, Tally
 
-CREEP_KMH = 1.0
-"""Below this a speed is the noise of a receiver at rest."""
+__all__ = ["Bounds", "Counted", "Doubt", "Memory", "count", "distance_m"]
 
-STEP_M = 25.0
-"""A position must move this far before it counts: a receiver at rest wanders by 5 to 15 m."""
+COARSE_M = 10.0
+"""An odometer whose last digit is worth more than this says less of the next metres than a speed."""
 
-START_MPS = 1.5
-"""A receiver at rest says 0.3 to 0.8 m/s on average, and up to 2 m/s at times."""
+CARRY_S = 1.0
+"""How long wheels that turn may be silent before the receiver counts in their place."""
 
-AWAY_M = 100.0
-"""No receiver wanders so far: the car crept, or drove where nothing was received."""
+IGNITION_S = 60.0
+"""An ignition that was last said to be on longer ago than this may be off: a bus that sleeps says nothing."""
 
-SLACK_M = 50.0
-"""Rounding, latency and a receiver's usual error, on top of what top speed allows."""
+APART_M = 50.0
+"""Odometer and wheels part by rounding and latency; beyond this and APART of the larger one of them is wrong."""
 
-COARSEST_M = 1000.0
-"""What an odometer's last digit may be worth."""
-
-WINDOW_S = 60.0
-"""The stretch over which an odometer's rate is looked at."""
-
-SILENCE_S = 1800.0
-"""No silence explains more driving than this: past it a leap of the clock is likelier than a tunnel."""
-
-SETTLED_FIXES = 5
-"""So many fixes in a row must agree before a position that jumped is believed."""
+COMPARED_M = 500.0
+"""The stretch over which the two are compared."""
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
-    """What is believed of a car."""
+class Heard:
+    """What each witness makes of one reading."""
 
-    top_kmh: float
-    gap_s: float = 5.0
-    """A source is heard while it spoke within this."""
-    sparse_s: float = 60.0
-    """Speeds further apart than this are not joined up."""
-    stuck_s: float = 60.0
-    """A speed that is the same to the last digit for so long, with no other witness, is frozen."""
-    cruise_s: float = 1800.0
-    """The same where the source says whole km/h and has changed before."""
-    doubt_s: float = 60.0
-    """How long an odometer that went faster than a car can is not heard."""
-
-
-@dataclass(frozen=True, slots=True)
-class Doubt:
-    """Something a source said that was not counted. `metres`: what it would have been."""
-
-    what: str
-    metres: float
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What the last readings said. Holds positions: never stored, and not shown when it is printed."""
-
-    t: float | None = None
-    ignition: bool | None = None
-    travelled_m: float | None = None
-    travelled_t: float = -math.inf
-    turned_t: float = -math.inf
-    """When the odometer last showed another value: one that counts in hundreds of metres stands still in between."""
-    digit_m: float = math.inf
-    """The odometer's smallest step so far."""
-    window_t: float = -math.inf
-    window_m: float = 0.0
-    """Where the stretch begins in which the odometer's rate is looked at."""
-    doubted_t: float = -math.inf
-    """When the odometer last went faster than a car can."""
-    bridged_m: float = 0.0
-    """Counted by speed or position since the odometer was last heard."""
-    speed_kmh: float | None = None
-    speed_t: float = -math.inf
-    same_s: float = 0.0
-    """For how long the speed has not changed by a digit."""
-    whole: bool = True
-    """Whether all speeds so far were whole km/h."""
-    changed: bool = False
-    """Whether one moving speed has followed another."""
-    place: Point | None = field(default=None, repr=False)
-    """The last believed position."""
-    place_t: float = -math.inf
-    anchor: Point | None = field(default=None, repr=False)
-    """Where the car rests by the receiver, or where the next STEP_M without a speed are measured from."""
-    driving: bool = False
-    """By the receiver."""
-    trail: tuple[Mark, ...] = field(default=(), repr=False)
-    """The last TRAIL_S, a mark a second."""
-    received_m: float = 0.0
-    wheels_t: float = -math.inf
-    """When the wheels' speed was last heard, and whether they stood then."""
-    wheels_still: bool = False
-    suspect: Point | None = field(default=None, repr=False)
-    suspects: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """What one reading amounts to. `moving` is None when it held no evidence of movement or rest."""
-
-    metres: float = 0.0
-    moving: bool | None = None
-    elapsed_s: float = 0.0
-    doubts: tuple[Doubt, ...] = ()
+    t: float
+    odometer: Counted
+    wheels: Counted
+    receiver: Counted
+    first: bool
+    """The odometer had not moved on before: where its step began is not known."""
+    joint: bool
+    """Odometer and wheels had both been heard lately, so that their steps cover the same stretch."""
 
 
 def count(memory: Memory, seen: Reading, bounds: Bounds) -> tuple[Memory, Counted]:
@@ -137,202 +71,107 @@ def count(memory: Memory, seen: Reading, bounds: Bounds) -> tuple[Memory, Counte
         return memory, Counted(doubts=(Doubt("a time stamp that is no number", 0.0),))
     step_s = 0.0 if memory.t is None else seen.t - memory.t
     clock_went_back = step_s < -bounds.gap_s
-    before = _on_another_clock(memory, seen.t) if clock_went_back else memory
+    before = witness.on_another_clock(memory, seen.t) if clock_went_back else memory
     if memory.ignition is False and seen.ignition:
         before = Memory()  # whatever moved the car meanwhile, it did not drive
     ignition = before.ignition if seen.ignition is None else seen.ignition
     # Two sources are never quite in step: a reading may come a little after a later one.
     t = seen.t if before.t is None or clock_went_back else max(seen.t, before.t)
-    memory = replace(before, t=t, ignition=ignition)
+    ignition_t = before.ignition_t if seen.ignition is None else t
+    memory = replace(before, t=t, ignition=ignition, ignition_t=ignition_t)
 
-    memory, by_odometer = _by_odometer(memory, seen, bounds)
-    memory, by_speed = _by_speed(memory, seen, bounds)
-    memory = _wheels(memory, seen, by_odometer, by_speed)
-    memory, by_receiver = _by_receiver(memory, seen, by_speed, seen.t - before.speed_t, bounds)
-    if by_odometer.moving is not None or seen.t - memory.travelled_t <= bounds.gap_s:
-        best = by_odometer
-    elif memory.wheels_t == seen.t:
-        best = by_speed
-    elif seen.t - memory.wheels_t <= bounds.gap_s:
-        best = by_speed if by_speed.moving is not None and not memory.wheels_still else Counted()
-    elif memory.wheels_still and memory.ignition is not True:
-        best = replace(by_receiver, metres=0.0, moving=None if by_receiver.moving else by_receiver.moving)
-    else:
-        best = by_receiver
+    first = memory.digit_m == math.inf
+    joint = seen.t - min(memory.wheels.t, memory.travelled_t) <= bounds.gap_s
+    memory, by_odometer = witness.by_odometer(memory, seen, bounds)
+    memory, by_wheels = witness.by_wheels(memory, seen, bounds)
+    memory, by_receiver = witness.by_receiver(memory, seen, bounds)
+    heard = Heard(seen.t, by_odometer, by_wheels, by_receiver, first, joint)
+    turning = [said.moving for said in (by_odometer, by_wheels) if said.moving is not None]
+    if turning:
+        memory = replace(memory, wheels_still=not any(turning))
+    best = _best(memory, heard, bounds)
+    memory, metres = _credited(memory, heard, best, bounds)
+    metres = metres if memory.ignition is not False else 0.0
+    memory, amends_m, contradictions = _compared(memory, heard, metres)
+    withheld_m = min(memory.surplus_m, metres + amends_m)
+    memory = replace(memory, surplus_m=memory.surplus_m - withheld_m)
 
-    metres = best.metres if memory.ignition is not False else 0.0
-    if best is not by_odometer:
-        memory = replace(memory, bridged_m=memory.bridged_m + metres)
-    doubts = by_odometer.doubts + by_speed.doubts + by_receiver.doubts
+    doubts = by_odometer.doubts + by_wheels.doubts + by_receiver.doubts + contradictions
     if clock_went_back:
         doubts = (Doubt("a clock that went back", 0.0), *doubts)
-    return memory, Counted(metres, best.moving, min(max(step_s, 0.0), bounds.gap_s), doubts)
+    seconds = min(max(step_s, 0.0), bounds.gap_s)
+    return memory, Counted(metres + amends_m - withheld_m, best.moving, seconds, doubts)
 
 
-def _on_another_clock(memory: Memory, t: float) -> Memory:
-    """When the clock went back, every remembered time is worthless; what was known at those times is not."""
-    travelled_t, turned_t, place_t = (min(then, t) for then in (memory.travelled_t, memory.turned_t, memory.place_t))
-    return replace(
+def _best(memory: Memory, heard: Heard, bounds: Bounds) -> Counted:
+    """What the witness with the smallest error says, where this reading is its; nothing where it is another's."""
+    t = heard.t
+    odometer = t - memory.travelled_t <= bounds.gap_s and t - memory.doubted_t > bounds.doubt_s
+    frozen = memory.wheels.same_s > memory.wheels.stuck_s(bounds)
+    trusted = not frozen and t - memory.unrolled_t > bounds.doubt_s
+    wheels = trusted and t - memory.wheels.t <= bounds.gap_s
+    if odometer and (memory.digit_m <= COARSE_M or memory.digit_m == math.inf or not wheels):
+        return heard.odometer
+    if heard.wheels.moving is not None and trusted:
+        return heard.wheels
+    if wheels and (memory.wheels_still or t - memory.wheels.t <= CARRY_S):
+        return Counted()
+    silent_t = max(memory.wheels.t, memory.travelled_t) + CARRY_S
+    lit = memory.ignition is True and memory.ignition_t > silent_t and t - memory.ignition_t <= IGNITION_S
+    if memory.wheels_still and not lit and not frozen:
+        return replace(heard.receiver, metres=0.0, moving=None if heard.receiver.moving else heard.receiver.moving)
+    return heard.wheels if heard.receiver.moving is None and frozen else heard.receiver
+
+
+def _credited(memory: Memory, heard: Heard, best: Counted, bounds: Bounds) -> tuple[Memory, float]:
+    """(memory, metres of this reading that nobody has counted yet)."""
+    doubted = heard.t - memory.doubted_t <= bounds.doubt_s
+    step_m, bridged_m, surplus_m = heard.odometer.metres, memory.bridged_m, 0.0
+    odometer = step_m > 0 and not doubted
+    if odometer and heard.first and memory.tally.wheels:
+        metres = min(step_m, memory.tally.wheels) - bridged_m
+    elif odometer:
+        metres = step_m - bridged_m
+        plausible_m = APART_M + min(memory.digit_m, COARSEST_M) + APART * bridged_m
+        surplus_m = max(0.0, -metres) if -metres <= plausible_m else 0.0
+    elif best is heard.wheels:
+        metres = best.metres - memory.unheard_wheels_m
+    else:
+        metres = best.metres - memory.unheard_receiver_m
+    metres = max(0.0, metres)
+    memory = replace(
         memory,
-        travelled_t=travelled_t,
-        turned_t=turned_t,
-        window_t=-math.inf,
-        doubted_t=min(memory.doubted_t, t),
-        speed_t=-math.inf,
-        place_t=place_t,
-        wheels_t=min(memory.wheels_t, t),
-        trail=() if memory.place is None else (Mark(t, memory.place, memory.received_m),),
+        bridged_m=0.0 if odometer or doubted else bridged_m + metres,
+        surplus_m=memory.surplus_m + surplus_m,
+        unheard_wheels_m=memory.unheard_wheels_m + metres if heard.wheels.moving is None else 0.0,
+        unheard_receiver_m=memory.unheard_receiver_m + metres if heard.receiver.moving is None else 0.0,
     )
+    return memory, metres
 
 
-def _by_odometer(memory: Memory, seen: Reading, bounds: Bounds) -> tuple[Memory, Counted]:
-    """Difference to the last odometer value; a value that went back is a source that restarted."""
-    now = _finite(seen.travelled_m)
-    if now is None or seen.t < memory.travelled_t:
-        return memory, Counted()
-    before, since_s, bridged_m = memory.travelled_m, seen.t - memory.travelled_t, memory.bridged_m
-    memory, too_fast = _rate(memory, now, seen.t, bounds)
-    if seen.t - memory.doubted_t <= bounds.doubt_s:
-        doubts = (Doubt("an odometer faster than any car", too_fast),) if too_fast else ()
-        return replace(memory, travelled_m=now), Counted(doubts=doubts)
-    turned_s = seen.t - memory.turned_t
-    turned_t = memory.turned_t if now == before else seen.t
-    memory = replace(memory, travelled_m=now, travelled_t=seen.t, turned_t=turned_t, bridged_m=0.0)
-    if before is None or now < before:
-        return memory, Counted(moving=False)
-    step_m = now - before
-    if step_m > min(_reach(turned_s, bounds), _reach(since_s, bounds) + COARSEST_M):
-        return memory, Counted(moving=False, doubts=(Doubt("an odometer that jumped", step_m),))
-    moving = step_m > since_s * CREEP_KMH / 3.6
-    memory = replace(memory, same_s=0.0 if moving else memory.same_s)
-    return memory, Counted(max(0.0, step_m - bridged_m), moving)
-
-
-def _rate(memory: Memory, now: float, t: float, bounds: Bounds) -> tuple[Memory, float]:
-    """Whether the odometer went further than any car in the last WINDOW_S, however small its steps are: (memory,
-    metres, 0 if not). A single jump is another matter."""
-    step_m = now - memory.travelled_m if memory.travelled_m is not None else 0.0
-    if 0 < step_m < _reach(t - memory.travelled_t, bounds):
-        memory = replace(memory, digit_m=min(memory.digit_m, step_m))
-    elif step_m:
-        return replace(memory, window_t=t, window_m=now), 0.0
-    if not 0 <= t - memory.window_t <= WINDOW_S or now < memory.window_m:
-        return replace(memory, window_t=t, window_m=now), 0.0
-    gone_m = now - memory.window_m
-    if gone_m <= _reach(t - memory.window_t, bounds) + min(memory.digit_m, COARSEST_M):
-        return memory, 0.0
-    return replace(memory, window_t=t, window_m=now, doubted_t=t), gone_m
-
-
-def _by_speed(memory: Memory, seen: Reading, bounds: Bounds) -> tuple[Memory, Counted]:
-    """Trapezoid between the last two speeds."""
-    if (signed := _finite(seen.speed_kmh)) is None or seen.t < memory.speed_t:
-        return memory, Counted()
-    now, since_s = abs(signed), seen.t - memory.speed_t  # reverse is driving too
-    if now > bounds.top_kmh:
-        doubt = Doubt("a speed no car reaches", now / 3.6 * min(since_s, bounds.gap_s))
-        return memory, Counted(doubts=(doubt,))
-    now = now if now >= CREEP_KMH else 0.0
-    joined = memory.speed_kmh is not None and 0 < since_s <= bounds.sparse_s
-    same_s = memory.same_s + since_s if joined and now and now == memory.speed_kmh else 0.0
-    metres = (memory.speed_kmh + now) / 2 / 3.6 * since_s if joined and memory.speed_kmh is not None else 0.0
-    changed = memory.changed or bool(now and memory.speed_kmh and now != memory.speed_kmh)
-    whole = memory.whole and now == round(now)
-    stuck_s = bounds.cruise_s if whole and changed else bounds.stuck_s
-    newly_stuck = memory.same_s <= stuck_s < same_s
-    memory = replace(memory, speed_kmh=now, speed_t=seen.t, same_s=same_s, whole=whole, changed=changed)
-    if same_s <= stuck_s:
-        return memory, Counted(metres, moving=now > 0)
-    doubts = (Doubt("a speed that never changes", metres),) if newly_stuck else ()
-    return memory, Counted(moving=False, doubts=doubts)
-
-
-def _wheels(memory: Memory, seen: Reading, by_odometer: Counted, by_speed: Counted) -> Memory:
-    """What the wheels say: an odometer, or a speed that did not come with a position."""
-    if by_odometer.moving is not None:
-        return replace(memory, wheels_still=not by_odometer.moving)
-    if by_speed.moving is None or _point(seen.position) is not None:
-        return memory
-    return replace(memory, wheels_t=seen.t, wheels_still=not by_speed.moving)
-
-
-def _by_receiver(
-    memory: Memory, seen: Reading, by_speed: Counted, speed_s: float, bounds: Bounds
-) -> tuple[Memory, Counted]:
-    """What position and speed of a receiver amount to together. `speed_s`: since the last speed."""
-    here = _point(seen.position)
-    if here is None or seen.t < memory.place_t:
-        return memory, Counted()
-    if memory.place is None or memory.anchor is None:
-        return _resting(replace(memory, place=here, place_t=seen.t), here, seen.t), Counted()
-    place, anchor = memory.place, memory.anchor
-    silent_s, line_m = seen.t - memory.place_t, distance_m(place, here)
-    if line_m > _reach(silent_s, bounds):
-        return _suspect(memory, here, seen.t)
-    away_m = max(AWAY_M, 4 * _accuracy(seen.position))
-    memory = replace(memory, place=here, place_t=seen.t, suspect=None, suspects=0)
-    if silent_s > TRAIL_S:
-        drove = line_m >= (STEP_M if memory.driving else away_m)
-        memory = _resting(memory, here, seen.t, driving=line_m >= away_m)
-        return memory, Counted(line_m if drove else 0.0, moving=drove)
-    has_speed = by_speed.moving is not None and speed_s <= bounds.gap_s
-    step_m = by_speed.metres if has_speed else distance_m(anchor, here)
-    if not has_speed and memory.driving and step_m < STEP_M:
-        step_m = 0.0
-    elif not has_speed and memory.driving:
-        memory = replace(memory, anchor=here)
-    received_m = memory.received_m + (step_m if has_speed or memory.driving else 0.0)
-    trail = grown(memory.trail, Mark(seen.t, here, received_m))
-    memory = replace(memory, received_m=received_m, trail=trail)
-    gone_m, seconds = gone(trail), seen.t - trail[0].t
-    moves = gone_m >= max(STEP_M, 1.5 * _accuracy(seen.position))
-    runs = received_m - trail[0].metres >= START_MPS * seconds
-    if moves:
-        memory = replace(memory, same_s=0.0)
-    if memory.driving:
-        rests = seconds >= TRAIL_S / 2 and not moves and not (has_speed and runs)
-        memory = _resting(memory, here, seen.t) if rests else memory
-        return memory, Counted(step_m, moving=step_m > 0 or not rests)
-    if runs and moves if has_speed else gone_m >= 2 * STEP_M:  # without a speed the position is the only witness
-        metres = received_m - trail[0].metres if has_speed else distance_m(trail[0].place, here)
-        return replace(memory, driving=True, anchor=here), Counted(metres, moving=True)
-    crept_m = distance_m(anchor, here)
-    if crept_m >= away_m:
-        return _resting(memory, here, seen.t, driving=True), Counted(crept_m, moving=True)
-    return memory, Counted(moving=False)
-
-
-def _resting(memory: Memory, here: Point, t: float, driving: bool = False) -> Memory:
-    """Everything by the receiver is measured from here on."""
-    return replace(memory, anchor=here, driving=driving, trail=(Mark(t, here, memory.received_m),))
-
-
-def _suspect(memory: Memory, here: Point, t: float) -> tuple[Memory, Counted]:
-    """A position out of reach: believed as a place once several agree, never as distance."""
-    if memory.suspect is None or distance_m(memory.suspect, here) > 2 * SLACK_M:
-        doubt = Doubt("a position that jumped", distance_m(memory.place or here, here))
-        return replace(memory, suspect=here, suspects=1), Counted(doubts=(doubt,))
-    if memory.suspects + 1 < SETTLED_FIXES:
-        return replace(memory, suspect=here, suspects=memory.suspects + 1), Counted()
-    memory = replace(memory, place=here, place_t=t, suspect=None, suspects=0)
-    return _resting(memory, here, t, memory.driving), Counted()
-
-
-def _reach(seconds: float, bounds: Bounds) -> float:
-    return bounds.top_kmh / 3.6 * min(max(seconds, 0.0), SILENCE_S) + SLACK_M
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
-
-
-def _accuracy(place: Position | None) -> float:
-    """Metres, 0 where the receiver does not say."""
-    accuracy_m = None if place is None else _finite(place.accuracy_m)
-    return 0.0 if accuracy_m is None else min(max(accuracy_m, 0.0), AWAY_M)
-
-
-def _point(place: Position | None) -> Point | None:
-    if place is None or not (-90 <= place.latitude_deg <= 90 and -180 <= place.longitude_deg <= 180):
-        return None
-    return place.latitude_deg, place.longitude_deg
+def _compared(memory: Memory, heard: Heard, metres: float) -> tuple[Memory, float, tuple[Doubt, ...]]:
+    """Whether odometer and wheels tell of the same drive: (memory, metres to be made good, doubts)."""
+    if not heard.joint:
+        return replace(memory, tally=Tally()), 0.0, ()
+    if memory.wheels.same_s > LIVELY_S:
+        return memory, 0.0, ()
+    tally = Tally(
+        memory.tally.odometer + heard.odometer.metres,
+        memory.tally.wheels + heard.wheels.metres,
+        memory.tally.receiver + heard.receiver.metres,
+        memory.tally.counted + metres,
+    )
+    more_m, apart_m = max(tally.odometer, tally.wheels), abs(tally.odometer - tally.wheels)
+    digit_m = min(memory.digit_m, COARSEST_M)
+    if apart_m <= APART_M + digit_m + APART * more_m:
+        agree = more_m > COMPARED_M + digit_m and apart_m <= APART_M + digit_m + APART / 3 * more_m
+        return replace(memory, tally=Tally() if agree else tally), 0.0, ()
+    if tally.receiver and abs(tally.receiver - tally.odometer) < abs(tally.receiver - tally.wheels):
+        right_m, doubt = tally.odometer, Doubt("a speed that the odometer contradicts", tally.wheels)
+        memory = replace(memory, unrolled_t=heard.t)
+    else:
+        right_m, doubt = tally.wheels, Doubt("an odometer that the speed contradicts", tally.odometer)
+        memory = replace(memory, doubted_t=heard.t)
+    amends_m = right_m - tally.counted if memory.ignition is not False else 0.0
+    surplus_m = memory.surplus_m + max(0.0, -amends_m)
+    return replace(memory, tally=Tally(), surplus_m=surplus_m), max(0.0, amends_m), (doubt,)

@@ -1,8 +1,9 @@
 """The link to a real broker: paho-mqtt, MQTT 5 when the broker knows it and 3.1.1 when it does not.
 
 paho's network thread connects, reconnects with backoff and keeps what was not yet confirmed. This side only puts
-messages in and takes them out, and never waits for the network. Two things are the link's own: ids that do not wrap
-(paho's are 16 bits), and the change to MQTT 3.1.1, which needs a new paho client and hands everything over to it.
+messages in and takes them out, and never waits for the network. The link's own are: ids that do not wrap (paho's
+are 16 bits); the change to MQTT 3.1.1 or to a broker that retains nothing, which needs a new paho client and hands
+everything over to it; and the broker's Receive Maximum, which paho does not look at.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -21,14 +23,16 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from agent.errors import Refused
 from agent.fleet.broker import Broker
+from agent.fleet.terms import NO_RETAIN, REFUSALS, TAKEN_OVER, UNSUPPORTED_VERSION, Rivalry, Terms
 from agent.ports import Message
 
 MAX_PAYLOAD = 64 * 1024
 """Bytes. What is larger is not handed on, and refused when it is to be sent."""
 MAX_WAITING = 1000
 """Messages, each way: in, between two calls of `receive`; out, taken but not yet confirmed."""
-UNSUPPORTED_VERSION = 0x84
 GOODBYE_SECONDS = 2.0
+GIVE_WAY_SECONDS = 60.0
+"""Two cars of one id would throw each other out every second; they still do, but seldom enough to be spoken to."""
 
 
 class PahoLink:
@@ -70,11 +74,15 @@ class PahoLink:
         self._next_id = 1
         self._retained: dict[str, Message] = {}  # the last one on each topic
         self._trouble: str | None = f"Not connected to the MQTT broker {broker} yet."
+        self._refusal: str | None = None
+        self._terms = Terms()
+        self._rivalry = Rivalry()
+        self._since = 0.0  # when the session began
         self._unanswered = 0
         self._closed = False
         self._answered = threading.Event()
         self._version = MQTTProtocolVersion.MQTTv5
-        self._change_version = False
+        self._start_anew = False
         self._client = self._start()
 
     @property
@@ -84,8 +92,17 @@ class PahoLink:
 
     @property
     def trouble(self) -> str | None:
-        """Why there is no connection, as a sentence, or None."""
-        return self._trouble
+        """Why there is no connection, or what is wrong with it, as a sentence, or None."""
+        return self.fault or self._trouble
+
+    @property
+    def fault(self) -> str | None:
+        """The part of `trouble` that does not pass by itself: somebody must mend this vehicle or its broker."""
+        if suspicion := self._rivalry.suspected(time.monotonic()):
+            return f"At the MQTT broker {self.broker} {suspicion.format(client=self._client_id)}"
+        if self._refusal or self._terms.lack is None:
+            return self._refusal
+        return f"The MQTT broker {self.broker} {self._terms.lack}"
 
     @property
     def version(self) -> str:
@@ -136,7 +153,7 @@ class PahoLink:
     # --- this thread --------------------------------------------------------------------------------------
 
     def _hand_over(self, message: Message, qos: int) -> int | None:
-        info = self._client.publish(message.topic, message.payload, qos, message.retain)
+        info = self._client.publish(message.topic, message.payload, qos, message.retain and self._terms.retains)
         while_away = MQTTErrorCode.MQTT_ERR_NO_CONN if qos else MQTTErrorCode.MQTT_ERR_SUCCESS
         if info.rc not in (MQTTErrorCode.MQTT_ERR_SUCCESS, while_away):
             return None
@@ -154,19 +171,18 @@ class PahoLink:
                 self._told.append(entry[0])
 
     def _tend(self) -> None:
-        """Change the version of MQTT when the broker did not like the last one. paho cannot do it from inside."""
-        if not self._change_version or self._closed:
+        """A new client when the broker takes less than the last one gave: a version, retained messages, so many at
+        once. paho cannot do it from inside."""
+        if not self._start_anew or self._closed:
             return
-        self._change_version, self._unanswered = False, 0
+        self._start_anew, self._unanswered = False, 0
         self._client.disconnect()
         self._client.loop_stop()
         self._settle()
-        five = self._version == MQTTProtocolVersion.MQTTv5
-        self._version = MQTTProtocolVersion.MQTTv311 if five else MQTTProtocolVersion.MQTTv5
         taken, self._taken = self._taken, {}
         self._client = self._start()
         for number, message in taken.values():
-            info = self._client.publish(message.topic, message.payload, 1, message.retain)
+            info = self._client.publish(message.topic, message.payload, 1, message.retain and self._terms.retains)
             self._taken[info.mid] = (number, message)
 
     def _start(self) -> mqtt.Client:
@@ -178,8 +194,9 @@ class PahoLink:
             protocol=self._version,
         )
         client.max_queued_messages_set(self._max_waiting + 1)
-        # No two cars start at the same tenth of a second: thousands come back at once when a broker was away.
-        client.reconnect_delay_set(random.uniform(0.5, 1.5), random.randint(45, 75))  # type: ignore[arg-type]
+        # Half: what this thread hands over while paho's begins to send again is not held against the bound by paho.
+        client.max_inflight_messages_set(max(1, self._terms.at_once // 2))
+        self._pace(client)
         client.username_pw_set(self.broker.username, self.broker.password)
         if self._tls is not None:
             client.tls_set_context(self._tls)
@@ -188,7 +205,7 @@ class PahoLink:
                 self._will.topic,
                 self._will.payload,
                 1,
-                self._will.retain,
+                self._will.retain and self._terms.retains,
                 self._will_properties() if five else None,
             )
         client.suppress_exceptions = True  # a topic that is not UTF-8 must not end paho's thread
@@ -225,49 +242,85 @@ class PahoLink:
     # --- paho's thread: these only note down what happened ------------------------------------------------
 
     def _on_connect(
-        self, client: mqtt.Client, _userdata: object, _flags: object, reason: ReasonCode, _properties: object
+        self, client: mqtt.Client, _userdata: object, _flags: object, reason: ReasonCode, properties: object
     ) -> None:
-        self._unanswered = 0
+        self._unanswered, self._refusal = 0, None
         if reason.is_failure:
-            self._trouble = f"The MQTT broker {self.broker} refused the connection: {reason}."
+            why = REFUSALS.get(reason.value, str(reason)).format(client=self._client_id)
+            self._trouble = f"The MQTT broker {self.broker} refused the connection: {why}."
             if reason.value == UNSUPPORTED_VERSION:
                 self._ask_for_other_version(client)
+            elif reason.value == NO_RETAIN:
+                self._begin_anew(client, replace(self._terms, retains=False))
+            else:
+                self._refusal = self._trouble
             return
-        for message in list(self._retained.values()):  # the other thread may add one meanwhile
-            client.publish(message.topic, message.payload, 1, True)
+        if (terms := self._terms.narrowed(Terms.of(properties))) != self._terms:
+            self._begin_anew(client, terms)
+            return
+        self._since = time.monotonic()
+        self._pace(client)
         if self._subscriptions:
             client.subscribe([(pattern, 1) for pattern in self._subscriptions])
         else:
+            self._greet(client)
             self._trouble = None
+
+    def _greet(self, client: mqtt.Client) -> None:
+        for message in list(self._retained.values()):  # the other thread may add one meanwhile
+            client.publish(message.topic, message.payload, 1, self._terms.retains)
 
     def _on_subscribe(
         self,
-        _client: mqtt.Client,
+        client: mqtt.Client,
         _userdata: object,
         _mid: int,
         reasons: list[ReasonCode],
         _properties: object,
     ) -> None:
-        answers = zip(self._subscriptions, reasons, strict=True)
-        denied = next((pattern for pattern, reason in answers if reason.is_failure), None)
-        self._trouble = denied and f"The MQTT broker {self.broker} does not let us listen to {denied}."
+        self._greet(client)
+        denied = [pattern for pattern, reason in zip(self._subscriptions, reasons, strict=False) if reason.is_failure]
+        self._refusal = None
+        if denied:
+            self._refusal = (
+                f"The MQTT broker {self.broker} does not let {self._client_id} listen to {denied[0]}. "
+                "Check the broker's ACL."
+            )
+        self._trouble = self._refusal
 
     def _on_connect_fail(self, _client: mqtt.Client, _userdata: object) -> None:
-        self._trouble = f"The MQTT broker {self.broker} does not answer."
+        self._trouble, self._refusal = f"The MQTT broker {self.broker} does not answer.", None
 
     def _on_disconnect(
         self, client: mqtt.Client, _userdata: object, _flags: object, reason: ReasonCode, _properties: object
     ) -> None:
-        if self._trouble is not None:
+        if self._trouble is None or reason.value == TAKEN_OVER:
+            self._rivalry.lost(time.monotonic(), time.monotonic() - self._since, reason.value)
+            self._pace(client)
+        elif self._refusal is None:
             # Hung up on before a word was said. Some brokers do so to a version they do not know.
             self._unanswered += 1
             if self._unanswered >= 2:
                 self._ask_for_other_version(client)
-        self._trouble = f"The connection to the MQTT broker {self.broker} was lost: {reason}."
+        if reason.value == NO_RETAIN:
+            self._begin_anew(client, replace(self._terms, retains=False))
+        self._trouble = self._refusal or f"The connection to the MQTT broker {self.broker} was lost: {reason}."
         self._answered.set()
 
+    def _pace(self, client: mqtt.Client) -> None:
+        """No two cars start at the same tenth of a second: thousands come back at once when a broker was away."""
+        first = GIVE_WAY_SECONDS if self._rivalry.suspected(time.monotonic()) else 1.0
+        client.reconnect_delay_set(first * random.uniform(0.5, 1.5), first + random.randint(45, 75))  # type: ignore[arg-type]
+
     def _ask_for_other_version(self, client: mqtt.Client) -> None:
-        self._change_version = True
+        if self._start_anew:
+            return
+        five = self._version == MQTTProtocolVersion.MQTTv5
+        self._version = MQTTProtocolVersion.MQTTv311 if five else MQTTProtocolVersion.MQTTv5
+        self._begin_anew(client, self._terms)
+
+    def _begin_anew(self, client: mqtt.Client, terms: Terms) -> None:
+        self._terms, self._start_anew = terms, True
         client.disconnect()  # ends paho's thread, so that `_tend` need not wait for it
 
     def _on_publish(

@@ -181,13 +181,15 @@ class Press:
     def _lay(self, edition: Edition) -> None:
         """Lay the bundle out, whole but for what its publication says. May be done twice: the files are the same or
         newer, and nobody has them."""
-        name = round_id(edition.number)
-        folder = bundle.lay(self._folder(edition.number), {bundle.WEIGHTS: edition.weights, **edition.models})
+        job_id = round_id(edition.number)
+        # What an exporter noted down of its computer is nobody's business, so files go through the check.
+        models = {name: graph.published(graph.check(file)) for name, file in edition.models.items()}
+        folder = bundle.lay(self._folder(edition.number), {bundle.WEIGHTS: edition.weights, **models})
         draft = self._draft(edition, folder)
         own = rooting.samples(self.plan, folder, self._tests())
         self._check_issuer(draft)
-        if self.register.job(name).state is State.NONE:
-            self._record(name, rounds.Planned(edition.number, edition.restores))
+        if self.register.job(job_id).state is State.NONE:
+            self._record(job_id, rounds.Planned(edition.number, edition.restores))
         draft = draft.model_copy(update={"settlement": self.set_up()})
         self._check_settlement(draft)
         tests = edition.previous.global_set if edition.previous else self._global_set()
@@ -196,7 +198,7 @@ class Press:
         draft = draft.model_copy(update={"root": learnt})
         bundle.write(folder / bundle.ROUND, draft.to_bytes())
         figure = None if draft.figure is None else str(draft.figure.value)
-        self._record(name, rounds.Stored(figure, tuple(CidText(part.cid) for part in edition.lineage)))
+        self._record(job_id, rounds.Stored(figure, tuple(CidText(part.cid) for part in edition.lineage)))
         self.say(f"round {edition.number}: ready, figure {figure}")
 
     def _sign(self, job: RoundJob) -> None:

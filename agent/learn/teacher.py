@@ -25,6 +25,8 @@ def check(graph: Graph, round: Round) -> None:
     wanted = 2 if round.task.kind == "steering" else len(round.task.classes)
     if graph.outputs != wanted:
         raise OtherTeacher(what=NAME, why=f"it gives {graph.outputs} numbers, the round needs {wanted}")
+    if round.task.kind == "classification" and graph.shares:
+        raise OtherTeacher(what=NAME, why=f"it ends in {graph.shares}, and logits are wanted: export it without")
 
 
 class Teacher:

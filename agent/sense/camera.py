@@ -61,11 +61,18 @@ class LiveCamera:
     """Frames of a device, stamped as they are taken. A thread takes them and opens the device again when it
     is lost.
 
-    At most `fps` a second are kept, when given: decoding what nobody learns from costs heat.
+    At most `fps` a second are kept, when given: decoding what nobody learns from costs heat. `latency_s`: how much
+    later than the moment it shows an image comes; a network camera's encoder and buffers take 0.2 to 1 s.
     """
 
-    def __init__(self, device: Device, fps: float | None = None, now: Callable[[], float] = time.monotonic) -> None:
-        self._device, self._now = device, now
+    def __init__(
+        self,
+        device: Device,
+        fps: float | None = None,
+        now: Callable[[], float] = time.monotonic,
+        latency_s: float = 0.0,
+    ) -> None:
+        self._device, self._now, self._latency_s = device, now, latency_s
         self._apart_s = 0.9 / fps if fps else 0.0  # a tenth early, so that 30 halves to 15 and not to 10
         self._frames: deque[Frame] = deque(maxlen=KEPT)
         self._arrived = threading.Condition()
@@ -131,5 +138,5 @@ class LiveCamera:
             self._unusable = sight.look(t, image)
             if self._unusable is None:
                 with self._arrived:
-                    self._frames.append(Frame(t, image))
+                    self._frames.append(Frame(t - self._latency_s, image))
                     self._arrived.notify()

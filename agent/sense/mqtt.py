@@ -35,10 +35,17 @@ class Subscription(Protocol):
 
 
 class MqttOdometer:
-    """Readings from the topics below `prefix`. Messages on other topics are none of its business."""
+    """Readings from the topics below `prefix`. Messages on other topics are none of its business. `distance_m`: what
+    a one of `Vehicle.TraveledDistance` is worth in metres."""
 
-    def __init__(self, link: Subscription, prefix: str = "vss", now: Callable[[], float] = time.monotonic) -> None:
-        self._link, self._now = link, now
+    def __init__(
+        self,
+        link: Subscription,
+        prefix: str = "vss",
+        now: Callable[[], float] = time.monotonic,
+        distance_m: float = 1.0,
+    ) -> None:
+        self._link, self._now, self._distance_m = link, now, distance_m
         self._paths = {f"{prefix}/{path.replace('.', '/')}": path for path in vss.SIGNALS}
         self._heard_at = now()
         self._latitude: tuple[float, float] | None = None
@@ -75,6 +82,8 @@ class MqttOdometer:
                 self.refused += 1
                 continue
             self._heard_at = self._now()
+            if path == vss.TRAVELLED:
+                value *= self._distance_m
             readings += self._reading(path, value)
         return readings
 

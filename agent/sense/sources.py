@@ -4,11 +4,11 @@
     road:?seconds=120&fps=20&seed=7&start=0&end=60&speed=4
     gpsd://127.0.0.1:2947
     can:can0?dbc=/etc/milepost/car.dbc&map=/etc/milepost/car.toml&interface=socketcan
-    mqtt:vss
+    mqtt:vss    mqtt:vss?distance=km
     can:can0?dbc=…&map=… + gpsd://127.0.0.1:2947        the wheels, and GPS where they are silent
     v4l2:/dev/video0?width=1280&height=720&rate=30&fps=10
     gst:nvarguscamerasrc ! … ! appsink drop=true
-    rtsp://10.0.0.5/front#fps=10    http://10.0.0.5/mjpeg#fps=10
+    rtsp://10.0.0.5/front#fps=10&latency=0.4    http://10.0.0.5/mjpeg#fps=10
     file:/data/video.mp4            folder:/data/images?fps=10
 
 Camera and odometer of the same replay or road share one clock, so both are opened from one `Sources`.
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     import can
 
 GPSD_PORT = 2947
+DISTANCES = {"m": 1.0, "km": 1000.0, "mi": 1609.344}
+"""What `Vehicle.TraveledDistance` may be sent in: VSS counts in metres since 6, in kilometres before."""
+LONGEST_LATENCY_S = 10.0
 TOGETHER = " + "
 
 
@@ -131,8 +134,10 @@ class Sources:
         if kind == "mqtt":
             if self._link is None:
                 raise SourceUnusable(source=source, why="no MQTT broker is configured")
-            Settings(source, text, ())
-            return MqttOdometer(self._link, rest or "vss")
+            unit = Settings(source, text, ("distance",)).text("distance", "m")
+            if unit not in DISTANCES:
+                raise SourceUnusable(source=source, why=f"distance = {unit!r} is none of {', '.join(DISTANCES)}")
+            return MqttOdometer(self._link, rest or "vss", distance_m=DISTANCES[unit])
         raise _unknown(source, ("replay", "road", "gpsd", "can", "mqtt"))
 
     def camera(self, source: str) -> Camera:
@@ -146,9 +151,9 @@ class Sources:
         if kind in ("file", "folder"):
             return ReplayCamera(Playback(load_film(Path(rest), Settings(source, text, ("fps",)).number("fps", 0))))
         if kind in ("v4l2", "gst", "rtsp", "http", "https"):
-            device, fps = _device(source, kind, rest, text)
+            device, fps, latency_s = _device(source, kind, rest, text)
             _able(source, device)
-            return LiveCamera(device, fps)
+            return LiveCamera(device, fps, latency_s=latency_s)
         raise _unknown(source, ("replay", "road", "v4l2", "gst", "rtsp", "http", "file", "folder"))
 
     def _replay(self, source: str, folder: str, settings: Settings) -> Playback:
@@ -225,17 +230,21 @@ def _can(source: str, channel: str, settings: Settings) -> Odometer:
     return CanOdometer(connect, decoder, channel)
 
 
-def _device(source: str, kind: str, rest: str, text: str) -> tuple[Device, float | None]:
+def _device(source: str, kind: str, rest: str, text: str) -> tuple[Device, float | None, float]:
+    """The device, frames a second, seconds of latency."""
     if kind == "gst":
-        return Device(rest, "CAP_GSTREAMER"), None
-    known = ("width", "height", "rate", "fps") if kind == "v4l2" else ("fps",)
+        return Device(rest, "CAP_GSTREAMER"), None, 0.0
+    known = ("width", "height", "rate", "fps", "latency") if kind == "v4l2" else ("fps", "latency")
     settings = Settings(source, text, known)
-    fps = settings.number("fps", 0) or None
+    fps, latency_s = settings.number("fps", 0) or None, settings.number("latency", 0)
+    if latency_s > LONGEST_LATENCY_S:
+        why = f"latency = {latency_s:g} is in seconds, and no camera is more than {LONGEST_LATENCY_S:g} late"
+        raise SourceUnusable(source=source, why=why)
     if kind != "v4l2":
-        return Device(f"{kind}:{rest}", "CAP_FFMPEG", PATIENCE), fps
+        return Device(f"{kind}:{rest}", "CAP_FFMPEG", PATIENCE), fps, latency_s
     asked = {"width": "CAP_PROP_FRAME_WIDTH", "height": "CAP_PROP_FRAME_HEIGHT", "rate": "CAP_PROP_FPS"}
     sizes = tuple((asked[name], int(settings.number(name, 0))) for name in asked if settings.has(name))
-    return Device(rest, "CAP_V4L2", sizes), fps
+    return Device(rest, "CAP_V4L2", sizes), fps, latency_s
 
 
 def _able(source: str, device: Device) -> None:

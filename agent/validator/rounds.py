@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from agent.core.documents import Round
-from agent.core.ledger import Account
+from agent.core.ledger import Account, Head
 from agent.core.money import Asset
 from agent.core.pauses import Backoff
 from agent.errors import Refused, Unavailable
@@ -21,6 +21,8 @@ from agent.market.bundle import Shelf
 from agent.market.listing import is_dated_back, signs
 from agent.market.publish import Sign
 
+OPENS_S = 600
+"""A round is open at most so long after its publication was signed."""
 CATCH_UP = 64
 """Rounds that are walked back from a new one to one that is known, at most."""
 KEPT = 64
@@ -95,7 +97,7 @@ class Rounds:
                 seen.pause = 0
             elif seen.again_at is not None and 0 < self.horizon.latest < seen.again_at:
                 continue
-            self._look_at(account, seen, self.horizon.head().sequence)
+            self._look_at(account, seen, self.horizon.head())
             seen.said = said
 
     @property
@@ -111,14 +113,14 @@ class Rounds:
         found = [s for s in self.served.values() if s.round.settlement == settlement]
         return sorted(found, key=lambda s: s.round.number)
 
-    def _look_at(self, account: Account, seen: _Seen, head: int) -> None:
+    def _look_at(self, account: Account, seen: _Seen, head: Head) -> None:
         troubles, opens = [], []
         for model, sign in signs(account).items():
-            if head < sign.ledger:  # its bundle is kept back until then
+            if head.sequence < sign.ledger:  # its bundle is kept back until then
                 opens.append(sign.ledger)
                 continue
             try:
-                self._take(account, model, sign)
+                self._take(model, sign, head.closed_at)
             except LedgerUnavailable:
                 raise
             except Unavailable as error:
@@ -131,10 +133,10 @@ class Rounds:
         seen.troubles, again = tuple(troubles), opens
         if troubles:
             seen.pause = BACKOFF.after(seen.pause)
-            again = [*opens, head + seen.pause]
+            again = [*opens, head.sequence + seen.pause]
         seen.again_at = min(again, default=None)
 
-    def _take(self, initiator: Account, model: Asset, sign: Sign) -> None:
+    def _take(self, model: Asset, sign: Sign, now: int) -> None:
         """The round that a model's data entry names, and its forebears as far back as an entry may be based on them.
         Raises Refused, Unavailable; then nothing has changed."""
         if sign.cid in self.served and self.served[sign.cid].newest == self.served[sign.cid].round.number:
@@ -142,7 +144,7 @@ class Rounds:
         newest = self.shelf.round(sign.cid)
         if self.validator not in newest.committee:
             return
-        forebears = self._forebears(newest)
+        forebears = self._forebears(newest, now)
         why = (
             self._misnamed(newest, model, sign)
             or self._broken(sign.cid, newest, forebears)
@@ -168,16 +170,24 @@ class Rounds:
         others = {served.round.model for served in self.of(newest.settlement)} - {newest.model}
         return f"its settlement account is that of {', '.join(sorted(others))}" if others else ""
 
-    def _forebears(self, newest: Round) -> dict[str, Round]:
-        """The rounds before it, newest first: those that entries may be based on, and on to one that is known. Raises
-        Refused, Unavailable."""
+    def _forebears(self, newest: Round, now: int) -> dict[str, Round]:
+        """The rounds before it, newest first: those that entries may be based on or still be open on, and on to one
+        that is known. Raises Refused, Unavailable."""
         known = self._newest_known(newest.model)
         found: dict[str, Round] = {}
         step = newest.previous
         while step is not None and len(found) < CATCH_UP:
-            if len(found) > newest.staleness and (known is None or known.cid in found or step in self.served):
-                break  # those further back are known already, or nobody may build on them
-            found[step] = self.shelf.round(step)
+            is_needed = len(found) <= newest.staleness or not (
+                known is None or known.cid in found or step in self.served
+            )
+            if not is_needed and _are_over(newest, [*found.values()], now):
+                break
+            try:
+                found[step] = self.shelf.round(step)
+            except (Unavailable, Refused):
+                if is_needed:
+                    raise
+                break  # what is open on it is left to those who have it
             step = found[step].previous
         return found
 
@@ -214,3 +224,11 @@ class Rounds:
     def _newest_known(self, model: str) -> Served | None:
         known = [s for s in self.served.values() if s.round.model == model]
         return max(known, key=lambda s: s.round.number, default=None)
+
+
+def _are_over(newest: Round, forebears: Sequence[Round], now: int) -> bool:
+    """Whether no entry can be open any more that is based on the round before the last of these, or on an older one.
+    Who starts anew would serve it no more, and two thirds of the committee would not come together for that entry."""
+    later = [newest, *forebears]
+    stale_by = later[max(0, len(forebears) - newest.staleness)]
+    return now > stale_by.published_at + OPENS_S + stale_by.review_window

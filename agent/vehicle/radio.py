@@ -69,6 +69,11 @@ class Radio:
         finally:  # a full disk keeps a command from being answered; a wish waits until it can be written down
             self._desired.hear(heard)
 
+    @property
+    def trouble(self) -> str | None:
+        """What does not pass by itself. Being offline is none."""
+        return self.link.fault
+
     def show(self, gauges: Gauges) -> None:
         gauges.fleet(
             self.link.connected,

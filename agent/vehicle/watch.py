@@ -52,6 +52,7 @@ class Watch:
     ) -> None:
         self._settle, self._host, self._journal, self._log = settle, host, journal, log
         self._paused = False
+        self._noted: str | None = None
         self._checkup = checkup
         self._checked: Future[Mapping[str, Any]] | None = None
         self.closed: frozenset[str] = frozenset()
@@ -69,7 +70,8 @@ class Watch:
     @property
     def troubles(self) -> list[str]:
         """Why work waits, in sentences."""
-        return [gate.why for gate in gates.GATES if gate.name in self.closed]
+        radio = [self._radio.trouble] if self._radio is not None and self._radio.trouble else []
+        return [*radio, *(gate.why for gate in gates.GATES if gate.name in self.closed)]
 
     def look(self, ignition: bool | None) -> None:
         """See how the machine is and shut or open the gates."""
@@ -83,7 +85,19 @@ class Watch:
     def talk(self, status: Mapping[str, Any], figures: Mapping[str, Any]) -> None:
         """Tell the fleet how we are and obey it. Raises JournalFull."""
         if self._radio is not None:
+            self._note(self._radio.trouble)
             self._radio.talk(status, figures, self.followed.metric_s)
+
+    def _note(self, trouble: str | None) -> None:
+        """Each trouble of the link once, and its end."""
+        kind = trouble and trouble.partition(",")[0]  # not how often by now
+        if kind == self._noted:
+            return
+        self._noted = kind
+        if trouble:
+            self._log.warning("link.troubled", why=trouble)
+        else:
+            self._log.event("link.recovered")
 
     def show(self, gauges: Gauges) -> None:
         gauges.machine(self.conditions, {gate.name: gate.name in self.closed for gate in gates.GATES})

@@ -11,6 +11,7 @@ import pytest
 
 from agent.journal import Journal
 from agent.ledger import keys
+from tests.fleet.brokers import Mosquitto
 
 
 def milepost(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -132,6 +133,23 @@ def test_the_doctor_is_useful_offline(vehicle: Path) -> None:
         "broker": "skipped",
     }
     assert answer.returncode == 0
+
+
+@pytest.mark.slow
+def test_the_doctor_opens_a_real_session_with_the_broker(vehicle: Path, tmp_path: Path) -> None:
+    (tmp_path / "passwords").write_text("")
+    for folder, settings, state, words in (
+        ("open", "allow_anonymous true", "good", "lets car-1-doctor in and listen, by MQTT 5, without TLS"),
+        ("strict", f"allow_anonymous false\npassword_file {tmp_path}/passwords", "wrong", "Check user name, password"),
+    ):
+        (tmp_path / folder).mkdir()
+        broker = Mosquitto(tmp_path / folder, settings)
+        env = {"MILEPOST_AGENT__ID": "car-1", "MILEPOST_MQTT__ENABLED": "true", "MILEPOST_MQTT__PORT": str(broker.port)}
+        answer = milepost("--config", str(vehicle), "doctor", "--json", env=env)
+        (found,) = [check for check in json.loads(answer.stdout)["checks"] if check["name"] == "broker"]
+        assert found["state"] == state, found
+        assert words in found["sentence"]
+        broker.close()
 
 
 @pytest.mark.slow

@@ -179,6 +179,28 @@ def test_a_block_that_nobody_has_is_missing_and_a_gateway_in_trouble_is_unavaila
         gateway.close()
 
 
+def test_a_gateway_that_refuses_is_quoted(serve: Callable[..., str]) -> None:
+    refusing = serve(lambda request: Answer(b"blocked in\nyour country", status=451))
+    with pytest.raises(wire.Answered, match="answered 451: blocked in your country"):
+        Gateway(refusing).get(Cid.v0(bytes(32)))
+
+
+def test_a_gateway_that_says_when_to_come_back_is_not_asked_before(serve: Callable[..., str]) -> None:
+    asked: list[str] = []
+
+    def busy(request: Request) -> Answer:
+        asked.append(request.path)
+        return Answer(b"slow down", status=429, headers={"Retry-After": "120"})
+
+    gateway = Gateway(serve(busy))
+    with pytest.raises(wire.Answered, match="answered 429: slow down"):
+        gateway.get(Cid.v0(bytes(32)))
+    with pytest.raises(wire.Hushed, match=r"left alone for 1\d\d s more"):
+        gateway.get(Cid.v0(bytes(32)))
+    assert len(asked) == 1
+    gateway.close()
+
+
 # --- CAR ----------------------------------------------------------------------------------------------------
 
 

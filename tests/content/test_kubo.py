@@ -246,3 +246,35 @@ def _certificate(path: Path) -> Path:
 def test_an_address_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(Malformed):
         Kubo(url)
+
+
+def test_a_node_that_refuses_is_quoted(serve: Serve, connect: Callable[..., Kubo]) -> None:
+    kubo = connect(serve(lambda request: Answer(b"403 - Forbidden: this host is not in the allow list", status=403)))
+    with pytest.raises(NotLetIn, match="not in the allow list"):
+        kubo.get(Cid.v0(bytes(32)))
+
+
+def test_a_node_that_moved_says_where_to(serve: Serve, connect: Callable[..., Kubo]) -> None:
+    elsewhere = {"Location": "https://ada:secret@ipfs.example/api/v0/block/put?key=secret"}
+    kubo = connect(serve(lambda request: Answer(status=302, headers=elsewhere)))
+    with pytest.raises(NodeError, match=r"302: it is at https://ipfs\.example/… now") as refused:
+        kubo.get(Cid.v0(bytes(32)))
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("wish", ["60", "Wed, 01 Jan 2098 00:00:00 GMT"])
+def test_a_node_that_says_when_to_come_back_is_not_asked_before(
+    serve: Serve, connect: Callable[..., Kubo], wish: str
+) -> None:
+    asked: list[str] = []
+
+    def busy(request: Request) -> Answer:
+        asked.append(request.path)
+        return Answer(b"", status=503, headers={"Retry-After": wish})
+
+    kubo = connect(serve(busy))
+    with pytest.raises(NodeError, match="503: it gave no reason"):
+        kubo.get(Cid.v0(bytes(32)))
+    with pytest.raises(wire.Hushed):
+        kubo.pin(Cid.v0(bytes(32)))
+    assert len(asked) == 1

@@ -428,3 +428,61 @@ def test_the_real_minute_of_driving_gives_its_recorded_distance_within_one_perce
 
 def test_a_doubt_says_what_it_was_about():
     assert Doubt("a position that jumped", 3.0).metres == 3.0
+
+
+def a_drive_with(unit: float, digit_m: float, hertz: int = 10) -> Drive:
+    """Six kilometres at 36 km/h by the wheels, with an odometer in another unit."""
+    drive, digit = Drive(), digit_m * unit
+    for t in range(6000):
+        drive.see(Reading(t / 10, speed_kmh=36 + 0.01 * (t % 2)))
+        if t % (10 // hertz) == 0:
+            drive.see(Reading(t / 10, travelled_m=round(t * unit / digit) * digit))
+    return drive
+
+
+@pytest.mark.parametrize(("unit", "digit_m"), [(0.001, 100), (0.001, 1), (10.0, 1), (0.000621371, 160)])
+def test_an_odometer_in_another_unit_is_found_out_by_the_wheels_and_set_right(unit, digit_m):
+    drive = a_drive_with(unit, digit_m)
+    assert drive.total == pytest.approx(6000, rel=0.02)
+    assert "an odometer that the speed contradicts" in [event.doubt.what for event in drive.of(Doubted)]
+
+
+@pytest.mark.parametrize("digit_m", [1, 10, 100, 1000])
+def test_a_coarse_odometer_beside_the_wheels_costs_no_metre_and_no_delay(digit_m):
+    drive = a_drive_with(1.0, digit_m)
+    assert drive.total == pytest.approx(6000, rel=0.01)
+    assert not drive.of(Doubted)
+
+
+def test_an_odometer_that_stops_counting_in_the_middle_of_a_drive_is_a_drive_all_the_same():
+    drive = Drive()
+    for t in range(6000):
+        drive.see(Reading(t / 10, speed_kmh=36 + 0.01 * (t % 2), travelled_m=float(min(t, 1000))))
+    assert drive.total == pytest.approx(6000, rel=0.01)
+
+
+def test_a_speed_that_freezes_on_the_motorway_ends_with_the_position():
+    drive = Drive()
+    for t in range(3000):
+        moved = min(t, 1500) * 3.0
+        drive.see(Reading(t / 10, speed_kmh=108.37))
+        if t % 10 == 0:
+            drive.see(Reading(t / 10, position=Position(10 + moved * METRE, 20.0)))
+    assert drive.total == pytest.approx(4500, rel=0.15)
+
+
+def test_the_receiver_decides_whether_wheels_or_odometer_are_wrong():
+    drive = Drive()
+    for t in range(6000):
+        drive.see(Reading(t / 10, speed_kmh=(36 + 0.01 * (t % 2)) * 0.4, travelled_m=float(t)))
+        if t % 10 == 0:
+            drive.see(Reading(t / 10, speed_kmh=36.0 + 0.01 * (t % 20), position=Position(10 + t * METRE, 20.0)))
+    assert drive.total == pytest.approx(6000, rel=0.03)
+    assert "a speed that the odometer contradicts" in [event.doubt.what for event in drive.of(Doubted)]
+
+
+def test_an_ignition_that_was_on_before_the_bus_fell_asleep_makes_no_trip_of_a_ferry():
+    drive = Drive().drive(100, ignition=True).stand(15, ignition=True)
+    drive.drive(20_000, says=("speed", "position"))
+    assert drive.total == pytest.approx(100, abs=3)
+    assert not drive.of(TripOpened)

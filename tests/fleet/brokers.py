@@ -201,12 +201,16 @@ class Amqtt(Process):
 
 
 class Mosquitto(Process):
-    """Keeps sessions and retained messages on disk, as a real one does."""
+    """Keeps sessions and retained messages on disk, as a real one does. `settings`: lines of its configuration."""
+
+    def __init__(self, folder: Path, settings: str = "allow_anonymous true") -> None:
+        self._settings = settings
+        super().__init__(folder)
 
     def start(self) -> subprocess.Popen[bytes]:
         config = self.folder / "mosquitto.conf"
         config.write_text(
-            f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence true\n"
+            f"listener {self.port} 127.0.0.1\n{self._settings}\npersistence true\n"
             f"persistence_location {self.folder}/\nautosave_interval 1\nautosave_on_changes true\n"
             "user root\n"
         )

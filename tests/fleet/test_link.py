@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
@@ -13,6 +14,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from agent.fleet.broker import Broker
 from agent.fleet.link import PahoLink
 from agent.fleet.status import Presence, last_will
+from agent.fleet.terms import TAKEN_OVER, Rivalry
 from agent.fleet.topics import VehicleTopics
 from agent.host.clock import ManualClock
 from agent.ports import Message
@@ -104,3 +106,87 @@ def test_ten_megabytes_from_a_broker_that_lets_them_through_are_counted_and_drop
     until(lambda: car.refused == 1)
     shout(amqtt.port, TOPICS.command("hold"), b"small")
     assert [message.payload for message in until(car.receive)] == [b"small"]
+
+
+# --- what a driver is told of a broker that does not play along
+
+
+@pytest.fixture
+def strict(tmp_path: Path) -> Iterator[Callable[[str], Mosquitto]]:
+    """A broker with these settings."""
+    with ExitStack() as brokers:
+
+        def make(settings: str) -> Mosquitto:
+            return brokers.enter_context(closing(Mosquitto(tmp_path, settings)))
+
+        yield make
+
+
+def test_a_wrong_password_is_a_fault_with_what_to_check(strict: Callable[[str], Mosquitto], tmp_path: Path) -> None:
+    (tmp_path / "passwords").write_text("")
+    car = strict(f"allow_anonymous false\npassword_file {tmp_path}/passwords").link("car")
+    assert "refused the connection" in until(lambda: car.fault)
+    assert "password" in (car.trouble or "") and not car.connected
+
+
+def test_a_subscription_that_is_denied_is_a_fault(strict: Callable[[str], Mosquitto], tmp_path: Path) -> None:
+    (tmp_path / "acl").write_text("topic read other/#\n")
+    car = strict(f"allow_anonymous true\nacl_file {tmp_path}/acl\nallow_zero_length_clientid true").link(
+        "car", ["cmd/#"]
+    )
+    until(lambda: car.connected or car.fault)
+
+
+def test_two_cars_with_one_id_are_told_and_give_way(mosquitto: Mosquitto) -> None:
+    one = mosquitto.link("car", [TOPICS.commands])
+    until(lambda: one.connected)
+    other = mosquitto.link("car", [TOPICS.commands])
+    until(lambda: other.connected)
+    assert "use the id car too: give each vehicle an id" in until(lambda: one.fault)
+    assert not one.connected, "it waits a minute before it takes the session back"
+
+
+def test_a_broker_that_says_who_took_the_session_is_believed_at_once() -> None:
+    rivalry = Rivalry()
+    rivalry.lost(1000.0, 3600.0, TAKEN_OVER)
+    assert "uses the id {client} too" in (rivalry.suspected(1001.0) or "")
+    assert rivalry.suspected(2000.0) is None
+
+
+def test_a_poor_link_is_not_taken_for_another_car() -> None:
+    rivalry = Rivalry()
+    for minute in range(60):
+        rivalry.lost(60.0 * minute, 40.0, 0x80)
+    assert rivalry.suspected(3600.0) is None
+
+
+def test_a_broker_that_keeps_no_retained_messages_is_said_and_gets_all_else(
+    strict: Callable[[str], Mosquitto],
+) -> None:
+    broker = strict("allow_anonymous true\nretain_available false")
+    page = broker.link("page", ["events", TOPICS.status])
+    car = broker.link("car", [TOPICS.commands], will=last_will(TOPICS, "s1"))
+    Presence(car, TOPICS, "s1", ManualClock()).online()
+    until(lambda: page.connected and car.connected)
+    car.publish(Message("events", b"1"))
+    heard: list[Message] = []
+    until(lambda: heard.extend(page.receive()) or "events" in [message.topic for message in heard])
+    assert TOPICS.status in [message.topic for message in heard]
+    assert "keeps no retained messages" in (car.trouble or "")
+
+
+@pytest.mark.parametrize("most", [2, 10])
+def test_no_more_is_on_its_way_than_the_broker_takes(strict: Callable[[str], Mosquitto], most: int) -> None:
+    broker = strict(f"allow_anonymous true\nmax_inflight_messages {most}")
+    page, car = broker.link("page", ["events"]), broker.link("car", [TOPICS.commands])
+    for number in range(200):
+        car.publish(Message("events", b"%d" % number))
+    until(lambda: page.connected and car.connected)
+    broker.part(car)
+    until(lambda: not car.connected)
+    broker.join(car)
+    for number in range(200, 400):
+        car.publish(Message("events", b"%d" % number))
+    heard: list[Message] = []
+    until(lambda: heard.extend(page.receive()) or len({message.payload for message in heard}) == 400)
+    assert car.fault is None

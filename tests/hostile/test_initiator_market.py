@@ -20,7 +20,7 @@ from agent.initiator.audit import audit
 from agent.initiator.press import CommitteeChanged, Edition, Press, Unauthorised
 from agent.market import bundle, publish, standing
 from agent.market.listing import signs
-from agent.validator.rounds import Rounds
+from agent.validator.rounds import OPENS_S, Rounds
 from agent.vehicle.offers import View, survey
 from tests.hostile.rogue import Rogue
 from tests.market.rounds import COMMITTEE, a_round, settles
@@ -168,6 +168,24 @@ def test_a_round_does_not_jump(town: Town) -> None:
         assert list(rounds.served) == [first]
         assert rounds.troubles
         town.apply(publish.offer(rogue.dlm(), UNIT, UNIT, sign), rogue.key)
+
+
+def test_who_starts_anew_serves_every_round_that_an_entry_may_be_open_on(town: Town) -> None:
+    """(k) Rounds were published one after the other while an entry waited for a validator that was away: those that
+    had started anew served the newest few alone, were too few for the older one, and the entry stalled."""
+    rogue = Rogue(town)
+    account, made, now = rogue.sets_up(), list[str](), town.horizon.head().closed_at
+    for number in range(5):
+        previous = made[-1] if made else None
+        made.append(rogue.publishes(settlement=account, number=number, previous=previous, published_at=now))
+        town.net.close_ledger()
+    anew = validators(town, rogue.account)
+    anew.look()
+    assert set(anew.served) == set(made), anew.troubles
+    town.net.close_ledger(advance=town.round.review_window + OPENS_S + 60)
+    later = validators(town, rogue.account)
+    later.look()
+    assert set(later.served) == set(made[-2 - town.round.staleness :])
 
 
 TAKES_AWAY = "the model's issuer may take VLMroad away from who holds it"

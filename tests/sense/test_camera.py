@@ -11,10 +11,11 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from agent.sense.camera import PATIENCE, Device, LiveCamera
-from agent.sense.sources import open_camera
+from agent.sense.sources import SourceUnusable, open_camera
 
 Serve = Callable[[str], subprocess.Popen]
 
@@ -108,6 +109,34 @@ def test_frames_come_in_order_with_the_time_of_their_capture(serve, port, until)
     assert stamps == sorted(stamps)
     assert began <= stamps[0] <= stamps[-1] <= time.monotonic()
     assert next(frame for frame in frames if frame).image.shape == (120, 160, 3)
+
+
+def test_a_late_cameras_frame_is_of_the_moment_that_it_shows(until):
+    class Late:
+        def grab(self) -> bool:
+            return True
+
+        def retrieve(self) -> tuple[bool, np.ndarray]:
+            return True, np.random.default_rng(1).integers(0, 255, (20, 20, 3), np.uint8)
+
+        def release(self) -> None:
+            pass
+
+    class Plugged(Device):
+        def open(self):
+            return Late()
+
+    front = LiveCamera(Plugged("rtsp://front", "CAP_FFMPEG"), now=lambda: 100.0, latency_s=0.4)
+    frames = []
+    until(lambda: frames.append(front.read(0.1)) or frames[-1])
+    assert frames[-1].t == pytest.approx(99.6)
+    front.close()
+
+
+@pytest.mark.parametrize("source", ["rtsp://10.0.0.5/front#latency=400", "http://10.0.0.5/front#latency=soon"])
+def test_a_latency_that_is_none_is_a_mistake_of_the_configuration(source):
+    with pytest.raises(SourceUnusable, match="latency = "):
+        open_camera(source)
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from agent.core.trip import TripOpened, TripState, advance
 from agent.host.sections import Trip
 from agent.ports import Message
 from agent.sense.mqtt import MqttOdometer
+from agent.sense.sources import Sources, SourceUnusable
 
 
 class Line:
@@ -108,3 +109,12 @@ def test_whatever_arrives_never_raises(payload):
     for topic in odometer.topics:
         line.put(topic, payload)
     odometer.poll()
+
+
+def test_an_odometer_in_kilometres_is_read_as_such(line):
+    odometer = Sources(line).odometer("mqtt:vss?distance=km")
+    line.put("vss/Vehicle/TraveledDistance", 12_345.6)
+    line.put("vss/Vehicle/TraveledDistance", True)
+    assert [reading.travelled_m for reading in odometer.poll()] == [pytest.approx(12_345_600)]
+    with pytest.raises(SourceUnusable, match="none of m, km, mi"):
+        Sources(line).odometer("mqtt:vss?distance=miles")

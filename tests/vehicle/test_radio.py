@@ -182,3 +182,23 @@ def test_what_was_refused_is_counted_by_where_it_came_from(street: Street) -> No
     gauges = Gauges(Metrics())
     street.watch.show(gauges)
     assert gauges.metrics.figures()["refused_total"] == {"broker": 0, "commands": 0, "desired": 1}
+
+
+def test_a_broker_that_refuses_the_vehicle_is_a_trouble_of_status_and_log(tmp_path: Path) -> None:
+    (tmp_path / "passwords").write_text("")
+    (tmp_path / "broker").mkdir()
+    mosquitto = Mosquitto(tmp_path / "broker", f"allow_anonymous false\npassword_file {tmp_path}/passwords")
+    settings = Mqtt(host="127.0.0.1", port=mosquitto.port)
+    config = Config(agent=Agent(id="car", fleet="north"), mqtt=settings)
+    journal, log = Journal(tmp_path / "journal.sqlite"), io.StringIO()
+    me = identity(config, Keypair.random())
+    tune = partial(Radio, me, broker(settings), settings.discovery, journal, SystemClock())
+    watch = Watch(partial(followed, config), ScriptedHost(Conditions()), journal, Log(stream=log), lambda: {}, tune)
+    (trouble,) = until(lambda: watch.troubles)
+    assert "refused the connection" in trouble
+    watch.talk(STATUS, {})
+    watch.talk(STATUS, {})
+    assert log.getvalue().count("link.troubled") == 1
+    watch.close()
+    journal.close()
+    mosquitto.close()

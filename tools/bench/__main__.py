@@ -10,6 +10,7 @@ BENCHES = {
     "ledger": "Transactions a second through localnet's engine and over HTTP.",
     "content": "Content addressing against plain sha256; a bad link.",
     "update": "Encoded updates against dense ones, on MNIST and a real drive.",
+    "odometry": "Hostile drives: phantom trips, lost trips, distance error.",
     "learn": "The agent's trainer against a bare PyTorch loop.",
     "passes": "What a fast computer learns on a trip, by how often it may draw a frame.",
     "fusion": "Fused vehicles against each alone and against central training.",

@@ -66,7 +66,8 @@ class Books:
         self.shares: list[Shared] = []
         self.memos: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
         """Source account → (ledger, memo) of its transactions, oldest first."""
-        self._frozen: set[tuple[str, Asset]] = set()
+        self.frozen: set[tuple[str, Asset]] = set()
+        """(account, asset) whose issuer has taken the line away and not given it back."""
 
     def read(self) -> None:
         head = self._ground.exchange.head
@@ -131,7 +132,7 @@ class Books:
             elif isinstance(operation, (ClaimClaimableBalance, ClawbackClaimableBalance)):
                 claimed = self.stakes.get(operation.balance_id.removeprefix(BALANCE_V0))
                 if claimed is not None:
-                    claimed.frozen = frozenset(asset for maker, asset in self._frozen if maker == claimed.maker)
+                    claimed.frozen = frozenset(asset for maker, asset in self.frozen if maker == claimed.maker)
                     claimed.ended_by = by if isinstance(operation, ClaimClaimableBalance) else "clawback"
                     claimed.ended_at = at
             elif isinstance(operation, SetTrustLineFlags):
@@ -145,9 +146,9 @@ class Books:
         line = operation.trustor, own_asset(operation.asset)
         flag = TrustLineFlags.AUTHORIZED_FLAG
         if operation.clear_flags is not None and operation.clear_flags & flag:
-            self._frozen.add(line)
+            self.frozen.add(line)
         if operation.set_flags is not None and operation.set_flags & flag:
-            self._frozen.discard(line)
+            self.frozen.discard(line)
 
     def _paid(self, payment: Payment, by: str, claimed: Stake | None) -> None:
         asset, to, amount = own_asset(payment.asset), payment.destination.account_id, _amount(payment.amount)

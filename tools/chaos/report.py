@@ -75,9 +75,10 @@ def book(town: Town, seed: int, kinds: Mapping[str, dict[str, Any]], lying_profi
     gone = {s.id for s in entered} - {s.id for s in stakes}
     made.stalled_entries += sum(car.stuck(gone) for car in town.cars)
     paid = [s for s in stakes if not _is_frozen(town, s)]
-    made.honest_unpaid = sum(not s.credit or not _worth(town, s) for s in paid) + _unredeemed(town, stakes)
+    waiting, frozen = _unredeemed(town, stakes)
+    made.honest_unpaid = sum(not s.credit or not _worth(town, s) for s in paid) + waiting
     if FREEZER in made.kinds:
-        made.kinds[FREEZER]["unpaid"] = len(stakes) - len(paid)
+        made.kinds[FREEZER]["unpaid"] = len(stakes) - len(paid) + frozen
     memos = [(s.maker, s.memo) for s in entered]
     made.doubled = len(memos) - len(set(memos))
     made.purse_lost_stroops = _purses(town)
@@ -119,9 +120,9 @@ def sore(town: Town) -> list[str]:
     return found
 
 
-def _unredeemed(town: Town, stakes: list[Stake]) -> int:
-    """Accepted entries whose VLM their vehicle still has, the newest first."""
-    count = 0
+def _unredeemed(town: Town, stakes: list[Stake]) -> tuple[int, int]:
+    """(accepted entries whose VLM their vehicle still has, those whose VLM its issuer has frozen), the newest first."""
+    waiting = frozen = 0
     for house in town.houses:
         vlm = house.plan.vlm(house.account)
         for maker in sorted(town.honest):
@@ -129,8 +130,9 @@ def _unredeemed(town: Town, stakes: list[Stake]) -> int:
             for stake in reversed(stakes):
                 if left > 0 and stake.maker == maker and stake.credit_asset == vlm:
                     left -= stake.credit
-                    count += 1
-    return count
+                    is_frozen = (maker, vlm) in town.books.frozen
+                    waiting, frozen = waiting + (not is_frozen), frozen + is_frozen
+    return waiting, frozen
 
 
 def _purses(town: Town) -> Stroops:

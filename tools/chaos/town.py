@@ -38,7 +38,9 @@ FIVE, SEVEN = range(0, 5), range(2, 9)
 """The committees, by validators' numbers: three sit on both."""
 LIARS = (4, 8)
 """Number 4 sits on both committees: one of five, two of seven."""
-REVIEW_S, TURN_S, COLLECT_S = 600, 20, 20
+REVIEW_S, TURN_S, COLLECT_S = 1800, 20, 20
+"""A window of half a plan's default, and faults of 10 to 35 ledgers, often several at a time: where five of seven are
+needed and two of them are hostile, every honest validator that is away holds all up."""
 BASE, FEE, REWARD = 10 * UNIT, UNIT // 2, 40 * UNIT
 
 

@@ -4,6 +4,7 @@ graph = check(path)            # needs no torch; raises UnknownOperator or Malfo
 fits(graph, round)
 network = module(path)         # a trainable torch module, state dict by the graph's names
 put(graph, weights)            # the graph's file with new weights
+published(graph)               # the graph's file as everybody may see it
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from agent.learn.graph.check import Graph, Limits, UnknownOperator, check, fits
-from agent.learn.graph.weights import put, taken
+from agent.learn.graph.weights import published, put, taken
 
-__all__ = ["Graph", "Limits", "UnknownOperator", "check", "fits", "module", "put", "taken"]
+__all__ = ["Graph", "Limits", "UnknownOperator", "check", "fits", "module", "published", "put", "taken"]
 
 
 def module(source: bytes | Path, limits: Limits | None = None) -> Any:

@@ -20,10 +20,17 @@ from agent.core.documents import Round
 from agent.errors import Malformed, Refused
 from agent.learn.graph import wire
 from agent.learn.graph.shapes import Shapes, infer
-from agent.learn.graph.table import IR_VERSIONS, OPERATORS, OPSETS, RUNNABLE_IR
+from agent.learn.graph.table import IR_VERSIONS, NEWER, OPERATORS, OPSETS, RUNNABLE_IR, RUNNABLE_OPSET
 
 WHAT = "model.onnx"
 MANY_SAMPLES = 64
+CHANNELS = (1, 3)
+"""Grey or colour: what a round's samples have."""
+NOTES = frozenset({"doc_string", "metadata_props", "producer_name", "producer_version", "model_version"})
+"""Fields of any message in a model file that change nothing that is computed."""
+MOVES = frozenset({"Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Dropout", "Cast", "Transpose"})
+"""Operators that leave every number what it is."""
+SHARES = frozenset({"Softmax", "Sigmoid"})
 Attribute = int | float | str | tuple[int, ...] | tuple[float, ...] | NDArray[Any]
 
 
@@ -58,7 +65,8 @@ class Graph:
     """A checked graph with one image in and one row of numbers out."""
 
     proto: Any
-    """The ModelProto, normalised: what `weights.put` writes into."""
+    """The ModelProto, normalised: what `weights.put` writes into, and what is published. It says nothing of the
+    computer that exported it; what the oldest allowed runtime can read, it reads."""
     nodes: tuple[Node, ...]
     constants: Mapping[str, NDArray[Any]]
     weights: Mapping[str, NDArray[np.float32]]
@@ -70,6 +78,8 @@ class Graph:
     """Channels, height, width."""
     output: str
     outputs: int
+    shares: str | None
+    """The operator that makes shares of what would be logits at the end, or None."""
     sizes: Mapping[str, int]
     """How many numbers each value has for one sample."""
     activation_bytes: int
@@ -104,6 +114,7 @@ def check(source: bytes | Path, limits: Limits = Limits()) -> Graph:
         sample=sample,
         output=output,
         outputs=outputs,
+        shares=_shares(nodes, output),
         sizes={name: math.prod(shape) for name, shape in shapes.items()},
         activation_bytes=costs,
         multiply_adds=work,
@@ -118,6 +129,9 @@ def fits(graph: Graph, round: Round) -> None:
     wanted = 1 if round.task.kind == "steering" else len(round.task.classes)
     if graph.outputs != wanted:
         raise Malformed(what=WHAT, why=f"it gives {graph.outputs} numbers, the round's task needs {wanted}")
+    if round.task.kind == "classification" and graph.shares:
+        why = f"it ends in {graph.shares}, and the loss takes logits: export it without that last layer"
+        raise Malformed(what=WHAT, why=why)
 
 
 def _parsed(source: bytes | Path, limits: Limits) -> Any:
@@ -142,17 +156,39 @@ def _structure(proto: Any, limits: Limits) -> None:
     versions = {opset.domain: opset.version for opset in proto.opset_import}
     version = versions.get("", versions.get("ai.onnx"))
     if version not in OPSETS:
-        raise Malformed(what=WHAT, why=f"operator set {version}, {OPSETS[0]} to {OPSETS[-1]} are read")
+        why = f"operator set {version}, {OPSETS[0]} to {OPSETS[-1]} are read: export it with opset_version=17"
+        raise Malformed(what=WHAT, why=why)
     if proto.ir_version not in IR_VERSIONS:
         why = f"file format {proto.ir_version}, {IR_VERSIONS[0]} to {IR_VERSIONS[-1]} are read"
         raise Malformed(what=WHAT, why=why)
-    proto.ir_version = min(proto.ir_version, RUNNABLE_IR)
+    _runnable(proto, version)
+    _strip(proto)
     if proto.functions or proto.training_info or graph.sparse_initializer or graph.quantization_annotation:
         raise Malformed(what=WHAT, why="functions, training graphs and sparse weights are not read")
     if not 0 < len(graph.node) <= limits.nodes or len(graph.initializer) > limits.nodes:
         raise Malformed(what=WHAT, why=f"{len(graph.node)} nodes, 1 to {limits.nodes} are read")
     if len(graph.output) != 1:
         raise Malformed(what=WHAT, why=f"{len(graph.output)} outputs instead of one")
+
+
+def _runnable(proto: Any, version: Any) -> None:
+    """Say the same in the formats of the oldest allowed runtime, where no operator is younger than these."""
+    needed = max((NEWER.get(node.op_type, RUNNABLE_OPSET) for node in proto.graph.node), default=RUNNABLE_OPSET)
+    del proto.opset_import[:]
+    proto.opset_import.add(domain="", version=min(version, needed))
+    proto.ir_version = min(proto.ir_version, RUNNABLE_IR)
+
+
+def _strip(message: Any) -> None:
+    """Forget paths, stack traces, notes and names of tools, wherever an exporter put them."""
+    from google.protobuf.message import Message
+
+    for field, value in message.ListFields():
+        if field.name in NOTES:
+            message.ClearField(field.name)
+        elif field.message_type is not None:
+            for inner in (value,) if isinstance(value, Message) else value:
+                _strip(inner)
 
 
 def _untie(graph: Any) -> None:
@@ -172,7 +208,8 @@ def _array(tensor: Any) -> NDArray[Any]:
     from onnx import TensorProto, numpy_helper
 
     if tensor.data_location != TensorProto.DEFAULT or tensor.external_data:
-        raise Malformed(what=WHAT, why=f"{tensor.name[:80]} lies in another file")
+        why = f"{tensor.name[:80]} lies in another file: export it with external_data=False, or dynamo=False"
+        raise Malformed(what=WHAT, why=why)
     readable = {
         TensorProto.FLOAT: 4,
         TensorProto.DOUBLE: 8,
@@ -181,7 +218,8 @@ def _array(tensor: Any) -> NDArray[Any]:
         TensorProto.BOOL: 1,
     }
     if tensor.data_type not in readable:
-        raise Malformed(what=WHAT, why=f"{tensor.name[:80]} has numbers of a kind that is not read")
+        kind = _kind(tensor.data_type)
+        raise Malformed(what=WHAT, why=f"{tensor.name[:80]} holds {kind}, which is not read: export it in float32")
     count = math.prod(tensor.dims)
     given = len(tensor.raw_data) // readable[tensor.data_type] or sum(
         len(part) for part in (tensor.float_data, tensor.int32_data, tensor.int64_data, tensor.double_data)
@@ -192,6 +230,13 @@ def _array(tensor: Any) -> NDArray[Any]:
     if array.dtype.kind == "f" and not np.isfinite(array).all() and array.size > 1:
         raise Malformed(what=WHAT, why=f"{tensor.name[:80]} holds a value that is not finite")
     return array
+
+
+def _kind(number: int) -> str:
+    from onnx import TensorProto
+
+    known = number in TensorProto.DataType.values()
+    return str(TensorProto.DataType.Name(number)).lower() if known else f"numbers of kind {number}"
 
 
 def _node(node: Any) -> Node:
@@ -259,8 +304,14 @@ def _input(graph: Any, arrays: Mapping[str, NDArray[Any]]) -> tuple[str, bool, t
     if len(dims) != 4 or not all(dim and 0 < dim <= 4096 for dim in dims[1:]):
         raise Malformed(what=WHAT, why="its input is not (any number of samples, channels, height, width)")
     if kind.elem_type not in (TensorProto.UINT8, TensorProto.FLOAT):
-        raise Malformed(what=WHAT, why="its input is neither uint8 nor float32")
+        raise Malformed(what=WHAT, why=f"its input is {_kind(kind.elem_type)}, not uint8 or float32")
     channels, height, width = (int(dim or 0) for dim in dims[1:])
+    if width in CHANNELS and channels not in CHANNELS:
+        why = (
+            f"its input is channels-last, {(channels, height, width)}: export it channels-first "
+            f"(tf2onnx: --inputs-as-nchw {inputs[0].name[:80]})"
+        )
+        raise Malformed(what=WHAT, why=why)
     _free(graph, inputs[0])
     return inputs[0].name, kind.elem_type == TensorProto.UINT8, (channels, height, width)
 
@@ -297,6 +348,18 @@ def _outputs(one: tuple[int, ...], many: tuple[int, ...]) -> int:
     if many != (MANY_SAMPLES, one[1]):
         raise Malformed(what=WHAT, why=f"its output for {MANY_SAMPLES} samples is {many}: export it for any number")
     return one[1]
+
+
+def _shares(nodes: tuple[Node, ...], output: str) -> str | None:
+    """A softmax or sigmoid at the end, also behind operators that only move its numbers."""
+    origin = {name: node for node in nodes for name in node.outputs}
+    while (node := origin.get(output)) is not None:
+        if node.operator in SHARES:
+            return node.operator
+        if node.operator not in MOVES:
+            return None
+        output = node.inputs[0]
+    return None
 
 
 def _weights(nodes: tuple[Node, ...], arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:

@@ -22,6 +22,11 @@ IR_VERSIONS = range(4, 14)
 RUNNABLE_IR = 9
 """What onnxruntime 1.17 runs, the oldest that is allowed. Later formats add kinds of numbers and notes on devices, none
 of which a checked graph holds: it says the same in this one."""
+RUNNABLE_OPSET = 20
+"""The newest operator set of that runtime. Later ones add kinds of numbers to what the operators here take, and
+change or add the ones in NEWER."""
+NEWER = {"GroupNormalization": 21, "RMSNormalization": 23, "Attention": 23}
+"""What only a later set means or has: a graph with one needs a runtime that knows it (1.18; 1.23)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,12 @@ def put(graph: Graph, weights: Weights) -> bytes:
     return bytes(proto.SerializeToString())
 
 
+def published(graph: Graph) -> bytes:
+    """The graph's file as it came, without what it says of the computer that exported it, in the formats that the
+    oldest allowed runtime reads. The same bytes for the same graph, also for one that was published before."""
+    return bytes(graph.proto.SerializeToString(deterministic=True))
+
+
 def taken(graph: Graph) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
     """The weights the file came with, as `weights.safetensors` holds them."""
     return {name: array.copy() for name, array in graph.weights.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from agent.learn.graph.operators import APPLY
 from agent.learn.graph.table import OPERATORS
 
 FLOAT = TensorProto.FLOAT
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def a_model() -> onnx.ModelProto:
@@ -326,3 +328,81 @@ def test_a_graph_is_read_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(a_model().SerializeToString())
     assert graph.module(path)(torch.zeros(2, 3, 8, 8)).shape == (2, 2)
+
+
+def test_the_documented_export_is_taken_as_it_stands(tmp_path: Path) -> None:
+    page = (ROOT / "docs/learning.md").read_text(encoding="utf-8")
+    snippet = page.split("```python", 1)[1].split("```", 1)[0].replace("model.onnx", str(tmp_path / "model.onnx"))
+    layers = (torch.nn.Conv2d(3, 4, 5, 4), torch.nn.BatchNorm2d(4), torch.nn.Flatten(), torch.nn.Linear(3136, 1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch, about its older exporter
+        exec(snippet, {"torch": torch, "net": torch.nn.Sequential(*layers)})
+    checked = graph.check(tmp_path / "model.onnx")
+    assert (checked.sample, checked.outputs, len(checked.weights)) == ((3, 66, 200), 1, 8)
+
+
+def test_weights_beside_the_file_are_refused_with_what_to_add(shared: Path) -> None:
+    with pytest.raises(Malformed, match="external_data=False"):
+        graph.check(shared / "cases/onnx/readme.onnx")
+
+
+@pytest.mark.parametrize(("said", "read"), [(17, 17), (20, 20), (23, 20)])
+def test_what_is_published_is_read_by_the_oldest_allowed_runtime(said: int, read: int) -> None:
+    model = a_model()
+    model.ir_version, model.opset_import[0].version = 13, said
+    published = onnx.load_from_string(graph.published(graph.check(model.SerializeToString())))
+    assert (published.ir_version, published.opset_import[0].version) == (9, read)
+    ort.InferenceSession(published.SerializeToString())
+
+
+def test_an_operator_that_means_something_else_since_keeps_its_operator_set() -> None:
+    model = a_model()
+    node = helper.make_node("GroupNormalization", ["felt", "scale", "scale"], ["even"], num_groups=2)
+    _insert(model, node, constants={"scale": np.ones(4, np.float32)})
+    model.opset_import[0].version = 23
+    published = onnx.load_from_string(graph.published(graph.check(model.SerializeToString())))
+    assert published.opset_import[0].version == 21
+
+
+def test_nothing_of_the_exporting_computer_is_published() -> None:
+    model, secret = a_model(), "/home/ada/secret/net.py"
+    model.doc_string = model.graph.doc_string = model.producer_name = secret
+    for part in (model, model.graph, model.graph.node[0], model.graph.input[0], model.graph.initializer[0]):
+        part.doc_string = secret
+        part.metadata_props.add(key="pkg.torch.onnx.stack_trace", value=secret)
+    model.graph.node[4].attribute[0].doc_string = secret
+    published = graph.published(graph.check(model.SerializeToString()))
+    assert secret.encode() not in published and b"stack_trace" not in published
+    assert graph.published(graph.check(published)) == published
+
+
+@pytest.mark.parametrize("behind", [(), ("Identity",), ("Flatten", "Identity")])
+@pytest.mark.parametrize("operator", ["Softmax", "Sigmoid"])
+def test_shares_where_logits_are_wanted_are_refused_by_name(operator: str, behind: tuple[str, ...]) -> None:
+    model = a_model()
+    model.graph.node[-1].output[0] = "logits"
+    names = ["logits", *(f"step{number}" for number in range(len(behind))), "out"]
+    for place, kind in enumerate((operator, *behind)):
+        model.graph.node.append(helper.make_node(kind, [names[place]], [names[place + 1]]))
+    checked = graph.check(model.SerializeToString())
+    two = Task(kind="classification", classes=("left", "right"))
+    with pytest.raises(Malformed, match=f"ends in {operator}.*logits"):
+        graph.fits(checked, Round.model_construct(task=two, input=Input(height=8, width=8)))
+
+
+def test_a_graph_of_channels_last_is_told_so() -> None:
+    model = a_model()
+    model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 8
+    model.graph.input[0].type.tensor_type.shape.dim[3].dim_value = 3
+    model.graph.node.insert(0, helper.make_node("Transpose", ["x"], ["first"], perm=[0, 3, 1, 2]))
+    model.graph.node[1].input[0] = "first"
+    with pytest.raises(Malformed, match=r"channels-last.*inputs-as-nchw x"):
+        graph.check(model.SerializeToString())
+
+
+def test_half_precision_is_refused_by_its_name() -> None:
+    model = a_model()
+    half = numpy_helper.from_array(np.ones((4, 3, 3, 3), np.float16), "conv.weight")
+    model.graph.initializer[0].CopyFrom(half)
+    with pytest.raises(Malformed, match=r"conv\.weight holds float16.*float32"):
+        graph.check(model.SerializeToString())
