@@ -325,7 +325,7 @@ class Play:
         review = Review(found.stake.id, Reviewed.JUDGED, events)
         cast = vote(review, self.committee)
         made = record(
-            ChainEnd(), Served(town.cid, town.round, 0), self.committee.public_key, [(review, [cast])], lambda _: None
+            ChainEnd(), Served(town.cid, town.round, 0), self.committee.public_key, [(review, [cast])], lambda *_: None
         )
         cid = records.pin(made, town.store)
         until = self.horizon.head().closed_at + VALID_S
