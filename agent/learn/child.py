@@ -100,7 +100,8 @@ class Driver:
         """Say how things stand, a few times a second."""
         if now or time.monotonic() - self.reported > REPORT_S:
             self.reported = time.monotonic()
-            faulthandler.dump_traceback_later(STUCK_S, exit=True)
+            with contextlib.suppress(RuntimeError):  # memory is short: no thread can be started for it now
+                faulthandler.dump_traceback_later(STUCK_S, exit=True)
             self.told = self.standing()
             self.control.send(self.told)
 

@@ -211,6 +211,10 @@ def autocast(device: torch.device, precision: Precision) -> tuple[Callable[[], A
     return lambda: torch.autocast("cuda", torch.float16), 128.0
 
 
+SHORT = ("allocate memory", "could not create a primitive", "could not create a memory")
+"""How torch's allocator, and oneDNN beneath it, say that memory has run out."""
+
+
 def smaller(part: int, error: RuntimeError, options: Options) -> int:
     """Half of the part of a batch that goes through the network at once. Raises what less would not help."""
     if not out_of_memory(error):
@@ -225,4 +229,5 @@ def smaller(part: int, error: RuntimeError, options: Options) -> int:
 
 
 def out_of_memory(error: RuntimeError) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)
+    said = str(error)
+    return isinstance(error, torch.OutOfMemoryError) or any(sign in said for sign in SHORT)
