@@ -2,8 +2,8 @@
 
 The credit of an entry is the mean fall of the loss on the global set G when its update joins those that came before
 it, over random orders and their reverses: Shapley's value of U(S) = -loss(base + the sum over S of update / m),
-estimated as by Castro et al. 2009 with antithetic orders (Mitchell et al. 2022). Orders follow from the hash of the
-roll's ledger: nobody knew them when the updates were made. Each order is scored on a part of G, so that a roll costs
+estimated as by Castro et al. 2009 with antithetic orders (Mitchell et al. 2022). Orders follow from a seed that nobody
+knew when the updates were made. Each order is scored on a part of G, so that a roll costs
 as many scorings of G as it holds entries, at least 32, and seven.
 
 Nothing here reads a clock, a file or a random number: the same roll gives the same answer wherever scores are the same.
@@ -124,7 +124,7 @@ def judge_roll(
     private: Score | None = None,
     watch: Watch | None = None,
 ) -> Roll:
-    """`seed`: hash of the ledger that anchors the roll. `score` is on G, `private` on the validator's own set, which
+    """`seed`: what the roll's record hashes to. `score` is on G, `private` on the validator's own set, which
     lowers a credit that G alone would give and never raises one. `watch` looks for backdoors. Without `root` who
     raises the loss by itself is left out, and forfeits where `private` says so too. Whoever was left out forfeits where
     even a quarter of the update, as it would weigh, raises the loss on both sets."""
@@ -132,6 +132,8 @@ def judge_roll(
     screened = screen([one.update for one in turn], root, last_step)
     why = list(screened.why)
     at_base = score(base, ALL)
+    at_private = None if private is None else private(base, ALL)
+    sets = [(score, at_base), *([(private, at_private)] if private is not None and at_private is not None else [])]
     voices = max(1, why.count(""))
     harmful = [
         root is None and not screened.same[i] and _harms(_wide(one.update) / voices, base, score, at_base, rules)
@@ -161,8 +163,8 @@ def judge_roll(
     start, parts = _above_public(_wide(base), cut, None if last_step is None else _wide(last_step))
     gains, errors = adds(start, parts, base, score, len(at_base), seed)
     lowered = gains
-    if private is not None:
-        theirs, spread = adds(start, parts, base, private, len(private(base, ALL)), seed)
+    if private is not None and at_private is not None:
+        theirs, spread = adds(start, parts, base, private, len(at_private), seed)
         lowered = np.minimum(gains, theirs + ERRORS * spread)
     paid = np.where((gains > ERRORS * errors) & (lowered > 0.0) & closes, lowered, 0.0)
     pledge = min(rules.pledge, rules.voice * len(heard))
@@ -179,12 +181,11 @@ def judge_roll(
             continue
         reason = why[i]
         outcome = "rejected" if screened.same[i] else "idle"
-        if private is not None and _harms_both(harmful[i], _wide(one.update) / voices, base, score, private, rules):
+        if private is not None and _harms_both(harmful[i], _wide(one.update) / voices, base, sets, rules):
             outcome, reason = "rejected", f"the loss rises on the global set and on a private one: {reason}"
         if screened.opposed[i]:
             alone = _added(base, _wide(one.update) / max(1, len(heard)))
-            rises = [_rises(alone, base, on, rules.tolerance) for on in (score, private) if on is not None]
-            if any(rises):
+            if any(_rises(alone, on, before, rules.tolerance) for on, before in sets):
                 outcome, reason = "rejected", f"the loss rises, and {reason}"
         judged.append(Judged(one.entry, outcome, 0, 0.0, 0.0, False, reason))
     return Roll(tuple(judged), float(at_base.mean()), float(after.mean()), fused if closes else None)
@@ -265,24 +266,26 @@ def _credits(paid: Vector, roll_gain: float, reference: float, pledge: Stroops) 
     return [min(int(gain / whole * most * UNIT), MOST_CREDIT * UNIT) for gain in paid.tolist()]
 
 
-def _rises(candidate: Weights, base: Weights, score: Score, tolerance: float) -> bool:
-    return not score(candidate, ALL).mean() <= score(base, ALL).mean() / tolerance  # also true for NaN
+def _rises(candidate: Weights, score: Score, at_base: Losses, tolerance: float) -> bool:
+    return not score(candidate, ALL).mean() <= at_base.mean() / tolerance  # also true for NaN
 
 
 def _harms(share: Vector, base: Weights, score: Score, at_base: Losses, rules: Rules) -> bool:
     """Whether an update, as it would weigh, raises the loss beyond tolerance, and a quarter of it is no good either:
     who only takes too long a step is of use."""
-    if not _rises(_added(base, share), base, score, rules.tolerance):
+    if not _rises(_added(base, share), score, at_base, rules.tolerance):
         return False
     return not falls(at_base, score(_added(base, share * float(min(STEPS))), ALL))
 
 
-def _harms_both(is_harmful: bool, share: Vector, base: Weights, score: Score, private: Score, rules: Rules) -> bool:
-    """Whether what was left out raises the loss on both sets: as it would weigh, where nothing but its harm is known
-    of it, and by a quarter of that where it was left out for how it points or how long it is."""
+def _harms_both(
+    is_harmful: bool, share: Vector, base: Weights, sets: Sequence[tuple[Score, Losses]], rules: Rules
+) -> bool:
+    """Whether what was left out raises the loss on both sets, each with its losses of the base: as it would weigh
+    where nothing but its harm is known of it (on the first set already), by a quarter of that where it was left out for
+    how it points or how long it is."""
     alone = _added(base, share if is_harmful else share * float(min(STEPS)))
-    sets = (private,) if is_harmful else (score, private)
-    return all(_rises(alone, base, on, rules.tolerance) for on in sets)
+    return all(_rises(alone, on, before, rules.tolerance) for on, before in (sets[1:] if is_harmful else sets))
 
 
 def _above_public(base: Vector, updates: Sequence[Vector], last_step: Vector | None) -> tuple[Vector, list[Vector]]:

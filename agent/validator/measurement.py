@@ -209,7 +209,7 @@ class Measurement:
         after the entry, its initiator may have taken it from this very contribution: idle."""
         for served in others:
             after = self._base(served)
-            if after.keys() != base.keys() or any(after[name].shape != base[name].shape for name in base):
+            if _is_other(after, base):
                 continue
             near = cosine(flat, weights.flat({name: after[name] - base[name] for name in base}))
             if near > COPY_COSINE:
@@ -335,8 +335,9 @@ def _score(scorer: Scorer, on: TestSet) -> judging.Score:
     return lambda values, part: scorer.score(values, on.images[part], on.labels[part]).losses
 
 
-def _is_other(delta: weights.Weights, base: weights.Weights) -> bool:
-    return base.keys() != delta.keys() or any(base[name].shape != delta[name].shape for name in base)
+def _is_other(values: weights.Weights, base: weights.Weights) -> bool:
+    """Whether they are of another network."""
+    return base.keys() != values.keys() or any(base[name].shape != values[name].shape for name in base)
 
 
 def _judgement(one: judging.Judged, figure: float, of: Update) -> Judgement:
