@@ -93,7 +93,7 @@ def vehicle(config: Config, clock: Clock, checkup: Checkup, trainer: Trainer | N
 
 
 def identity(config: Config, keypair: Keypair) -> Identity:
-    return Identity(config.agent.id, config.agent.fleet, keypair.public_key, config.agent.profile)
+    return Identity(config.agent.id, config.agent.fleet, keys.account_of(keypair), config.agent.profile)
 
 
 def preferences(config: Config) -> Preferences:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 
+from agent.core.ids import AccountId
+
 ACCOUNT = 6 << 3
 """The version byte of an account: every address then begins with G."""
 
 
-def account(address: str) -> str:
+def account(address: str) -> AccountId:
     """The address, if it is an account's with the checksum that belongs to it. Raises ValueError. Whether its key is a
     point that can be sealed to is another question (`ledger.keys.sealing_public`)."""
     try:
@@ -17,7 +19,7 @@ def account(address: str) -> str:
         raw = b""
     if len(raw) != 35 or raw[0] != ACCOUNT or raw[-2:] != _crc16(raw[:-2]).to_bytes(2, "little"):
         raise ValueError("a Stellar account is G and 55 more letters and digits, the last of them a checksum")
-    return address
+    return AccountId(address)
 
 
 def _crc16(data: bytes) -> int:

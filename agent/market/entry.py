@@ -23,6 +23,7 @@ from stellar_sdk import (
 from stellar_sdk.operation import Operation
 
 from agent.core.documents import Round
+from agent.core.ids import AccountId
 from agent.core.ledger import BALANCE_V0, BASE_RESERVE, Account, Way
 from agent.core.money import UNIT, XLM, Asset, Stroops, text
 from agent.ledger.envelope import sdk_asset, sdk_price
@@ -38,7 +39,7 @@ class EntryTerms:
 
     dlc: Asset
     model: Asset
-    settlement: str
+    settlement: AccountId
 
     @classmethod
     def of(cls, round_: Round) -> EntryTerms:
@@ -119,7 +120,7 @@ def least(credit: Stroops, reward: Stroops) -> Stroops:
 
 def closing(
     terms: EntryTerms,
-    vehicle: str,
+    vehicle: AccountId,
     *,
     take_back: str | None = None,
     credit: Stroops = 0,
