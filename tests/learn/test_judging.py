@@ -120,7 +120,7 @@ def test_however_many_hand_in_next_to_nothing_who_trained_is_paid(share: float, 
     found = judged(roll(*HONEST, *least), **root)
     assert [one.outcome for one in found.entries[:6]] == ["accepted"] * 6
     if share < 0.01:
-        assert [one.outcome for one in judged(roll(HONEST[0], *least)).entries][0] == "accepted", "without a root too"
+        assert judged(roll(HONEST[0], *least)).entries[0].outcome == "accepted", "without a root too"
 
 
 def test_what_harms_and_points_against_the_root_loses_its_stake() -> None:
