@@ -78,7 +78,7 @@ def vehicle(config: Config, clock: Clock, checkup: Checkup, trainer: Trainer | N
         Parts(
             odometer=sources.odometer(config.odometer.source),
             camera=lambda: sources.camera(config.camera.source),
-            latency=_latency(config, journal),
+            latency=latency(config, journal),
             trainer=trainer,
             identity=me,
             context=context,
@@ -94,7 +94,7 @@ def vehicle(config: Config, clock: Clock, checkup: Checkup, trainer: Trainer | N
     )
 
 
-def _latency(config: Config, journal: Journal) -> CameraLatency:
+def latency(config: Config, journal: Journal) -> CameraLatency:
     camera = config.camera.source
     return CameraLatency(journal, camera, config.odometer.source, said_latency(camera))
 
