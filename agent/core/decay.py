@@ -17,7 +17,7 @@ def rate(recipe: Recipe, figure: Figure | None) -> float:
     full, decay = float(recipe.learning_rate), recipe.decay
     if decay is None or decay.start is None or figure is None:
         return full
-    share = min(1.0, float(error(figure) / decay.start)) ** float(decay.power)
+    share: float = min(1.0, float(error(figure) / decay.start)) ** float(decay.power)
     return full * max(float(decay.floor), share)
 
 
