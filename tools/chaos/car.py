@@ -10,7 +10,7 @@ from typing import Any
 
 from stellar_sdk import Keypair
 
-from agent.compose.vehicle import followed, identity, preferences, resources, rules
+from agent.compose.vehicle import followed, identity, latency, preferences, resources, rules
 from agent.core.ids import AccountId
 from agent.core.jobs.contribution import JobState, Signed
 from agent.host.metrics import Metrics
@@ -131,6 +131,7 @@ class Car(Daemon):
             VehicleParts(
                 odometer=Wheel(book, lambda: self.drives),
                 camera=Dark,
+                latency=latency(config, journal),
                 trainer=trainer,
                 identity=identity(config, self.key),
                 context=context,
