@@ -17,9 +17,8 @@ Rules
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from agent.core import record as records
 from agent.core.agenda import LEAST_FEE, MOST_FEE, Bid, CommitteeState, Draft
@@ -87,18 +86,30 @@ Step = tuple[CommitteeState, list[Action]]
 
 def step(state: CommitteeState, said: Said, view: CommitteeView) -> Step:
     """What one thing that was seen or heard changes, and what is to be done about it."""
-    return _STEPS[type(said)](state, said, view)
+    match said:
+        case Look():
+            return _look(state, view)
+        case Heard():
+            return taken(state, said.vote, view), []
+        case Proposed():
+            return _proposed(state, said, view)
+        case Fetched():
+            return _fetched(state, said, view)
+        case Signature():
+            return _collect(state, said, view)
+        case Drafted():
+            return _drew(state, said, view)
+        case Cosigned():
+            return _cosigned(state, said, view)
+        case Over():
+            return _over(state, said, view)
 
 
-def _look(state: CommitteeState, _: Look, view: CommitteeView) -> Step:
+def _look(state: CommitteeState, view: CommitteeView) -> Step:
     """Say our votes, and settle when it is our turn."""
     state, words = spoken(pruned(state, view), view)
     state, actions = _settle(state, view)
     return state, [*words, *actions]
-
-
-def _heard(state: CommitteeState, said: Heard, view: CommitteeView) -> Step:
-    return taken(state, said.vote, view), []
 
 
 # --- the speaker
@@ -395,15 +406,3 @@ def _made(motion: Motion, by: AccountId, view: CommitteeView, at: int) -> Settle
 def _cosigned(state: CommitteeState, said: Cosigned, view: CommitteeView) -> Step:
     signed = (*state.signed, said.proposed.hash)[-REMEMBERED:]
     return _bidding(replace(state, signed=signed), said.proposed.fee, view), [SaySignature(said.proposed.hash)]
-
-
-_STEPS: Mapping[type, Callable[[CommitteeState, Any, CommitteeView], Step]] = {
-    Look: _look,
-    Heard: _heard,
-    Proposed: _proposed,
-    Fetched: _fetched,
-    Signature: _collect,
-    Drafted: _drew,
-    Cosigned: _cosigned,
-    Over: _over,
-}
