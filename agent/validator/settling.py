@@ -15,10 +15,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from agent.core import moves
-from agent.core.agenda import CommitteeState
+from agent.core.agenda import VALID_S, CommitteeState
 from agent.core.ballots import apart, halted
 from agent.core.cid import Cid
-from agent.core.committee import VALID_S, step
+from agent.core.committee import step
 from agent.core.documents import SettlementRecord, Vote
 from agent.core.ids import AccountId, StakeId, TxHash
 from agent.core.ledger import Head
