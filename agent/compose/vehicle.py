@@ -28,9 +28,10 @@ from agent.ledger import keys
 from agent.market.bundle import Shelf
 from agent.market.payout import Payout
 from agent.ports import Clock, Trainer
-from agent.sense.sources import Sources
+from agent.sense.sources import Sources, said_latency
 from agent.vehicle.book import JOURNAL, JobBook, every_job
 from agent.vehicle.builder import ContributionBuilder
+from agent.vehicle.camera_latency import CameraLatency
 from agent.vehicle.context import StepContext
 from agent.vehicle.daemon import Parts, Vehicle
 from agent.vehicle.gauges import Gauges
@@ -78,6 +79,7 @@ def vehicle(config: Config, clock: Clock, checkup: Checkup, trainer: Trainer | N
         Parts(
             odometer=sources.odometer(config.odometer.source),
             camera=lambda: sources.camera(config.camera.source),
+            latency=latency(config, journal),
             trainer=trainer,
             identity=me,
             context=context,
@@ -91,6 +93,11 @@ def vehicle(config: Config, clock: Clock, checkup: Checkup, trainer: Trainer | N
             state_dir=state,
         )
     )
+
+
+def latency(config: Config, journal: Journal) -> CameraLatency:
+    camera = config.camera.source
+    return CameraLatency(journal, camera, config.odometer.source, said_latency(camera))
 
 
 def identity(config: Config, keypair: Keypair) -> Identity:

@@ -35,6 +35,7 @@ from agent.vehicle import steps
 from agent.vehicle.background import BackgroundSteps, is_waiting
 from agent.vehicle.book import TRIP, JobBook
 from agent.vehicle.builder import ContributionBuilder
+from agent.vehicle.camera_latency import CameraLatency
 from agent.vehicle.context import StepContext
 from agent.vehicle.gauges import Gauges
 from agent.vehicle.settings import Identity
@@ -48,6 +49,8 @@ AGAIN_S = 5.0
 """Pause before a camera or a trainer that could not be started is tried again."""
 NOTE_S = 15.0
 """How often the mileage is written down while the car drives: a power cut costs so many seconds of distance."""
+MEASURE_S = 30.0
+"""How often the camera's latency is measured while frames come."""
 TRANSFERS = (Step.FETCH, Step.STORE)
 """Steps that move bundles, for which a metered link is not good enough."""
 COMMITMENTS = (Step.CHOOSE, Step.SIGN)
@@ -61,6 +64,7 @@ class Parts:
     odometer: Odometer
     camera: Callable[[], Camera]
     """Opens the camera: it is on only while a trip is trained on."""
+    latency: CameraLatency
     trainer: Trainer
     identity: Identity
     context: StepContext
@@ -88,7 +92,7 @@ class Vehicle:
         self._held = False
         self._learn_at = float("-inf")
         self._readings = 0
-        self._told = self._noted = float("-inf")
+        self._told = self._noted = self._measured = float("-inf")
         self._turned = parts.clock.monotonic()
 
     def run(self) -> None:
@@ -109,6 +113,7 @@ class Vehicle:
         try:
             self._drive(now)
             self._learn(now)
+            self._measure(now)
             self._work(now)
         except Unavailable as error:
             self._say("writing down", error)
@@ -191,7 +196,7 @@ class Vehicle:
         feed = self.parts.trainer.feed
         if task.round.task.labels == "folder":
             return self.parts.builder.pictures(task, feed)
-        self._camera, self._aligner = self.parts.camera(), Aligner()
+        self._camera, self._aligner = self.parts.camera(), Aligner(latency_s=self.parts.latency.for_labels_s)
         return Capture(self._camera, self._aligner, self._sink(task))
 
     def _sink(self, task: TrainingTask) -> Callable[[LabelledFrame], None]:
@@ -206,6 +211,13 @@ class Vehicle:
             shadow.see(frame)
 
         return both
+
+    def _measure(self, now: float) -> None:
+        """How late the camera is; labels follow from then on."""
+        if self._aligner is not None and now - self._measured >= MEASURE_S:
+            self._measured = now
+            self.parts.latency.look(self._aligner.meter)
+            self._aligner.latency_s = self.parts.latency.for_labels_s
 
     def _stop_capture(self) -> None:
         if self._capture is not None:
@@ -280,7 +292,8 @@ class Vehicle:
         """What `milepost status` and the fleet are told. No position."""
         parts, mileage = self.parts, self._trip.mileage
         training = self._capture is not None
-        troubles = [parts.odometer.trouble, self._capture.trouble if self._capture else None, self._trouble or None]
+        capture = self._capture.trouble or parts.latency.trouble if self._capture else None
+        troubles = [parts.odometer.trouble, capture, self._trouble or None]
         return {
             "status": word,
             "at": parts.clock.now(),
@@ -294,6 +307,7 @@ class Vehicle:
             "set_by_fleet": dict(parts.supervisor.followed.taken),
             "software": __version__,
             "profile": parts.identity.profile,
+            "latency": parts.latency.told(),
             "troubles": [redact.text(plain(t)) for t in (*troubles, *parts.supervisor.troubles) if t],
         }
 
