@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent import files
+from agent.core.ids import StakeId
 from agent.core.ledger import FIRST, Reach
 from agent.errors import MilepostError, Unavailable
 from agent.host import status_file
@@ -268,7 +269,7 @@ def _ledger(config: Config) -> str:
     url, ledger = config.ledger.horizon, horizon(config)
     ledger.check_network()
     head = ledger.head().sequence
-    ledger.stake("0" * 64)  # any question about state: as of which ledger it is answered is in the header
+    ledger.stake(StakeId("0" * 64))  # any question about state: as of which ledger it is answered is in the header
     state = ledger.latest
     return _told(url, head, ledger.reach(), state, config.ledger.archive)
 

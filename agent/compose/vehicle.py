@@ -101,7 +101,7 @@ def latency(config: Config, journal: Journal) -> CameraLatency:
 
 
 def identity(config: Config, keypair: Keypair) -> Identity:
-    return Identity(config.agent.id, config.agent.fleet, keypair.public_key, config.agent.profile)
+    return Identity(config.agent.id, config.agent.fleet, keys.account_of(keypair), config.agent.profile)
 
 
 def preferences(config: Config) -> Preferences:

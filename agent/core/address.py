@@ -5,18 +5,20 @@ from __future__ import annotations
 
 import base64
 
+from agent.core.ids import AccountId
+
 ACCOUNT = 6 << 3
 """The version byte of an account: every address then begins with G."""
 MUXED = 12 << 3
 """The version byte of a muxed account: every address then begins with M."""
 
 
-def account(address: str) -> str:
+def account(address: str) -> AccountId:
     """The address, if it is an account's with the checksum that belongs to it. Raises ValueError. Whether its key is a
     point that can be sealed to is another question (`ledger.keys.sealing_public`)."""
     if _bytes(address, ACCOUNT, 35) is None:
         raise ValueError("a Stellar account is G and 55 more letters and digits, the last of them a checksum")
-    return address
+    return AccountId(address)
 
 
 def payee(address: str) -> str:
@@ -28,13 +30,13 @@ def payee(address: str) -> str:
     return address
 
 
-def account_of(address: str) -> str:
+def account_of(address: str) -> AccountId:
     """The account that holds what is paid to an address: itself, or the one that is muxed. Raises ValueError."""
     raw = _bytes(payee(address), MUXED, 43)
     if raw is None:
-        return address
+        return AccountId(address)
     body = bytes([ACCOUNT]) + raw[1:33]
-    return base64.b32encode(body + _crc16(body).to_bytes(2, "little")).decode()
+    return AccountId(base64.b32encode(body + _crc16(body).to_bytes(2, "little")).decode())
 
 
 def _bytes(address: str, version: int, length: int) -> bytes | None:

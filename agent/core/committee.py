@@ -26,6 +26,7 @@ from agent.core.agenda import LEAST_FEE, MOST_FEE, Bid, CommitteeState, Draft
 from agent.core.ballots import REPEAT_S, is_about, pruned, spoken, taken
 from agent.core.documents import SettlementRecord, Vote
 from agent.core.fields import MOST_ON_ROLL
+from agent.core.ids import AccountId, CidText, StakeId
 from agent.core.jobs.review import Review
 from agent.core.money import Stroops
 from agent.core.motion import (
@@ -137,17 +138,18 @@ def _motions(state: CommitteeState, view: CommitteeView) -> tuple[CommitteeState
     """What is to be done: the ripe entries of each round and roll, oldest round first, then new rolls, then shares.
     Entries that the same validators voted on go together: each of those can sign for all of them. What made a
     settlement fail, or may, goes alone."""
-    ripe = defaultdict[tuple[str, ...], list[records.Case]](list)
+    ripe = defaultdict[tuple[CidText, CidText, tuple[str, ...]], list[records.Case]](list)
     for review, vote in view.own.values():
         served, votes = view.rounds.get(vote.round), state.of(review.id)
         if served is not None and _is_ripe(review, votes, served, view.head.closed_at, view):
             alone = (review.id,) if view.is_troubled(review.id) or _is_leaving(review, view) else ()
-            ripe[(vote.round, vote.roll or "", *(v.validator for v in votes), *alone)].append((review, votes))
+            others = (*(v.validator for v in votes), *alone)
+            ripe[(vote.round, vote.roll or CidText(""), others)].append((review, votes))
     found: list[Motion] = []
-    for name, cases in sorted(ripe.items(), key=lambda item: view.rounds[item[0][0]].round.number):
+    for (base, roll, others), cases in sorted(ripe.items(), key=lambda item: view.rounds[item[0][0]].round.number):
         cases.sort(key=lambda c: (state.tried_at.get(c[0].id, -1), c[0].entry.ledger, c[0].id))
         settled = tuple(_one_each(cases)[: state.most])
-        found.append(Batch(" ".join(name), view.rounds[name[0]], settled, name[1] or None))
+        found.append(Batch(" ".join((base, roll, *others)), view.rounds[base], settled, roll or None))
     found += roll_calls(view, state.longest)
     sharing = view.sharing
     if sharing is not None and sharing.served.cid != state.shared_out:
@@ -172,7 +174,7 @@ def _is_leaving(review: Review, view: CommitteeView) -> bool:
 
 def _one_each(cases: Sequence[records.Case]) -> list[records.Case]:
     """The first of each vehicle: a record holds no more, and a hundred of one vehicle's keep nobody out of it."""
-    found: dict[str, records.Case] = {}
+    found: dict[AccountId, records.Case] = {}
     for case in cases:
         found.setdefault(case[0].entry.vehicle, case)
     return list(found.values())
@@ -215,7 +217,7 @@ def _smaller(state: CommitteeState, draft: Draft, view: CommitteeView) -> Commit
     return replace(_tried(state, draft.entries, view.head.closed_at), most=most)
 
 
-def _tried(state: CommitteeState, entries: Iterable[str], now: int) -> CommitteeState:
+def _tried(state: CommitteeState, entries: Iterable[StakeId], now: int) -> CommitteeState:
     return replace(state, tried_at={**state.tried_at, **dict.fromkeys(entries, now)})
 
 
@@ -305,7 +307,7 @@ def _consider(state: CommitteeState, proposed: Proposed, fetched: Fetched | None
     def declined(why: str) -> Step:
         return state, [Decline(proposed.hash, why)]
 
-    def fetch(by: str) -> Step:
+    def fetch(by: AccountId) -> Step:
         if state.fetched_in.get(by) == view.head.sequence:
             return declined("another record of its speaker's was fetched in this ledger")
         return replace(state, fetched_in={**state.fetched_in, by: view.head.sequence}), [FetchVotes(proposed)]
@@ -319,7 +321,7 @@ def _consider(state: CommitteeState, proposed: Proposed, fetched: Fetched | None
     if not LEAST_FEE <= proposed.fee <= MOST_FEE:
         return declined("its fee is not within the protocol's")
     if motion is None:
-        return fetch(min(proposed.signers, default=""))
+        return fetch(min(proposed.signers, default=AccountId("")))
     by = on_turn(motion, view, at)
     if by not in proposed.signers:
         return declined("it was somebody else's turn")
@@ -355,7 +357,7 @@ def _sharing(view: CommitteeView) -> Motion | None:
 
 
 def _batch(
-    state: CommitteeState, stakes: Sequence[str], view: CommitteeView, votes: Sequence[Vote] | None = None
+    state: CommitteeState, stakes: Sequence[StakeId], view: CommitteeView, votes: Sequence[Vote] | None = None
 ) -> Batch | None:
     """Entries as they are known here, with the votes that are held, or with these. None unless all are judged here, of
     one round and on one roll."""
@@ -371,16 +373,16 @@ def _batch(
     return Batch("", view.rounds[round_], cases, roll)
 
 
-def _by_entry(votes: Sequence[Vote], view: CommitteeView) -> Mapping[str, Mapping[str, Vote]]:
+def _by_entry(votes: Sequence[Vote], view: CommitteeView) -> Mapping[StakeId, Mapping[AccountId, Vote]]:
     """Those that are about entries as they are known here."""
-    found = defaultdict[str, dict[str, Vote]](dict)
+    found = defaultdict[StakeId, dict[AccountId, Vote]](dict)
     for vote in votes:
         if is_about(vote, view) and vote.validator in view.rounds[vote.round].round.committee:
             found[vote.entry][vote.validator] = vote
     return found
 
 
-def _made(motion: Motion, by: str, view: CommitteeView, at: int) -> SettlementRecord | None:
+def _made(motion: Motion, by: AccountId, view: CommitteeView, at: int) -> SettlementRecord | None:
     now = view.head.closed_at + LATE_S
     if any(not _is_ripe(review, votes, motion.served, now, view) for review, votes in cases_of(motion)):
         return None

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from agent.core import address
 from agent.core.fields import AmountText, AssetName
 from agent.core.gates import BANDS
+from agent.core.ids import AccountId
 
 TESTNET = "https://horizon-testnet.stellar.org"
 TESTNET_PASSPHRASE = "Test SDF Network ; September 2015"  # noqa: S105 - Stellar's name for a network, no secret
@@ -50,7 +51,7 @@ def _interval(seconds: float) -> float:
 
 
 Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
-Account = Annotated[str, AfterValidator(address.account)]
+Account = Annotated[AccountId, AfterValidator(address.account)]
 Accounts = Annotated[tuple[Account, ...], BeforeValidator(_split)]
 Payee = Annotated[str, AfterValidator(address.payee)]
 Listen = Annotated[str, AfterValidator(_loopback)]

@@ -24,6 +24,7 @@ from stellar_sdk import (
 from stellar_sdk.operation import Operation
 
 from agent.core.documents import Round
+from agent.core.ids import AccountId
 from agent.core.ledger import BALANCE_V0, BASE_RESERVE, Account, Way
 from agent.core.money import UNIT, XLM, Asset, Stroops, text
 from agent.ledger.envelope import sdk_asset, sdk_price
@@ -40,7 +41,7 @@ class EntryTerms:
 
     dlc: Asset
     model: Asset
-    settlement: str
+    settlement: AccountId
 
     @classmethod
     def of(cls, round_: Round) -> EntryTerms:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from agent.core.address import account_of
+from agent.core.ids import AccountId
 from agent.core.ledger import Account, Way
 from agent.core.money import XLM, Asset, Stroops, share
 from agent.ledger.horizon import Horizon
@@ -39,7 +40,7 @@ class Payout:
     """XLM that stay on the car; None: all that are there."""
 
     @property
-    def account(self) -> str:
+    def account(self) -> AccountId:
         """The account on the ledger that `to` stands for."""
         return account_of(self.to)
 

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from agent.core.ids import AccountId
 from agent.core.ledger import Head
 from agent.core.pace import Ask, Pace
 from agent.host import status_file
@@ -36,7 +37,7 @@ class Parts:
     link: FleetLink
     clock: Clock
     log: Log
-    account: str
+    account: AccountId
     state_dir: Path
     poll_s: float
     notifier: Notifier = field(default_factory=Notifier)

@@ -20,6 +20,7 @@ from agent.core.ballots import apart, halted
 from agent.core.cid import Cid
 from agent.core.committee import VALID_S, step
 from agent.core.documents import SettlementRecord, Vote
+from agent.core.ids import AccountId, StakeId, TxHash
 from agent.core.ledger import Head
 from agent.core.record import ChainEnd
 from agent.core.roll import Anchored, Ready
@@ -27,6 +28,7 @@ from agent.errors import Malformed, Refused, Unavailable
 from agent.host.logs import Log
 from agent.ledger.envelope import Signed, opened, with_signatures
 from agent.ledger.horizon import Horizon
+from agent.ledger.keys import account_of
 from agent.ledger.submission import Entered, Refusal, look
 from agent.market import bundle, records
 from agent.validator import ballots, transactions
@@ -68,16 +70,16 @@ class SettlementState:
     draft: Signed | None = None
     """Our proposal, signed by us alone."""
     submitted: Signed | None = None
-    awaited: dict[str, Awaited] = field(default_factory=dict)
+    awaited: dict[TxHash, Awaited] = field(default_factory=dict)
     """By hash: it is kept with its record once a ledger holds it."""
     failed: str = ""
     """Why the last settlement of ours came to nothing."""
     is_sharing: bool = False
     """Whether the newest round may leave something to be shared."""
-    halted: list[str] = field(default_factory=list)
+    halted: list[StakeId] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
 
-    def awaits(self, transaction: str, signed: Awaited) -> None:
+    def awaits(self, transaction: TxHash, signed: Awaited) -> None:
         self.awaited = dict([*self.awaited.items(), (transaction, signed)][-MOST_AWAITED:])
 
     def notice(self, view: View) -> None:
@@ -115,16 +117,19 @@ class Settling:
         self._committee, self._rounds, self._log = committee, rounds, log
         self._guard = Guard(log)
         self._office = Office(horizon, shelf, keypair, book, rounds, self._guard)
-        self._states: dict[str, SettlementState] = {}
+        self._states: dict[AccountId, SettlementState] = {}
         self._passed_over: Counter[str] = Counter()
         """Messages by kind that nobody foresaw."""
 
     def hear(self) -> None:
         """Take in what the others said."""
-        views: dict[str, View] = {}
+        views: dict[AccountId, View] = {}
         for message in self._committee.receive():
-            settlement, said = self._guard("A message", partial(self._committee.read, message)) or ("", None)
-            if said is None or settlement not in self._rounds.settlements:
+            heard = self._guard("A message", partial(self._committee.read, message))
+            if heard is None:
+                continue
+            settlement, said = heard
+            if settlement not in self._rounds.settlements:
                 continue
             view = views.setdefault(settlement, self._view(settlement, None))
             kind = type(said).__name__.lower()
@@ -140,7 +145,7 @@ class Settling:
         self._guard.keep(_label(""), map(_label, self._rounds.settlements))
 
     @property
-    def halted(self) -> list[str]:
+    def halted(self) -> list[StakeId]:
         """Entries that cannot be settled because the committee does not agree on what it measured."""
         return [entry for current in self._states.values() for entry in current.halted]
 
@@ -155,23 +160,23 @@ class Settling:
         """Whether something that was signed here may still enter a ledger, or there may be something to be shared."""
         return any(current.state.draft or current.awaited or current.is_sharing for current in self._states.values())
 
-    def forget(self, entry: str) -> None:
+    def forget(self, entry: StakeId) -> None:
         self._office.forget(entry)
 
-    def rolls(self, settlement: str) -> Mapping[str, Anchored]:
+    def rolls(self, settlement: AccountId) -> Mapping[StakeId, Anchored]:
         """Entry → the roll that it is on, as the ledger has it now. Raises Unavailable, Refused."""
         return self._view(settlement, None).rolls
 
-    def prepare(self, settlement: str, ready: Sequence[Ready]) -> None:
+    def prepare(self, settlement: AccountId, ready: Sequence[Ready]) -> None:
         """What can be put on a roll from now on."""
         self._office.ready[settlement] = ready
 
     # --- telling the machine
 
-    def _view(self, settlement: str, head: Head | None) -> View:
+    def _view(self, settlement: AccountId, head: Head | None) -> View:
         if settlement not in self._states:
             chain = Chain(self._horizon, self._shelf, settlement, partial(self._rounds.of, settlement))
-            self._states[settlement] = SettlementState(CommitteeState(self._keypair.public_key), chain)
+            self._states[settlement] = SettlementState(CommitteeState(account_of(self._keypair)), chain)
         return View(self._office, settlement, self._states[settlement].chain, head)
 
     def _speak(self, view: View) -> None:
@@ -276,7 +281,7 @@ class Settling:
 
     def _say_signature(self, view: View, _: SettlementState, action: moves.SaySignature) -> list[moves.Said]:
         signature = self._keypair.sign(bytes.fromhex(action.hash))
-        said = Cosignature(self._keypair.public_key, action.hash, signature)
+        said = Cosignature(account_of(self._keypair), action.hash, signature)
         self._committee.say_signature(view.settlement, said)
         return []
 

@@ -16,6 +16,7 @@ from agent.errors import TryAgain, Unavailable
 from agent.ledger import submission
 from agent.ledger.envelope import build, signed
 from agent.ledger.horizon import Horizon
+from agent.ledger.keys import account_of
 from agent.market import bundle, entry
 from agent.market.listing import Listing
 from agent.vehicle.builder import ContributionBuilder
@@ -63,7 +64,7 @@ class StepContext:
     """The vehicle's jobs that are not over."""
 
     def __post_init__(self) -> None:
-        self.verdicts = Verdicts(self.horizon, self.shelf, self.keypair.public_key)
+        self.verdicts = Verdicts(self.horizon, self.shelf, account_of(self.keypair))
 
     def survey(self, account: Account | None = None, job: Job | None = None) -> Survey:
         """The offers as they are now, for a new job. `job`: the one that chooses."""

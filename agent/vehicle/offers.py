@@ -11,6 +11,7 @@ from agent.core import experience
 from agent.core.choice import Candidate, Means, Ranked, rank
 from agent.core.documents import Round
 from agent.core.experience import Deed
+from agent.core.ids import AccountId, CidText
 from agent.core.jobs.contribution import Job, JobState
 from agent.core.ledger import BASE_RESERVE, Account, Head, Way
 from agent.core.money import UNIT, XLM, Asset, Stroops
@@ -125,7 +126,7 @@ class VehicleView:
         return Fraction(0) if way is None else Fraction(way.amount, amount)
 
 
-def survey(view: VehicleView, shelf: Shelf, unfit: Callable[[Round, str], str]) -> Survey:
+def survey(view: VehicleView, shelf: Shelf, unfit: Callable[[Round, CidText], str]) -> Survey:
     """Look at every followed initiator's offers. Raises Unavailable when ledger or store cannot be asked."""
     found, passed_over = listings(view.horizon, view.preferences.initiators)
     candidates = []
@@ -164,7 +165,7 @@ def uncarried(account: Account, round_: Round) -> str:
     return ""
 
 
-def listings(horizon: Horizon, initiators: Sequence[str]) -> tuple[list[Listing], list[str]]:
+def listings(horizon: Horizon, initiators: Sequence[AccountId]) -> tuple[list[Listing], list[str]]:
     """Verified offers, and sentences about those that are not."""
     found, passed_over = [], []
     for initiator in initiators:
@@ -174,7 +175,7 @@ def listings(horizon: Horizon, initiators: Sequence[str]) -> tuple[list[Listing]
     return found, passed_over
 
 
-def _same_model(offered: Listing, round_: Round, operator: str | None) -> None:
+def _same_model(offered: Listing, round_: Round, operator: AccountId | None) -> None:
     if round_.model_asset != offered.offer.buying:
         why = f"the offer buys {offered.offer.buying}, its round is for {round_.model}"
         raise Malformed(what=f"the round {offered.cid}", why=why)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from agent.core.ids import CidText
 from agent.core.jobs.contribution import Chosen, Job
 from agent.errors import TryAgain, Unavailable
 from agent.vehicle.context import Events, StepContext
@@ -38,7 +37,7 @@ def choose(context: StepContext, job: Job) -> Events:
         raise NoOffer(why="; ".join([*(o["lost"] for o in offers), *market.passed_over]) or "nobody offers any")
     return [
         Chosen(
-            round=CidText(winner.cid),
+            round=winner.cid,
             number=winner.round,
             model=winner.model,
             offer=winner.offer,
