@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from agent.core.ids import AccountId
 from agent.core.money import Stroops
+from agent.market.payout import Payout
 
 if TYPE_CHECKING:
     from agent.learn.runner import Device
@@ -47,6 +48,8 @@ class Preferences:
     """Assumed until the vehicle has a record of its own, 0 to 1."""
     open_rounds: bool
     """Whether to take part in rounds that publish their updates."""
+    payout: Payout | None
+    """Where pay goes; None: to the car's own account."""
     max_fee: Stroops
     """Most that is bid for one operation."""
 

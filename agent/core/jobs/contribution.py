@@ -255,7 +255,13 @@ class Closed(Event):
     """Nothing is left to do."""
 
     paid: Stroops = 0
-    """XLM."""
+    """XLM that the credit was redeemed for, whatever arrived."""
+    paid_to: AccountId | None = None
+    """The account that was paid, where it is not the car's."""
+    arrived: Stroops | None = None
+    """How much of `arrived_as`; None: XLM arrived."""
+    arrived_as: str | None = None
+    """CODE:ISSUER."""
 
 
 S = JobState
