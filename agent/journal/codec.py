@@ -18,6 +18,7 @@ from agent.core.jobs.fold import AnyTable, Event
 from agent.core.jobs.written import fields, names
 from agent.errors import Malformed
 from agent.journal.event import JSON
+from agent.sentences import first_mistake
 
 
 def encode(event: Event) -> dict[str, JSON]:
@@ -34,9 +35,7 @@ def decode(table: AnyTable, name: str, data: Mapping[str, object]) -> Event:
     try:
         made = _adapter(event).validate_python(_nested(event, data))
     except ValidationError as error:
-        mistake = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, mistake["loc"]))
-        raise Malformed(what=f"the event {name}", why=f"{where}: {mistake['msg']}"[:200]) from None
+        raise Malformed(what=f"the event {name}", why=first_mistake(error)[:200]) from None
     assert isinstance(made, Event)  # noqa: S101  (by its adapter)
     return made
 

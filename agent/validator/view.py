@@ -1,5 +1,5 @@
-"""One settlement account as this validator sees it now: what `core.motion.CommitteeView` asks for, read off ledger, store and
-journal as it is needed, each thing once."""
+"""One settlement account as this validator sees it now: what `core.motion.CommitteeView` asks for, read off ledger,
+store and journal as it is needed, each thing once."""
 
 from __future__ import annotations
 
