@@ -4,7 +4,7 @@ down: what is lost is said and proposed again."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from agent.core import record as records
 from agent.core.documents import SettlementRecord, Vote
@@ -15,6 +15,10 @@ from agent.core.money import Stroops
 LEAST_FEE: Stroops = 1000
 MOST_FEE: Stroops = 100_000
 """What a settlement may bid per operation. The ledger takes no more of it than it needs."""
+VALID_S = 240
+"""How long a proposal may be signed and enter a ledger, from the ledger on that it was drawn up in."""
+LATE_S = 10
+"""How far the speaker's ledger may be ahead of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +84,9 @@ class CommitteeState:
     def of(self, entry: StakeId) -> tuple[Vote, ...]:
         """The votes on an entry, in the order of the validators' accounts."""
         return tuple(vote for _, vote in sorted(self.votes.get(entry, {}).items()))
+
+    def bidding(self, fee: Stroops, sequence: int, now: int) -> CommitteeState:
+        """After this fee was signed for a transaction of this sequence number."""
+        if self.bid.sequence == sequence and fee <= self.bid.fee:
+            return self
+        return replace(self, bid=Bid(sequence, fee, now))

@@ -6,7 +6,7 @@ So nothing that is reckoned with one can overflow, and no round can ask for what
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, StringConstraints
 
@@ -31,7 +31,7 @@ def _issued(name: str) -> str:
     return name
 
 
-def _shown(text: Any) -> Any:
+def _shown(text: object) -> object:
     """What a stranger wrote ends up in records and on terminals."""
     return plain(text) if isinstance(text, str) else text
 

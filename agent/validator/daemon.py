@@ -7,7 +7,6 @@ import os
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from agent.core.ids import AccountId
 from agent.core.ledger import Head
@@ -121,7 +120,7 @@ class Validator:
         if whole:
             self._looked_at = head.sequence
 
-    def status(self, word: str) -> dict[str, Any]:
+    def status(self, word: str) -> dict[str, object]:
         parts = self.parts
         halted = map(_halted, parts.settling.halted)
         troubles = (

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from agent.core import turns
 from agent.core.documents import Contribution
@@ -383,7 +383,7 @@ class Reviewing:
 
     def _record(self, entry_id: str, event: Event) -> None:
         self._book.record(entry_id, event, self._clock.now())
-        written: dict[str, Any] = encode(event)
+        written = encode(event)
         shown = {k: written[k] for k in ("vehicle", "outcome", "credit", "reason", "figure") if k in written}
         self._log.event(f"entry.{event.kind}", entry=entry_id[:16], **shown)
 

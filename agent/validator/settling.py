@@ -9,16 +9,16 @@ and passed over.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from agent.core import moves
-from agent.core.agenda import CommitteeState
+from agent.core.agenda import VALID_S, CommitteeState
 from agent.core.ballots import apart, halted
 from agent.core.cid import Cid
-from agent.core.committee import VALID_S, step
+from agent.core.committee import step
 from agent.core.documents import SettlementRecord, Vote
 from agent.core.ids import AccountId, StakeId, TxHash
 from agent.core.ledger import Head
@@ -190,7 +190,13 @@ class Settling:
     def _hear(self, view: View, said: Vote | Proposal | Cosignature) -> None:
         """What is refused is no trouble: anybody may say anything. What has to wait is said again."""
         try:
-            heard = _HEARD[type(said)](self, view, said)
+            match said:
+                case Vote():
+                    heard = self._vote(view, said)
+                case Proposal():
+                    heard = self._proposal(view, said)
+                case Cosignature():
+                    heard = self._cosignature(view, said)
             if heard is not None:
                 self._tell(view, heard)
         except (Refused, Unavailable) as error:
@@ -201,7 +207,7 @@ class Settling:
         while told:
             current.state, actions = step(current.state, told.popleft(), view)
             for action in actions:
-                told.extend(_DONE[type(action)](self, view, current, action))
+                told.extend(self._done(view, current, action))
 
     def _vote(self, view: View, said: Vote) -> moves.Said | None:
         served = view.rounds.get(said.round)
@@ -229,9 +235,28 @@ class Settling:
 
     # --- doing what it wants
 
-    def _say_vote(self, view: View, _: SettlementState, action: moves.SayVote) -> list[moves.Said]:
-        self._committee.say_vote(view.settlement, action.vote)
-        return []
+    def _done(self, view: View, current: SettlementState, action: moves.Action) -> list[moves.Said]:
+        match action:
+            case moves.SayVote():
+                self._committee.say_vote(view.settlement, action.vote)
+                return []
+            case moves.Propose():
+                return self._propose(view, current, action)
+            case moves.SayProposal():
+                return self._say_proposal(view, current, action)
+            case moves.FetchVotes():
+                return self._fetch_votes(view, action)
+            case moves.Sign():
+                return self._sign(view, current, action)
+            case moves.SaySignature():
+                return self._say_signature(view, action)
+            case moves.Decline():
+                self._log.detail("message.refused", why=str(Declined(settlement=view.settlement, why=action.why)))
+                return []
+            case moves.Submit():
+                return self._submit(view, current, action)
+            case moves.Follow():
+                return self._follow(current, action)
 
     def _propose(self, view: View, current: SettlementState, action: moves.Propose) -> list[moves.Said]:
         made = action.record
@@ -251,7 +276,7 @@ class Settling:
             self._committee.say_proposal(view.settlement, Proposal(current.draft.envelope))
         return []
 
-    def _fetch_votes(self, view: View, _: SettlementState, action: moves.FetchVotes) -> list[moves.Said]:
+    def _fetch_votes(self, view: View, action: moves.FetchVotes) -> list[moves.Said]:
         """Nothing in the record but its votes, and whom it enrols, is looked at: the rest is built here."""
         proposed = action.proposed
         try:
@@ -279,14 +304,10 @@ class Settling:
         self._log.event("settlement.cosigned", index=made.index, speaker=made.speaker)
         return [moves.Cosigned(proposed)]
 
-    def _say_signature(self, view: View, _: SettlementState, action: moves.SaySignature) -> list[moves.Said]:
+    def _say_signature(self, view: View, action: moves.SaySignature) -> list[moves.Said]:
         signature = self._keypair.sign(bytes.fromhex(action.hash))
         said = Cosignature(account_of(self._keypair), action.hash, signature)
         self._committee.say_signature(view.settlement, said)
-        return []
-
-    def _decline(self, view: View, _: SettlementState, action: moves.Decline) -> list[moves.Said]:
-        self._log.detail("message.refused", why=str(Declined(settlement=view.settlement, why=action.why)))
         return []
 
     def _submit(self, view: View, current: SettlementState, action: moves.Submit) -> list[moves.Said]:
@@ -297,9 +318,9 @@ class Settling:
         pairs = [(Keypair.from_public_key(v).signature_hint(), s) for v, s in action.signatures.items()]
         current.submitted = with_signatures(current.draft.envelope, self._horizon.passphrase, pairs)
         self._log.event("settlement.submitted", hash=action.hash, signers=len(pairs))
-        return self._follow(view, current, moves.Follow(action.hash))
+        return self._follow(current, moves.Follow(action.hash))
 
-    def _follow(self, _: View, current: SettlementState, action: moves.Follow) -> list[moves.Said]:
+    def _follow(self, current: SettlementState, action: moves.Follow) -> list[moves.Said]:
         if current.submitted is None or current.submitted.hash != action.hash:
             return [moves.Over(action.hash)]
         try:
@@ -354,21 +375,3 @@ def _is_other(link: ChainEnd, record: SettlementRecord, view: View) -> bool:
 
 def _label(settlement: str) -> str:
     return f"The business of {settlement}"
-
-
-_HEARD: Mapping[type, Callable[[Settling, View, Any], moves.Said | None]] = {
-    Vote: Settling._vote,
-    Proposal: Settling._proposal,
-    Cosignature: Settling._cosignature,
-}
-_DONE: Mapping[type, Callable[[Settling, View, SettlementState, Any], list[moves.Said]]] = {
-    moves.SayVote: Settling._say_vote,
-    moves.Propose: Settling._propose,
-    moves.SayProposal: Settling._say_proposal,
-    moves.FetchVotes: Settling._fetch_votes,
-    moves.Sign: Settling._sign,
-    moves.SaySignature: Settling._say_signature,
-    moves.Decline: Settling._decline,
-    moves.Submit: Settling._submit,
-    moves.Follow: Settling._follow,
-}

@@ -1,5 +1,5 @@
-"""One settlement account as this validator sees it now: what `core.motion.Sight` asks for, read off ledger, store and
-journal as it is needed, each thing once."""
+"""One settlement account as this validator sees it now: what `core.motion.CommitteeView` asks for, read off ledger,
+store and journal as it is needed, each thing once."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Office:
 
 
 class View:
-    """A `core.motion.Sight`. Raises Unavailable, Refused."""
+    """A `core.motion.CommitteeView`. Raises Unavailable, Refused."""
 
     def __init__(self, office: Office, settlement: AccountId, chain: Chain, head: Head | None = None) -> None:
         self._office, self._chain, self.settlement = office, chain, settlement

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from agent import __version__, files
 from agent.core.documents import Contribution, Round
@@ -17,7 +17,6 @@ from agent.core.jobs.contribution import Job, Passed, Shadow, Trained
 from agent.core.jobs.fold import Event
 from agent.errors import MilepostError, Refused
 from agent.ledger import keys
-from agent.ledger.keys import account_of
 from agent.market import bundle, sealed
 from agent.ports import LabelledFrame, Trainer, TrainingTask
 from agent.sense import album
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from stellar_sdk import Keypair
 
     from agent.learn.shadow import Comparison
+    from agent.learn.weights import Weights
 
 Sink = Callable[[LabelledFrame], None]
 
@@ -107,13 +107,13 @@ class ContributionBuilder:
         home = self.home(job)
         home.mkdir(parents=True, exist_ok=True)
         files.write_whole(home / "residual", update.seal_residual(encoded.residual, self._residual_key()))
-        purpose = bundle.update_purpose(job.choice.round, account_of(self.keypair))
+        purpose = bundle.update_purpose(job.choice.round, keys.account_of(self.keypair))
         readers = (*round_.committee, round_.initiator)
         ciphertext, boxes = sealed.seal(encoded.data, purpose, readers)
         contribution = Contribution(
             model=round_.model,
             base=job.choice.round,
-            vehicle=account_of(self.keypair),
+            vehicle=keys.account_of(self.keypair),
             samples=trained.samples,
             steps=trained.steps,
             planned=round_.recipe.steps,
@@ -167,7 +167,7 @@ class ContributionBuilder:
     def _residual_file(self, round_: Round) -> Path:
         return self.folder.parent / "residual" / round_.model.replace(":", "-")
 
-    def _residual(self, round_: Round, base: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    def _residual(self, round_: Round, base: Weights) -> Weights | None:
         """What earlier updates of this model left out. One that does not fit any more is forgotten."""
         from agent.learn import update
 

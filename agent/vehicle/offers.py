@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
-from typing import Any
 
 from agent.core import experience
 from agent.core.choice import Candidate, Means, Ranked, rank
@@ -186,7 +185,7 @@ def _same_model(offered: Listing, round_: Round, operator: AccountId | None) -> 
         raise Malformed(what=f"the round {offered.cid}", why="its stake is not the DLC of market.operator")
 
 
-def numbers(candidate: Candidate, net: int, lost: str) -> dict[str, Any]:
+def numbers(candidate: Candidate, net: int, lost: str) -> dict[str, object]:
     """For the journal and as JSON: fractions as text."""
     plain = {k: str(v) if isinstance(v, Fraction) else v for k, v in asdict(candidate).items()}
     return {**plain, "net": net, "lost": lost}

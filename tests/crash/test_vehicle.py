@@ -29,7 +29,7 @@ from stellar_sdk import (
     TransactionEnvelope,
 )
 
-from agent.core.committee import VALID_S
+from agent.core.agenda import VALID_S
 from agent.core.ids import CidText
 from agent.core.jobs.contribution import TABLE, Closed, Job, JobState
 from agent.core.jobs.review import Found, Judged, Review

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from stellar_sdk import Keypair
 
 from agent.core import record as records
-from agent.core.committee import VALID_S
+from agent.core.agenda import VALID_S
 from agent.core.documents import Contribution, Enrolled, Roll, SettlementRecord
 from agent.core.fields import MOST_ON_ROLL
 from agent.core.ids import CidText, StakeId

@@ -34,7 +34,9 @@ def choose(context: StepContext, job: Job) -> Events:
     winner = market.winner
     offers = [numbers(r.candidate, r.net, r.lost) for r in market.ranked]
     if winner is None:
-        raise NoOffer(why="; ".join([*(o["lost"] for o in offers), *market.passed_over]) or "nobody offers any")
+        raise NoOffer(
+            why="; ".join([*(ranked.lost for ranked in market.ranked), *market.passed_over]) or "nobody offers any"
+        )
     return [
         Chosen(
             round=winner.cid,
