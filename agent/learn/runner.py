@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.errors import Malformed
-from agent.learn.graph.check import MANY_SAMPLES, WHAT, Graph
+from agent.learn.graph.check import MANY_SAMPLES, Graph
+from agent.learn.graph.file import WHAT
 from agent.learn.graph.weights import put
 from agent.learn.weights import Weights
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from agent import __version__
 from agent.core import redact
@@ -35,8 +34,10 @@ from agent.vehicle import steps
 from agent.vehicle.background import BackgroundSteps, is_waiting
 from agent.vehicle.book import TRIP, JobBook
 from agent.vehicle.builder import ContributionBuilder
+from agent.vehicle.camera_latency import CameraLatency
 from agent.vehicle.context import StepContext
 from agent.vehicle.gauges import Gauges
+from agent.vehicle.session import VehicleStatus
 from agent.vehicle.settings import Identity
 from agent.vehicle.supervisor import Supervisor
 
@@ -48,6 +49,8 @@ AGAIN_S = 5.0
 """Pause before a camera or a trainer that could not be started is tried again."""
 NOTE_S = 15.0
 """How often the mileage is written down while the car drives: a power cut costs so many seconds of distance."""
+MEASURE_S = 30.0
+"""How often the camera's latency is measured while frames come."""
 TRANSFERS = (Step.FETCH, Step.STORE)
 """Steps that move bundles, for which a metered link is not good enough."""
 COMMITMENTS = (Step.CHOOSE, Step.SIGN)
@@ -61,6 +64,7 @@ class Parts:
     odometer: Odometer
     camera: Callable[[], Camera]
     """Opens the camera: it is on only while a trip is trained on."""
+    latency: CameraLatency
     trainer: Trainer
     identity: Identity
     context: StepContext
@@ -88,7 +92,7 @@ class Vehicle:
         self._held = False
         self._learn_at = float("-inf")
         self._readings = 0
-        self._told = self._noted = float("-inf")
+        self._told = self._noted = self._measured = float("-inf")
         self._turned = parts.clock.monotonic()
 
     def run(self) -> None:
@@ -109,6 +113,7 @@ class Vehicle:
         try:
             self._drive(now)
             self._learn(now)
+            self._measure(now)
             self._work(now)
         except Unavailable as error:
             self._say("writing down", error)
@@ -191,7 +196,7 @@ class Vehicle:
         feed = self.parts.trainer.feed
         if task.round.task.labels == "folder":
             return self.parts.builder.pictures(task, feed)
-        self._camera, self._aligner = self.parts.camera(), Aligner()
+        self._camera, self._aligner = self.parts.camera(), Aligner(latency_s=self.parts.latency.for_labels_s)
         return Capture(self._camera, self._aligner, self._sink(task))
 
     def _sink(self, task: TrainingTask) -> Callable[[LabelledFrame], None]:
@@ -206,6 +211,13 @@ class Vehicle:
             shadow.see(frame)
 
         return both
+
+    def _measure(self, now: float) -> None:
+        """How late the camera is; labels follow from then on."""
+        if self._aligner is not None and now - self._measured >= MEASURE_S:
+            self._measured = now
+            self.parts.latency.look(self._aligner.meter)
+            self._aligner.latency_s = self.parts.latency.for_labels_s
 
     def _stop_capture(self) -> None:
         if self._capture is not None:
@@ -247,7 +259,7 @@ class Vehicle:
             shadow = event.shadow
             self._log.warning("round.worse_here", round=job.choice.round, figure=shadow.newest, last=shadow.last)
         written = encode(event).items()
-        shown: dict[str, Any] = {k: v for k, v in written if isinstance(v, (int, str, float)) and k != "envelope"}
+        shown = {k: v for k, v in written if isinstance(v, (int, str, float)) and k != "envelope"}
         self._log.event(f"job.{event.kind}", job=job_id, **shown)
         if job.is_over:
             self._log.event("job.over", job=job_id, outcome=job.outcome or "passed")
@@ -276,17 +288,19 @@ class Vehicle:
         self._write_status(said)
         parts.notifier.watchdog()
 
-    def status(self, word: str) -> dict[str, Any]:
-        """What `milepost status` and the fleet are told. No position."""
+    def status(self, word: str) -> VehicleStatus:
         parts, mileage = self.parts, self._trip.mileage
         training = self._capture is not None
-        troubles = [parts.odometer.trouble, self._capture.trouble if self._capture else None, self._trouble or None]
+        capture = self._capture.trouble or parts.latency.trouble if self._capture else None
+        troubles = [parts.odometer.trouble, capture, self._trouble or None]
         return {
             "status": word,
             "at": parts.clock.now(),
             "pid": os.getpid(),
             "vehicle": parts.identity.vehicle,
             "account": parts.identity.account,
+            "owner": parts.context.owner,
+            "payout": payout.to if (payout := parts.context.preferences.payout) else None,
             "trip": {"phase": mileage.phase.value, "metres": round(mileage.since_m), "total": round(mileage.total_m)},
             "jobs": [_brief(job) for job in parts.book.open.values()],
             "training": self._progress() if training else None,
@@ -294,15 +308,16 @@ class Vehicle:
             "set_by_fleet": dict(parts.supervisor.followed.taken),
             "software": __version__,
             "profile": parts.identity.profile,
+            "latency": parts.latency.told(),
             "troubles": [redact.text(plain(t)) for t in (*troubles, *parts.supervisor.troubles) if t],
         }
 
-    def _progress(self) -> dict[str, Any]:
+    def _progress(self) -> Mapping[str, object]:
         progress = self.parts.trainer.progress()
         self.parts.gauges.training(progress)
         return {name: getattr(progress, name) for name in progress.__slots__}
 
-    def _write_status(self, said: dict[str, Any]) -> None:
+    def _write_status(self, said: VehicleStatus) -> None:
         try:
             status_file.write(self.parts.state_dir, said)
         except OSError as error:
@@ -319,6 +334,6 @@ class Vehicle:
             self._log.error("work.failed", error, step=what)
 
 
-def _brief(job: Job) -> dict[str, Any]:
+def _brief(job: Job) -> Mapping[str, object]:
     step = owed(job)
     return {"job": job.id, "state": job.state.value, "owed": step.value if step else None, "outcome": job.outcome}
