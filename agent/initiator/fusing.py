@@ -143,7 +143,7 @@ def fuse(
 
 
 def _fusing(
-    shelf: bundle.Shelf, cid: str, parts: Sequence[Voice], deltas: Mapping[str, weights.Weights]
+    shelf: bundle.Shelf, cid: CidText, parts: Sequence[Voice], deltas: Mapping[CidText, weights.Weights]
 ) -> fusion.Fusing:
     in_order = sorted(parts, key=lambda part: part.cid)
     round_ = shelf.round(cid)

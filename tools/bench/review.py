@@ -10,6 +10,7 @@ from typing import TypeVar
 import click
 import numpy as np
 
+from agent.core.ids import StakeId
 from agent.core.money import UNIT
 from agent.learn import graph, judging, networks
 from agent.learn.export import export
@@ -54,7 +55,7 @@ def main(entries: int, samples: int, width: int, private: bool, seed: int, as_js
         return lambda weights, part: scorer.score(weights, data.images[part], data.labels[part]).losses
 
     on_global, on_private = drawn(), drawn()
-    roll, root = [Entered(1, f"{i:02}", update()) for i in range(entries)], update()
+    roll, root = [Entered(1, StakeId(f"{i:02}"), update()) for i in range(entries)], update()
     rules = Rules(tolerance=0.97, gain_reference=0.05, pledge=entries * UNIT)
 
     def bare() -> None:
