@@ -74,6 +74,7 @@ def checks(loaded: Loaded) -> list[Check]:
         "clock": lambda: _clock(config),
         "funds": lambda: _funds(config),
         "payout": lambda: _payout(config),
+        "owner": lambda: _owner(config),
         "broker": lambda: _broker(config),
     }
     return [Check(name, look) for name, look in looks.items()]
@@ -343,6 +344,21 @@ def _payout(config: Config) -> str:
         raise Wrong(why=f"market.keep of {text(wanted.keep)} XLM is less than the {text(least)} that an entry takes.")
     kept = "" if wanted.keep is None else f", {text(wanted.keep)} XLM stay here"
     return f"Pay goes to {wanted.to} as {wanted.asset.code}{kept}."
+
+
+def _owner(config: Config) -> str:
+    from agent.compose.doors import horizon
+    from agent.ledger.keys import address
+    from agent.market.ownership import owner_of
+
+    account = horizon(config).account(own := address(config.agent.key_file))
+    if account is None:
+        raise Skipped(why=f"{own} is not on this network.")
+    if not account.signers.get(own):
+        raise Wrong(why=f"The key of {own} does not sign for it any more: its owner has taken it over.")
+    if (owner := owner_of(account)) is None:
+        raise Skipped(why="Whoever has this key has the account. `milepost keys share` gives its owner the last word.")
+    return f"{owner} has the last word on who signs for {own}."
 
 
 def _least_kept(account: Account, max_fee: Stroops) -> Stroops:

@@ -299,6 +299,8 @@ class Vehicle:
             "pid": os.getpid(),
             "vehicle": parts.identity.vehicle,
             "account": parts.identity.account,
+            "owner": parts.context.owner,
+            "payout": payout.to if (payout := parts.context.preferences.payout) else None,
             "trip": {"phase": mileage.phase.value, "metres": round(mileage.since_m), "total": round(mileage.total_m)},
             "jobs": [_brief(job) for job in parts.book.open.values()],
             "training": self._progress() if training else None,
