@@ -18,6 +18,7 @@ from agent.host.sections import Agent, Config, Content, Market, Mqtt, Trip
 from agent.ports import Frame, Reading
 from agent.vehicle.book import JOURNAL, JobBook
 from agent.vehicle.builder import ContributionBuilder
+from agent.vehicle.camera_aim import CameraAim
 from agent.vehicle.context import StepContext
 from agent.vehicle.daemon import Parts as VehicleParts
 from agent.vehicle.daemon import Vehicle
@@ -130,6 +131,7 @@ class Car(Daemon):
                 odometer=Wheel(book, lambda: self.drives),
                 camera=Dark,
                 latency=latency(config, journal),
+                aim=CameraAim(self.folder, config.camera.source),
                 trainer=trainer,
                 identity=identity(config, self.key),
                 context=context,
