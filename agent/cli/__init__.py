@@ -17,6 +17,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "status": ("agent.cli.status:status", "How the daemon and its job stand."),
     "jobs": ("agent.cli.jobs:jobs", "Every job and what became of it."),
     "offers": ("agent.cli.offers:offers", "Training offers: every candidate's numbers, who won and why."),
+    "book": ("agent.cli.book:book", "A model's order books: who gives what for credit."),
     "keys": ("agent.cli.keys:keys", "The vehicle's Stellar key."),
     "config": ("agent.cli.config:config", "Check, show or create the configuration."),
     "profile": ("agent.cli.profile:profile", "Firmware profiles: list, show, detect."),
