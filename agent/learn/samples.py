@@ -8,13 +8,15 @@ view of them is already in the channels-last layout that convolutions want.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from agent.core.documents import Input, Recipe
+from agent.core.documents import Input, Recipe, Task
 from agent.learn.checkpoint import TrainingState
 
 Image = npt.NDArray[np.uint8]
@@ -69,10 +71,29 @@ def use(seconds: float) -> Use:
     return "held" if GUARD_S <= inside < BLOCK_S - GUARD_S else "skip"
 
 
+Sort = Callable[[float], int]
+"""What a label is one of: rare sorts are kept rather than common ones."""
+
+
+def bend(label: float) -> int:
+    """Of steering: straight on, and bends twice as tight each."""
+    return math.floor(math.log2(1 + abs(label)))
+
+
+def in_whole(label: float) -> int:
+    """Of classes: each its own."""
+    return int(label)
+
+
+def sort_of(task: Task) -> Sort:
+    return bend if task.kind == "steering" else in_whole
+
+
 @dataclass(slots=True)
 class Reservoir:
-    """A uniform random choice of everything ever added, in a fixed number of slots (Vitter 1985,
-    algorithm R).
+    """A random choice of everything ever added, in a fixed number of slots. Without a `sort` it is uniform (Vitter
+    1985, algorithm R); with one, samples of a sort that was seldom until then weigh as much more (Efraimidis and
+    Spirakis 2006, A-Res), so that about as many of each are kept: of a motorway's hour the bends are left too.
 
     Memory is taken as samples come, never more than `slots` images.
     """
@@ -81,35 +102,56 @@ class Reservoir:
     labels: Labels
     seed: int
     added: int = 0
+    sort: Sort | None = None
+    keys: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    """With a `sort`: ln(u) / weight of each kept sample. The largest stay."""
+    seen: Counter[int] = field(default_factory=Counter)
 
     @classmethod
-    def sized(cls, spec: Input, megabytes: float, seed: int) -> Reservoir:
+    def sized(cls, spec: Input, megabytes: float, seed: int, sort: Sort | None = None) -> Reservoir:
         each = spec.height * spec.width * spec.channels
         slots = max(64, int(megabytes * 1e6) // each)
         # np.empty of this size is address space; the system gives pages when they are first written.
         images = np.empty((slots, spec.height, spec.width, spec.channels), np.uint8)
-        return cls(images, np.empty(slots, np.float32), seed)
+        return cls(images, np.empty(slots, np.float32), seed, sort=sort, keys=np.empty(slots if sort else 0))
 
     def __len__(self) -> int:
         return min(self.added, len(self.labels))
 
     def add(self, image: Image, label: float) -> None:
-        slot = self.added
-        if slot >= len(self.labels):
-            slot = int(np.random.default_rng((self.seed, self.added)).integers(self.added + 1))
+        slot = self._slot() if self.sort is None else self._weighed(self.sort(label))
         self.added += 1
-        if slot < len(self.labels):
+        if slot is not None:
             self.images[slot] = image
             self.labels[slot] = label
+
+    def _slot(self) -> int | None:
+        """Where the next sample goes; None: nowhere."""
+        if self.added < len(self.labels):
+            return self.added
+        slot = int(np.random.default_rng((self.seed, self.added)).integers(self.added + 1))
+        return slot if slot < len(self.labels) else None
+
+    def _weighed(self, sort: int) -> int | None:
+        self.seen[sort] += 1
+        weight = (self.added + 1) / self.seen[sort]
+        key = math.log(1 - np.random.default_rng((self.seed, self.added)).random()) / weight
+        slot = self.added if self.added < len(self.labels) else int(self.keys.argmin())
+        if self.added >= len(self.labels) and key <= self.keys[slot]:
+            return None
+        self.keys[slot] = key
+        return slot
 
 
 class Samples:
     """What a trip has shown so far: a reservoir to train on, a smaller one held back, and the past, if it
     is kept."""
 
-    def __init__(self, spec: Input, megabytes: float, seed: int, replay: Reservoir | None = None) -> None:
+    def __init__(
+        self, spec: Input, megabytes: float, seed: int, replay: Reservoir | None = None, sort: Sort | None = None
+    ) -> None:
         self.seed = seed
-        self.trip = Reservoir.sized(spec, megabytes * 0.95, seed)
+        self.trip = Reservoir.sized(spec, megabytes * 0.95, seed, sort)
         self.held = Reservoir.sized(
             spec, min(megabytes * 0.05, 256 * spec.height * spec.width * spec.channels / 1e6), seed + 1
         )
