@@ -72,7 +72,21 @@ def collect(context: StepContext, job: Job) -> Events:
         if job.closing.waits:
             return [Partly()]
         return [_closed(context, received(outcome.result))]
+    if isinstance(outcome, submission.Spent) and job.credit and not job.closing.waits:
+        return _forgotten(context, job, outcome)
     return not_entered(outcome)
+
+
+def _forgotten(context: StepContext, job: Job, spent: submission.Spent) -> Events:
+    """What state says of a closing whose number is used up while history does not show by what: a credit that is gone
+    was redeemed by it, at its least amount or better. One that is there was not."""
+    account = context.account()
+    if context.horizon.latest < spent.ledger:
+        return []
+    line = account.lines.get(context.terms(job).credit_asset)
+    if line is None or line.balance < job.credit:
+        return [Closed(entry.least(job.credit, job.reward))]
+    return not_entered(spent)
 
 
 def _closed(context: StepContext, pay: Received | None) -> Closed:
