@@ -53,7 +53,7 @@ def vehicle(config: Config, clock: Clock, checkup: Checkup, trainer: Trainer | N
     state = config.agent.state_dir
     journal = Journal(state / JOURNAL)
     book = JobBook(journal)
-    sources = Sources(_signals(config))
+    sources = Sources(_signals(config, clock), clock.wake)
     trainer = trainer or _trainer(config, keypair)
     shelf = Shelf(state / "bundles", store(config))
     builder = ContributionBuilder(resources(config), shelf, trainer, keypair, state / "jobs", book.last_rounds.get)
@@ -71,7 +71,7 @@ def vehicle(config: Config, clock: Clock, checkup: Checkup, trainer: Trainer | N
     if config.mqtt.enabled:
         open_session = partial(FleetSession, me, broker(config.mqtt), config.mqtt.discovery, journal, clock)
     supervisor = Supervisor(
-        partial(followed, config), Machine(config.machine, state), journal, log, checkup, open_session
+        partial(followed, config), Machine(config.machine, state), journal, log, checkup, open_session, clock.wake
     )
     return Vehicle(
         Parts(
@@ -132,13 +132,13 @@ def _gauges(listen: str) -> Gauges:
     return Gauges(figures)
 
 
-def _signals(config: Config) -> PahoLink | None:
+def _signals(config: Config, clock: Clock) -> PahoLink | None:
     """The link on which the car's own signals arrive, where the odometer is an MQTT one."""
     for source in config.odometer.source.split(" + "):
         if source.startswith("mqtt:"):
             prefix = source.removeprefix("mqtt:").partition("?")[0] or "vss"
             name = f"{config.agent.id}-signals"
-            return PahoLink(broker(config.mqtt), name, (f"{prefix}/Vehicle/#",), session_seconds=0)
+            return PahoLink(broker(config.mqtt), name, (f"{prefix}/Vehicle/#",), session_seconds=0, wake=clock.wake)
     return None
 
 

@@ -156,7 +156,7 @@ def test_a_minute_without_a_fix_is_told(daemon, until):
     until(lambda: odometer.trouble is None)
     clock[0] = 61.0
     assert odometer.trouble == (
-        "No fix from gpsd for 61 s. Trips cannot start by GPS. Check the antenna, or run `milepost doctor`."
+        "No fix from gpsd for 60 s. Trips cannot start by GPS. Check the antenna, or run `milepost doctor`."
     )
     odometer.close()
 

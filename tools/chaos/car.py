@@ -57,6 +57,7 @@ class Wheel:
     """An odometer whose trips last until they were trained on for a moment, or until nobody offered anything."""
 
     trouble: str | None = None
+    pause_s = 0.0
 
     def __init__(self, book: JobBook, wanted: Callable[[], bool]) -> None:
         self._logbook, self._wanted = book, wanted
