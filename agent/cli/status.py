@@ -39,6 +39,8 @@ def lines(standing: dict[str, Any]) -> list[str]:
         f"account   {standing['account']}",
         f"trip      {trip['phase']}, {trip['metres']} m since the last one ended, {trip['total']} m in all",
     ]
+    if standing["latency"]["measured"] or standing["latency"]["said_s"]:
+        text.append(f"latency   {standing['latency']['sentence']}")
     for job in standing["jobs"]:
         text.append(f"{job['job']}  {job['state']}, next: {job['owed'] or 'nothing'}")
     training = standing["training"]

@@ -172,15 +172,39 @@ def _says(reading: object, name: str) -> bool:
 def _camera(config: Config) -> str:
     from agent.sense.sources import open_camera
 
-    _leave_to_daemon(config)
+    late = _latency(config)
+    if _running(config) is not None:
+        raise Skipped(why=f"In use by the daemon, which says above how it is. {late}")
     camera = open_camera(config.camera.source)
     try:
         if frame := camera.read(LOOK_S):
             height, width = frame.image.shape[:2]
-            return f"A frame of {width} x {height} pixels."
+            return f"A frame of {width} x {height} pixels. {late}"
         raise Wrong(why=camera.trouble or f"It opened, but gave no frame within {LOOK_S:.0f} s.")
     finally:
         camera.close()
+
+
+def _latency(config: Config) -> str:
+    """How late its pictures come, as far as it is known. Where setting and measurement part, that is wrong."""
+    from agent.journal import JournalReader
+    from agent.sense.sources import said_latency
+    from agent.vehicle import camera_latency
+    from agent.vehicle.book import JOURNAL
+
+    path, measured = config.agent.state_dir / JOURNAL, None
+    said_s = said_latency(config.camera.source)
+    if path.exists():
+        reader = JournalReader(path)
+        note = camera_latency.note_of(config.camera.source, config.odometer.source)
+        try:
+            measured = camera_latency.remembered(reader, note)
+        finally:
+            reader.close()
+    told = camera_latency.sentence(said_s, measured)
+    if camera_latency.is_contradicted(said_s, measured):
+        raise Wrong(why=told)
+    return told
 
 
 def _daemon(config: Config) -> str:

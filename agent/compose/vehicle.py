@@ -27,9 +27,10 @@ from agent.journal import Journal, JournalReader
 from agent.ledger import keys
 from agent.market.bundle import Shelf
 from agent.ports import Clock, Trainer
-from agent.sense.sources import Sources
+from agent.sense.sources import Sources, said_latency
 from agent.vehicle.book import JOURNAL, JobBook, every_job
 from agent.vehicle.builder import ContributionBuilder
+from agent.vehicle.camera_latency import CameraLatency
 from agent.vehicle.context import StepContext
 from agent.vehicle.daemon import Parts, Vehicle
 from agent.vehicle.gauges import Gauges
@@ -77,6 +78,7 @@ def vehicle(config: Config, clock: Clock, checkup: Checkup, trainer: Trainer | N
         Parts(
             odometer=sources.odometer(config.odometer.source),
             camera=lambda: sources.camera(config.camera.source),
+            latency=latency(config, journal),
             trainer=trainer,
             identity=me,
             context=context,
@@ -90,6 +92,11 @@ def vehicle(config: Config, clock: Clock, checkup: Checkup, trainer: Trainer | N
             state_dir=state,
         )
     )
+
+
+def latency(config: Config, journal: Journal) -> CameraLatency:
+    camera = config.camera.source
+    return CameraLatency(journal, camera, config.odometer.source, said_latency(camera))
 
 
 def identity(config: Config, keypair: Keypair) -> Identity:
@@ -111,7 +118,7 @@ def preferences(config: Config) -> Preferences:
 
 
 def resources(config: Config) -> Resources:
-    from agent.learn.runner import Device
+    from agent.learn.device import Device
 
     machine = Device(config.inference.provider, config.inference.threads)
     return Resources(config.train.memory_mb, config.train.labelled, machine, config.agent.profile)

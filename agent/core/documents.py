@@ -126,6 +126,16 @@ class Architecture(Part):
     hyper: dict[Name, Annotated[int, Field(ge=0, le=65_536)]] = Field(default_factory=dict, max_length=16)
 
 
+class Decay(Part):
+    """How the learning rate falls with the round's error: by (error / start)^power, to no less than `floor` of it
+    (`core.decay`)."""
+
+    power: Number = Field(default=Decimal(2), gt=0, le=8)
+    floor: Number = Field(default=Decimal("0.1"), gt=0, le=1)
+    start: Loss | None = Field(default=None, gt=0)
+    """The error at which the rate is whole. A plan may leave it out: then it is that of the first round that decays."""
+
+
 class Recipe(Part):
     """How a vehicle trains: Adam, `steps` planned batches, and no contribution below `minimum_samples`."""
 
@@ -135,6 +145,8 @@ class Recipe(Part):
     """How often a sample is drawn on average before training waits for new ones. Without it a fast computer would
     spend all steps on the first seconds of a trip."""
     learning_rate: Number = Field(gt=0, le=1)
+    decay: Decay | None = None
+    """How the rate falls as the model gets better; none: it does not."""
     minimum_samples: int = Field(ge=1, le=1_000_000)
     pull: Number = Field(default=Decimal(0), ge=0, le=1000)
     """Strength of the pull towards the base weights (a proximal term, FedProx)."""

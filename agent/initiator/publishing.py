@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import ValidationError
 
 from agent.content.importer import root
+from agent.core import decay
 from agent.core.cid import Cid
 from agent.core.documents import Figure, GlobalSet, Lineage, Round, StakeSchedule
 from agent.core.fields import MOST_LOSS
@@ -332,7 +333,9 @@ class Publisher:
         fitness.check(draft, folder, sys.maxsize)
         measured, figure = self.measure(weights.load(round_draft.weights), folder / bundle.GRAPH)
         gain = max(Decimal("0.000001"), (Decimal(measured.loss) * plan.gain_share).quantize(Decimal("1e-9")))
-        return draft.model_copy(update={"gain_reference": gain, "figure": figure})
+        before = round_draft.previous.recipe if round_draft.previous else None
+        recipe = decay.started(plan.recipe, figure, before)
+        return draft.model_copy(update={"gain_reference": gain, "figure": figure, "recipe": recipe})
 
     def _tests(self) -> TestSet:
         return TestSet.load(self.test_set.read_bytes(), self.plan.input)

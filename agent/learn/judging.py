@@ -41,7 +41,7 @@ SCORINGS = 32
 ERRORS = 2.0
 """Standard errors that a gain must exceed to count."""
 CUT = 2.0
-"""Times the roll's median length: what an update is cut to before it is paid."""
+"""Times the roll's measure of length: what an update is cut to before it is paid."""
 ALL = slice(None)
 STRANGERS = (Fraction(1, 5), Fraction(3, 10))
 STEPS = (Fraction(1, 2), Fraction(1, 4))
@@ -129,9 +129,11 @@ def judge_roll(
     raises the loss by itself is left out, and forfeits where `private` says so too. Whoever was left out forfeits where
     even a quarter of the update, as it would weigh, raises the loss on both sets."""
     turn = sorted(entries, key=lambda one: (one.ledger, one.entry))
-    screened = screen([one.update for one in turn], root, last_step)
-    why = list(screened.why)
     at_base = score(base, ALL)
+    alone = [] if root is not None else [_added(base, _wide(one.update) / len(turn)) for one in turn]
+    by_each = [float((at_base - score(weights, ALL)).mean()) for weights in alone]
+    screened = screen([one.update for one in turn], root, last_step, by_each)
+    why = list(screened.why)
     at_private = None if private is None else private(base, ALL)
     sets = [(score, at_base), *([(private, at_private)] if private is not None and at_private is not None else [])]
     voices = max(1, why.count(""))
@@ -159,7 +161,7 @@ def judge_roll(
     closes = fused is not None and falls(at_base, fused.losses)
     after = fused.losses if fused is not None and closes else at_base
 
-    cut = [_clipped(turn[i].update, screened.lengths[i], CUT * screened.median) for i in heard]
+    cut = [_clipped(turn[i].update, screened.lengths[i], CUT * screened.measure) for i in heard]
     start, parts = _above_public(_wide(base), cut, None if last_step is None else _wide(last_step))
     gains, errors = adds(start, parts, base, score, len(at_base), seed)
     lowered = gains
@@ -184,8 +186,8 @@ def judge_roll(
         if private is not None and _harms_both(harmful[i], _wide(one.update) / voices, base, sets, rules):
             outcome, reason = "rejected", f"the loss rises on the global set and on a private one: {reason}"
         if screened.opposed[i]:
-            alone = _added(base, _wide(one.update) / max(1, len(heard)))
-            if any(_rises(alone, on, before, rules.tolerance) for on, before in sets):
+            joined = _added(base, _wide(one.update) / max(1, len(heard)))
+            if any(_rises(joined, on, before, rules.tolerance) for on, before in sets):
                 outcome, reason = "rejected", f"the loss rises, and {reason}"
         judged.append(Judged(one.entry, outcome, 0, 0.0, 0.0, False, reason))
     return Roll(tuple(judged), float(at_base.mean()), float(after.mean()), fused if closes else None)
@@ -299,8 +301,8 @@ def _above_public(base: Vector, updates: Sequence[Vector], last_step: Vector | N
     return base + mean * last_step, [u - share * last_step for u, share in zip(updates, along, strict=True)]
 
 
-def _clipped(update: Weights, length: float, median: float) -> Vector:
-    return _wide(update) * min(1.0, median / length)
+def _clipped(update: Weights, length: float, most: float) -> Vector:
+    return _wide(update) * min(1.0, most / length)
 
 
 def _added(base: Weights, change: Vector) -> Weights:

@@ -3,14 +3,15 @@ car."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agent.errors import Malformed
-from agent.learn.graph.check import MANY_SAMPLES, WHAT, Graph
+from agent.learn.device import HERE, Device
+from agent.learn.graph.check import MANY_SAMPLES, Graph
+from agent.learn.graph.file import WHAT
 from agent.learn.graph.weights import put
 from agent.learn.weights import Weights
 
@@ -26,18 +27,6 @@ PROVIDERS = {
     "cuda": ("CUDAExecutionProvider", "CPUExecutionProvider"),
     "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """How this machine runs a graph. A provider that is not installed falls back to the next, at last the
-    CPU."""
-
-    provider: str = "cpu"
-    threads: int = 1
-
-
-HERE = Device()
 
 
 class Runner:

@@ -18,6 +18,7 @@ or a camera needs is loaded when one is opened: it is a seventh of what a parked
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
@@ -97,6 +98,7 @@ class Settings:
         return name in self._values
 
 
+DEVICES = ("v4l2", "gst", "rtsp", "http", "https")
 STRETCH = ("start", "end", "speed")
 REPLAY = (*STRETCH, "steering", "route", "nominal_mps")
 ROAD = (*STRETCH, "seconds", "fps", "seed")
@@ -161,7 +163,7 @@ class Sources:
             return ReplayCamera(self._road(source, text))
         if kind in ("file", "folder"):
             return ReplayCamera(Playback(load_film(Path(rest), Settings(source, text, ("fps",)).number("fps", 0))))
-        if kind in ("v4l2", "gst", "rtsp", "http", "https"):
+        if kind in DEVICES:
             device, fps, latency_s = _device(source, kind, rest, text)
             _able(source, device)
             return LiveCamera(device, fps, latency_s=latency_s)
@@ -185,6 +187,16 @@ class Sources:
             drive = synthetic_drive(seconds, fps, int(settings.number("seed", 0)))
             self._playbacks[text] = _playback(drive, settings)
         return self._playbacks[text]
+
+
+def said_latency(source: str) -> float | None:
+    """Seconds by which a camera's pictures come late, where its source says so; None: it is to be measured. In a
+    recording the table says what belongs together. Raises SourceUnusable."""
+    kind, rest, text = _parts(source)
+    if kind not in DEVICES:
+        return 0.0
+    said = _device(source, kind, rest, text)[2]
+    return said if re.search(r"(^|&)latency=", text) else None
 
 
 def open_odometer(source: str) -> Odometer:

@@ -3,8 +3,8 @@
 Three threads: this loop (the journal's only writer), the capture thread (camera to trainer), one step (network and
 files). Training is a child process. After a crash the journal is folded and the loop goes on: there is no other state.
 
-The loop sleeps until something happens or is due. Whatever happens in another thread (a reading, a message, the end of a
-step) ends the sleep by the clock's `wake`; what is due by time is in `_due`.
+The loop sleeps until something happens or is due. Whatever happens in another thread (a reading, a message, the end of
+a step) ends the sleep by the clock's `wake`; what is due by time is in `_due`.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from agent.vehicle import steps
 from agent.vehicle.background import BackgroundSteps, is_waiting
 from agent.vehicle.book import TRIP, JobBook
 from agent.vehicle.builder import ContributionBuilder
+from agent.vehicle.camera_latency import CameraLatency
 from agent.vehicle.context import StepContext
 from agent.vehicle.gauges import Gauges
 from agent.vehicle.settings import Identity
@@ -48,13 +49,15 @@ TURN_S = 0.05
 TELL_S = 0.9
 """From one look at gates, status and fleet to the next, at least; but a message is heard at once."""
 QUIET_S = 1.2
-"""The same at most. Between the two lies the second of a receiver that says where the car stands: one turn does both."""
+"""The same at most. Between the two lies the second of a receiver that says where the car stands: one turn for both."""
 AGAIN_S = 5.0
 """Pause before a camera or a trainer that could not be started is tried again."""
 STATUS_S = 5.0
 """How often the status file says again that nothing changed. Each time it costs a parked car a write to its flash."""
 NOTE_S = 15.0
 """How often the mileage is written down while it grows: a power cut costs so many seconds of distance."""
+MEASURE_S = 30.0
+"""How often the camera's latency is measured while frames come."""
 TRANSFERS = (Step.FETCH, Step.STORE)
 """Steps that move bundles, for which a metered link is not good enough."""
 COMMITMENTS = (Step.CHOOSE, Step.SIGN)
@@ -68,6 +71,7 @@ class Parts:
     odometer: Odometer
     camera: Callable[[], Camera]
     """Opens the camera: it is on only while a trip is trained on."""
+    latency: CameraLatency
     trainer: Trainer
     identity: Identity
     context: StepContext
@@ -95,7 +99,7 @@ class Vehicle:
         self._held = False
         self._learn_at = float("-inf")
         self._readings = 0
-        self._told = self._tell_by = self._noted_at = float("-inf")
+        self._told = self._tell_by = self._noted_at = self._measured = float("-inf")
         self._noted = self._trip.mileage
         self._written: tuple[float, dict[str, Any]] = (float("-inf"), {})
         """The last status file: when, and what it said but for the time."""
@@ -119,6 +123,7 @@ class Vehicle:
         try:
             self._drive(now)
             self._learn(now)
+            self._measure(now)
             self._work(now)
         except Unavailable as error:
             self._say("writing down", error)
@@ -217,7 +222,7 @@ class Vehicle:
         feed = self.parts.trainer.feed
         if task.round.task.labels == "folder":
             return self.parts.builder.pictures(task, feed)
-        self._camera, self._aligner = self.parts.camera(), Aligner()
+        self._camera, self._aligner = self.parts.camera(), Aligner(latency_s=self.parts.latency.for_labels_s)
         return Capture(self._camera, self._aligner, self._sink(task))
 
     def _sink(self, task: TrainingTask) -> Callable[[LabelledFrame], None]:
@@ -232,6 +237,13 @@ class Vehicle:
             shadow.see(frame)
 
         return both
+
+    def _measure(self, now: float) -> None:
+        """How late the camera is; labels follow from then on."""
+        if self._aligner is not None and now - self._measured >= MEASURE_S:
+            self._measured = now
+            self.parts.latency.look(self._aligner.meter)
+            self._aligner.latency_s = self.parts.latency.for_labels_s
 
     def _stop_capture(self) -> None:
         if self._capture is not None:
@@ -310,7 +322,8 @@ class Vehicle:
         """What `milepost status` and the fleet are told. No position."""
         parts, mileage = self.parts, self._trip.mileage
         training = self._capture is not None
-        troubles = [parts.odometer.trouble, self._capture.trouble if self._capture else None, self._trouble or None]
+        capture = self._capture.trouble or parts.latency.trouble if self._capture else None
+        troubles = [parts.odometer.trouble, capture, self._trouble or None]
         return {
             "status": word,
             "at": parts.clock.now(),
@@ -324,6 +337,7 @@ class Vehicle:
             "set_by_fleet": dict(parts.supervisor.followed.taken),
             "software": __version__,
             "profile": parts.identity.profile,
+            "latency": parts.latency.told(),
             "troubles": [redact.text(plain(t)) for t in (*troubles, *parts.supervisor.troubles) if t],
         }
 

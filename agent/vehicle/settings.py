@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from agent.core.money import Stroops
 
 if TYPE_CHECKING:
-    from agent.learn.runner import Device
+    from agent.learn.device import Device
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,6 +110,7 @@ contributions = st.builds(
 documents = st.one_of(votes, records, records_of_shares, contributions)
 
 ACCOUNT, CID = "G" + "A" * 52 + "WHF", "Qm" + "1" * 44
+RECIPE: dict[str, Any] = {"steps": 1, "batch": 1, "learning_rate": "0.001", "minimum_samples": 1}
 
 
 def a_round(**other: Any) -> Round:
@@ -119,7 +120,7 @@ def a_round(**other: Any) -> Round:
         "task": {"kind": "steering"},
         "architecture": {"name": "pilotnet"},
         "input": {"height": 66, "width": 200},
-        "recipe": {"steps": 1, "batch": 1, "learning_rate": "0.001", "minimum_samples": 1},
+        "recipe": RECIPE,
         "stake": {"asset": f"DLC:{ACCOUNT}", "base": 2, "fee": 1},
         "settlement": ACCOUNT,
         "committee": (ACCOUNT,),
@@ -306,6 +307,11 @@ def test_a_reason_may_not_hold_half_a_character() -> None:
         {"stake": {"asset": f"DLC:{ACCOUNT}", "base": 500_000_000, "fee": 499_000_000}},
         {"stake": {"asset": f"DLC:{ACCOUNT}", "base": 10**13, "fee": 2_147_483_649}},
         {"recipe": {"steps": 1_000_000, "batch": 4096, "learning_rate": "0.001", "minimum_samples": 1}},
+        {"recipe": {**RECIPE, "decay": {"power": "9"}}},
+        {"recipe": {**RECIPE, "decay": {"power": "0"}}},
+        {"recipe": {**RECIPE, "decay": {"floor": "0"}}},
+        {"recipe": {**RECIPE, "decay": {"start": "0"}}},
+        {"recipe": {**RECIPE, "decay": {"start": "1", "steps": 4}}},
         {"committee": (ACCOUNT, ACCOUNT)},
         {"committee": (ACCOUNT[:-1] + "E",)},
         {"settlement": ACCOUNT[:-1] + "E"},

@@ -107,6 +107,22 @@ def test_a_copy_with_noise_is_neither_fused_nor_paid_and_keeps_its_stake() -> No
     assert "earlier entry" in last.reason
 
 
+@pytest.mark.parametrize("share", [1e-6, 1e-3, 0.2])
+@pytest.mark.parametrize("tiny", [1, 7, 20])
+def test_however_many_hand_in_next_to_nothing_who_trained_is_paid(share: float, tiny: int) -> None:
+    """Half of a roll makes its median: a car's work was called a million times too long beside two of nothing."""
+    rng = np.random.default_rng(9)
+    least = [
+        {"w": (share * one["w"]).astype(np.float32)}
+        for one in (towards(int(rng.integers(99, 9999))) for _ in range(tiny))
+    ]
+    root = {"root": towards(50)}
+    found = judged(roll(*HONEST, *least), **root)
+    assert [one.outcome for one in found.entries[:6]] == ["accepted"] * 6
+    if share < 0.01:
+        assert judged(roll(HONEST[0], *least)).entries[0].outcome == "accepted", "without a root too"
+
+
 def test_what_harms_and_points_against_the_root_loses_its_stake() -> None:
     against = {"w": (-1.2 * HONEST[0]["w"]).astype(np.float32)}
     found = judged([*roll(*HONEST), Entered(8, "liar", against)], root=towards(50))

@@ -10,7 +10,7 @@ from typing import Any
 
 from stellar_sdk import Keypair
 
-from agent.compose.vehicle import followed, identity, preferences, resources, rules
+from agent.compose.vehicle import followed, identity, latency, preferences, resources, rules
 from agent.core.jobs.contribution import JobState, Signed
 from agent.host.metrics import Metrics
 from agent.host.scripted import ScriptedHost
@@ -130,6 +130,7 @@ class Car(Daemon):
             VehicleParts(
                 odometer=Wheel(book, lambda: self.drives),
                 camera=Dark,
+                latency=latency(config, journal),
                 trainer=trainer,
                 identity=identity(config, self.key),
                 context=context,
