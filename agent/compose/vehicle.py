@@ -16,16 +16,17 @@ from agent.core import gates
 from agent.core.experience import deed
 from agent.core.jobs.contribution import Trained
 from agent.core.mileage import Bounds
-from agent.core.money import stroops
+from agent.core.money import XLM, Asset, stroops
 from agent.core.trip import Fence, TripRules
 from agent.fleet.link import PahoLink
 from agent.host import metrics
 from agent.host.logs import Log
 from agent.host.machine import Machine
-from agent.host.sections import Config, Train, Trip
+from agent.host.sections import Config, Market, Train, Trip
 from agent.journal import Journal, JournalReader
 from agent.ledger import keys
 from agent.market.bundle import Shelf
+from agent.market.payout import Payout
 from agent.ports import Clock, Trainer
 from agent.sense.sources import Sources, said_latency
 from agent.vehicle.book import JOURNAL, JobBook, every_job
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from stellar_sdk import Keypair
 
     from agent.learn.settings import Settings
+    from agent.vehicle.camera_aim import CameraAim
 
 
 def vehicle(config: Config, clock: Clock, checkup: Checkup, trainer: Trainer | None = None) -> Vehicle:
@@ -79,6 +81,7 @@ def vehicle(config: Config, clock: Clock, checkup: Checkup, trainer: Trainer | N
             odometer=sources.odometer(config.odometer.source),
             camera=lambda: sources.camera(config.camera.source),
             latency=latency(config, journal),
+            aim=partial(_aim, state, config.camera.source),
             trainer=trainer,
             identity=me,
             context=context,
@@ -99,8 +102,14 @@ def latency(config: Config, journal: Journal) -> CameraLatency:
     return CameraLatency(journal, camera, config.odometer.source, said_latency(camera))
 
 
+def _aim(state: Path, camera: str) -> CameraAim:
+    from agent.vehicle.camera_aim import CameraAim
+
+    return CameraAim(state, camera)
+
+
 def identity(config: Config, keypair: Keypair) -> Identity:
-    return Identity(config.agent.id, config.agent.fleet, keypair.public_key, config.agent.profile)
+    return Identity(config.agent.id, config.agent.fleet, keys.account_of(keypair), config.agent.profile)
 
 
 def preferences(config: Config) -> Preferences:
@@ -113,8 +122,16 @@ def preferences(config: Config) -> Preferences:
         min_pay=stroops(market.min_pay),
         accept_probability=market.accept_probability,
         open_rounds=market.open_rounds,
+        payout=payout(market),
         max_fee=config.ledger.max_fee_stroops,
     )
+
+
+def payout(market: Market) -> Payout | None:
+    if market.payout is None:
+        return None
+    asset = Asset.parse(market.payout_asset) if market.payout_asset else XLM
+    return Payout(market.payout, asset, stroops(market.keep) if market.keep is not None else None)
 
 
 def resources(config: Config) -> Resources:

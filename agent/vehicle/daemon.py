@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from agent import __version__
 from agent.core import redact
@@ -41,8 +41,12 @@ from agent.vehicle.builder import ContributionBuilder
 from agent.vehicle.camera_latency import CameraLatency
 from agent.vehicle.context import StepContext
 from agent.vehicle.gauges import Gauges
+from agent.vehicle.session import VehicleStatus
 from agent.vehicle.settings import Identity
 from agent.vehicle.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from agent.vehicle.camera_aim import CameraAim
 
 TURN_S = 0.05
 """From one turn to the next, at least, and during a trip at most: twenty looks a second at the odometer are plenty."""
@@ -57,7 +61,7 @@ STATUS_S = 5.0
 NOTE_S = 15.0
 """How often the mileage is written down while it grows: a power cut costs so many seconds of distance."""
 MEASURE_S = 30.0
-"""How often the camera's latency is measured while frames come."""
+"""How often the camera's latency and aim are measured while frames come."""
 TRANSFERS = (Step.FETCH, Step.STORE)
 """Steps that move bundles, for which a metered link is not good enough."""
 COMMITMENTS = (Step.CHOOSE, Step.SIGN)
@@ -72,6 +76,8 @@ class Parts:
     camera: Callable[[], Camera]
     """Opens the camera: it is on only while a trip is trained on."""
     latency: CameraLatency
+    aim: Callable[[], CameraAim]
+    """Opens what is known of its view, with the camera."""
     trainer: Trainer
     identity: Identity
     context: StepContext
@@ -94,6 +100,7 @@ class Vehicle:
         self._background = BackgroundSteps(partial(steps.do, parts.context), parts.clock.wake)
         self._camera: Camera | None = None
         self._aligner: Aligner | None = None
+        self._aim: CameraAim | None = None
         self._capture: Capture | Album | None = None
         self._trouble = ""
         self._held = False
@@ -101,7 +108,7 @@ class Vehicle:
         self._readings = 0
         self._told = self._tell_by = self._noted_at = self._measured = float("-inf")
         self._noted = self._trip.mileage
-        self._written: tuple[float, dict[str, Any]] = (float("-inf"), {})
+        self._written: tuple[float, Mapping[str, object]] = (float("-inf"), {})
         """The last status file: when, and what it said but for the time."""
         self._turned = parts.clock.monotonic()
 
@@ -223,27 +230,34 @@ class Vehicle:
         if task.round.task.labels == "folder":
             return self.parts.builder.pictures(task, feed)
         self._camera, self._aligner = self.parts.camera(), Aligner(latency_s=self.parts.latency.for_labels_s)
-        return Capture(self._camera, self._aligner, self._sink(task))
+        self._aim = self.parts.aim()
+        self._aim.begin()
+        return Capture(self._camera, self._aligner, self._sink(task, self._aim))
 
-    def _sink(self, task: TrainingTask) -> Callable[[LabelledFrame], None]:
+    def _sink(self, task: TrainingTask, aim: CameraAim) -> Callable[[LabelledFrame], None]:
         """Where a camera's frames go: past the teacher, or past the shadow where a driver's deeds are learnt."""
-        feed = self.parts.trainer.feed
+        feed: Callable[[LabelledFrame], None] = self.parts.trainer.feed
+        watch = [aim.see]
         if task.round.task.labels == "teacher":
-            return self.parts.builder.taught(task.round, task.base, feed)
-        shadow = self.parts.builder.shadow(task)
+            feed = self.parts.builder.taught(task.round, task.base, feed)
+        else:
+            watch.append(self.parts.builder.shadow(task).see)
 
-        def both(frame: LabelledFrame) -> None:
+        def take(frame: LabelledFrame) -> None:
             feed(frame)
-            shadow.see(frame)
+            for see in watch:
+                see(frame)
 
-        return both
+        return take
 
     def _measure(self, now: float) -> None:
-        """How late the camera is; labels follow from then on."""
+        """How late the camera is, which labels follow from then on, and whether it is aimed as it was."""
         if self._aligner is not None and now - self._measured >= MEASURE_S:
             self._measured = now
             self.parts.latency.look(self._aligner.meter)
             self._aligner.latency_s = self.parts.latency.for_labels_s
+            if self._aim is not None:
+                self._aim.keep()
 
     def _stop_capture(self) -> None:
         if self._capture is not None:
@@ -251,7 +265,7 @@ class Vehicle:
             self._log.event("capture.stopped", frames=self._capture.counts.frames)
         if self._camera is not None:
             self._camera.close()
-        self._capture = self._camera = self._aligner = None
+        self._capture = self._camera = self._aligner = self._aim = None
 
     # --- its jobs go on
 
@@ -286,7 +300,7 @@ class Vehicle:
             shadow = event.shadow
             self._log.warning("round.worse_here", round=job.choice.round, figure=shadow.newest, last=shadow.last)
         written = encode(event).items()
-        shown: dict[str, Any] = {k: v for k, v in written if isinstance(v, (int, str, float)) and k != "envelope"}
+        shown = {k: v for k, v in written if isinstance(v, (int, str, float)) and k != "envelope"}
         self._log.event(f"job.{event.kind}", job=job_id, **shown)
         if job.is_over:
             self._log.event("job.over", job=job_id, outcome=job.outcome or "passed")
@@ -318,18 +332,20 @@ class Vehicle:
         self._write_status(said, now)
         parts.notifier.watchdog()
 
-    def status(self, word: str) -> dict[str, Any]:
-        """What `milepost status` and the fleet are told. No position."""
+    def status(self, word: str) -> VehicleStatus:
         parts, mileage = self.parts, self._trip.mileage
         training = self._capture is not None
-        capture = self._capture.trouble or parts.latency.trouble if self._capture else None
-        troubles = [parts.odometer.trouble, capture, self._trouble or None]
+        troubles = [parts.odometer.trouble, self._trouble or None]
+        if self._capture:
+            troubles += [self._capture.trouble, parts.latency.trouble, self._aim.trouble if self._aim else None]
         return {
             "status": word,
             "at": parts.clock.now(),
             "pid": os.getpid(),
             "vehicle": parts.identity.vehicle,
             "account": parts.identity.account,
+            "owner": parts.context.owner,
+            "payout": payout.to if (payout := parts.context.preferences.payout) else None,
             "trip": {"phase": mileage.phase.value, "metres": round(mileage.since_m), "total": round(mileage.total_m)},
             "jobs": [_brief(job) for job in parts.book.open.values()],
             "training": self._progress() if training else None,
@@ -341,12 +357,12 @@ class Vehicle:
             "troubles": [redact.text(plain(t)) for t in (*troubles, *parts.supervisor.troubles) if t],
         }
 
-    def _progress(self) -> dict[str, Any]:
+    def _progress(self) -> Mapping[str, object]:
         progress = self.parts.trainer.progress()
         self.parts.gauges.training(progress)
         return {name: getattr(progress, name) for name in progress.__slots__}
 
-    def _write_status(self, said: dict[str, Any], now: float) -> None:
+    def _write_status(self, said: VehicleStatus, now: float) -> None:
         news, (at, before) = {**said, "at": 0}, self._written
         if news == before and now - at < STATUS_S:
             return
@@ -367,6 +383,6 @@ class Vehicle:
             self._log.error("work.failed", error, step=what)
 
 
-def _brief(job: Job) -> dict[str, Any]:
+def _brief(job: Job) -> Mapping[str, object]:
     step = owed(job)
     return {"job": job.id, "state": job.state.value, "owed": step.value if step else None, "outcome": job.outcome}

@@ -4,6 +4,8 @@ so what were only seen by looking again and again would never be seen."""
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -255,3 +257,19 @@ def test_an_order_of_the_workshop_is_answered_at_once(tmp_path: Path) -> None:
         car.stop()
         workshop.close()
         broker.close()
+
+
+def test_what_a_parked_car_does_not_need_is_not_loaded(tmp_path: Path) -> None:
+    """numpy alone is 12 MB. In an interpreter of its own: others have loaded all of it here."""
+    car = Parked(tmp_path)
+    turned = """
+import sys
+from agent.compose.vehicle import vehicle
+from agent.host.clock import SystemClock
+from agent.host.config import load
+one = vehicle(load(sys.argv[1]), SystemClock(), dict)
+one.turn()
+one.close()
+assert not {"numpy", "torch", "cv2", "onnx", "onnxruntime", "can"} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", turned, str(car.config)], check=True, timeout=60)

@@ -11,13 +11,16 @@ from typing import Any
 from stellar_sdk import Keypair
 
 from agent.compose.vehicle import followed, identity, latency, preferences, resources, rules
+from agent.core.ids import AccountId
 from agent.core.jobs.contribution import JobState, Signed
 from agent.host.metrics import Metrics
 from agent.host.scripted import ScriptedHost
 from agent.host.sections import Agent, Config, Content, Market, Mqtt, Trip
+from agent.ledger.keys import account_of
 from agent.ports import Frame, Reading
 from agent.vehicle.book import JOURNAL, JobBook
 from agent.vehicle.builder import ContributionBuilder
+from agent.vehicle.camera_aim import CameraAim
 from agent.vehicle.context import StepContext
 from agent.vehicle.daemon import Parts as VehicleParts
 from agent.vehicle.daemon import Vehicle
@@ -88,7 +91,7 @@ class Car(Daemon):
         ground: Ground,
         key: Keypair,
         tally: Tally,
-        initiators: Sequence[str],
+        initiators: Sequence[AccountId],
         making: lesson.Making = lesson.better,
     ) -> None:
         super().__init__(name, ground, key, tally)
@@ -98,7 +101,7 @@ class Car(Daemon):
             agent=Agent(id=name, state_dir=self.folder, profile="chaos"),
             market=Market(
                 initiators=tuple(initiators),
-                operator=ground.operator.public_key,
+                operator=account_of(ground.operator),
                 max_stake="200",
                 buy_stake_budget="200",
             ),
@@ -131,6 +134,7 @@ class Car(Daemon):
                 odometer=Wheel(book, lambda: self.drives),
                 camera=Dark,
                 latency=latency(config, journal),
+                aim=lambda: CameraAim(self.folder, config.camera.source),
                 trainer=trainer,
                 identity=identity(config, self.key),
                 context=context,
