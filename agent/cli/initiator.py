@@ -108,12 +108,11 @@ def restore(config_path: str | None, cid: str, plan: Path, test_set: Path, as_js
     """Publish the weights of an earlier round as the newest one: what came after it has turned out worse."""
     from agent.compose.initiator import publisher
     from agent.core.cid import Cid
-    from agent.core.ids import CidText
     from agent.host.config import load
     from agent.initiator import restoring
 
     with publisher(load(config_path), plan, test_set, _say(as_json)) as made:
-        job = restoring.restore(made, CidText(str(Cid.parse(cid))))
+        job = restoring.restore(made, Cid.parse(cid).text)
     _print(_round(job), as_json)
 
 

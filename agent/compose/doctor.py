@@ -16,12 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent import files
+from agent.core.ids import StakeId
 from agent.core.ledger import FIRST, Reach
 from agent.errors import MilepostError, Unavailable
 from agent.host import status_file
 from agent.host.doctor import Check, CheckState, Finding, Skipped, Wrong, examine, healthy
 
 if TYPE_CHECKING:
+    from agent.core.ledger import Account
+    from agent.core.money import Stroops
     from agent.fleet.broker import Broker
     from agent.host.config import Loaded
     from agent.host.sections import Config
@@ -70,6 +73,7 @@ def checks(loaded: Loaded) -> list[Check]:
         "ledger": lambda: _ledger(config),
         "clock": lambda: _clock(config),
         "funds": lambda: _funds(config),
+        "payout": lambda: _payout(config),
         "broker": lambda: _broker(config),
     }
     return [Check(name, look) for name, look in looks.items()]
@@ -265,7 +269,7 @@ def _ledger(config: Config) -> str:
     url, ledger = config.ledger.horizon, horizon(config)
     ledger.check_network()
     head = ledger.head().sequence
-    ledger.stake("0" * 64)  # any question about state: as of which ledger it is answered is in the header
+    ledger.stake(StakeId("0" * 64))  # any question about state: as of which ledger it is answered is in the header
     state = ledger.latest
     return _told(url, head, ledger.reach(), state, config.ledger.archive)
 
@@ -311,6 +315,43 @@ def _funds(config: Config) -> str:
     operator = config.market.operator
     stake = f", {text(account.free(Asset('DLC', operator)))} DLC to stake" if operator else ""
     return f"{text(account.free(XLM))} XLM to spend{stake}."
+
+
+def _payout(config: Config) -> str:
+    from agent.compose.doors import horizon
+    from agent.compose.vehicle import payout
+    from agent.core.money import UNIT, text
+    from agent.ledger.keys import address
+    from agent.market.payout import price
+
+    wanted, ledger, own = payout(config.market), horizon(config), address(config.agent.key_file)
+    if wanted is None:
+        raise Skipped(why="market.payout is not set: pay stays on the car.")
+    if wanted.account == own:
+        raise Wrong(why="market.payout is the car's own account. Name one of yours, or leave it out.")
+    owner = ledger.account(wanted.account)
+    if why := wanted.refusal(owner):
+        raise Wrong(why=f"{why}. Pay waits on the car until that is mended.")
+    assert owner is not None  # noqa: S101  (else it is refused)
+    if why := wanted.without(owner):
+        raise Wrong(why=f"{why}. Pay comes as XLM until that is mended.")
+    if not wanted.asset.is_native and price(ledger, wanted.asset, UNIT) is None:
+        raise Wrong(why=f"Nobody buys and sells {wanted.asset.code} for XLM at one price. Pay comes as XLM.")
+    account = ledger.account(own)
+    least = _least_kept(account, config.ledger.max_fee_stroops) if account else 0
+    if wanted.keep is not None and wanted.keep < least:
+        raise Wrong(why=f"market.keep of {text(wanted.keep)} XLM is less than the {text(least)} that an entry takes.")
+    kept = "" if wanted.keep is None else f", {text(wanted.keep)} XLM stay here"
+    return f"Pay goes to {wanted.to} as {wanted.asset.code}{kept}."
+
+
+def _least_kept(account: Account, max_fee: Stroops) -> Stroops:
+    """XLM with which an account can enter a round of a model that it has no line of yet."""
+    from agent.core.ledger import BASE_RESERVE
+    from agent.vehicle.offers import OPERATIONS
+
+    own = len(account.lines) - 1 + len(account.signers) - 1 + len(account.data)
+    return (2 + own + 4) * BASE_RESERVE + OPERATIONS * max_fee
 
 
 def _broker(config: Config) -> str:

@@ -16,16 +16,17 @@ from agent.core import gates
 from agent.core.experience import deed
 from agent.core.jobs.contribution import Trained
 from agent.core.mileage import Bounds
-from agent.core.money import stroops
+from agent.core.money import XLM, Asset, stroops
 from agent.core.trip import Fence, TripRules
 from agent.fleet.link import PahoLink
 from agent.host import metrics
 from agent.host.logs import Log
 from agent.host.machine import Machine
-from agent.host.sections import Config, Train, Trip
+from agent.host.sections import Config, Market, Train, Trip
 from agent.journal import Journal, JournalReader
 from agent.ledger import keys
 from agent.market.bundle import Shelf
+from agent.market.payout import Payout
 from agent.ports import Clock, Trainer
 from agent.sense.sources import Sources, said_latency
 from agent.vehicle.book import JOURNAL, JobBook, every_job
@@ -100,7 +101,7 @@ def latency(config: Config, journal: Journal) -> CameraLatency:
 
 
 def identity(config: Config, keypair: Keypair) -> Identity:
-    return Identity(config.agent.id, config.agent.fleet, keypair.public_key, config.agent.profile)
+    return Identity(config.agent.id, config.agent.fleet, keys.account_of(keypair), config.agent.profile)
 
 
 def preferences(config: Config) -> Preferences:
@@ -113,8 +114,16 @@ def preferences(config: Config) -> Preferences:
         min_pay=stroops(market.min_pay),
         accept_probability=market.accept_probability,
         open_rounds=market.open_rounds,
+        payout=payout(market),
         max_fee=config.ledger.max_fee_stroops,
     )
+
+
+def payout(market: Market) -> Payout | None:
+    if market.payout is None:
+        return None
+    asset = Asset.parse(market.payout_asset) if market.payout_asset else XLM
+    return Payout(market.payout, asset, stroops(market.keep) if market.keep is not None else None)
 
 
 def resources(config: Config) -> Resources:

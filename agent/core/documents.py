@@ -44,6 +44,8 @@ from agent.core.fields import (
     Number,
     Reason,
     RoundNumber,
+    StakeId,
+    TxHash,
     UnixTime,
 )
 from agent.core.money import UNIT, Asset
@@ -216,7 +218,7 @@ class Lineage(Part):
     cid: CidText
     vehicle: AccountId
     weight: Number = Field(ge=0, le=MOST_CREDIT)
-    settlement: Hex32
+    settlement: TxHash
     key: Hex32 | None = None
     """The update's key, where the round it was trained on is `open`: anybody may read it then."""
     proof: CidText | None = None
@@ -312,14 +314,14 @@ class Round(Document):
         return self
 
     @property
-    def initiator(self) -> str:
-        return self.model.partition(":")[2]
+    def initiator(self) -> AccountId:
+        return self.model_asset.issuer
 
     @property
     def credit_asset(self) -> Asset:
         """The model's VLM: same short name and issuer as its DLM."""
-        code, _, issuer = self.model.partition(":")
-        return Asset("VLM" + code.removeprefix("DLM"), issuer)
+        model = self.model_asset
+        return Asset("VLM" + model.code.removeprefix("DLM"), model.issuer)
 
     @property
     def model_asset(self) -> Asset:
@@ -362,7 +364,7 @@ class Vote(Document):
 
     protocol: Literal[1] = 1
     round: CidText
-    entry: Hex32
+    entry: StakeId
     """The claimable balance of the stake."""
     contribution: MemoText
     validator: AccountId
@@ -381,8 +383,8 @@ class Vote(Document):
 class SettledEntry(Part):
     """One entry in a record, with the median of its votes."""
 
-    entry: Hex32
-    transaction: Hex32
+    entry: StakeId
+    transaction: TxHash
     vehicle: AccountId
     contribution: MemoText
     outcome: Outcome
@@ -402,8 +404,8 @@ class SettledEntry(Part):
 class Enrolled(Part):
     """One entry on a roll."""
 
-    entry: Hex32
-    transaction: Hex32
+    entry: StakeId
+    transaction: TxHash
     vehicle: AccountId
     contribution: CidText
     ledger: LedgerNumber

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from agent.host import profile
 from agent.learn import fitness
@@ -54,7 +53,7 @@ class Appraisal:
     def taken(self) -> bool:
         return self.found.fault is None
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, object]:
         """Everything, for programs."""
         found = self.found
         says = {"file_format": found.file_format, "operator_set": found.operator_set, "exporter": found.exporter}
@@ -123,13 +122,13 @@ def _cost(graph: Graph, board: profile.Profile) -> BoardCost:
     return BoardCost(board.name, fitness.needed_mb(graph), memory_mb, None if speed is None else speed / work)
 
 
-def _published(graph: Graph) -> dict[str, Any]:
+def _published(graph: Graph) -> dict[str, object]:
     version = graph.proto.opset_import[0].version
     runtime = next(name for least, name in RUNTIMES.items() if version <= least)
     return {"file_format": graph.proto.ir_version, "operator_set": version, "onnxruntime": runtime}
 
 
-def _network(graph: Graph) -> dict[str, Any]:
+def _network(graph: Graph) -> dict[str, object]:
     return {
         "sample": list(graph.sample),
         "input": "uint8" if graph.takes_bytes else "float32",

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from agent.core.documents import Outcome
 from agent.core.fields import MOST_CREDIT
+from agent.core.ids import StakeId
 from agent.core.money import UNIT, Stroops
 from agent.learn.fusion import COMPOSITE, Momentum, Taken, fuse, ordered_sum
 from agent.learn.screening import screen
@@ -53,7 +54,7 @@ class Entered:
     """An admitted entry of a roll."""
 
     ledger: int
-    entry: str
+    entry: StakeId
     """Its id: decides the order within a ledger."""
     update: Weights
 
@@ -78,7 +79,7 @@ class Rules:
 class Judged:
     """What becomes of one entry."""
 
-    entry: str
+    entry: StakeId
     outcome: Outcome
     credit: Stroops
     """VLM; more than 0 if accepted and only then."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agent.core.documents import Contribution
+from agent.core.ids import CidText
 from agent.core.money import Asset, Stroops, text
 from agent.core.verdict import Verdict
 from agent.errors import Refused
@@ -26,7 +27,7 @@ class Facts:
     entry: Entry
     rounds: tuple[Served, ...]
     """Of its settlement account, as known now. Not empty."""
-    due: Mapping[str, Stroops]
+    due: Mapping[CidText, Stroops]
     """Round → the stake that is due there, strikes counted."""
     is_repeat: bool = False
     """Whether its vehicle entered this very contribution before, and that is not turned down."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from typing import Any
+from collections.abc import Mapping
 
 from agent.core import redact
 from agent.journal import Journal, JournalReader
@@ -53,7 +53,7 @@ class CameraLatency:
             self._measured = found
             self._journal.remember(self._note, json.dumps(dataclasses.asdict(found)))
 
-    def told(self) -> dict[str, Any]:
+    def told(self) -> Mapping[str, object]:
         """For status."""
         measured = dataclasses.asdict(self._measured) if self._measured else None
         return {

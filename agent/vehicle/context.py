@@ -11,15 +11,16 @@ from agent.core.documents import Round
 from agent.core.experience import Deed
 from agent.core.jobs.contribution import Chosen, Job, Lapsed, Refused
 from agent.core.ledger import Account, Head
-from agent.core.money import Asset, Stroops
+from agent.core.money import XLM, Asset, Stroops
 from agent.errors import TryAgain, Unavailable
 from agent.ledger import submission
 from agent.ledger.envelope import build, signed
 from agent.ledger.horizon import Horizon
+from agent.ledger.keys import account_of
 from agent.market import bundle, entry
 from agent.market.listing import Listing
 from agent.vehicle.builder import ContributionBuilder
-from agent.vehicle.offers import Survey, VehicleView, listings, promised, survey
+from agent.vehicle.offers import CLOSING_OPERATIONS, Survey, VehicleView, listings, promised, survey
 from agent.vehicle.settings import Preferences
 from agent.vehicle.verdict import Events as Events
 from agent.vehicle.verdict import Verdicts
@@ -63,7 +64,7 @@ class StepContext:
     """The vehicle's jobs that are not over."""
 
     def __post_init__(self) -> None:
-        self.verdicts = Verdicts(self.horizon, self.shelf, self.keypair.public_key)
+        self.verdicts = Verdicts(self.horizon, self.shelf, account_of(self.keypair))
 
     def survey(self, account: Account | None = None, job: Job | None = None) -> Survey:
         """The offers as they are now, for a new job. `job`: the one that chooses."""
@@ -103,6 +104,12 @@ class StepContext:
         bid = self._bid(job)
         owed = promised(others, account, bid)
         return VehicleView(self.horizon, self.preferences, account, head, bid, self.deeds(), owed)
+
+    def spare(self, account: Account, job: Job) -> Stroops:
+        """XLM that neither this job's closing nor the vehicle's other jobs need."""
+        bid = self._bid(job)
+        others = [each for each in self.open_jobs() if each.id != job.id]
+        return account.free(XLM) - promised(others, account, bid).xlm - CLOSING_OPERATIONS * bid
 
     def account(self) -> Account:
         account = self.horizon.account(self.keypair.public_key)

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from agent import __version__
 from agent.core import redact
@@ -38,6 +37,7 @@ from agent.vehicle.builder import ContributionBuilder
 from agent.vehicle.camera_latency import CameraLatency
 from agent.vehicle.context import StepContext
 from agent.vehicle.gauges import Gauges
+from agent.vehicle.session import VehicleStatus
 from agent.vehicle.settings import Identity
 from agent.vehicle.supervisor import Supervisor
 
@@ -259,7 +259,7 @@ class Vehicle:
             shadow = event.shadow
             self._log.warning("round.worse_here", round=job.choice.round, figure=shadow.newest, last=shadow.last)
         written = encode(event).items()
-        shown: dict[str, Any] = {k: v for k, v in written if isinstance(v, (int, str, float)) and k != "envelope"}
+        shown = {k: v for k, v in written if isinstance(v, (int, str, float)) and k != "envelope"}
         self._log.event(f"job.{event.kind}", job=job_id, **shown)
         if job.is_over:
             self._log.event("job.over", job=job_id, outcome=job.outcome or "passed")
@@ -288,8 +288,7 @@ class Vehicle:
         self._write_status(said)
         parts.notifier.watchdog()
 
-    def status(self, word: str) -> dict[str, Any]:
-        """What `milepost status` and the fleet are told. No position."""
+    def status(self, word: str) -> VehicleStatus:
         parts, mileage = self.parts, self._trip.mileage
         training = self._capture is not None
         capture = self._capture.trouble or parts.latency.trouble if self._capture else None
@@ -311,12 +310,12 @@ class Vehicle:
             "troubles": [redact.text(plain(t)) for t in (*troubles, *parts.supervisor.troubles) if t],
         }
 
-    def _progress(self) -> dict[str, Any]:
+    def _progress(self) -> Mapping[str, object]:
         progress = self.parts.trainer.progress()
         self.parts.gauges.training(progress)
         return {name: getattr(progress, name) for name in progress.__slots__}
 
-    def _write_status(self, said: dict[str, Any]) -> None:
+    def _write_status(self, said: VehicleStatus) -> None:
         try:
             status_file.write(self.parts.state_dir, said)
         except OSError as error:
@@ -333,6 +332,6 @@ class Vehicle:
             self._log.error("work.failed", error, step=what)
 
 
-def _brief(job: Job) -> dict[str, Any]:
+def _brief(job: Job) -> Mapping[str, object]:
     step = owed(job)
     return {"job": job.id, "state": job.state.value, "owed": step.value if step else None, "outcome": job.outcome}

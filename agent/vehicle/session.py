@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TypedDict
 
 from agent import __version__
+from agent.core.ids import AccountId
 from agent.fleet.broker import Broker
 from agent.fleet.commands import Commands, Handler
 from agent.fleet.desired import Desired, WishOutcome
@@ -22,7 +23,28 @@ from agent.ports import Clock
 from agent.vehicle.gauges import Gauges
 from agent.vehicle.settings import Identity
 
-Follow = Callable[[Mapping[str, Any]], WishOutcome]
+Follow = Callable[[Mapping[str, object]], WishOutcome]
+
+
+class VehicleStatus(TypedDict):
+    """What `milepost status` and the fleet are told. No position."""
+
+    status: str
+    at: float
+    """Seconds since the epoch."""
+    pid: int
+    vehicle: str
+    account: AccountId
+    trip: Mapping[str, object]
+    jobs: list[Mapping[str, object]]
+    training: Mapping[str, object] | None
+    closed_gates: list[str]
+    set_by_fleet: dict[str, object]
+    software: str
+    profile: str
+    latency: Mapping[str, object]
+    troubles: list[str]
+    """Sentences."""
 
 
 class FleetSession:
@@ -55,7 +77,7 @@ class FleetSession:
         self._presence.online()
         self._desired.report()
 
-    def talk(self, status: Mapping[str, Any], figures: Mapping[str, Any], metric_s: float) -> None:
+    def talk(self, status: VehicleStatus, figures: Mapping[str, object], metric_s: float) -> None:
         """Publish what is new, say how we are, obey. Raises JournalFull."""
         if metric_s != self._announced:
             self._announced = metric_s
@@ -86,6 +108,13 @@ class FleetSession:
         self.link.close()
 
 
-def _facts(status: Mapping[str, Any]) -> dict[str, Any]:
+def _facts(status: VehicleStatus) -> dict[str, object]:
     """What the fleet page shows of the status, without what changes every second."""
-    return {name: status[name] for name in ("account", "trip", "jobs", "training", "software", "profile")}
+    return {
+        "account": status["account"],
+        "trip": status["trip"],
+        "jobs": status["jobs"],
+        "training": status["training"],
+        "software": status["software"],
+        "profile": status["profile"],
+    }

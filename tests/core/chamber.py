@@ -14,9 +14,9 @@ from typing import Any
 from stellar_sdk import Keypair
 
 from agent.core import moves
-from agent.core.agenda import CommitteeState
+from agent.core.agenda import VALID_S, CommitteeState
 from agent.core.cid import Cid
-from agent.core.committee import VALID_S, step
+from agent.core.committee import step
 from agent.core.documents import Enrolled, Outcome, Purse, Round, SettlementRecord, Vote
 from agent.core.ids import AccountId, CidText, TxHash
 from agent.core.jobs.review import Found, Judged, Review

@@ -375,6 +375,24 @@ def test_an_address_is_taken_as_the_official_library_takes_it(key: bytes, at: in
     assert taken == StrKey.is_valid_ed25519_public_key(text)
 
 
+@given(
+    st.binary(min_size=32, max_size=32),
+    st.integers(0, 2**64 - 1),
+    st.integers(0, 68),
+    st.sampled_from("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"),
+)
+def test_a_muxed_address_is_the_official_librarys(key: bytes, id_: int, at: int, letter: str) -> None:
+    whole = StrKey.encode_med25519_public_key(key + id_.to_bytes(8, "big"))
+    assert address.payee(whole) == whole
+    assert address.account_of(whole) == StrKey.encode_ed25519_public_key(key)
+    text = whole[:at] + letter + whole[at + 1 :]
+    try:
+        taken = address.payee(text) == text
+    except ValueError:
+        taken = False
+    assert taken == (text == whole)
+
+
 def test_what_a_stranger_writes_moves_no_terminal() -> None:
     """(nn) Escape sequences reach neither a record nor the votes on it."""
     vote = a_vote(reason="\x1b[2Jpaid\u202e\n")

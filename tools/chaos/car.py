@@ -11,10 +11,12 @@ from typing import Any
 from stellar_sdk import Keypair
 
 from agent.compose.vehicle import followed, identity, latency, preferences, resources, rules
+from agent.core.ids import AccountId
 from agent.core.jobs.contribution import JobState, Signed
 from agent.host.metrics import Metrics
 from agent.host.scripted import ScriptedHost
 from agent.host.sections import Agent, Config, Content, Market, Mqtt, Trip
+from agent.ledger.keys import account_of
 from agent.ports import Frame, Reading
 from agent.vehicle.book import JOURNAL, JobBook
 from agent.vehicle.builder import ContributionBuilder
@@ -87,7 +89,7 @@ class Car(Daemon):
         ground: Ground,
         key: Keypair,
         tally: Tally,
-        initiators: Sequence[str],
+        initiators: Sequence[AccountId],
         making: lesson.Making = lesson.better,
     ) -> None:
         super().__init__(name, ground, key, tally)
@@ -97,7 +99,7 @@ class Car(Daemon):
             agent=Agent(id=name, state_dir=self.folder, profile="chaos"),
             market=Market(
                 initiators=tuple(initiators),
-                operator=ground.operator.public_key,
+                operator=account_of(ground.operator),
                 max_stake="200",
                 buy_stake_budget="200",
             ),
