@@ -68,12 +68,14 @@ def checks(loaded: Loaded) -> list[Check]:
         "daemon": lambda: _daemon(config),
         "odometer": lambda: _odometer(config),
         "camera": lambda: _camera(config),
+        "aim": lambda: _aim(config),
         "training": lambda: _training(config.train.device),
         "store": lambda: _store(config),
         "ledger": lambda: _ledger(config),
         "clock": lambda: _clock(config),
         "funds": lambda: _funds(config),
         "payout": lambda: _payout(config),
+        "owner": lambda: _owner(config),
         "broker": lambda: _broker(config),
     }
     return [Check(name, look) for name, look in looks.items()]
@@ -176,7 +178,7 @@ def _says(reading: object, name: str) -> bool:
 def _camera(config: Config) -> str:
     from agent.sense.sources import open_camera
 
-    late = _latency(config)
+    late = latency(config)
     if _running(config) is not None:
         raise Skipped(why=f"In use by the daemon, which says above how it is. {late}")
     camera = open_camera(config.camera.source)
@@ -189,7 +191,18 @@ def _camera(config: Config) -> str:
         camera.close()
 
 
-def _latency(config: Config) -> str:
+def _aim(config: Config) -> str:
+    from agent.vehicle.camera_aim import CameraAim
+
+    moved = CameraAim(config.agent.state_dir, config.camera.source).change
+    if moved is None:
+        raise Skipped(why="The camera's aim is not known yet: it is kept after two minutes of driving by day.")
+    if moved.sentence:
+        raise Wrong(why=moved.sentence)
+    return f"The camera sees what it saw when it was aimed (agreement {moved.agreement:.2f})."
+
+
+def latency(config: Config) -> str:
     """How late its pictures come, as far as it is known. Where setting and measurement part, that is wrong."""
     from agent.journal import JournalReader
     from agent.sense.sources import said_latency
@@ -343,6 +356,21 @@ def _payout(config: Config) -> str:
         raise Wrong(why=f"market.keep of {text(wanted.keep)} XLM is less than the {text(least)} that an entry takes.")
     kept = "" if wanted.keep is None else f", {text(wanted.keep)} XLM stay here"
     return f"Pay goes to {wanted.to} as {wanted.asset.code}{kept}."
+
+
+def _owner(config: Config) -> str:
+    from agent.compose.doors import horizon
+    from agent.ledger.keys import address
+    from agent.market.ownership import owner_of
+
+    account = horizon(config).account(own := address(config.agent.key_file))
+    if account is None:
+        raise Skipped(why=f"{own} is not on this network.")
+    if not account.signers.get(own):
+        raise Wrong(why=f"The key of {own} does not sign for it any more: its owner has taken it over.")
+    if (owner := owner_of(account)) is None:
+        raise Skipped(why="Whoever has this key has the account. `milepost keys share` gives its owner the last word.")
+    return f"{owner} has the last word on who signs for {own}."
 
 
 def _least_kept(account: Account, max_fee: Stroops) -> Stroops:

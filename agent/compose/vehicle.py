@@ -31,6 +31,7 @@ from agent.ports import Clock, Trainer
 from agent.sense.sources import Sources, said_latency
 from agent.vehicle.book import JOURNAL, JobBook, every_job
 from agent.vehicle.builder import ContributionBuilder
+from agent.vehicle.camera_aim import CameraAim
 from agent.vehicle.camera_latency import CameraLatency
 from agent.vehicle.context import StepContext
 from agent.vehicle.daemon import Parts, Vehicle
@@ -80,6 +81,7 @@ def vehicle(config: Config, clock: Clock, checkup: Checkup, trainer: Trainer | N
             odometer=sources.odometer(config.odometer.source),
             camera=lambda: sources.camera(config.camera.source),
             latency=latency(config, journal),
+            aim=CameraAim(state, config.camera.source),
             trainer=trainer,
             identity=me,
             context=context,

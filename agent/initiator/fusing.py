@@ -99,9 +99,10 @@ def _edition(publisher: Publisher, number: int, now: bool, without: Collection[s
     deltas = {part: change for part, (_, change) in readable.items()}
     graph_file = publisher.shelf.get(cid, bundle.ROUND_LIMITS) / bundle.GRAPH
     on_global = publisher.on_global(graph_file)
-    best = judging.best(lambda taken: fuse(publisher.shelf, cid, parts, deltas, taken), on_global, round_.fusion)
+    at_base = on_global(_weights(publisher.shelf, cid), judging.ALL)
+    best = judging.best(_fusing(publisher.shelf, cid, parts, deltas).weights, on_global, round_.fusion, at_base)
     before, (_, after) = figure(publisher, cid), publisher.measure(best.weights, graph_file)
-    if not judging.falls(on_global(_weights(publisher.shelf, cid), judging.ALL), best.losses):
+    if not judging.falls(at_base, best.losses):
         raise _NoBetter(Fused(round_.number, before, after, _cids(parts), None))
     lineage = tuple(
         Lineage(
@@ -138,13 +139,19 @@ def fuse(
     taken: fusion.Taken,
 ) -> weights.Weights:
     """What comes after round `cid`. The same parts, in the order of their CIDs, give the same bytes."""
+    return _fusing(shelf, cid, parts, deltas).weights(taken)
+
+
+def _fusing(
+    shelf: bundle.Shelf, cid: CidText, parts: Sequence[Voice], deltas: Mapping[CidText, weights.Weights]
+) -> fusion.Fusing:
     in_order = sorted(parts, key=lambda part: part.cid)
     round_ = shelf.round(cid)
     momentum = None
     if round_.momentum and round_.lineage and round_.previous:  # a first round, and a restored one, follow from no step
         momentum = fusion.Momentum(round_.momentum, _weights(shelf, round_.previous))
     in_turn, shares = [deltas[part.cid] for part in in_order], [part.weight for part in in_order]
-    return fusion.fuse(round_.fusion, _weights(shelf, cid), in_turn, shares, momentum, taken)
+    return fusion.Fusing(round_.fusion, _weights(shelf, cid), in_turn, shares, momentum)
 
 
 def voices(publisher: Publisher, open_rounds: Mapping[CidText, Round]) -> Iterator[Voice]:

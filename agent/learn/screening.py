@@ -12,7 +12,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
 
 from agent.learn.fusion import inner_products
 from agent.learn.weights import Weights
@@ -47,6 +50,8 @@ class Screen:
     """Is an earlier entry's, or the last public step, as it was."""
     why: tuple[str, ...]
     """Why it is left out, or ''."""
+    products: NDArray[np.float64] = field(repr=False, compare=False)
+    """The updates' inner products."""
 
 
 def screen(
@@ -59,7 +64,7 @@ def screen(
     samples of its own; `last_step`: the public step that led to the base; `falls`: of the loss, by each update alone,
     where there is no root. Empty where there are no updates."""
     if not updates:
-        return Screen((), 0.0, (), (), ())
+        return Screen((), 0.0, (), (), (), np.zeros((0, 0)))
     known = [vector for vector in (root, last_step) if vector is not None]
     products = inner_products([*updates, *known])
     lengths = [math.sqrt(max(0.0, float(products[i, i]))) for i in range(len(products))]
@@ -88,7 +93,7 @@ def screen(
             why.append(f"it does not point as the root update does (cosine {cosine(i, count):.3f})")
         else:
             why.append("")
-    return Screen(tuple(lengths[:count]), measure, opposed, tuple(same), tuple(why))
+    return Screen(tuple(lengths[:count]), measure, opposed, tuple(same), tuple(why), products[:count, :count])
 
 
 def _measure(lengths: Sequence[float], root: float | None, falls: Sequence[float]) -> float:

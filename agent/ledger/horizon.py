@@ -61,6 +61,14 @@ class Horizon(Connection):
             call = self._sdk().offers().for_account(seller).order(desc=True).limit(PAGE).call
             return [facts.offer(record) for record in facts.records(call())]
 
+    def wanting(self, buying: Asset, most: int) -> list[Offer]:
+        """Open offers of anybody that buy an asset, whatever they sell: `most` of them, oldest first."""
+
+        def builder(server: Server) -> Any:
+            return server.offers().for_buying(_sdk_asset(buying))
+
+        return list(islice(self._pages(builder, facts.offer), most))
+
     def find(self, transaction_hash: str) -> Transaction | None:
         """The transaction if a ledger holds it, failed or not; None if none does yet."""
         record = self._one(lambda server: server.transactions().transaction(transaction_hash).call())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from agent.core import ledger
 from agent.core.documents import Round
 from agent.core.experience import Deed
+from agent.core.ids import AccountId
 from agent.core.jobs.contribution import Chosen, Job, Lapsed, Refused
 from agent.core.ledger import Account, Head
 from agent.core.money import XLM, Asset, Stroops
@@ -19,6 +20,7 @@ from agent.ledger.horizon import Horizon
 from agent.ledger.keys import account_of
 from agent.market import bundle, entry
 from agent.market.listing import Listing
+from agent.market.ownership import owner_of
 from agent.vehicle.builder import ContributionBuilder
 from agent.vehicle.offers import CLOSING_OPERATIONS, Survey, VehicleView, listings, promised, survey
 from agent.vehicle.settings import Preferences
@@ -62,6 +64,9 @@ class StepContext:
     """What the last job chose: what to train on while nobody can be asked."""
     open_jobs: Callable[[], Collection[Job]] = tuple
     """The vehicle's jobs that are not over."""
+
+    owner: AccountId | None = None
+    """Whose key had the last word on the account when it was looked at last; None: nobody's, or it was not."""
 
     def __post_init__(self) -> None:
         self.verdicts = Verdicts(self.horizon, self.shelf, account_of(self.keypair))
@@ -115,6 +120,7 @@ class StepContext:
         account = self.horizon.account(self.keypair.public_key)
         if account is None:
             raise NotFunded(account=self.keypair.public_key)
+        self.owner = owner_of(account)
         return account
 
     def enrolled(self) -> Account:

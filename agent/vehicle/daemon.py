@@ -34,6 +34,7 @@ from agent.vehicle import steps
 from agent.vehicle.background import BackgroundSteps, is_waiting
 from agent.vehicle.book import TRIP, JobBook
 from agent.vehicle.builder import ContributionBuilder
+from agent.vehicle.camera_aim import CameraAim
 from agent.vehicle.camera_latency import CameraLatency
 from agent.vehicle.context import StepContext
 from agent.vehicle.gauges import Gauges
@@ -50,7 +51,7 @@ AGAIN_S = 5.0
 NOTE_S = 15.0
 """How often the mileage is written down while the car drives: a power cut costs so many seconds of distance."""
 MEASURE_S = 30.0
-"""How often the camera's latency is measured while frames come."""
+"""How often the camera's latency and aim are measured while frames come."""
 TRANSFERS = (Step.FETCH, Step.STORE)
 """Steps that move bundles, for which a metered link is not good enough."""
 COMMITMENTS = (Step.CHOOSE, Step.SIGN)
@@ -65,6 +66,7 @@ class Parts:
     camera: Callable[[], Camera]
     """Opens the camera: it is on only while a trip is trained on."""
     latency: CameraLatency
+    aim: CameraAim
     trainer: Trainer
     identity: Identity
     context: StepContext
@@ -197,27 +199,32 @@ class Vehicle:
         if task.round.task.labels == "folder":
             return self.parts.builder.pictures(task, feed)
         self._camera, self._aligner = self.parts.camera(), Aligner(latency_s=self.parts.latency.for_labels_s)
+        self.parts.aim.begin()
         return Capture(self._camera, self._aligner, self._sink(task))
 
     def _sink(self, task: TrainingTask) -> Callable[[LabelledFrame], None]:
         """Where a camera's frames go: past the teacher, or past the shadow where a driver's deeds are learnt."""
-        feed = self.parts.trainer.feed
+        feed: Callable[[LabelledFrame], None] = self.parts.trainer.feed
+        watch = [self.parts.aim.see]
         if task.round.task.labels == "teacher":
-            return self.parts.builder.taught(task.round, task.base, feed)
-        shadow = self.parts.builder.shadow(task)
+            feed = self.parts.builder.taught(task.round, task.base, feed)
+        else:
+            watch.append(self.parts.builder.shadow(task).see)
 
-        def both(frame: LabelledFrame) -> None:
+        def take(frame: LabelledFrame) -> None:
             feed(frame)
-            shadow.see(frame)
+            for see in watch:
+                see(frame)
 
-        return both
+        return take
 
     def _measure(self, now: float) -> None:
-        """How late the camera is; labels follow from then on."""
+        """How late the camera is, which labels follow from then on, and whether it is aimed as it was."""
         if self._aligner is not None and now - self._measured >= MEASURE_S:
             self._measured = now
             self.parts.latency.look(self._aligner.meter)
             self._aligner.latency_s = self.parts.latency.for_labels_s
+            self.parts.aim.keep()
 
     def _stop_capture(self) -> None:
         if self._capture is not None:
@@ -291,14 +298,17 @@ class Vehicle:
     def status(self, word: str) -> VehicleStatus:
         parts, mileage = self.parts, self._trip.mileage
         training = self._capture is not None
-        capture = self._capture.trouble or parts.latency.trouble if self._capture else None
-        troubles = [parts.odometer.trouble, capture, self._trouble or None]
+        troubles = [parts.odometer.trouble, self._trouble or None]
+        if self._capture:
+            troubles += [self._capture.trouble, parts.latency.trouble, parts.aim.trouble]
         return {
             "status": word,
             "at": parts.clock.now(),
             "pid": os.getpid(),
             "vehicle": parts.identity.vehicle,
             "account": parts.identity.account,
+            "owner": parts.context.owner,
+            "payout": payout.to if (payout := parts.context.preferences.payout) else None,
             "trip": {"phase": mileage.phase.value, "metres": round(mileage.since_m), "total": round(mileage.total_m)},
             "jobs": [_brief(job) for job in parts.book.open.values()],
             "training": self._progress() if training else None,

@@ -35,6 +35,10 @@ class VehicleStatus(TypedDict):
     pid: int
     vehicle: str
     account: AccountId
+    owner: AccountId | None
+    """Whose key has the last word on the account, where that is known."""
+    payout: str | None
+    """Where pay goes, where it is not the account."""
     trip: Mapping[str, object]
     jobs: list[Mapping[str, object]]
     training: Mapping[str, object] | None

@@ -14,6 +14,7 @@ BENCHES = {
     "learn": "The agent's trainer against a bare PyTorch loop.",
     "passes": "What a fast computer learns on a trip, by how often it may draw a frame.",
     "fusion": "Fused vehicles against each alone and against central training.",
+    "review": "A roll judged, credited and fused, against bare scorings of the global set.",
     "rate": "A learning rate that follows the error of the model, against a fixed one.",
     "market": "Honest and hostile cars, and pay against worth, by the product's own judging.",
     "boxes": "Detection on a drawn set, learnt from a folder and from a teacher.",

@@ -20,6 +20,7 @@ from agent.ledger.keys import account_of
 from agent.ports import Frame, Reading
 from agent.vehicle.book import JOURNAL, JobBook
 from agent.vehicle.builder import ContributionBuilder
+from agent.vehicle.camera_aim import CameraAim
 from agent.vehicle.context import StepContext
 from agent.vehicle.daemon import Parts as VehicleParts
 from agent.vehicle.daemon import Vehicle
@@ -132,6 +133,7 @@ class Car(Daemon):
                 odometer=Wheel(book, lambda: self.drives),
                 camera=Dark,
                 latency=latency(config, journal),
+                aim=CameraAim(self.folder, config.camera.source),
                 trainer=trainer,
                 identity=identity(config, self.key),
                 context=context,
