@@ -9,8 +9,9 @@ import numpy as np
 from agent.core.documents import Round
 from agent.errors import Malformed, Refused
 from agent.learn import kinds
+from agent.learn.device import HERE, Device
 from agent.learn.graph import Graph
-from agent.learn.runner import HERE, Device, Runner, Samples
+from agent.learn.runner import Runner, Samples
 from agent.ports import Label
 
 NAME = "teacher.onnx"

@@ -15,13 +15,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from agent.core.documents import Task
 from agent.errors import Refused
 from agent.ports import Box, Label, LabelledFrame
 from agent.sense.capture import Counts
-from agent.sense.drive import separator
 
 IMAGES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".webp"})
 STEERING, BOXES = "steering.csv", "boxes.csv"
@@ -115,6 +112,8 @@ READERS: dict[str, Callable[[Path, Task], list[Picture]]] = {
 
 def _rows(folder: Path, name: str) -> Iterator[tuple[Path, dict[str, str]]]:
     """Each row of a folder's table with the picture it is about, which lies in the folder."""
+    from agent.sense.drive import separator
+
     try:
         with (folder / name).open(newline="", encoding="utf-8-sig") as table:
             for row in csv.DictReader(table, delimiter=separator(table)):
@@ -173,6 +172,7 @@ class Album:
 
     def _run(self) -> None:
         import cv2
+        import numpy as np
 
         for number, picture in enumerate(self._pictures):
             if self._stopping.wait(PACE_S):
