@@ -125,9 +125,7 @@ def _drive(scene: Stage, trip: int) -> None:
         else:
             scene.crew.start(vehicle.name, "tools.demo.hostile", str(vehicle.config))
     until = time.monotonic() + TRIP_S
-    words = TextColumn(
-        "{task.description}", table_column=Column(ratio=1)
-    )  # which are broken between two lines, not cut
+    words = TextColumn("{task.description}", table_column=Column(ratio=1))  # wraps, where others would cut it
     bar = BarColumn(max(4, min(40, console.width - 70)))
     columns = (TextColumn("{task.fields[who]:<10}"), bar, words, TimeElapsedColumn())
     with Progress(*columns, console=console) as bars:
