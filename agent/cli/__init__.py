@@ -23,6 +23,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "profile": ("agent.cli.profile:profile", "Firmware profiles: list, show, detect."),
     "content": ("agent.cli.content:content", "Content addressing: add, get, verify, stat, cid."),
     "doctor": ("agent.cli.doctor:doctor", "Check everything the agent needs, within ten seconds."),
+    "camera": ("agent.cli.camera:camera", "What the network will see: a still, sharpness, horizon, latency."),
     "bundle": ("agent.cli.bundle:bundle", "A redacted archive for support."),
     "fleet": ("agent.cli.fleet:fleet", "Watch a fleet: page or terminal."),
     "validator": ("agent.cli.validator:validator", "Review contributions and settle them."),

@@ -68,6 +68,7 @@ def checks(loaded: Loaded) -> list[Check]:
         "daemon": lambda: _daemon(config),
         "odometer": lambda: _odometer(config),
         "camera": lambda: _camera(config),
+        "aim": lambda: _aim(config),
         "training": lambda: _training(config.train.device),
         "store": lambda: _store(config),
         "ledger": lambda: _ledger(config),
@@ -177,7 +178,7 @@ def _says(reading: object, name: str) -> bool:
 def _camera(config: Config) -> str:
     from agent.sense.sources import open_camera
 
-    late = _latency(config)
+    late = latency(config)
     if _running(config) is not None:
         raise Skipped(why=f"In use by the daemon, which says above how it is. {late}")
     camera = open_camera(config.camera.source)
@@ -190,7 +191,18 @@ def _camera(config: Config) -> str:
         camera.close()
 
 
-def _latency(config: Config) -> str:
+def _aim(config: Config) -> str:
+    from agent.vehicle.camera_aim import CameraAim
+
+    moved = CameraAim(config.agent.state_dir, config.camera.source).change
+    if moved is None:
+        raise Skipped(why="The camera's aim is not known yet: it is kept after two minutes of driving by day.")
+    if moved.sentence:
+        raise Wrong(why=moved.sentence)
+    return f"The camera sees what it saw when it was aimed (agreement {moved.agreement:.2f})."
+
+
+def latency(config: Config) -> str:
     """How late its pictures come, as far as it is known. Where setting and measurement part, that is wrong."""
     from agent.journal import JournalReader
     from agent.sense.sources import said_latency

@@ -4,6 +4,7 @@ one has eight bytes more between key and checksum: whom of many the account is t
 from __future__ import annotations
 
 import base64
+from binascii import crc_hqx
 
 from agent.core.ids import AccountId
 
@@ -36,7 +37,7 @@ def account_of(address: str) -> AccountId:
     if raw is None:
         return AccountId(address)
     body = bytes([ACCOUNT]) + raw[1:33]
-    return AccountId(base64.b32encode(body + _crc16(body).to_bytes(2, "little")).decode())
+    return AccountId(base64.b32encode(body + _checksum(body)).decode())
 
 
 def _bytes(address: str, version: int, length: int) -> bytes | None:
@@ -45,15 +46,10 @@ def _bytes(address: str, version: int, length: int) -> bytes | None:
         raw = base64.b32decode(address + "=" * (-len(address) % 8))
     except ValueError:
         return None
-    is_whole = len(raw) == length and raw[0] == version and raw[-2:] == _crc16(raw[:-2]).to_bytes(2, "little")
+    is_whole = len(raw) == length and raw[0] == version and raw[-2:] == _checksum(raw[:-2])
     return raw if is_whole and base64.b32encode(raw).decode().rstrip("=") == address else None
 
 
-def _crc16(data: bytes) -> int:
+def _checksum(data: bytes) -> bytes:
     """CRC-16/XMODEM."""
-    crc = 0
-    for byte in data:
-        crc ^= byte << 8
-        for _ in range(8):
-            crc = (crc << 1 ^ 0x1021 if crc & 0x8000 else crc << 1) & 0xFFFF
-    return crc
+    return crc_hqx(data, 0).to_bytes(2, "little")

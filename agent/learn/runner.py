@@ -3,13 +3,13 @@ car."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agent.errors import Malformed
+from agent.learn.device import HERE, Device
 from agent.learn.graph.check import MANY_SAMPLES, Graph
 from agent.learn.graph.file import WHAT
 from agent.learn.graph.weights import put
@@ -32,18 +32,6 @@ PROVIDERS = {
 CACHED_BYTES = 8 << 20
 """Of activations that a CPU works on at once: they stay in its cache, and no session has to ask the system for clean
 memory, which took a third of the time of scoring 50 samples."""
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """How this machine runs a graph. A provider that is not installed falls back to the next, at last the
-    CPU."""
-
-    provider: str = "cpu"
-    threads: int = 1
-
-
-HERE = Device()
 
 
 class Runner:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -149,31 +150,16 @@ def root_purpose(model: str, number: int) -> str:
     return f"milepost/root/{model}/{number}"
 
 
-def lay(folder: Path, files: dict[str, bytes | Path]) -> Path:
+def lay(folder: Path, contents: Mapping[str, bytes | Path]) -> Path:
     """Write a bundle's files into a fresh folder, synced, ready for `ContentStore.put`. Runs twice without harm."""
-    part = folder.with_name(folder.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    for name, content in files.items():
-        if isinstance(content, Path):
-            shutil.copyfile(content, part / name)
-        else:
-            (part / name).write_bytes(content)
-        with (part / name).open("rb") as file:
-            os.fsync(file.fileno())
-    shutil.rmtree(folder, ignore_errors=True)
-    part.rename(folder)
+    files.write_folder(folder, contents)
     return folder
 
 
 def write(path: Path, content: bytes) -> None:
-    """One file of a folder that is being laid out, whole or not at all."""
-    part = path.parent.with_name(f"{path.parent.name}.{path.name}.part")
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    """One file of a folder that is being laid out, whole or not at all. Until it is there, nothing of it is in the
+    folder, whose files are the bundle's."""
+    files.write_whole(path, content, aside=path.parent.with_name(f"{path.parent.name}.{path.name}{files.PART}"))
 
 
 def _read(path: Path, most: int) -> bytes:

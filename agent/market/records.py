@@ -10,7 +10,7 @@ settlement    record.json, envelope.xdr
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from agent.content.importer import root
@@ -94,5 +94,5 @@ def kept(shelf: Shelf, cid: CidText) -> tuple[SettlementRecord, str]:
     return SettlementRecord.parse(record), envelope
 
 
-def _laid(scratch: str, files: dict[str, bytes | Path]) -> Path:
-    return bundle.lay(Path(scratch) / "record", files)
+def _laid(scratch: str, contents: Mapping[str, bytes | Path]) -> Path:
+    return bundle.lay(Path(scratch) / "record", contents)

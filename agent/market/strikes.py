@@ -40,7 +40,7 @@ class StillCounting(Unavailable):
 
 
 @dataclass
-class Reading:
+class StrikeCount:
     """What was read of one vehicle's transactions: all from ledger `since` on, up to the one at `newest`."""
 
     newest: str = ""
@@ -54,7 +54,7 @@ class Reading:
     """Stake → the ledger in which it was forfeited; 0: it never can be any more."""
 
 
-_READ: WeakKeyDictionary[Horizon, dict[str, Reading]] = WeakKeyDictionary()
+_READ: WeakKeyDictionary[Horizon, dict[str, StrikeCount]] = WeakKeyDictionary()
 
 
 def due(horizon: Horizon, round_: Round, vehicle: AccountId, ledger: int, grace: int = 0) -> Stroops:
@@ -77,12 +77,12 @@ def strikes(horizon: Horizon, vehicle: AccountId, dlc: Asset, since: int, until:
 
 def _counted(horizon: Horizon, vehicle: AccountId, dlc: Asset, since: int, until: int) -> int:
     readings = _READ.setdefault(horizon, {})
-    reading, left = readings.setdefault(vehicle, Reading()), _Left(vehicle, MOST_QUESTIONS)
+    reading, left = readings.setdefault(vehicle, StrikeCount()), _Left(vehicle, MOST_QUESTIONS)
     begun_at = reading.newest
     _read_on(horizon, reading, left)
     reach = horizon.reach()
     if begun_at and reach.elder > int(begun_at) >> 32:  # what came between the cursor and the elder is forgotten
-        reading = readings[vehicle] = Reading(ended=reading.ended)
+        reading = readings[vehicle] = StrikeCount(ended=reading.ended)
     _read_back(horizon, reading, since, left)
     if reach.latest < until - 1:
         why = f"knows history up to ledger {reach.latest}, and {until - 1} is needed"
@@ -113,7 +113,7 @@ class _Left:
         self.questions -= 1
 
 
-def _read_on(horizon: Horizon, reading: Reading, left: _Left) -> None:
+def _read_on(horizon: Horizon, reading: StrikeCount, left: _Left) -> None:
     """Towards now."""
     is_over = not reading.newest
     while not is_over:
@@ -124,7 +124,7 @@ def _read_on(horizon: Horizon, reading: Reading, left: _Left) -> None:
             reading.newest = found[-1].cursor
 
 
-def _read_back(horizon: Horizon, reading: Reading, since: int, left: _Left) -> None:
+def _read_back(horizon: Horizon, reading: StrikeCount, since: int, left: _Left) -> None:
     """Towards the beginning, as far as is needed."""
     while reading.since is None or reading.since > since:
         left.take(f"they are read back to ledger {reading.since}, and {since} is needed")
@@ -141,7 +141,7 @@ def _read_back(horizon: Horizon, reading: Reading, since: int, left: _Left) -> N
             return
 
 
-def _keep(horizon: Horizon, reading: Reading, vehicle: AccountId, found: list[Transaction]) -> None:
+def _keep(horizon: Horizon, reading: StrikeCount, vehicle: AccountId, found: list[Transaction]) -> None:
     for transaction in found:
         if transaction.source == vehicle:
             for index, asset in _balances(horizon, transaction):

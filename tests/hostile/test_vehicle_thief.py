@@ -28,6 +28,7 @@ from agent.errors import MilepostError, Refused
 from agent.host.config import load
 from agent.journal import Journal
 from agent.ledger.envelope import result_code, sdk_asset, signed
+from agent.ledger.horizon import Horizon
 from agent.ledger.keys import account_of
 from agent.market import entry
 from agent.market.ownership import NotOnLedger, NotShared, NotYet, owner_of, share
@@ -123,6 +124,23 @@ def test_a_car_that_is_shared_trains_and_is_paid_as_before(home: Home) -> None:
 def test_sharing_again_changes_nothing(home: Home) -> None:
     assert (shares(home), shares(home)) == (True, False)
     assert owner_of(home.account(home.car)) == home.owner.public_key
+
+
+def test_sharing_that_was_cut_off_is_done_once(home: Home) -> None:
+    """The plug is pulled when the transaction has left: whoever asks again finds it done, or does the same."""
+    town = home.town
+    late = Horizon(town.net.url, town.net.passphrase)  # its ledgers do not close by themselves
+
+    def pulled() -> None:
+        raise KeyboardInterrupt
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            share(late, home.car, account_of(home.owner), 10_000, pulled)
+    assert shares(home)
+    assert not shares(home)
+    signers = home.account(home.car).signers
+    assert signers == {home.car.public_key: 1, home.owner.public_key: 2}
 
 
 def test_what_would_leave_the_car_without_an_owner_is_refused(home: Home) -> None:

@@ -20,6 +20,7 @@ from agent.ledger.keys import account_of
 from agent.ports import Frame, Reading
 from agent.vehicle.book import JOURNAL, JobBook
 from agent.vehicle.builder import ContributionBuilder
+from agent.vehicle.camera_aim import CameraAim
 from agent.vehicle.context import StepContext
 from agent.vehicle.daemon import Parts as VehicleParts
 from agent.vehicle.daemon import Vehicle
@@ -59,6 +60,7 @@ class Wheel:
     """An odometer whose trips last until they were trained on for a moment, or until nobody offered anything."""
 
     trouble: str | None = None
+    pause_s = 0.0
 
     def __init__(self, book: JobBook, wanted: Callable[[], bool]) -> None:
         self._logbook, self._wanted = book, wanted
@@ -132,6 +134,7 @@ class Car(Daemon):
                 odometer=Wheel(book, lambda: self.drives),
                 camera=Dark,
                 latency=latency(config, journal),
+                aim=lambda: CameraAim(self.folder, config.camera.source),
                 trainer=trainer,
                 identity=identity(config, self.key),
                 context=context,
