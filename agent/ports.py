@@ -5,7 +5,7 @@ Every door has a real and an embedded implementation, and one contract suite (te
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -21,6 +21,14 @@ if TYPE_CHECKING:
     from agent.core.cid import Cid
     from agent.core.documents import Round
 
+Wake = Callable[[], None]
+"""Tells a daemon's loop that something happened. Any thread may call it; it never waits."""
+
+
+def nobody() -> None:
+    """The `Wake` of who looks by itself."""
+
+
 # --- where the car is -----------------------------------------------------------------------------------------
 
 
@@ -30,6 +38,10 @@ class Odometer(Protocol):
     @property
     def trouble(self) -> str | None:
         """A sentence while the source gives nothing usable, else None."""
+
+    @property
+    def pause_s(self) -> float:
+        """Seconds until there may be a reading that the source does not tell of by its `Wake`; inf: it tells of all."""
 
     def poll(self) -> Sequence[Reading]:
         """The readings since the last call, oldest first, possibly none. Returns within 50 ms. Never raises."""
@@ -221,3 +233,9 @@ class Clock(Protocol):
 
     def sleep(self, seconds: float) -> None:
         """Wait, or until the clock is told to stop."""
+
+    def wait(self, seconds: float) -> None:
+        """The same, or until somebody calls `wake`: before it counts too, once. For one thread."""
+
+    def wake(self) -> None:
+        """A `Wake`: ends `wait`."""

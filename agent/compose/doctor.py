@@ -16,12 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent import files
+from agent.core.ids import StakeId
 from agent.core.ledger import FIRST, Reach
 from agent.errors import MilepostError, Unavailable
 from agent.host import status_file
 from agent.host.doctor import Check, CheckState, Finding, Skipped, Wrong, examine, healthy
 
 if TYPE_CHECKING:
+    from agent.core.ledger import Account
+    from agent.core.money import Stroops
     from agent.fleet.broker import Broker
     from agent.host.config import Loaded
     from agent.host.sections import Config
@@ -65,11 +68,14 @@ def checks(loaded: Loaded) -> list[Check]:
         "daemon": lambda: _daemon(config),
         "odometer": lambda: _odometer(config),
         "camera": lambda: _camera(config),
+        "aim": lambda: _aim(config),
         "training": lambda: _training(config.train.device),
         "store": lambda: _store(config),
         "ledger": lambda: _ledger(config),
         "clock": lambda: _clock(config),
         "funds": lambda: _funds(config),
+        "payout": lambda: _payout(config),
+        "owner": lambda: _owner(config),
         "broker": lambda: _broker(config),
     }
     return [Check(name, look) for name, look in looks.items()]
@@ -172,15 +178,50 @@ def _says(reading: object, name: str) -> bool:
 def _camera(config: Config) -> str:
     from agent.sense.sources import open_camera
 
-    _leave_to_daemon(config)
+    late = latency(config)
+    if _running(config) is not None:
+        raise Skipped(why=f"In use by the daemon, which says above how it is. {late}")
     camera = open_camera(config.camera.source)
     try:
         if frame := camera.read(LOOK_S):
             height, width = frame.image.shape[:2]
-            return f"A frame of {width} x {height} pixels."
+            return f"A frame of {width} x {height} pixels. {late}"
         raise Wrong(why=camera.trouble or f"It opened, but gave no frame within {LOOK_S:.0f} s.")
     finally:
         camera.close()
+
+
+def _aim(config: Config) -> str:
+    from agent.vehicle.camera_aim import CameraAim
+
+    moved = CameraAim(config.agent.state_dir, config.camera.source).change
+    if moved is None:
+        raise Skipped(why="The camera's aim is not known yet: it is kept after two minutes of driving by day.")
+    if moved.sentence:
+        raise Wrong(why=moved.sentence)
+    return f"The camera sees what it saw when it was aimed (agreement {moved.agreement:.2f})."
+
+
+def latency(config: Config) -> str:
+    """How late its pictures come, as far as it is known. Where setting and measurement part, that is wrong."""
+    from agent.journal import JournalReader
+    from agent.sense.sources import said_latency
+    from agent.vehicle import camera_latency
+    from agent.vehicle.book import JOURNAL
+
+    path, measured = config.agent.state_dir / JOURNAL, None
+    said_s = said_latency(config.camera.source)
+    if path.exists():
+        reader = JournalReader(path)
+        note = camera_latency.note_of(config.camera.source, config.odometer.source)
+        try:
+            measured = camera_latency.remembered(reader, note)
+        finally:
+            reader.close()
+    told = camera_latency.sentence(said_s, measured)
+    if camera_latency.is_contradicted(said_s, measured):
+        raise Wrong(why=told)
+    return told
 
 
 def _daemon(config: Config) -> str:
@@ -241,7 +282,7 @@ def _ledger(config: Config) -> str:
     url, ledger = config.ledger.horizon, horizon(config)
     ledger.check_network()
     head = ledger.head().sequence
-    ledger.stake("0" * 64)  # any question about state: as of which ledger it is answered is in the header
+    ledger.stake(StakeId("0" * 64))  # any question about state: as of which ledger it is answered is in the header
     state = ledger.latest
     return _told(url, head, ledger.reach(), state, config.ledger.archive)
 
@@ -287,6 +328,58 @@ def _funds(config: Config) -> str:
     operator = config.market.operator
     stake = f", {text(account.free(Asset('DLC', operator)))} DLC to stake" if operator else ""
     return f"{text(account.free(XLM))} XLM to spend{stake}."
+
+
+def _payout(config: Config) -> str:
+    from agent.compose.doors import horizon
+    from agent.compose.vehicle import payout
+    from agent.core.money import UNIT, text
+    from agent.ledger.keys import address
+    from agent.market.payout import price
+
+    wanted, ledger, own = payout(config.market), horizon(config), address(config.agent.key_file)
+    if wanted is None:
+        raise Skipped(why="market.payout is not set: pay stays on the car.")
+    if wanted.account == own:
+        raise Wrong(why="market.payout is the car's own account. Name one of yours, or leave it out.")
+    owner = ledger.account(wanted.account)
+    if why := wanted.refusal(owner):
+        raise Wrong(why=f"{why}. Pay waits on the car until that is mended.")
+    assert owner is not None  # noqa: S101  (else it is refused)
+    if why := wanted.without(owner):
+        raise Wrong(why=f"{why}. Pay comes as XLM until that is mended.")
+    if not wanted.asset.is_native and price(ledger, wanted.asset, UNIT) is None:
+        raise Wrong(why=f"Nobody buys and sells {wanted.asset.code} for XLM at one price. Pay comes as XLM.")
+    account = ledger.account(own)
+    least = _least_kept(account, config.ledger.max_fee_stroops) if account else 0
+    if wanted.keep is not None and wanted.keep < least:
+        raise Wrong(why=f"market.keep of {text(wanted.keep)} XLM is less than the {text(least)} that an entry takes.")
+    kept = "" if wanted.keep is None else f", {text(wanted.keep)} XLM stay here"
+    return f"Pay goes to {wanted.to} as {wanted.asset.code}{kept}."
+
+
+def _owner(config: Config) -> str:
+    from agent.compose.doors import horizon
+    from agent.ledger.keys import address
+    from agent.market.ownership import owner_of
+
+    account = horizon(config).account(own := address(config.agent.key_file))
+    if account is None:
+        raise Skipped(why=f"{own} is not on this network.")
+    if not account.signers.get(own):
+        raise Wrong(why=f"The key of {own} does not sign for it any more: its owner has taken it over.")
+    if (owner := owner_of(account)) is None:
+        raise Skipped(why="Whoever has this key has the account. `milepost keys share` gives its owner the last word.")
+    return f"{owner} has the last word on who signs for {own}."
+
+
+def _least_kept(account: Account, max_fee: Stroops) -> Stroops:
+    """XLM with which an account can enter a round of a model that it has no line of yet."""
+    from agent.core.ledger import BASE_RESERVE
+    from agent.vehicle.offers import OPERATIONS
+
+    own = len(account.lines) - 1 + len(account.signers) - 1 + len(account.data)
+    return (2 + own + 4) * BASE_RESERVE + OPERATIONS * max_fee
 
 
 def _broker(config: Config) -> str:

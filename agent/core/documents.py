@@ -44,6 +44,8 @@ from agent.core.fields import (
     Number,
     Reason,
     RoundNumber,
+    StakeId,
+    TxHash,
     UnixTime,
 )
 from agent.core.money import UNIT, Asset
@@ -126,6 +128,16 @@ class Architecture(Part):
     hyper: dict[Name, Annotated[int, Field(ge=0, le=65_536)]] = Field(default_factory=dict, max_length=16)
 
 
+class Decay(Part):
+    """How the learning rate falls with the round's error: by (error / start)^power, to no less than `floor` of it
+    (`core.decay`)."""
+
+    power: Number = Field(default=Decimal(2), gt=0, le=8)
+    floor: Number = Field(default=Decimal("0.1"), gt=0, le=1)
+    start: Loss | None = Field(default=None, gt=0)
+    """The error at which the rate is whole. A plan may leave it out: then it is that of the first round that decays."""
+
+
 class Recipe(Part):
     """How a vehicle trains: Adam, `steps` planned batches, and no contribution below `minimum_samples`."""
 
@@ -135,6 +147,8 @@ class Recipe(Part):
     """How often a sample is drawn on average before training waits for new ones. Without it a fast computer would
     spend all steps on the first seconds of a trip."""
     learning_rate: Number = Field(gt=0, le=1)
+    decay: Decay | None = None
+    """How the rate falls as the model gets better; none: it does not."""
     minimum_samples: int = Field(ge=1, le=1_000_000)
     pull: Number = Field(default=Decimal(0), ge=0, le=1000)
     """Strength of the pull towards the base weights (a proximal term, FedProx)."""
@@ -192,7 +206,7 @@ class Lineage(Part):
     cid: CidText
     vehicle: AccountId
     weight: Number = Field(ge=0, le=MOST_CREDIT)
-    settlement: Hex32
+    settlement: TxHash
     key: Hex32 | None = None
     """The update's key, where the round it was trained on is `open`: anybody may read it then."""
     proof: CidText | None = None
@@ -288,14 +302,14 @@ class Round(Document):
         return self
 
     @property
-    def initiator(self) -> str:
-        return self.model.partition(":")[2]
+    def initiator(self) -> AccountId:
+        return self.model_asset.issuer
 
     @property
     def credit_asset(self) -> Asset:
         """The model's VLM: same short name and issuer as its DLM."""
-        code, _, issuer = self.model.partition(":")
-        return Asset("VLM" + code.removeprefix("DLM"), issuer)
+        model = self.model_asset
+        return Asset("VLM" + model.code.removeprefix("DLM"), model.issuer)
 
     @property
     def model_asset(self) -> Asset:
@@ -338,7 +352,7 @@ class Vote(Document):
 
     protocol: Literal[1] = 1
     round: CidText
-    entry: Hex32
+    entry: StakeId
     """The claimable balance of the stake."""
     contribution: MemoText
     validator: AccountId
@@ -357,8 +371,8 @@ class Vote(Document):
 class SettledEntry(Part):
     """One entry in a record, with the median of its votes."""
 
-    entry: Hex32
-    transaction: Hex32
+    entry: StakeId
+    transaction: TxHash
     vehicle: AccountId
     contribution: MemoText
     outcome: Outcome
@@ -378,8 +392,8 @@ class SettledEntry(Part):
 class Enrolled(Part):
     """One entry on a roll."""
 
-    entry: Hex32
-    transaction: Hex32
+    entry: StakeId
+    transaction: TxHash
     vehicle: AccountId
     contribution: CidText
     ledger: LedgerNumber

@@ -87,10 +87,10 @@ class Plan(BaseModel):
             raise ValueError(f"a reward of {self.reward} XLM is no price that the ledger can hold: make it {near}")
         return self
 
-    def dlm(self, initiator: str) -> Asset:
+    def dlm(self, initiator: AccountId) -> Asset:
         return Asset(f"DLM{self.name}", initiator)
 
-    def vlm(self, initiator: str) -> Asset:
+    def vlm(self, initiator: AccountId) -> Asset:
         return Asset(f"VLM{self.name}", initiator)
 
     @property

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import ValidationError
 
 from agent.content.importer import root
+from agent.core import decay
 from agent.core.cid import Cid
 from agent.core.documents import Figure, GlobalSet, Lineage, Round, StakeSchedule
 from agent.core.fields import MOST_LOSS
@@ -33,6 +34,7 @@ from agent.learn.root import train
 from agent.learn.testset import TestSet
 from agent.ledger.envelope import build, signed
 from agent.ledger.horizon import Horizon
+from agent.ledger.keys import account_of
 from agent.ledger.receipt import offer_ids
 from agent.ledger.submission import Entered, Lapsed, Spent, look
 from agent.market import bundle, publish, round_accounts, sealed
@@ -66,7 +68,7 @@ class Unauthorised(TryAgain):
 
 J = TypeVar("J", bound=Folded[RoundState, RoundStep])
 
-NOT_YET = GlobalSet(cid=str(Cid.v0(bytes(32))), keys={})
+NOT_YET = GlobalSet(cid=Cid.v0(bytes(32)).text, keys={})
 """Stands in a draft where the test set will be."""
 
 
@@ -107,12 +109,12 @@ class Publisher:
     """How a root update is learnt."""
 
     @property
-    def account(self) -> str:
-        return self.keypair.public_key
+    def account(self) -> AccountId:
+        return account_of(self.keypair)
 
     # --- the settlement account
 
-    def set_up(self) -> str:
+    def set_up(self) -> AccountId:
         """The settlement account, made if it is not there yet: one atomic transaction, signed by the initiator and,
         once and never again, by the account's own key, which is forgotten afterwards."""
         steps = {
@@ -130,13 +132,14 @@ class Publisher:
         from stellar_sdk import Keypair
 
         own, plan = Keypair.random(), self.plan
+        account = account_of(own)
         dlc, dlm, vlm = Asset.parse(plan.stake.asset), plan.dlm(self.account), plan.vlm(self.account)
         operations = [
-            *publish.settlement_account(self.account, own.public_key, SETTLEMENT_XLM),
-            *publish.settlement_setup(self.account, own.public_key, dlc, dlm, vlm, plan.committee),
+            *publish.settlement_account(self.account, account, SETTLEMENT_XLM),
+            *publish.settlement_setup(self.account, account, dlc, dlm, vlm, plan.committee),
         ]
         made = self._signed(operations, None, own)  # no document: it only makes an account
-        self._record(job.id, accounts.Signed(made, AccountId(own.public_key)))
+        self._record(job.id, accounts.Signed(made, account))
 
     def _submit_account(self, job: SettlementJob) -> None:
         def by_state(why: str) -> Event:
@@ -202,7 +205,7 @@ class Publisher:
         draft = draft.model_copy(update={"root": learnt})
         bundle.write(folder / bundle.ROUND, draft.to_bytes())
         figure = None if draft.figure is None else str(draft.figure.value)
-        self._record(job_id, rounds.Stored(figure, tuple(CidText(part.cid) for part in round_draft.lineage)))
+        self._record(job_id, rounds.Stored(figure, tuple(part.cid for part in round_draft.lineage)))
         self.say(f"round {round_draft.number}: ready, figure {figure}")
 
     def _sign(self, job: RoundJob) -> None:
@@ -212,7 +215,7 @@ class Publisher:
         open_after = head.sequence + publish.WITHIN
         document = self.document(job.number).model_copy(update={"ledger": open_after, "published_at": head.closed_at})
         bundle.write(folder / bundle.ROUND, document.to_bytes())
-        cid = CidText(str(root(folder)))
+        cid = root(folder).text
         operations = self._offer(Sign(cid, self._standing(), open_after))
         made = self._signed(operations, cid, max_ledger=open_after)
         self._record(job.id, rounds.Signed(made, cid, open_after))
@@ -332,7 +335,9 @@ class Publisher:
         fitness.check(draft, folder, sys.maxsize)
         measured, figure = self.measure(weights.load(round_draft.weights), folder / bundle.GRAPH)
         gain = max(Decimal("0.000001"), (Decimal(measured.loss) * plan.gain_share).quantize(Decimal("1e-9")))
-        return draft.model_copy(update={"gain_reference": gain, "figure": figure})
+        before = round_draft.previous.recipe if round_draft.previous else None
+        recipe = decay.started(plan.recipe, figure, before)
+        return draft.model_copy(update={"gain_reference": gain, "figure": figure, "recipe": recipe})
 
     def _tests(self) -> TestSet:
         return TestSet.load(self.test_set.read_bytes(), self.plan.input)
@@ -356,7 +361,7 @@ class Publisher:
         purpose = bundle.test_set_purpose(str(self.plan.dlm(self.account)))
         ciphertext, keys = sealed.seal(self.test_set.read_bytes(), purpose, self.plan.committee)
         cid = self.store.put(bundle.lay(self.folder / "test-set", {bundle.TEST_SET: ciphertext}))
-        return GlobalSet(cid=str(cid), keys=keys)
+        return GlobalSet(cid=cid.text, keys=keys)
 
     def _standing(self) -> int:
         """The offer that stands for the model's rounds, or 0."""
@@ -372,7 +377,7 @@ class Publisher:
     # --- beneath
 
     def _signed(
-        self, operations: list[Operation], cid: str | None, *also: Keypair, max_ledger: int | None = None
+        self, operations: list[Operation], cid: CidText | None, *also: Keypair, max_ledger: int | None = None
     ) -> Signed:
         account, head = self.horizon.account(self.account), self.horizon.head()
         if account is None:

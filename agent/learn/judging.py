@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 
 from agent.core.documents import Outcome
 from agent.core.fields import MOST_CREDIT
+from agent.core.ids import StakeId
 from agent.core.money import UNIT, Stroops
-from agent.learn.fusion import COMPOSITE, Momentum, Taken, fuse, ordered_sum
+from agent.learn.fusion import COMPOSITE, Fusing, Momentum, Taken, ordered_sum
 from agent.learn.screening import screen
 from agent.learn.weights import Weights, flat, shaped
 
@@ -42,7 +43,7 @@ SCORINGS = 32
 ERRORS = 2.0
 """Standard errors that a gain must exceed to count."""
 CUT = 2.0
-"""Times the roll's median length: what an update is cut to before it is paid."""
+"""Times the roll's measure of length: what an update is cut to before it is paid."""
 ALL = slice(None)
 STRANGERS = (Fraction(1, 5), Fraction(3, 10))
 PUBLIC = 2.0
@@ -56,7 +57,7 @@ class Entered:
     """An admitted entry of a roll."""
 
     ledger: int
-    entry: str
+    entry: StakeId
     """Its id: decides the order within a ledger."""
     update: Weights
 
@@ -81,7 +82,7 @@ class Rules:
 class Judged:
     """What becomes of one entry."""
 
-    entry: str
+    entry: StakeId
     outcome: Outcome
     credit: Stroops
     """VLM; more than 0 if accepted and only then."""
@@ -132,9 +133,11 @@ def judge_roll(
     raises the loss by itself is left out, and forfeits where `private` says so too. Whoever was left out forfeits where
     even a quarter of the update, as it would weigh, raises the loss on both sets."""
     turn = sorted(entries, key=lambda one: (one.ledger, one.entry))
-    screened = screen([one.update for one in turn], root, last_step)
-    why = list(screened.why)
     at_base = score(base, ALL)
+    alone = [] if root is not None else [_added(base, _wide(one.update) / len(turn)) for one in turn]
+    by_each = [float((at_base - score(weights, ALL)).mean()) for weights in alone]
+    screened = screen([one.update for one in turn], root, last_step, by_each)
+    why = list(screened.why)
     at_private = None if private is None else private(base, ALL)
     sets = [(score, at_base), *([(private, at_private)] if private is not None and at_private is not None else [])]
     voices = max(1, why.count(""))
@@ -146,12 +149,12 @@ def judge_roll(
         why[i] = why[i] or "the loss on the global set rises by it alone"
 
     def together() -> Candidate | None:
-        updates = [one.update for one, reason in zip(turn, why, strict=True) if not reason]
-
-        def fused(taken: Taken) -> Weights:
-            return fuse(rules.fusion, base, updates, [1] * len(updates), rules.momentum, taken)
-
-        return best(fused, score, rules.fusion) if updates else None
+        of = [i for i, reason in enumerate(why) if not reason]
+        if not of:
+            return None
+        updates, products = [turn[i].update for i in of], screened.products[np.ix_(of, of)]
+        fusing = Fusing(rules.fusion, base, updates, [1] * len(of), rules.momentum, products)
+        return best(fusing.weights, score, rules.fusion, at_base)
 
     fused, heard = together(), [i for i, reason in enumerate(why) if not reason]
     if fused is not None and watch is not None:
@@ -163,7 +166,7 @@ def judge_roll(
     after = fused.losses if fused is not None and closes else at_base
 
     step = 1.0 if fused is None else float(fused.taken.step)
-    parts = [step * _clipped(turn[i].update, screened.lengths[i], CUT * screened.median) for i in heard]
+    parts = [step * _clipped(turn[i].update, screened.lengths[i], CUT * screened.measure) for i in heard]
     gains, errors = shares(adds(base, parts, score, at_base, seed))
     paid = gains
     if last_step is not None:
@@ -189,18 +192,19 @@ def judge_roll(
         if private is not None and _harms_both(harmful[i], _wide(one.update) / voices, base, sets, rules):
             outcome, reason = "rejected", f"the loss rises on the global set and on a private one: {reason}"
         if screened.opposed[i]:
-            alone = _added(base, _wide(one.update) / max(1, len(heard)))
-            if any(_rises(alone, on, before, rules.tolerance) for on, before in sets):
+            joined = _added(base, _wide(one.update) / max(1, len(heard)))
+            if any(_rises(joined, on, before, rules.tolerance) for on, before in sets):
                 outcome, reason = "rejected", f"the loss rises, and {reason}"
         judged.append(Judged(one.entry, outcome, 0, 0.0, 0.0, False, reason))
     return Roll(tuple(judged), float(at_base.mean()), float(after.mean()), fused if closes else None)
 
 
-def best(fused: Callable[[Taken], Weights], score: Score, rule: str) -> Candidate:
+def best(fused: Callable[[Taken], Weights], score: Score, rule: str, at_base: Losses) -> Candidate:
     """How updates are fused so that the loss falls most; `fused` does it.
 
     How many strangers to withstand is chosen first, then the step: as few as G shows to be needed, since on different
-    roads the honest lie apart too."""
+    roads the honest lie apart too. Where a step that lowers the loss is better than half of it, so it is than a
+    quarter."""
 
     def tried(taken: Taken) -> Candidate:
         weights = fused(taken)
@@ -211,7 +215,14 @@ def best(fused: Callable[[Taken], Weights], score: Score, rule: str) -> Candidat
         wary = tried(Taken(strangers=strangers))
         if falls(whole.losses, wary.losses):
             whole = wary
-    return min([whole, *(tried(Taken(step, whole.taken.strangers)) for step in STEPS)], key=_loss)
+    found = whole
+    for step in STEPS:
+        shorter = tried(Taken(step, whole.taken.strangers))
+        if _loss(shorter) < _loss(found):
+            found = shorter
+        elif _loss(found) <= float(at_base.mean()):
+            break
+    return found
 
 
 def falls(before: Losses, after: Losses) -> bool:
@@ -225,7 +236,9 @@ def adds(base: Weights, parts: Sequence[Vector], score: Score, at_base: Losses, 
     """What each update adds, as a fall of the loss: (updates, samples), mean over orders. `parts`: the updates, as far
     as the round's step takes them."""
     count, samples, start = len(parts), len(at_base), _wide(base)
-    slices, passes = min(PARTS, samples), max(1, SCORINGS // max(1, count))
+    slices, pairs = min(PARTS, samples), SCORINGS // max(1, count) // 2
+    passes, row = max(1, 2 * pairs), 2 if pairs else 1  # an order and its reverse on one part, where so many are made
+    ways = [part / count for part in parts]
     found = np.zeros((count, samples))
     known = {(part, frozenset[int]()): at_base[part::slices] for part in range(slices)}
 
@@ -234,12 +247,11 @@ def adds(base: Weights, parts: Sequence[Vector], score: Score, at_base: Losses, 
             known[part, joined] = score(_as(at, base), slice(part, None, slices))
         return known[part, joined]
 
-    row = min(passes, 2)  # an order and its reverse on one part, where there are orders enough
     for number, order in zip(range(slices * passes), orders(seed, count), strict=False):
         part, joined = number // row % slices, frozenset[int]()
         at, before = start, known[part, joined]
         for one in order:
-            at, joined = at + parts[one] / count, joined | {one}
+            at, joined = at + ways[one], joined | {one}
             after = scored(at, part, joined)
             with np.errstate(invalid="ignore"):  # infinite losses: such a gain is no number, and nobody is paid for it
                 found[one, slice(part, None, slices)] += before - after
@@ -325,8 +337,8 @@ def _harms_both(
     return all(_rises(alone, on, before, rules.tolerance) for on, before in (sets[1:] if is_harmful else sets))
 
 
-def _clipped(update: Weights, length: float, median: float) -> Vector:
-    return _wide(update) * min(1.0, median / length)
+def _clipped(update: Weights, length: float, most: float) -> Vector:
+    return _wide(update) * min(1.0, most / length)
 
 
 def _added(base: Weights, change: Vector) -> Weights:

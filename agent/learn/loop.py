@@ -17,6 +17,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from agent.core import decay
 from agent.core.documents import Round
 from agent.errors import MilepostError
 from agent.learn import checkpoint, networks
@@ -72,7 +73,7 @@ def train(task: TrainingTask, samples: Samples, last: Checkpoint, options: Optio
     if state.steps or state.undone:
         resume(network, adam, last)
     else:
-        state.learning_rate = float(recipe.learning_rate)
+        state.learning_rate = decay.rate(recipe, task.round.figure)
     precision, loss_scale = autocast(device, options.precision)
     mirror, loss_of = task.round.task.kind == "steering", objective(task.round)
     saved_at, ready = options.now(), None

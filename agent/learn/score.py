@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from agent.core.documents import Figure, Task
 from agent.errors import Malformed
+from agent.learn.device import HERE, Device
 from agent.learn.graph import Graph
-from agent.learn.runner import HERE, Device, Labels, Outputs, Runner, Samples
+from agent.learn.runner import Labels, Outputs, Runner, Samples
 from agent.learn.weights import Weights
 
 Losses = NDArray[np.float64]

@@ -6,8 +6,9 @@ import numpy as np
 
 from agent.core.documents import Round
 from agent.errors import Malformed, Refused
+from agent.learn.device import HERE, Device
 from agent.learn.graph import Graph
-from agent.learn.runner import HERE, Device, Runner, Samples
+from agent.learn.runner import Runner, Samples
 
 NAME = "teacher.onnx"
 """The teacher's file in the round bundle."""

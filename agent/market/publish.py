@@ -24,6 +24,7 @@ from stellar_sdk import (
 from stellar_sdk.operation import Operation
 
 from agent.core.cid import Cid
+from agent.core.ids import AccountId, CidText
 from agent.core.money import UNIT, XLM, Asset, Stroops, text
 from agent.core.verdict import threshold
 from agent.ledger.envelope import sdk_asset, sdk_price
@@ -42,7 +43,7 @@ hand in the step to a round which others do not know of yet."""
 class Sign:
     """What an initiator's data entry says of a model: digest (32 bytes), offer (8) and ledger (4), big endian."""
 
-    cid: str
+    cid: CidText
     """Of the newest round's bundle."""
     offer: int
     """Its offer. 0: not known when it was signed; it is the only one for this model then."""
@@ -57,7 +58,7 @@ class Sign:
         """None: it is no such entry."""
         if len(data) != 44:
             return None
-        return cls(str(Cid.v0(data[:32])), int.from_bytes(data[32:40], "big"), int.from_bytes(data[40:], "big"))
+        return cls(Cid.v0(data[:32]).text, int.from_bytes(data[32:40], "big"), int.from_bytes(data[40:], "big"))
 
 
 def offer(dlm: Asset, budget: Stroops, reward: Stroops, sign: Sign) -> list[Operation]:
@@ -87,18 +88,18 @@ def operator_account(dlc: Asset, amount: Stroops, price: Fraction, home_domain: 
     ]
 
 
-def authorise(dlc: Asset, holders: Sequence[str]) -> list[Operation]:
+def authorise(dlc: Asset, holders: Sequence[AccountId]) -> list[Operation]:
     """The compliance desk lets these accounts hold DLC."""
     return [SetTrustLineFlags(holder, sdk_asset(dlc), set_flags=TrustLineFlags.AUTHORIZED_FLAG) for holder in holders]
 
 
-def settlement_account(initiator: str, settlement: str, starting_xlm: Stroops) -> list[Operation]:
+def settlement_account(initiator: AccountId, settlement: AccountId, starting_xlm: Stroops) -> list[Operation]:
     """Signed by the initiator."""
     return [CreateAccount(settlement, text(starting_xlm), source=initiator)]
 
 
 def settlement_setup(
-    initiator: str, settlement: str, dlc: Asset, dlm: Asset, vlm: Asset, committee: Sequence[str]
+    initiator: AccountId, settlement: AccountId, dlc: Asset, dlm: Asset, vlm: Asset, committee: Sequence[AccountId]
 ) -> list[Operation]:
     """Signed by settlement (once, for the last time) and initiator: trustlines, the issue, and the committee as signers
     with weight 1, master weight 0, all thresholds ceil(2N/3)."""

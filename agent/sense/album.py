@@ -13,13 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from agent.core.documents import Task
 from agent.errors import Refused
 from agent.ports import LabelledFrame
 from agent.sense.capture import Counts
-from agent.sense.drive import separator
 
 IMAGES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".webp"})
 STEERING = "steering.csv"
@@ -67,6 +64,8 @@ def _classes(folder: Path, classes: tuple[str, ...]) -> list[Picture]:
 
 
 def _steering(folder: Path, widest_deg: float) -> list[Picture]:
+    from agent.sense.drive import separator
+
     found = []
     try:
         with (folder / STEERING).open(newline="", encoding="utf-8-sig") as table:
@@ -110,6 +109,7 @@ class Album:
 
     def _run(self) -> None:
         import cv2
+        import numpy as np
 
         for number, picture in enumerate(self._pictures):
             if self._stopping.wait(PACE_S):

@@ -13,7 +13,8 @@ from agent.core.documents import Round
 from agent.ports import LabelledFrame
 
 if TYPE_CHECKING:
-    from agent.learn.runner import Device, Runner
+    from agent.learn.device import Device
+    from agent.learn.runner import Runner
     from agent.learn.samples import Image
     from agent.learn.shadow import Comparison
 

@@ -130,6 +130,8 @@ def test_the_doctor_is_useful_offline(vehicle: Path) -> None:
         "ledger": "offline",
         "clock": "offline",
         "funds": "offline",
+        "payout": "skipped",
+        "owner": "offline",
         "broker": "skipped",
     }
     assert answer.returncode == 0

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from agent.core.money import UNIT
 from agent.learn.fusion import Taken
-from agent.learn.judging import Entered, Roll, Rules, judge_roll
+from agent.learn.judging import Entered, Roll, Rules, adds, judge_roll
 
 SEED = hashlib.sha256(b"a ledger").digest()
 RULES = Rules(tolerance=0.97, gain_reference=0.05, pledge=1000 * UNIT)
@@ -106,6 +106,22 @@ def test_a_copy_with_noise_is_neither_fused_nor_paid_and_keeps_its_stake() -> No
     last = found.entries[-1]
     assert (last.outcome, last.fused, last.credit) == ("idle", False, 0)
     assert "earlier entry" in last.reason
+
+
+@pytest.mark.parametrize("share", [1e-6, 1e-3, 0.2])
+@pytest.mark.parametrize("tiny", [1, 7, 20])
+def test_however_many_hand_in_next_to_nothing_who_trained_is_paid(share: float, tiny: int) -> None:
+    """Half of a roll makes its median: a car's work was called a million times too long beside two of nothing."""
+    rng = np.random.default_rng(9)
+    least = [
+        {"w": (share * one["w"]).astype(np.float32)}
+        for one in (towards(int(rng.integers(99, 9999))) for _ in range(tiny))
+    ]
+    root = {"root": towards(50)}
+    found = judged(roll(*HONEST, *least), **root)
+    assert [one.outcome for one in found.entries[:6]] == ["accepted"] * 6
+    if share < 0.01:
+        assert judged(roll(HONEST[0], *least)).entries[0].outcome == "accepted", "without a root too"
 
 
 def test_what_harms_and_points_against_the_root_loses_its_stake() -> None:
@@ -217,6 +233,16 @@ def test_what_a_roll_of_two_adds_does_not_hang_on_the_orders_drawn() -> None:
     two = roll(towards(1), towards(2, 0.6))
     gains = {tuple(one.gain for one in judge_roll(BASE, two, score, seed=seed, rules=RULES).entries) for seed in SEEDS}
     assert len(gains) == 1
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 6, 9, 10, 17])
+def test_what_all_add_comes_to_what_they_gain_together(count: int) -> None:
+    """On every sample, however many orders there is time for."""
+    entries = roll(*(towards(i, 0.3, 0.5) for i in range(count)))
+    parts = [one.update["w"].astype(np.float64) for one in entries]
+    at_base = score(BASE, slice(None))
+    together = at_base - score({"w": np.mean(parts, axis=0).astype(np.float32)}, slice(None))
+    np.testing.assert_allclose(adds(BASE, parts, score, at_base, SEED).sum(axis=0), together, atol=1e-3)
 
 
 SEEDS = [hashlib.sha256(bytes([i])).digest() for i in range(5)]

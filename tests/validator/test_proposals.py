@@ -9,9 +9,8 @@ import pytest
 from stellar_sdk import ClaimClaimableBalance, Keypair
 
 from agent.core import record as makers
-from agent.core.agenda import LEAST_FEE
+from agent.core.agenda import LEAST_FEE, VALID_S
 from agent.core.cid import Cid
-from agent.core.committee import VALID_S
 from agent.core.ledger import BALANCE_V0
 from agent.core.money import UNIT
 from agent.fleet.link import MAX_PAYLOAD

@@ -11,8 +11,10 @@ from stellar_sdk.operation import Operation
 
 from agent.core.cid import Cid
 from agent.core.documents import GlobalSet, Round
+from agent.core.ids import AccountId, CidText
 from agent.core.money import UNIT, XLM, Asset, text
 from agent.ledger.envelope import sdk_asset, sdk_price
+from agent.ledger.keys import account_of
 from agent.market import bundle, publish, sealed
 from tools.chaos.town import Town
 
@@ -22,9 +24,9 @@ REWARD, BUDGET = 60 * UNIT, 600 * UNIT
 
 @dataclass(frozen=True)
 class Trap:
-    cid: str
+    cid: CidText
     round: Round
-    settlement: str
+    settlement: AccountId
     own: Keypair
     """The settlement account's own key, which an honest initiator forgets."""
 
@@ -35,7 +37,7 @@ def lay(
     *,
     setup: Callable[[list[Operation]], list[Operation]] = list,
     graph: Callable[[bytes], bytes] = bytes,
-    committee: Sequence[str] | None = None,
+    committee: Sequence[AccountId] | None = None,
 ) -> Trap:
     """A new model of the hostile initiator, on offer. `setup`: what becomes of the settlement account's set-up;
     `twist`: of the round; `graph`: of its network."""
@@ -45,18 +47,18 @@ def lay(
     dlm, vlm = Asset(f"DLM{name}", house.account), Asset(f"VLM{name}", house.account)
     model_cid, model = town.round_of(house)
     members = tuple(committee or model.committee)
-    honest = [m for m in members if m in {judge.public_key for judge in town.judges}]
+    honest = [m for m in members if m in {account_of(judge) for judge in town.judges}]
     ground.apply(
         setup(
             [
-                *publish.settlement_account(house.account, own.public_key, 50 * UNIT),
-                *publish.settlement_setup(house.account, own.public_key, ground.dlc, dlm, vlm, honest),
+                *publish.settlement_account(house.account, account_of(own), 50 * UNIT),
+                *publish.settlement_setup(house.account, account_of(own), ground.dlc, dlm, vlm, honest),
             ]
         ),
         key,
         own,
     )
-    ground.allow(own.public_key)
+    ground.allow(account_of(own))
     purpose = bundle.test_set_purpose(str(dlm))
     ciphertext, keys = sealed.seal(house.test_set.read_bytes(), purpose, honest)
     home = ground.folder / "traps" / name
@@ -70,9 +72,9 @@ def lay(
                 "published_at": ground.now,
                 "previous": None,
                 "lineage": (),
-                "settlement": own.public_key,
+                "settlement": account_of(own),
                 "committee": members,
-                "global_set": GlobalSet.model_construct(cid=str(tests), keys=keys),
+                "global_set": GlobalSet.model_construct(cid=tests.text, keys=keys),
             }
         )
     )
@@ -81,12 +83,12 @@ def lay(
         bundle.WEIGHTS: folder / bundle.WEIGHTS,
         bundle.GRAPH: graph((folder / bundle.GRAPH).read_bytes()),
     }
-    cid = str(ground.store.put(bundle.lay(home / "round", {bundle.ROUND: made.to_bytes(), **files})))
+    cid = ground.store.put(bundle.lay(home / "round", {bundle.ROUND: made.to_bytes(), **files})).text
     offer(town, made, cid)
     return Trap(cid, made, made.settlement, own)
 
 
-def offer(town: Town, made: Round, cid: str) -> None:
+def offer(town: Town, made: Round, cid: CidText) -> None:
     """On the book."""
     operations = publish.offer(made.model_asset, BUDGET, REWARD, publish.Sign(cid, 0, made.ledger))
     town.ground.apply(operations, town.hostile_house.key, memo=Cid.parse(cid).digest)
@@ -97,7 +99,7 @@ def take_up(town: Town, trap: Trap) -> None:
     if any(trap.settlement in stake.claimants for stake in town.books.of(town.honest)):
         return
     key = town.hostile_house.key
-    for standing in town.ground.line.offers(key.public_key):
+    for standing in town.ground.line.offers(account_of(key)):
         if standing.buying == trap.round.model_asset:
             gone = ManageSellOffer(
                 sdk_asset(XLM), sdk_asset(standing.buying), text(0), sdk_price(standing.price), offer_id=standing.id

@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from agent.core.ids import AccountId
 from agent.core.jobs.contribution import JobState
 from agent.errors import OK, TRY_AGAIN, MilepostError
 from agent.sense.road import write_drive
@@ -96,11 +97,11 @@ def _initiator(scene: Stage, verb: str, *arguments: str, code: int = OK) -> dict
     return facts
 
 
-def _settlement(scene: Stage) -> str:
+def _settlement(scene: Stage) -> AccountId:
     """The settlement account that the initiator has made."""
     config = str(scene.initiator.config)
     jobs = json.loads(scene.crew.call("initiator", "agent", "--config", config, "initiator", "status", "--json"))
-    return str(next(job["settlement"] for job in jobs if job["settlement"]))
+    return AccountId(next(job["settlement"] for job in jobs if job["settlement"]))
 
 
 def _audit(scene: Stage, cid: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from agent.core.cid import Cid
+from agent.core.ids import AccountId
 from agent.core.jobs.contribution import Closed, Job, Rejected, Verdict
 from agent.core.money import UNIT, XLM, Asset, Stroops, stroops, text
 from agent.core.verdict import threshold
@@ -47,7 +48,7 @@ def jobs(vehicle: Party) -> list[Job]:
 
 
 def gather(
-    scene: Stage, settlement: str, history: list[dict[str, Any]], before: Balances, seconds: float
+    scene: Stage, settlement: AccountId, history: list[dict[str, Any]], before: Balances, seconds: float
 ) -> dict[str, Any]:
     """report.json."""
     after = balances(scene, settlement=settlement)

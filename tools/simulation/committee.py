@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from stellar_sdk import Keypair
 
 from agent.core import record as records
-from agent.core.committee import VALID_S
+from agent.core.agenda import VALID_S
 from agent.core.documents import Contribution, Enrolled, Roll, SettlementRecord
 from agent.core.fields import MOST_ON_ROLL
+from agent.core.ids import CidText, StakeId
 from agent.core.jobs.fold import fold
 from agent.core.jobs.review import Review, is_measured
 from agent.core.ledger import Stake
@@ -29,6 +30,7 @@ from agent.errors import Refused, Unavailable
 from agent.learn import update
 from agent.ledger.envelope import Signed, opened, with_signatures
 from agent.ledger.horizon import Horizon
+from agent.ledger.keys import account_of
 from agent.ledger.submission import Entered, look
 from agent.market import records as kept
 from agent.market import strikes
@@ -180,7 +182,7 @@ class Committee(threading.Thread):
         account = horizon.account(market.settlement)
         if not reviews or account is None:
             return None
-        link, now, speaker = chain.end(account), horizon.head().closed_at, market.committee[0].public_key
+        link, now, speaker = chain.end(account), horizon.head().closed_at, account_of(market.committee[0])
         ripe = [review for review in reviews if review.id in chain.rolls or not is_measured(review)]
         if ripe:
             made = records.record(link, self._served, speaker, *self._cases(ripe, chain.rolls))
@@ -194,8 +196,8 @@ class Committee(threading.Thread):
         return Submitted(made, with_signatures(text, horizon.passphrase, self._signatures(text, horizon.passphrase)))
 
     def _cases(
-        self, ripe: Sequence[Review], rolls: Mapping[str, Anchored]
-    ) -> tuple[list[records.Case], records.Hindered, str | None]:
+        self, ripe: Sequence[Review], rolls: Mapping[StakeId, Anchored]
+    ) -> tuple[list[records.Case], records.Hindered, CidText | None]:
         """(those on one roll with their votes, nothing hinders anybody, the roll)."""
         of = {review.id: rolls[review.id].cid if review.id in rolls else None for review in ripe}
         roll = of[ripe[0].id]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from agent.core.ids import CidText
 from agent.core.jobs.contribution import Job, Passed, Stored
 from agent.errors import Unavailable
 from agent.market.listing import Listing
@@ -34,4 +33,4 @@ def store(context: StepContext, job: Job) -> Events:
         if not isinstance(offered := context.offered(context.round(job), context.horizon.head()), Listing):
             return [Passed(offered)]
         raise
-    return [Stored(CidText(str(cid)))]
+    return [Stored(cid.text)]
