@@ -21,7 +21,7 @@ from stellar_sdk import (
 )
 from stellar_sdk.operation import Operation
 
-from agent.compose import doctor
+from agent.compose import account
 from agent.core.jobs.contribution import JobState
 from agent.core.money import UNIT, XLM, text
 from agent.errors import MilepostError, Refused
@@ -208,7 +208,11 @@ def test_the_verb_the_doctor_and_the_status_say_it(home: Home) -> None:
 
     wrong = verb("--owner", "MABC")
     assert (wrong.returncode, "an M… address has no key" in wrong.stderr) == (2, True)
-    assert "last word" in said(home)
+    assert "Whoever has this key has the account" in said(home)
+    other = Signer.ed25519_public_key(home.bank.public_key, 1)
+    home.town.apply([SetOptions(signer=other)], home.car)
+    assert f"{home.bank.public_key} can sign for {home.car.public_key}, and not as" in said(home)
+    home.town.apply([SetOptions(signer=Signer.ed25519_public_key(home.bank.public_key, 0))], home.car)
     shares(home)
     again = verb("--owner", home.owner.public_key, "--json")
     assert json.loads(again.stdout) == {"account": home.car.public_key, "owner": home.owner.public_key, "new": False}
@@ -233,6 +237,6 @@ def test_nothing_is_shared_while_a_transaction_of_a_trip_is_on_its_way(home: Hom
 def said(home: Home) -> str:
     home.context()
     try:
-        return doctor._owner(load(home.folder / "car" / "milepost.toml"))
+        return account.owner(load(home.folder / "car" / "milepost.toml"))
     except MilepostError as error:
         return str(error)
