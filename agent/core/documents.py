@@ -346,7 +346,8 @@ class Contribution(Document):
     """Relative L2 error of the encoded update against the trained one."""
     keys: dict[AccountId, Base64] = Field(max_length=32)
     """The bundle's key, sealed to each validator and the initiator."""
-    fingerprint: tuple[Hex32, ...] = Field(default=(), max_length=256)
+    fingerprint: tuple[Hex32, ...] | None = Field(default=None, max_length=256)
+    """Of older vehicles; nobody reads it (docs/decisions/054)."""
     held_back: Loss | None = None
     """The figure on the vehicle's own held-back frames."""
     software: Name

@@ -63,8 +63,7 @@ class Driver:
         self.last = self._last()
         self.ring = Ring(round.input, setup["slots"], (setup["memory"], setup["bell"]), label_shape(round))
         self.ring.again()
-        key = bytes.fromhex(setup["fingerprint_key"])
-        self.recorder = SampleRecorder(self.samples, self.last.state, setup["ring"], key)
+        self.recorder = SampleRecorder(self.samples, self.last.state, setup["ring"])
 
     def run(self) -> None:
         """To the end of the trip or of the planned steps. Raises Malformed, TooLarge; RuntimeError from

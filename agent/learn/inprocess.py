@@ -50,7 +50,7 @@ class InProcessTrainer:
         task.folder.mkdir(parents=True, exist_ok=True)
         samples = Samples(task.round.input, self.settings.reservoir_mb, task.seed, label=label_shape(task.round))
         last = checkpoint.load(task.folder) or checkpoint.Checkpoint()
-        recorder = SampleRecorder(samples, last.state, secrets.token_hex(8), self.settings.fingerprint_key)
+        recorder = SampleRecorder(samples, last.state, secrets.token_hex(8))
         torch.set_num_threads(self.settings.threads or 1)  # sums depend on how many share them
         notes: list[str] = []
         options = loop.Options(checkpoint_s=self.settings.checkpoint_s, say=notes.append)
