@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from agent.core.boxes import Box as Box
 from agent.core.conditions import Conditions as Conditions
 from agent.core.reading import Position as Position
 from agent.core.reading import Reading as Reading
@@ -61,13 +62,17 @@ class Frame:
     image: npt.NDArray[np.uint8]
 
 
+Label = float | tuple[Box, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class LabelledFrame:
-    """A frame with what is to be learnt from it: degrees of steering, or a class index; None = no label known."""
+    """A frame with what is to be learnt from it: degrees of steering, a class index, or boxes in the whole picture
+    (none: nothing is in it); None = no label known."""
 
     t: float
     image: npt.NDArray[np.uint8]
-    label: float | None
+    label: Label | None
 
 
 class Camera(Protocol):
@@ -122,7 +127,6 @@ class Trained:
     steps: int
     held_back: float | None
     """The task's figure on frames kept from training."""
-    fingerprint: tuple[str, ...] = ()
 
 
 class Trainer(Protocol):

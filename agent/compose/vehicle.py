@@ -199,7 +199,6 @@ def _trainer(config: Config, keypair: Keypair) -> Trainer:
         training(config.train),
         past_file=config.agent.state_dir / "past" if config.train.past_mb else None,
         past_key=keys.derived(keypair, "milepost/past"),
-        fingerprint_key=keys.derived(keypair, "milepost/fingerprint"),
     )
     return ChildTrainer(settings)
 

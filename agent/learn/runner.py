@@ -18,7 +18,7 @@ from agent.learn.weights import Weights
 Samples = NDArray[np.uint8]
 """(n, channels, height, width)."""
 Labels = NDArray[np.float32]
-"""(n,), degrees or class indices."""
+"""(n, *label_shape): degrees, class indices, or boxes (`learn.kinds`)."""
 Outputs = NDArray[np.float32]
 """(n, outputs)."""
 
@@ -45,6 +45,11 @@ class Runner:
 
     def __repr__(self) -> str:
         return f"<Runner {self._graph.sample} to {self._graph.outputs} on {self.provider}>"
+
+    @property
+    def sample(self) -> tuple[int, int, int]:
+        """Channels, height, width."""
+        return self._graph.sample
 
     @property
     def provider(self) -> str:

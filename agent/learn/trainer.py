@@ -53,16 +53,17 @@ class ChildTrainer:
                 raise Refused(what=f"training for {task.folder.name}", why=f"{other} is still training")
             return
         task.folder.mkdir(parents=True, exist_ok=True)
-        ring = Ring.sized(task.round.input, self.settings.ring_mb)
+        ring = Ring.sized(task.round, self.settings.ring_mb)
         process = TrainingProcess(task, self.settings, ring, self._past_memory(task))
         self._job = StartedTask(task, FrameFilter(task.round), ring, process)
 
     def feed(self, frame: LabelledFrame) -> None:
         with self._lock:
             job = self._job
-            if job is None or (image := job.frame_filter.sample(frame)) is None or frame.label is None:
+            if job is None or (image := job.frame_filter.sample(frame)) is None:
                 return
-            job.ring.put(frame.t, frame.label, image)
+            if (label := job.frame_filter.label(frame)) is not None:
+                job.ring.put(frame.t, label, image)
 
     def hold(self, closed: bool) -> None:
         if self._job is not None:

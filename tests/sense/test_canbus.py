@@ -199,6 +199,11 @@ class Socket(can.BusABC):
     def send(self, msg, timeout=None) -> None:
         raise NotImplementedError
 
+    def shutdown(self) -> None:
+        super().shutdown()
+        self._out.close()
+        self.car.close()
+
     def _recv_internal(self, timeout):
         try:
             number = self._out.recv(1)[0]
