@@ -16,11 +16,14 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from agent.core.documents import Input, Recipe, Task
+from agent.core.documents import Input, Recipe, Round, Task
+from agent.learn import kinds
 from agent.learn.checkpoint import TrainingState
 
 Image = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.float32]
+"""(n, *label_shape) as the kind of task has them (`learn.kinds`), or one sample's."""
+Shape = tuple[int, ...]
 
 BLOCK_S = 2.0
 EVERY = 10
@@ -28,6 +31,10 @@ FIRST = 3
 GUARD_S = 0.25
 START = 16
 """Samples before the first step: less than a second of driving."""
+
+
+def label_shape(round_: Round) -> Shape:
+    return kinds.of(round_.task, round_.input.sample).label_shape
 
 
 def prepare(image: Image, spec: Input) -> Image:
@@ -71,22 +78,23 @@ def use(seconds: float) -> Use:
     return "held" if GUARD_S <= inside < BLOCK_S - GUARD_S else "skip"
 
 
-Sort = Callable[[float], int]
+Sort = Callable[[Labels | float], int]
 """What a label is one of: rare sorts are kept rather than common ones."""
 
 
-def bend(label: float) -> int:
+def bend(label: Labels | float) -> int:
     """Of steering: straight on, and bends twice as tight each."""
-    return math.floor(math.log2(1 + abs(label)))
+    return math.floor(math.log2(1 + abs(float(label))))
 
 
-def in_whole(label: float) -> int:
+def in_whole(label: Labels | float) -> int:
     """Of classes: each its own."""
     return int(label)
 
 
-def sort_of(task: Task) -> Sort:
-    return bend if task.kind == "steering" else in_whole
+def sort_of(task: Task) -> Sort | None:
+    """None: pictures with boxes are kept alike."""
+    return {"steering": bend, "classification": in_whole}.get(task.kind)
 
 
 @dataclass(slots=True)
@@ -108,17 +116,18 @@ class Reservoir:
     seen: Counter[int] = field(default_factory=Counter)
 
     @classmethod
-    def sized(cls, spec: Input, megabytes: float, seed: int, sort: Sort | None = None) -> Reservoir:
+    def sized(cls, spec: Input, megabytes: float, seed: int, label: Shape = (), sort: Sort | None = None) -> Reservoir:
         each = spec.height * spec.width * spec.channels
         slots = max(64, int(megabytes * 1e6) // each)
         # np.empty of this size is address space; the system gives pages when they are first written.
         images = np.empty((slots, spec.height, spec.width, spec.channels), np.uint8)
-        return cls(images, np.empty(slots, np.float32), seed, sort=sort, keys=np.empty(slots if sort else 0))
+        labels, keys = np.empty((slots, *label), np.float32), np.empty(slots if sort else 0)
+        return cls(images, labels, seed, sort=sort, keys=keys)
 
     def __len__(self) -> int:
         return min(self.added, len(self.labels))
 
-    def add(self, image: Image, label: float) -> None:
+    def add(self, image: Image, label: Labels | float) -> None:
         slot = self._slot() if self.sort is None else self._weighed(self.sort(label))
         self.added += 1
         if slot is not None:
@@ -148,12 +157,18 @@ class Samples:
     is kept."""
 
     def __init__(
-        self, spec: Input, megabytes: float, seed: int, replay: Reservoir | None = None, sort: Sort | None = None
+        self,
+        spec: Input,
+        megabytes: float,
+        seed: int,
+        replay: Reservoir | None = None,
+        label: Shape = (),
+        sort: Sort | None = None,
     ) -> None:
         self.seed = seed
-        self.trip = Reservoir.sized(spec, megabytes * 0.95, seed, sort)
+        self.trip = Reservoir.sized(spec, megabytes * 0.95, seed, label, sort)
         self.held = Reservoir.sized(
-            spec, min(megabytes * 0.05, 256 * spec.height * spec.width * spec.channels / 1e6), seed + 1
+            spec, min(megabytes * 0.05, 256 * spec.height * spec.width * spec.channels / 1e6), seed + 1, label
         )
         self.replay = replay
         self.over = False
@@ -168,7 +183,7 @@ class Samples:
         seen = max(state.samples, self.trip.added)
         return len(self.trip) >= START and state.steps * recipe.batch < recipe.passes * seen
 
-    def add(self, image: Image, label: float, seconds: float) -> Use:
+    def add(self, image: Image, label: Labels | float, seconds: float) -> Use:
         """Take a sample, `seconds` after the trip's first; says what it is used for."""
         used = use(seconds)
         if used == "train":
@@ -184,7 +199,7 @@ class Samples:
         random = np.random.default_rng((self.seed, step))
         old = count // 2 if self.replay is not None and len(self.replay) else 0
         images = np.empty((count, *self.trip.images.shape[1:]), np.uint8)
-        labels = np.empty(count, np.float32)
+        labels = np.empty((count, *self.trip.labels.shape[1:]), np.float32)
         for source, part in ((self.trip, slice(0, count - old)), (self.replay, slice(count - old, count))):
             if source is not None and part.stop > part.start:
                 chosen = random.integers(len(source), size=part.stop - part.start)

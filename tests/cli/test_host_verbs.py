@@ -125,6 +125,7 @@ def test_the_doctor_is_useful_offline(vehicle: Path) -> None:
         "daemon": "skipped",
         "odometer": "good",
         "camera": "good",
+        "aim": "skipped",
         "training": found["training"],
         "store": "good",
         "ledger": "offline",

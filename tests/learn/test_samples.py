@@ -73,7 +73,7 @@ def test_early_and_late_samples_are_kept_alike() -> None:
 
 @given(st.integers(0, 400), st.integers(0, 2**31))
 def test_a_weighed_reservoir_never_holds_more_than_its_slots_and_nothing_twice(count: int, seed: int) -> None:
-    reservoir = Reservoir.sized(TINY, 0.0001, seed, bend)
+    reservoir = Reservoir.sized(TINY, 0.0001, seed, sort=bend)
     for number in range(count):
         reservoir.add(_image(number), number)
     assert len(reservoir) == min(count, 64)
@@ -86,7 +86,7 @@ def _kept_of_a_motorway(sort: Sort | None) -> float:
     """The share of bends among what is kept of a drive with one bend in fifty frames."""
     kept = []
     for seed in range(10):
-        reservoir = Reservoir.sized(TINY, 0.0001, seed, sort)
+        reservoir = Reservoir.sized(TINY, 0.0001, seed, sort=sort)
         for number in range(6400):
             reservoir.add(_image(number), 20.0 if number % 50 == 0 else 0.1)
         kept += reservoir.labels.tolist()
@@ -101,7 +101,7 @@ def test_bends_are_left_of_a_motorways_hour() -> None:
 def test_of_one_sort_early_and_late_samples_are_kept_alike() -> None:
     kept = []
     for seed in range(40):
-        reservoir = Reservoir.sized(TINY, 0.0001, seed, lambda label: 0)
+        reservoir = Reservoir.sized(TINY, 0.0001, seed, sort=lambda label: 0)
         for number in range(640):
             reservoir.add(_image(number), number)
         kept += reservoir.labels.tolist()

@@ -21,7 +21,7 @@ import numpy as np
 from agent.core.documents import Round, Task
 from agent.learn import checkpoint, loop, networks
 from agent.learn.checkpoint import Checkpoint
-from agent.learn.samples import Reservoir, Samples, Sort, planes, prepare, sort_of
+from agent.learn.samples import Reservoir, Samples, Sort, in_whole, planes, prepare, sort_of
 from agent.learn.testset import TestSet
 from agent.ports import TrainingTask
 from agent.sense.road import synthetic_drive
@@ -136,7 +136,8 @@ def _one(seen: TestSet, unseen: TestSet, made: Round, seed: int, slots: int, sor
         wrong, power = (answers.argmax(1) != unseen.labels).astype(float), 1.0
     else:
         wrong, power = np.square(answers[:, 0] * float(made.task.scale) - unseen.labels), 0.5
-    sorts = np.array([sort_of(made.task)(label) for label in unseen.labels])
+    by = sort_of(made.task) or in_whole
+    sorts = np.array([by(label) for label in unseen.labels])
     each = [wrong[sorts == one].mean() for one in np.unique(sorts) if (sorts == one).sum() >= LEAST]
     return {"driven": round(float(wrong.mean() ** power), 3), "alike": round(float(np.mean(each) ** power), 3)}
 
