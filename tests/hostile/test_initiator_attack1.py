@@ -15,7 +15,7 @@ from agent.core.documents import Round
 from agent.core.jobs.contribution import Arrived, Fetched, Job, Opened, Passed, Step
 from agent.core.jobs.fold import advance, fold
 from agent.core.ledger import Line
-from agent.core.money import UNIT, XLM, Asset
+from agent.core.money import UNIT, XLM
 from agent.errors import Unavailable
 from agent.host.config import load
 from agent.learn import weights
@@ -151,7 +151,7 @@ def test_an_entry_applies_while_more_than_half_its_window_is_left(tmp_path: Path
 def test_a_settlement_account_that_could_settle_nothing() -> None:
     """(a) Its signers are right, and no settlement would ever apply: every trip for it would be for nothing."""
     round_ = a_round()
-    good, dlc = settles(round_), Asset.parse(round_.stake.asset)
+    good, dlc = settles(round_), round_.stake_asset
     assert round_accounts.trusted(good, round_) == ""
     tight = {**good.lines, dlc: Line(0, limit=round_.stake.base)}
     assert "no room for the round's stakes" in round_accounts.trusted(replace(good, lines=tight), round_)
