@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from agent.core.bundle_files import TEACHER
 from agent.core.documents import Round
 from agent.errors import Malformed, Refused
 from agent.learn.graph import Graph
 from agent.learn.runner import HERE, Device, Runner, Samples
 
-NAME = "teacher.onnx"
+NAME = TEACHER
 """The teacher's file in the round bundle."""
 
 
