@@ -10,7 +10,7 @@ from agent.fleet.link import PahoLink
 from agent.host.logs import Log
 from agent.host.sections import Config
 from agent.journal import Journal
-from agent.learn.runner import Device
+from agent.learn.device import Device
 from agent.ledger import keys
 from agent.ledger.keys import account_of
 from agent.market.bundle import Shelf

@@ -31,7 +31,6 @@ from agent.ports import Clock, Trainer
 from agent.sense.sources import Sources, said_latency
 from agent.vehicle.book import JOURNAL, JobBook, every_job
 from agent.vehicle.builder import ContributionBuilder
-from agent.vehicle.camera_aim import CameraAim
 from agent.vehicle.camera_latency import CameraLatency
 from agent.vehicle.context import StepContext
 from agent.vehicle.daemon import Parts, Vehicle
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from stellar_sdk import Keypair
 
     from agent.learn.settings import Settings
+    from agent.vehicle.camera_aim import CameraAim
 
 
 def vehicle(config: Config, clock: Clock, checkup: Checkup, trainer: Trainer | None = None) -> Vehicle:
@@ -56,7 +56,7 @@ def vehicle(config: Config, clock: Clock, checkup: Checkup, trainer: Trainer | N
     state = config.agent.state_dir
     journal = Journal(state / JOURNAL)
     book = JobBook(journal)
-    sources = Sources(_signals(config))
+    sources = Sources(_signals(config, clock), clock.wake)
     trainer = trainer or _trainer(config, keypair)
     shelf = Shelf(state / "bundles", store(config))
     builder = ContributionBuilder(resources(config), shelf, trainer, keypair, state / "jobs", book.last_rounds.get)
@@ -74,14 +74,14 @@ def vehicle(config: Config, clock: Clock, checkup: Checkup, trainer: Trainer | N
     if config.mqtt.enabled:
         open_session = partial(FleetSession, me, broker(config.mqtt), config.mqtt.discovery, journal, clock)
     supervisor = Supervisor(
-        partial(followed, config), Machine(config.machine, state), journal, log, checkup, open_session
+        partial(followed, config), Machine(config.machine, state), journal, log, checkup, open_session, clock.wake
     )
     return Vehicle(
         Parts(
             odometer=sources.odometer(config.odometer.source),
             camera=lambda: sources.camera(config.camera.source),
             latency=latency(config, journal),
-            aim=CameraAim(state, config.camera.source),
+            aim=partial(_aim, state, config.camera.source),
             trainer=trainer,
             identity=me,
             context=context,
@@ -100,6 +100,12 @@ def vehicle(config: Config, clock: Clock, checkup: Checkup, trainer: Trainer | N
 def latency(config: Config, journal: Journal) -> CameraLatency:
     camera = config.camera.source
     return CameraLatency(journal, camera, config.odometer.source, said_latency(camera))
+
+
+def _aim(state: Path, camera: str) -> CameraAim:
+    from agent.vehicle.camera_aim import CameraAim
+
+    return CameraAim(state, camera)
 
 
 def identity(config: Config, keypair: Keypair) -> Identity:
@@ -129,7 +135,7 @@ def payout(market: Market) -> Payout | None:
 
 
 def resources(config: Config) -> Resources:
-    from agent.learn.runner import Device
+    from agent.learn.device import Device
 
     machine = Device(config.inference.provider, config.inference.threads)
     return Resources(config.train.memory_mb, config.train.labelled, machine, config.agent.profile)
@@ -150,13 +156,13 @@ def _gauges(listen: str) -> Gauges:
     return Gauges(figures)
 
 
-def _signals(config: Config) -> PahoLink | None:
+def _signals(config: Config, clock: Clock) -> PahoLink | None:
     """The link on which the car's own signals arrive, where the odometer is an MQTT one."""
     for source in config.odometer.source.split(" + "):
         if source.startswith("mqtt:"):
             prefix = source.removeprefix("mqtt:").partition("?")[0] or "vss"
             name = f"{config.agent.id}-signals"
-            return PahoLink(broker(config.mqtt), name, (f"{prefix}/Vehicle/#",), session_seconds=0)
+            return PahoLink(broker(config.mqtt), name, (f"{prefix}/Vehicle/#",), session_seconds=0, wake=clock.wake)
     return None
 
 
@@ -193,7 +199,6 @@ def _trainer(config: Config, keypair: Keypair) -> Trainer:
         training(config.train),
         past_file=config.agent.state_dir / "past" if config.train.past_mb else None,
         past_key=keys.derived(keypair, "milepost/past"),
-        fingerprint_key=keys.derived(keypair, "milepost/fingerprint"),
     )
     return ChildTrainer(settings)
 

@@ -107,12 +107,18 @@ class Input(Part):
     def channels(self) -> int:
         return 1 if self.colour == "grey" else 3
 
+    @property
+    def sample(self) -> tuple[int, int, int]:
+        """Channels, height, width."""
+        return (self.channels, self.height, self.width)
+
 
 class Task(Part):
     """What is learnt. Steering: one output, degrees at the wheels' mean angle, positive left; figure RMSE in degrees.
-    Classification: one logit a class; figure accuracy."""
+    Classification: one logit a class; figure accuracy. Detection: for each cell of a grid, one logit a class and four
+    numbers of a box (`learn.kinds.detection`); figure mAP at an IoU of 0.5."""
 
-    kind: Literal["steering", "classification"]
+    kind: Literal["steering", "classification", "detection"]
     labels: Literal["drive", "folder", "teacher"] = "drive"
     classes: tuple[ClassName, ...] = Field(default=(), max_length=4096)
     scale: Number = Field(default=Decimal(25), gt=0, le=360)
@@ -120,11 +126,17 @@ class Task(Part):
     confidence: Number = Field(default=Decimal("0.8"), ge=0, le=1)
     """Teacher labels below this are not used."""
 
+    @model_validator(mode="after")
+    def _has_labels(self) -> Task:
+        if self.kind == "detection" and self.labels == "drive":
+            raise ValueError("detection learns from a folder or a teacher: a drive says nothing of boxes")
+        return self
+
 
 class Architecture(Part):
     """A built-in network by name, or `onnx`: the round's own `model.onnx`."""
 
-    name: Literal["pilotnet", "smallres", "deepchain", "onnx"]
+    name: Literal["pilotnet", "smallres", "deepchain", "smallfcos", "onnx"]
     hyper: dict[Name, Annotated[int, Field(ge=0, le=65_536)]] = Field(default_factory=dict, max_length=16)
 
 
@@ -216,7 +228,7 @@ class Lineage(Part):
 class Figure(Part):
     """A measured figure on the global test set."""
 
-    name: Literal["rmse", "accuracy"]
+    name: Literal["rmse", "accuracy", "map50"]
     unit: Literal["deg", "share"]
     better: Literal["lower", "higher"]
     value: Loss
@@ -339,7 +351,8 @@ class Contribution(Document):
     """Relative L2 error of the encoded update against the trained one."""
     keys: dict[AccountId, Base64] = Field(max_length=32)
     """The bundle's key, sealed to each validator and the initiator."""
-    fingerprint: tuple[Hex32, ...] = Field(default=(), max_length=256)
+    fingerprint: tuple[Hex32, ...] | None = Field(default=None, max_length=256)
+    """Of older vehicles; nobody reads it (docs/decisions/054)."""
     held_back: Loss | None = None
     """The figure on the vehicle's own held-back frames."""
     software: Name

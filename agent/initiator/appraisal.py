@@ -12,6 +12,7 @@ from agent.learn import fitness
 from agent.learn.graph import Graph
 from agent.learn.graph.inspection import Inspection, inspect
 from agent.learn.graph.table import RUNTIMES
+from agent.learn.kinds.detection import cells
 
 BATCH = 32
 """Samples a step, for the speed: what plans have."""
@@ -144,8 +145,18 @@ def _about(graph: Graph) -> Iterator[str]:
     said = f"file format {published['file_format']}, operator set {published['operator_set']}"
     yield f"  published  {said}: onnxruntime from {published['onnxruntime']} on reads it"
     channels, height, width = graph.sample
-    serves = "steering" if graph.outputs == 1 else f"classification of {graph.outputs} classes"
+    serves = _serves(graph)
     pixels = "bytes" if graph.takes_bytes else "pixels scaled to [-1, 1]"
     yield f"  task       {serves}, from {channels} x {height} x {width} {pixels} ({network['input']})"
     cost = f"{graph.multiply_adds / 1e6:,.1f} million multiplications and {graph.activation_bytes / 1e6:,.1f} MB"
     yield f"  weights    {network['weights']:,} in {network['tensors']} tensors; {cost} of activations a sample"
+
+
+def _serves(graph: Graph) -> str:
+    """What a row of so many numbers can be for."""
+    if graph.outputs == 1:
+        return "steering"
+    rows, columns = cells(graph.sample)
+    classes, left = divmod(graph.outputs, rows * columns)
+    grid = f", or detection of {classes - 4} classes" if classes > 4 and not left else ""
+    return f"classification of {graph.outputs} classes{grid}"

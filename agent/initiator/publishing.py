@@ -274,7 +274,7 @@ class Publisher:
         measured = scorer.score(values, tests.images, tests.labels)
         if not measured.loss < MOST_LOSS:
             raise Refused(what="the network", why=f"its loss on the test set is {measured.loss:.3g}")
-        return measured, score.figure(self.plan.task, measured)
+        return measured, score.figure(measured)
 
     def on_global(self, graph_file: Path) -> judging.Score:
         """Losses of a network's weights on the global test set."""

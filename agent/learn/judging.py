@@ -1,10 +1,11 @@
 """A roll judged together: who is fused, what each adds, who forfeits (PROTOCOL, Review).
 
 The credit of an entry is the mean fall of the loss on the global set G when its update joins those that came before
-it, over random orders and their reverses: Shapley's value of U(S) = -loss(base + the sum over S of update / m),
-estimated as by Castro et al. 2009 with antithetic orders (Mitchell et al. 2022). Orders follow from a seed that nobody
-knew when the updates were made. Each order is scored on a part of G, so that a roll costs
-as many scorings of G as it holds entries, at least 32, and six.
+it, over random orders and their reverses: Shapley's value of U(S) = -loss(base + step * the sum over S of update / m),
+estimated as by Castro et al. 2009 with antithetic orders (Mitchell et al. 2022). `step` is the share of the fused step
+that the round takes: what all overshoot by together is nobody's harm. Orders follow from a seed that nobody knew when
+the updates were made. Each order is scored on a part of G, so that a roll costs as many scorings of G as it holds
+entries, at least 32, and nine.
 
 Nothing here reads a clock, a file or a random number: the same roll gives the same answer wherever scores are the same.
 """
@@ -45,6 +46,8 @@ CUT = 2.0
 """Times the roll's measure of length: what an update is cut to before it is paid."""
 ALL = slice(None)
 STRANGERS = (Fraction(1, 5), Fraction(3, 10))
+PUBLIC = 2.0
+"""Nobody is paid more than so many times what an update adds beyond what is public."""
 STEPS = (Fraction(1, 2), Fraction(1, 4))
 """Tried besides the whole step."""
 
@@ -162,16 +165,16 @@ def judge_roll(
     closes = fused is not None and falls(at_base, fused.losses)
     after = fused.losses if fused is not None and closes else at_base
 
-    cut = [_clipped(turn[i].update, screened.lengths[i], CUT * screened.measure) for i in heard]
-    start, parts = _above_public(_wide(base), cut, None if last_step is None else _wide(last_step))
-    known = at_base if last_step is None else None
-    gains, errors = adds(start, parts, base, score, len(at_base), seed, known)
-    lowered = gains
+    step = 1.0 if fused is None else float(fused.taken.step)
+    parts = [step * _clipped(turn[i].update, screened.lengths[i], CUT * screened.measure) for i in heard]
+    gains, errors = shares(adds(base, parts, score, at_base, seed))
+    paid = gains
+    if last_step is not None:
+        paid = np.minimum(paid, PUBLIC * (gains - public(base, parts, last_step, score, at_base)))
     if private is not None and at_private is not None:
-        known = at_private if last_step is None else None
-        theirs, spread = adds(start, parts, base, private, len(at_private), seed, known)
-        lowered = np.minimum(gains, theirs + ERRORS * spread)
-    paid = np.where((gains > ERRORS * errors) & (lowered > 0.0) & closes, lowered, 0.0)
+        theirs = [_mean_and_error(row) for row in adds(base, parts, private, at_private, seed)]
+        paid = np.minimum(paid, [mean + ERRORS * error for mean, error in theirs])
+    paid = np.where((gains > ERRORS * errors) & (paid > 0.0) & closes, paid, 0.0)
     pledge = min(rules.pledge, rules.voice * len(heard))
     credits = _credits(paid, float(at_base.mean() - after.mean()), rules.gain_reference, pledge)
 
@@ -229,41 +232,64 @@ def falls(before: Losses, after: Losses) -> bool:
     return gain > ERRORS * error
 
 
-def adds(
-    start: Vector,
-    parts: Sequence[Vector],
-    like: Weights,
-    score: Score,
-    samples: int,
-    seed: bytes,
-    at_start: Losses | None = None,
-) -> tuple[Vector, Vector]:
-    """What each update adds, as a fall of the mean loss, and its standard error: two arrays, one number an update.
-    `at_start`: the losses of `start`, where they are known."""
-    count = len(parts)
-    shares = [part / count for part in parts]
+def adds(base: Weights, parts: Sequence[Vector], score: Score, at_base: Losses, seed: bytes) -> Vector:
+    """What each update adds, as a fall of the loss: (updates, samples), mean over orders. `parts`: the updates, as far
+    as the round's step takes them."""
+    count, samples, start = len(parts), len(at_base), _wide(base)
+    slices, pairs = min(PARTS, samples), SCORINGS // max(1, count) // 2
+    passes, row = max(1, 2 * pairs), 2 if pairs else 1  # an order and its reverse on one part, where so many are made
+    ways = [part / count for part in parts]
     found = np.zeros((count, samples))
-    known: dict[tuple[int, frozenset[int]], Losses] = {}
+    known = {(part, frozenset[int]()): at_base[part::slices] for part in range(slices)}
 
     def scored(at: Vector, part: int, joined: frozenset[int]) -> Losses:
         if (part, joined) not in known:  # few entries make few coalitions, and many orders
-            known[part, joined] = score(_as(at, like), slice(part, None, slices))
+            known[part, joined] = score(_as(at, base), slice(part, None, slices))
         return known[part, joined]
 
-    slices, passes = min(PARTS, samples), max(1, SCORINGS // max(1, count))
-    if at_start is not None:
-        known = {(part, frozenset()): at_start[part::slices] for part in range(slices)}
     for number, order in zip(range(slices * passes), orders(seed, count), strict=False):
-        part, joined = number % slices, frozenset[int]()
-        at, before = start, scored(start, part, joined)
+        part, joined = number // row % slices, frozenset[int]()
+        at, before = start, known[part, joined]
         for one in order:
-            at, joined = at + shares[one], joined | {one}
+            at, joined = at + ways[one], joined | {one}
             after = scored(at, part, joined)
             with np.errstate(invalid="ignore"):  # infinite losses: such a gain is no number, and nobody is paid for it
                 found[one, slice(part, None, slices)] += before - after
             before = after
-    means = [_mean_and_error(row / passes) for row in found]
-    return np.array([mean for mean, _ in means]), np.array([error for _, error in means])
+    return found / passes
+
+
+def shares(found: Vector) -> tuple[Vector, Vector]:
+    """(updates, samples) → what each adds, and its standard error: two arrays, one number an update.
+
+    Where all together gain beyond noise, an update's error is that of what it adds less its share of the whole: samples
+    that are kind to everybody's work say nothing about one's (the ratio estimator, Cochran 1977, chapter 6). Else, and
+    where it is alone, the error of what it adds."""
+    means = np.array([_mean_and_error(row)[0] for row in found])
+    with np.errstate(invalid="ignore"):
+        whole, error = _mean_and_error(found.sum(axis=0)) if len(found) > 1 else (0.0, math.inf)
+        if whole > ERRORS * error:
+            found = found - np.outer(means / whole, found.sum(axis=0))
+    return means, np.array([_mean_and_error(row)[1] for row in found])
+
+
+def public(base: Weights, parts: Sequence[Vector], last_step: Weights, score: Score, at_base: Losses) -> Vector:
+    """What anybody could have handed in of what each update adds: as much of the public step that led to the base as
+    is in it, times what one such step adds, no longer than others are (the mean of joining first and last). Nought
+    where that gains nothing."""
+    start, step, count = _wide(base), _wide(last_step), max(1, len(parts))
+    lengths = sorted(math.sqrt(ordered_sum(part * part)) for part in parts)
+    square = ordered_sum(step * step)
+    if not square or not lengths or not lengths[(count - 1) // 2]:
+        return np.zeros(len(parts))
+    step *= min(1.0, lengths[(count - 1) // 2] / math.sqrt(square))
+    square = ordered_sum(step * step)
+    whole, one = start + sum(parts, np.zeros(start.shape)) / count, step / count
+    first, before, last = (score(_as(at, base), ALL) for at in (start + one, whole, whole + one))
+    with np.errstate(invalid="ignore"):
+        worth = 0.5 * float((at_base - first + before - last).mean())
+    known = max(0.0, worth) if math.isfinite(worth) else 0.0
+    return np.array([known * max(0.0, ordered_sum(part * step) / square) for part in parts])
 
 
 def orders(seed: bytes, count: int) -> Iterator[list[int]]:
@@ -309,17 +335,6 @@ def _harms_both(
     how it points or how long it is."""
     alone = _added(base, share if is_harmful else share * float(min(STEPS)))
     return all(_rises(alone, on, before, rules.tolerance) for on, before in (sets[1:] if is_harmful else sets))
-
-
-def _above_public(base: Vector, updates: Sequence[Vector], last_step: Vector | None) -> tuple[Vector, list[Vector]]:
-    """Where paying starts, and what is paid for: what of each update points along the last public step anybody could
-    have handed in."""
-    square = 0.0 if last_step is None else ordered_sum(last_step * last_step)
-    if last_step is None or not square or not updates:
-        return base, list(updates)
-    along = [max(0.0, ordered_sum(update * last_step) / square) for update in updates]
-    mean = sum(along) / len(along)
-    return base + mean * last_step, [u - share * last_step for u, share in zip(updates, along, strict=True)]
 
 
 def _clipped(update: Weights, length: float, most: float) -> Vector:

@@ -3,7 +3,6 @@ car."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from agent.core.bundle_files import GRAPH
 from agent.errors import Malformed
+from agent.learn.device import HERE, Device
 from agent.learn.graph.check import MANY_SAMPLES, Graph
 from agent.learn.graph.weights import put
 from agent.learn.weights import Weights
@@ -18,7 +18,7 @@ from agent.learn.weights import Weights
 Samples = NDArray[np.uint8]
 """(n, channels, height, width)."""
 Labels = NDArray[np.float32]
-"""(n,), degrees or class indices."""
+"""(n, *label_shape): degrees, class indices, or boxes (`learn.kinds`)."""
 Outputs = NDArray[np.float32]
 """(n, outputs)."""
 
@@ -34,18 +34,6 @@ CACHED_BYTES = 8 << 20
 memory, which took a third of the time of scoring 50 samples."""
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
-    """How this machine runs a graph. A provider that is not installed falls back to the next, at last the
-    CPU."""
-
-    provider: str = "cpu"
-    threads: int = 1
-
-
-HERE = Device()
-
-
 class Runner:
     """One graph with one set of weights, by default its own, ready to run."""
 
@@ -57,6 +45,11 @@ class Runner:
 
     def __repr__(self) -> str:
         return f"<Runner {self._graph.sample} to {self._graph.outputs} on {self.provider}>"
+
+    @property
+    def sample(self) -> tuple[int, int, int]:
+        """Channels, height, width."""
+        return self._graph.sample
 
     @property
     def provider(self) -> str:

@@ -31,5 +31,3 @@ class Settings:
     """Where they rest between runs of the daemon, encrypted; None: in memory alone."""
     past_key: bytes = b""
     """32 bytes."""
-    fingerprint_key: bytes = b""
-    """Keys the hashes that show whether two contributions saw the same frames. Empty: no fingerprint."""

@@ -24,7 +24,7 @@ from agent.core.verdict import Verdict
 from agent.errors import Malformed, MilepostError, Refused, Unavailable
 from agent.files import DiskFails
 from agent.learn import checkpoint, fusion, graph, judging, root, update, weights
-from agent.learn.runner import Device
+from agent.learn.device import Device
 from agent.learn.score import Scorer
 from agent.learn.testset import TestSet
 from agent.market import bundle, sealed

@@ -22,7 +22,7 @@ from agent.market import bundle, entry
 from agent.market.listing import Listing
 from agent.market.ownership import owner_of
 from agent.vehicle.builder import ContributionBuilder
-from agent.vehicle.offers import CLOSING_OPERATIONS, Survey, VehicleView, listings, promised, survey
+from agent.vehicle.offers import Survey, VehicleView, listings, promised, survey
 from agent.vehicle.settings import Preferences
 from agent.vehicle.verdict import Events as Events
 from agent.vehicle.verdict import Verdicts
@@ -110,11 +110,11 @@ class StepContext:
         owed = promised(others, account, bid)
         return VehicleView(self.horizon, self.preferences, account, head, bid, self.deeds(), owed)
 
-    def spare(self, account: Account, job: Job) -> Stroops:
-        """XLM that neither this job's closing nor the vehicle's other jobs need."""
+    def spare(self, account: Account, job: Job, operations: int) -> Stroops:
+        """XLM that neither a closing of so many operations nor the vehicle's other jobs need."""
         bid = self._bid(job)
         others = [each for each in self.open_jobs() if each.id != job.id]
-        return account.free(XLM) - promised(others, account, bid).xlm - CLOSING_OPERATIONS * bid
+        return account.free(XLM) - promised(others, account, bid).xlm - operations * bid
 
     def account(self) -> Account:
         account = self.horizon.account(self.keypair.public_key)

@@ -2,6 +2,9 @@
 
 Three threads: this loop (the journal's only writer), the capture thread (camera to trainer), one step (network and
 files). Training is a child process. After a crash the journal is folded and the loop goes on: there is no other state.
+
+The loop sleeps until something happens or is due. Whatever happens in another thread (a reading, a message, the end of
+a step) ends the sleep by the clock's `wake`; what is due by time is in `_due`.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agent import __version__
 from agent.core import redact
@@ -19,7 +23,7 @@ from agent.core.gates import Work
 from agent.core.jobs.contribution import Arrived, Job, JobState, Opened, Passed, Step, Trained
 from agent.core.jobs.fold import Event, owed
 from agent.core.plain import plain
-from agent.core.trip import Doubted, Tick, TripClosed, TripOpened, TripRules, TripState, advance
+from agent.core.trip import Doubted, Phase, Tick, TripClosed, TripOpened, TripRules, TripState, advance
 from agent.errors import MilepostError, Unavailable
 from agent.host import status_file
 from agent.host.logs import Log
@@ -34,7 +38,6 @@ from agent.vehicle import steps
 from agent.vehicle.background import BackgroundSteps, is_waiting
 from agent.vehicle.book import TRIP, JobBook
 from agent.vehicle.builder import ContributionBuilder
-from agent.vehicle.camera_aim import CameraAim
 from agent.vehicle.camera_latency import CameraLatency
 from agent.vehicle.context import StepContext
 from agent.vehicle.gauges import Gauges
@@ -42,14 +45,21 @@ from agent.vehicle.session import VehicleStatus
 from agent.vehicle.settings import Identity
 from agent.vehicle.supervisor import Supervisor
 
+if TYPE_CHECKING:
+    from agent.vehicle.camera_aim import CameraAim
+
 TURN_S = 0.05
-"""The loop's pause. Twenty looks a second at the odometer are plenty for a car."""
-TELL_S = 1.0
-"""How often status, gates and the fleet are seen to."""
+"""From one turn to the next, at least, and during a trip at most: twenty looks a second at the odometer are plenty."""
+TELL_S = 0.9
+"""From one look at gates, status and fleet to the next, at least; but a message is heard at once."""
+QUIET_S = 1.2
+"""The same at most. Between the two lies the second of a receiver that says where the car stands: one turn for both."""
 AGAIN_S = 5.0
 """Pause before a camera or a trainer that could not be started is tried again."""
+STATUS_S = 5.0
+"""How often the status file says again that nothing changed. Each time it costs a parked car a write to its flash."""
 NOTE_S = 15.0
-"""How often the mileage is written down while the car drives: a power cut costs so many seconds of distance."""
+"""How often the mileage is written down while it grows: a power cut costs so many seconds of distance."""
 MEASURE_S = 30.0
 """How often the camera's latency and aim are measured while frames come."""
 TRANSFERS = (Step.FETCH, Step.STORE)
@@ -66,7 +76,8 @@ class Parts:
     camera: Callable[[], Camera]
     """Opens the camera: it is on only while a trip is trained on."""
     latency: CameraLatency
-    aim: CameraAim
+    aim: Callable[[], CameraAim]
+    """Opens what is known of its view, with the camera."""
     trainer: Trainer
     identity: Identity
     context: StepContext
@@ -86,15 +97,19 @@ class Vehicle:
         self.parts = parts
         self._log = parts.log
         self._trip: TripState = parts.book.mileage()
-        self._background = BackgroundSteps(partial(steps.do, parts.context))
+        self._background = BackgroundSteps(partial(steps.do, parts.context), parts.clock.wake)
         self._camera: Camera | None = None
         self._aligner: Aligner | None = None
+        self._aim: CameraAim | None = None
         self._capture: Capture | Album | None = None
         self._trouble = ""
         self._held = False
         self._learn_at = float("-inf")
         self._readings = 0
-        self._told = self._noted = self._measured = float("-inf")
+        self._told = self._tell_by = self._noted_at = self._measured = float("-inf")
+        self._noted = self._trip.mileage
+        self._written: tuple[float, Mapping[str, object]] = (float("-inf"), {})
+        """The last status file: when, and what it said but for the time."""
         self._turned = parts.clock.monotonic()
 
     def run(self) -> None:
@@ -105,7 +120,7 @@ class Vehicle:
         try:
             while not clock.stopped:
                 self.turn()
-                clock.sleep(TURN_S)
+                self._rest()
         finally:
             self.close()
 
@@ -119,11 +134,27 @@ class Vehicle:
             self._work(now)
         except Unavailable as error:
             self._say("writing down", error)
-        if now - self._told >= TELL_S:
-            self._told = now
+        if now - self._told >= TELL_S or self.parts.supervisor.spoken_to:
+            self._told, self._tell_by = now, now + QUIET_S
             self._tell(now)
         self.parts.gauges.turned()
         self._turned = now
+
+    def _rest(self) -> None:
+        """Until something happens or is due; what happens all the time, as readings do, is looked at every TURN_S."""
+        clock = self.parts.clock
+        if (pause := self._due() - self._turned) > TURN_S:
+            clock.wait(pause)
+        if (early := self._turned + TURN_S - clock.monotonic()) > 0:
+            clock.sleep(early)
+
+    def _due(self) -> float:
+        """When the next turn is due though nobody wakes the loop. While the car waits for a trip no timer runs that
+        could open one."""
+        now = self._turned
+        if self._trip.mileage.phase is Phase.OPEN:
+            return now
+        return min(self._tell_by, self._background.due(now), now + self.parts.odometer.pause_s)
 
     def close(self) -> None:
         self.parts.notifier.stopping()
@@ -132,7 +163,7 @@ class Vehicle:
         self.parts.trainer.close()
         self.parts.odometer.close()
         self.parts.supervisor.close()
-        self._write_status(self.status("stopped"))
+        self._write_status(self.status("stopped"), self.parts.clock.monotonic())
         self.parts.book.journal.close()
         self._log.event("vehicle.stopped")
 
@@ -153,8 +184,8 @@ class Vehicle:
             self._trip = after
             if self._aligner is not None and not isinstance(seen, Tick):
                 self._aligner.reading(seen)
-        if now - self._noted >= NOTE_S and self._trip.mileage.total_m:
-            self._noted = now
+        if now - self._noted_at >= NOTE_S and self._trip.mileage != self._noted:
+            self._noted_at, self._noted = now, self._trip.mileage
             self.parts.book.journal.remember(TRIP, json.dumps(self._trip.stored()))
 
     def _open(self, event: TripOpened, trip: TripState) -> None:
@@ -199,13 +230,14 @@ class Vehicle:
         if task.round.task.labels == "folder":
             return self.parts.builder.pictures(task, feed)
         self._camera, self._aligner = self.parts.camera(), Aligner(latency_s=self.parts.latency.for_labels_s)
-        self.parts.aim.begin()
-        return Capture(self._camera, self._aligner, self._sink(task))
+        self._aim = self.parts.aim()
+        self._aim.begin()
+        return Capture(self._camera, self._aligner, self._sink(task, self._aim))
 
-    def _sink(self, task: TrainingTask) -> Callable[[LabelledFrame], None]:
+    def _sink(self, task: TrainingTask, aim: CameraAim) -> Callable[[LabelledFrame], None]:
         """Where a camera's frames go: past the teacher, or past the shadow where a driver's deeds are learnt."""
         feed: Callable[[LabelledFrame], None] = self.parts.trainer.feed
-        watch = [self.parts.aim.see]
+        watch = [aim.see]
         if task.round.task.labels == "teacher":
             feed = self.parts.builder.taught(task.round, task.base, feed)
         else:
@@ -224,7 +256,8 @@ class Vehicle:
             self._measured = now
             self.parts.latency.look(self._aligner.meter)
             self._aligner.latency_s = self.parts.latency.for_labels_s
-            self.parts.aim.keep()
+            if self._aim is not None:
+                self._aim.keep()
 
     def _stop_capture(self) -> None:
         if self._capture is not None:
@@ -232,7 +265,7 @@ class Vehicle:
             self._log.event("capture.stopped", frames=self._capture.counts.frames)
         if self._camera is not None:
             self._camera.close()
-        self._capture = self._camera = self._aligner = None
+        self._capture = self._camera = self._aligner = self._aim = None
 
     # --- its jobs go on
 
@@ -261,6 +294,7 @@ class Vehicle:
     def _record(self, job_id: str, event: Event, trip: TripState | None = None) -> None:
         note = {TRIP: json.dumps(trip.stored())} if trip else None
         job = self.parts.book.record(job_id, event, self.parts.clock.now(), note)
+        self._tell_by = self._told + TELL_S
         self.parts.gauges.job(event, job.state.value)
         if isinstance(event, Trained) and event.shadow and event.shadow.worse:
             shadow = event.shadow
@@ -279,7 +313,10 @@ class Vehicle:
         frames = self._capture.counts.frames if self._capture else None
         parts.gauges.car(self._trip, frames, self._readings, now)
         training = self._capture is not None
+        before = parts.supervisor.closed
         parts.supervisor.look(self._trip.recent.memory.ignition)
+        if parts.supervisor.closed != before:
+            parts.clock.wake()  # what they barred may go on
         held = parts.supervisor.bars(Work.TRAINING)
         if training and held is not self._held:
             self._held = held
@@ -292,7 +329,7 @@ class Vehicle:
             parts.supervisor.talk(said, parts.gauges.metrics.figures())
         except Unavailable as error:
             self._say("fleet", error)
-        self._write_status(said)
+        self._write_status(said, now)
         parts.notifier.watchdog()
 
     def status(self, word: str) -> VehicleStatus:
@@ -300,7 +337,7 @@ class Vehicle:
         training = self._capture is not None
         troubles = [parts.odometer.trouble, self._trouble or None]
         if self._capture:
-            troubles += [self._capture.trouble, parts.latency.trouble, parts.aim.trouble]
+            troubles += [self._capture.trouble, parts.latency.trouble, self._aim.trouble if self._aim else None]
         return {
             "status": word,
             "at": parts.clock.now(),
@@ -325,9 +362,13 @@ class Vehicle:
         self.parts.gauges.training(progress)
         return {name: getattr(progress, name) for name in progress.__slots__}
 
-    def _write_status(self, said: VehicleStatus) -> None:
+    def _write_status(self, said: VehicleStatus, now: float) -> None:
+        news, (at, before) = {**said, "at": 0}, self._written
+        if news == before and now - at < STATUS_S:
+            return
         try:
             status_file.write(self.parts.state_dir, said)
+            self._written = now, news
         except OSError as error:
             self._say("status", Unavailable(what=f"{self.parts.state_dir / status_file.FILE} ({error.strerror})"))
 

@@ -68,7 +68,7 @@ class FleetSession:
         topics = VehicleTopics(identity.fleet, identity.vehicle)
         session = secrets.token_hex(8)
         self.link = link = PahoLink(
-            broker, topics.vehicle, (topics.commands, topics.desired), will=last_will(topics, session)
+            broker, topics.vehicle, (topics.commands, topics.desired), will=last_will(topics, session), wake=clock.wake
         )
         self._presence = Presence(link, topics, session, clock)
         self._outbox = Outbox(journal, link, describer(topics))
@@ -94,6 +94,11 @@ class FleetSession:
             self._commands.obey(heard)
         finally:  # a full disk keeps a command from being answered; a wish waits until it can be written down
             self._desired.hear(heard)
+
+    @property
+    def spoken_to(self) -> bool:
+        """Whether `talk` would hear something."""
+        return self.link.has_heard
 
     @property
     def trouble(self) -> str | None:

@@ -14,7 +14,7 @@ from agent.core.money import Stroops
 from agent.market.payout import Payout
 
 if TYPE_CHECKING:
-    from agent.learn.runner import Device
+    from agent.learn.device import Device
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from agent.fleet.commands import Handler
 from agent.fleet.desired import WishOutcome
 from agent.host.logs import Log
 from agent.journal import Journal
-from agent.ports import Conditions, Host
+from agent.ports import Conditions, Host, Wake, nobody
 from agent.vehicle.gauges import Gauges
 from agent.vehicle.session import FleetSession, Follow, VehicleStatus
 
@@ -38,7 +38,8 @@ class Followed:
 
 class Supervisor:
     """`closed`: names of the gates that are shut now. `settle` holds wishes against the vehicle's own settings;
-    `followed`: what came of the last ones. `tune` makes the radio; None: the vehicle has none."""
+    `followed`: what came of the last ones. `open_session` makes the radio; None: the vehicle has none. `wake` is told
+    when an order that took long is done."""
 
     def __init__(
         self,
@@ -48,12 +49,14 @@ class Supervisor:
         log: Log,
         checkup: Checkup,
         open_session: OpenSession | None,
+        wake: Wake = nobody,
     ) -> None:
         self._settle, self._host, self._journal, self._log = settle, host, journal, log
         self._paused = False
         self._noted: str | None = None
-        self._checkup = checkup
+        self._checkup, self._wake = checkup, wake
         self._checked: Future[Mapping[str, object]] | None = None
+        self._answered = False
         self.closed: frozenset[str] = frozenset()
         self.conditions = Conditions()
         self.followed = settle({})
@@ -65,6 +68,11 @@ class Supervisor:
             "doctor": lambda _: self._doctor(),
         }
         self._radio = open_session(orders, self._follow) if open_session else None
+
+    @property
+    def spoken_to(self) -> bool:
+        """Whether somebody waits to be heard or answered by `talk`."""
+        return self._answered or (self._radio is not None and self._radio.spoken_to)
 
     @property
     def troubles(self) -> list[str]:
@@ -83,6 +91,7 @@ class Supervisor:
 
     def talk(self, status: VehicleStatus, figures: Mapping[str, object]) -> None:
         """Tell the fleet how we are and obey it. Raises JournalFull."""
+        self._answered = False
         if self._radio is not None:
             self._note(self._radio.trouble)
             self._radio.talk(status, figures, self.followed.metric_s)
@@ -121,8 +130,13 @@ class Supervisor:
         """Beside the loop, which has no seconds to give. Who asks meanwhile gets the same answer."""
         if self._checked is None or self._checked.done():
             self._checked = checked = Future[Mapping[str, object]]()
+            checked.add_done_callback(self._examined)
             threading.Thread(target=lambda: _examine(checked, self._checkup), name="doctor", daemon=True).start()
         return self._checked
+
+    def _examined(self, _checked: Future[Mapping[str, object]]) -> None:
+        self._answered = True
+        self._wake()
 
     def _follow(self, wishes: Mapping[str, object]) -> WishOutcome:
         self.followed = self._settle(wishes)

@@ -349,6 +349,7 @@ def test_a_night_in_the_yard_with_a_poor_receiver_is_no_metre(spoken, tau_s):
     assert not drive.happened
 
 
+@pytest.mark.slow
 def test_a_ferry_whose_cars_are_switched_off_is_no_trip_though_the_receiver_sees_it_go():
     """The wheels stand, the bus falls asleep, GPS goes on at ten metres a second. No ignition is mapped."""
     drive = Drive().drive(100).stand(15)
@@ -481,6 +482,7 @@ def test_the_receiver_decides_whether_wheels_or_odometer_are_wrong():
     assert "a speed that the odometer contradicts" in [event.doubt.what for event in drive.of(Doubted)]
 
 
+@pytest.mark.slow
 def test_an_ignition_that_was_on_before_the_bus_fell_asleep_makes_no_trip_of_a_ferry():
     drive = Drive().drive(100, ignition=True).stand(15, ignition=True)
     drive.drive(20_000, says=("speed", "position"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -60,6 +61,21 @@ def test_without_a_broker_there_is_a_sentence_and_no_exception() -> None:
     until(lambda: "does not answer" in (link.trouble or ""))
     assert not link.connected
     link.close()
+
+
+def test_whoever_waits_is_told_of_a_message(mosquitto: Mosquitto) -> None:
+    told = threading.Event()
+    car = mosquitto.link("car", [TOPICS.commands], wake=told.set)
+    until(lambda: car.connected)
+    workshop = mosquitto.link("workshop")
+    until(lambda: workshop.connected)
+    workshop.publish(Message(TOPICS.command("hold"), b"{}"))
+    assert told.wait(60)
+    assert car.has_heard
+    assert len(car.receive()) == 1
+    assert not car.has_heard
+    car.close()
+    workshop.close()
 
 
 def test_a_tunnel_is_no_alarm(mosquitto: Mosquitto) -> None:

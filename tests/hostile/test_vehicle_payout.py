@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from stellar_sdk import AccountMerge, AuthorizationFlag, ChangeTrust, ManageSellOffer, Price, SetOptions
+from stellar_sdk import AccountMerge, AuthorizationFlag, BumpSequence, ChangeTrust, ManageSellOffer, Price, SetOptions
 
 from agent.core.jobs.contribution import Closed, JobState, Refused, Step
 from agent.core.money import UNIT, XLM
@@ -116,3 +116,27 @@ def test_pay_of_a_closing_whose_answer_was_lost_goes_out_once(home: Home) -> Non
     for _ in range(3):
         assert do(context, job, Step.COLLECT).of(Closed).paid == REWARD
     assert home.held(home.owner, home.usd) == REWARD // RATE
+
+
+@pytest.mark.parametrize("applied", [True, False])
+def test_a_closing_that_history_forgot_is_known_by_the_credit(tmp_path: Path, applied: bool) -> None:
+    """The car was off for longer than its Horizon remembers: a credit that is gone was redeemed, one that is there is
+    redeemed now. In either case the owner is paid once and the job ends."""
+    (tmp_path / "town").mkdir()
+    with Localnet(history=30) as net:
+        home = Home(found(net, tmp_path / "town", committee=1), tmp_path)
+        before = home.held(home.owner)
+        context, job = home.accepted()
+        job = do(context, job, Step.CLOSE)
+        if applied:
+            job = do(context, job, Step.COLLECT)
+        else:
+            home.town.apply([BumpSequence(home.account(home.car).sequence + 1)], home.car)
+        net.close_ledger(advance=300)
+        for _ in range(40):
+            net.close_ledger()
+        job = do(context, job, Step.COLLECT)
+        assert job.state is (JobState.CLOSED if applied else JobState.SETTLED)
+        job = job if applied else closed(context, job)
+        assert REWARD * 98 // 100 <= job.of(Closed).paid <= REWARD
+        assert home.held(home.owner) == before + REWARD

@@ -21,13 +21,14 @@ from stellar_sdk import (
 )
 from stellar_sdk.operation import Operation
 
-from agent.compose import doctor
+from agent.compose import account
 from agent.core.jobs.contribution import JobState
 from agent.core.money import UNIT, XLM, text
 from agent.errors import MilepostError, Refused
 from agent.host.config import load
 from agent.journal import Journal
 from agent.ledger.envelope import result_code, sdk_asset, signed
+from agent.ledger.horizon import Horizon
 from agent.ledger.keys import account_of
 from agent.market import entry
 from agent.market.ownership import NotOnLedger, NotShared, NotYet, owner_of, share
@@ -125,6 +126,23 @@ def test_sharing_again_changes_nothing(home: Home) -> None:
     assert owner_of(home.account(home.car)) == home.owner.public_key
 
 
+def test_sharing_that_was_cut_off_is_done_once(home: Home) -> None:
+    """The plug is pulled when the transaction has left: whoever asks again finds it done, or does the same."""
+    town = home.town
+    late = Horizon(town.net.url, town.net.passphrase)  # its ledgers do not close by themselves
+
+    def pulled() -> None:
+        raise KeyboardInterrupt
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            share(late, home.car, account_of(home.owner), 10_000, pulled)
+    assert shares(home)
+    assert not shares(home)
+    signers = home.account(home.car).signers
+    assert signers == {home.car.public_key: 1, home.owner.public_key: 2}
+
+
 def test_what_would_leave_the_car_without_an_owner_is_refused(home: Home) -> None:
     town, other = home.town, Keypair.random()
     town.net.fund(other.public_key)
@@ -190,7 +208,11 @@ def test_the_verb_the_doctor_and_the_status_say_it(home: Home) -> None:
 
     wrong = verb("--owner", "MABC")
     assert (wrong.returncode, "an M… address has no key" in wrong.stderr) == (2, True)
-    assert "last word" in said(home)
+    assert "Whoever has this key has the account" in said(home)
+    other = Signer.ed25519_public_key(home.bank.public_key, 1)
+    home.town.apply([SetOptions(signer=other)], home.car)
+    assert f"{home.bank.public_key} can sign for {home.car.public_key}, and not as" in said(home)
+    home.town.apply([SetOptions(signer=Signer.ed25519_public_key(home.bank.public_key, 0))], home.car)
     shares(home)
     again = verb("--owner", home.owner.public_key, "--json")
     assert json.loads(again.stdout) == {"account": home.car.public_key, "owner": home.owner.public_key, "new": False}
@@ -215,6 +237,6 @@ def test_nothing_is_shared_while_a_transaction_of_a_trip_is_on_its_way(home: Hom
 def said(home: Home) -> str:
     home.context()
     try:
-        return doctor._owner(load(home.folder / "car" / "milepost.toml"))
+        return account.owner(load(home.folder / "car" / "milepost.toml"))
     except MilepostError as error:
         return str(error)

@@ -80,6 +80,7 @@ def test_the_cost_on_a_board_follows_from_what_was_measured_there(tmp_path: Path
     assert all(board["fits"] for board in boards.values())
 
 
+@pytest.mark.slow
 def test_a_network_that_a_small_board_has_no_memory_for_is_said_to_be(tmp_path: Path) -> None:
     model = a_network()
     model.graph.initializer[1].CopyFrom(numpy_helper.from_array(np.ones((8, 4_000_000), np.float32), "fc"))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from stellar_sdk import Keypair, ManageData, MuxedAccount
 
-from agent.compose import doctor
+from agent.compose import account
 from agent.core.jobs.contribution import Closed, Job, JobState, Opened, Partly, Step
 from agent.core.jobs.fold import advance
 from agent.core.money import UNIT, XLM, Asset
@@ -155,7 +155,7 @@ def said(home: Home, **market: Any) -> str:
     home.context(**market)
     config = load(home.folder / "car" / "milepost.toml")
     try:
-        return doctor._payout(config)
+        return account.payout(config)
     except MilepostError as error:
         return str(error)
 

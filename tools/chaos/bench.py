@@ -9,7 +9,7 @@ from stellar_sdk import Keypair
 from agent.core.ids import AccountId, CidText
 from agent.fleet.loopback import LoopbackLink
 from agent.host.logs import Log
-from agent.learn.runner import HERE
+from agent.learn.device import HERE
 from agent.ports import BundleLimits
 from agent.validator.book import ReviewBook
 from agent.validator.committee import EVERYTHING, Committee

@@ -60,6 +60,7 @@ class Wheel:
     """An odometer whose trips last until they were trained on for a moment, or until nobody offered anything."""
 
     trouble: str | None = None
+    pause_s = 0.0
 
     def __init__(self, book: JobBook, wanted: Callable[[], bool]) -> None:
         self._logbook, self._wanted = book, wanted
@@ -133,7 +134,7 @@ class Car(Daemon):
                 odometer=Wheel(book, lambda: self.drives),
                 camera=Dark,
                 latency=latency(config, journal),
-                aim=CameraAim(self.folder, config.camera.source),
+                aim=lambda: CameraAim(self.folder, config.camera.source),
                 trainer=trainer,
                 identity=identity(config, self.key),
                 context=context,

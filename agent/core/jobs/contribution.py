@@ -255,7 +255,7 @@ class Closed(Event):
     """Nothing is left to do."""
 
     paid: Stroops = 0
-    """XLM that the credit was redeemed for, whatever arrived."""
+    """XLM that the credit was redeemed for, whatever arrived; where history forgot it, the least that it can be."""
     paid_to: AccountId | None = None
     """The account that was paid, where it is not the car's."""
     arrived: Stroops | None = None

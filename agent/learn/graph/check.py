@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from agent.core.bundle_files import GRAPH
 from agent.core.documents import Round
 from agent.errors import Malformed, Refused
+from agent.learn import kinds
 from agent.learn.graph.file import operator_set, parsed, read
 from agent.learn.graph.notes import strip
 from agent.learn.graph.shapes import Shapes, infer
@@ -122,13 +123,12 @@ def check(source: bytes | Path, limits: GraphLimits = GraphLimits()) -> Graph:
 
 def fits(graph: Graph, round: Round) -> None:
     """Raises Malformed unless the graph takes the round's samples and gives what its task needs."""
-    sample = (round.input.channels, round.input.height, round.input.width)
-    if graph.sample != sample:
-        raise Malformed(what=GRAPH, why=f"it takes samples of {graph.sample}, the round's are {sample}")
-    wanted = 1 if round.task.kind == "steering" else len(round.task.classes)
-    if graph.outputs != wanted:
-        raise Malformed(what=GRAPH, why=f"it gives {graph.outputs} numbers, the round's task needs {wanted}")
-    if round.task.kind == "classification":
+    if graph.sample != round.input.sample:
+        raise Malformed(what=GRAPH, why=f"it takes samples of {graph.sample}, the round's are {round.input.sample}")
+    kind = kinds.of(round.task, round.input.sample)
+    if graph.outputs != kind.outputs:
+        raise Malformed(what=GRAPH, why=f"it gives {graph.outputs} numbers, the round's task needs {kind.outputs}")
+    if kind.takes_logits:
         gives_logits(graph)
 
 

@@ -52,7 +52,7 @@ def close(context: StepContext, job: Job) -> Events:
     owner = context.horizon.account(payout.account) if payout else None
     made = possible(context, terms, job, account, owner, staked)
     if made.operations:
-        operations = [*made.operations, *_above_keep(context, job, account, owner)]
+        operations = [*made.operations, *_above_keep(context, job, account, owner, len(made.operations))]
         envelope = context.envelope(account, operations, head.closed_at, job)
         return [Closing(envelope, made.waits)]
     if made.waits:
@@ -72,7 +72,21 @@ def collect(context: StepContext, job: Job) -> Events:
         if job.closing.waits:
             return [Partly()]
         return [_closed(context, received(outcome.result))]
+    if isinstance(outcome, submission.Spent) and job.credit and not job.closing.waits:
+        return _forgotten(context, job, outcome)
     return not_entered(outcome)
+
+
+def _forgotten(context: StepContext, job: Job, spent: submission.Spent) -> Events:
+    """What state says of a closing whose number is used up while history does not show by what: a credit that is gone
+    was redeemed by it, at its least amount or better. One that is there was not."""
+    account = context.account()
+    if context.horizon.latest < spent.ledger:
+        return []
+    line = account.lines.get(context.terms(job).credit_asset)
+    if line is None or line.balance < job.credit:
+        return [Closed(entry.least(job.credit, job.reward))]
+    return not_entered(spent)
 
 
 def _closed(context: StepContext, pay: Received | None) -> Closed:
@@ -143,10 +157,13 @@ def _redeemed(
     return pay if job.refusals >= TRIES else converted(context.horizon, pay, way.amount, payout, owner)
 
 
-def _above_keep(context: StepContext, job: Job, account: Account, owner: Account | None) -> list[Operation]:
-    """The payment to the owner of what is above `market.keep` and not needed by any job, or none."""
+def _above_keep(
+    context: StepContext, job: Job, account: Account, owner: Account | None, others: int
+) -> list[Operation]:
+    """The payment to the owner of what is above `market.keep` and not needed by any job, or none. `others`: how many
+    operations the closing has beside it."""
     payout = context.preferences.payout
     if payout is None or payout.keep is None or payout.account == account.id or payout.refusal(owner):
         return []
-    amount = min(account.lines[XLM].balance - payout.keep, context.spare(account, job))
+    amount = min(account.lines[XLM].balance - payout.keep, context.spare(account, job, others + 1))
     return entry.sweep(payout.to, amount) if amount > 0 else []
