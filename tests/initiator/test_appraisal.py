@@ -17,6 +17,10 @@ from onnx import TensorProto, helper, numpy_helper
 from agent.cli import cli
 from agent.host import profile
 from agent.initiator.appraisal import BATCH, appraise
+from agent.learn import networks
+from agent.learn.export import export
+from tools.bench.plain_round import plain_round
+from tools.simulation.shapes import SPEC, TASK
 
 
 def a_network() -> onnx.ModelProto:
@@ -78,6 +82,13 @@ def test_the_cost_on_a_board_follows_from_what_was_measured_there(tmp_path: Path
     assert boards["jetson-agx-thor"]["steps_per_s_estimated"] is None
     assert boards["jetson-orin-nano"]["memory_mb"] == 1536
     assert all(board["fits"] for board in boards.values())
+
+
+def test_a_grid_of_boxes_is_seen_to_be_one(tmp_path: Path) -> None:
+    round_ = plain_round(network="smallfcos", task=TASK, sample=SPEC)
+    path = tmp_path / "mine.onnx"
+    path.write_bytes(export(networks.build(round_), SPEC))
+    assert any("or detection of 3 classes, from 3 x 64 x 96 bytes" in line for line in appraise(path).lines())
 
 
 @pytest.mark.slow
