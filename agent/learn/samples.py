@@ -28,7 +28,9 @@ Shape = tuple[int, ...]
 BLOCK_S = 2.0
 EVERY = 10
 FIRST = 3
+"""Of every ten blocks of a drive the fourth is held back."""
 GUARD_S = 0.25
+"""At either end of a block that is held back: frames there are like their neighbours', and are nobody's."""
 START = 16
 """Samples before the first step: less than a second of driving."""
 
