@@ -23,6 +23,7 @@ from typing import Any
 
 import psutil
 
+from agent.core.bundle_files import ROUND
 from agent.core.documents import Round
 from agent.errors import Malformed, MilepostError
 from agent.learn import checkpoint
@@ -45,7 +46,7 @@ class Driver:
 
     def __init__(self, control: ControlSocket, setup: dict[str, Any]) -> None:
         base = Path(setup["base"])
-        round = Round.parse((base / "round.json").read_bytes())
+        round = Round.parse((base / ROUND).read_bytes())
         self.control, self.setup = control, setup
         self.task = TrainingTask(Path(setup["folder"]), base, round, setup["seed"])
         self.notes: list[str] = setup["notes"]

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from agent.core.bundle_files import GRAPH
 from agent.core.documents import Round
 from agent.errors import Malformed
 from agent.learn import architecture
@@ -29,7 +30,7 @@ def build(round: Round, bundle: Path | None = None, seed: int = 0) -> nn.Module:
             raise Malformed(what="the round", why="its network is model.onnx, and no bundle was given")
         from agent.learn import graph
 
-        module: nn.Module = graph.module(bundle / "model.onnx")
+        module: nn.Module = graph.module(bundle / GRAPH)
         return module
     hyper = architecture.hyper(round)
     sample = round.input.sample
