@@ -113,7 +113,7 @@ class Candidate:
     taken: Taken
     weights: Weights = field(repr=False)
     losses: Losses = field(repr=False)
-    """On G."""
+    """Losses on G."""
 
 
 def judge_roll(

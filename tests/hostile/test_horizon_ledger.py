@@ -334,6 +334,7 @@ def car(town: Town) -> Iterator[Car]:
         made.horizon.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("outcome", ["accepted", "idle", "rejected"])
 @pytest.mark.parametrize("remembered", [True, False])
 def test_a_verdict_is_heard_whatever_history_remembers(car: Car, outcome: str, remembered: bool) -> None:
@@ -467,6 +468,7 @@ def test_quiet_is_kept_when_it_is_asked_for(net: Localnet, front: Between, horiz
         horizon.account(key)
 
 
+@pytest.mark.slow
 def test_what_is_looked_up_in_the_past_is_no_only_where_history_goes_back_so_far(
     net: Localnet, front: Between, horizon: Horizon
 ) -> None:
