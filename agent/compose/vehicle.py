@@ -198,6 +198,7 @@ def training(train: Train) -> Settings:
         memory_mb=train.memory_mb,
         reservoir_mb=train.reservoir_mb,
         checkpoint_s=train.checkpoint_s,
+        keep=train.keep,
         past_mb=train.past_mb,
     )
 
