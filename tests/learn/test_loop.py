@@ -199,7 +199,7 @@ def test_half_precision_learns_as_well(
 
 
 def test_an_owner_may_have_bends_kept_by_weight(tmp_path: Path) -> None:
-    for keep, sort in (("uniform", None), ("rare", bend)):
+    for keep, sort in (("auto", None), ("uniform", None), ("rare", bend)):
         trainer = InProcessTrainer(training(Train.model_validate({"keep": keep})))
         trainer.start(task(tmp_path / keep))
         assert trainer._job is not None
