@@ -34,7 +34,7 @@ SPEEDS = 0.1, 1.6
 TRIP_STEPS = 60
 """Training steps for which each trip is to have time."""
 START_S, STEP_S = 6.0, 0.04
-"""From the start of a trip to its first step, where one takes so long; on a slower machine, or beside others, longer."""
+"""From the start of a trip to its first step, where one takes so long; where it takes longer, longer."""
 TRIGGER_M = 40
 WARM_UP_STEPS = 60
 NOMINAL_MPS = 8.0

@@ -140,10 +140,9 @@ def halving(device: str, folder: Path) -> Figures:
 
 def memory(device: str, folder: Path) -> Figures:
     """The training child stays within its bound."""
-    trainer = started(device, folder, memory_mb=BOUND_MB)
-    child = child_of(psutil.Process())
     before = free_mb() if device == "cuda" else 0.0
-    held, taken = Memory(child), [0.0]
+    trainer = started(device, folder, memory_mb=BOUND_MB)
+    held, taken = Memory(child_of(psutil.Process())), [0.0]
 
     def trained() -> bool:
         held.look()
