@@ -91,6 +91,7 @@ def test_a_grid_of_boxes_is_seen_to_be_one(tmp_path: Path) -> None:
     assert any("or detection of 3 classes, from 3 x 64 x 96 bytes" in line for line in appraise(path).lines())
 
 
+@pytest.mark.slow
 def test_a_network_that_a_small_board_has_no_memory_for_is_said_to_be(tmp_path: Path) -> None:
     model = a_network()
     model.graph.initializer[1].CopyFrom(numpy_helper.from_array(np.ones((8, 4_000_000), np.float32), "fc"))
