@@ -120,6 +120,8 @@ class Task(Part):
 
     kind: Literal["steering", "classification", "detection"]
     labels: Literal["drive", "folder", "teacher"] = "drive"
+    view: Name | None = None
+    """Which of a car's cameras is learnt from, by what it looks at; none: its first."""
     classes: tuple[ClassName, ...] = Field(default=(), max_length=4096)
     scale: Number = Field(default=Decimal(25), gt=0, le=360)
     """Steering only: the network's output 1.0 in degrees."""
@@ -272,7 +274,7 @@ class Round(Document):
     most: int = Field(default=32, ge=1, le=MOST_ON_ROLL)
     """Entries on one roll: with so many it is full."""
     least: int = Field(default=1, ge=1, le=MOST_ON_ROLL)
-    """With fewer a roll waits once more as long."""
+    """A roll with fewer entries waits once more as long."""
     length: int = Field(ge=1, le=366 * 86_400)
     """Seconds after which the round closes with what there is."""
     tolerance: Number = Field(default=Decimal("0.97"), gt=0, le=1)
@@ -322,6 +324,11 @@ class Round(Document):
         """The model's VLM: same short name and issuer as its DLM."""
         model = self.model_asset
         return Asset("VLM" + model.code.removeprefix("DLM"), model.issuer)
+
+    @property
+    def stake_asset(self) -> Asset:
+        """The operator's DLC."""
+        return Asset.parse(self.stake.asset)
 
     @property
     def model_asset(self) -> Asset:
@@ -465,7 +472,7 @@ class SettlementRecord(Document):
     enrols: Roll | None = None
     shares: tuple[Share, ...] = Field(default=(), max_length=100)
     purse: Purse = Purse()
-    """As it is with this record."""
+    """Forfeited stakes once this record is settled."""
     agreements: dict[AccountId, Count] = Field(max_length=20)
     """Votes of each validator, up to and with this record, that agreed with what was settled: D_i of the speaker."""
     speaker: AccountId

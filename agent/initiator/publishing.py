@@ -349,7 +349,7 @@ class Publisher:
 
     def _check_settlement(self, draft: Round) -> None:
         """Raises Refused, Unauthorised."""
-        dlc, account = Asset.parse(draft.stake.asset), self.horizon.account(draft.settlement)
+        dlc, account = draft.stake_asset, self.horizon.account(draft.settlement)
         line = account.lines.get(dlc) if account else None
         if line is not None and not line.authorized:
             raise Unauthorised(settlement=draft.settlement, dlc=dlc)

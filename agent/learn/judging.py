@@ -113,7 +113,7 @@ class Candidate:
     taken: Taken
     weights: Weights = field(repr=False)
     losses: Losses = field(repr=False)
-    """On G."""
+    """Losses on G."""
 
 
 def judge_roll(
@@ -167,7 +167,7 @@ def judge_roll(
 
     step = 1.0 if fused is None else float(fused.taken.step)
     parts = [step * _clipped(turn[i].update, screened.lengths[i], CUT * screened.measure) for i in heard]
-    gains, errors = shares(adds(base, parts, score, at_base, seed))
+    gains, errors = shares(adds(base, parts, score, at_base, seed, fused))
     paid = gains
     if last_step is not None:
         paid = np.minimum(paid, PUBLIC * (gains - public(base, parts, last_step, score, at_base)))
@@ -232,9 +232,16 @@ def falls(before: Losses, after: Losses) -> bool:
     return gain > ERRORS * error
 
 
-def adds(base: Weights, parts: Sequence[Vector], score: Score, at_base: Losses, seed: bytes) -> Vector:
+def adds(
+    base: Weights,
+    parts: Sequence[Vector],
+    score: Score,
+    at_base: Losses,
+    seed: bytes,
+    fused: Candidate | None = None,
+) -> Vector:
     """What each update adds, as a fall of the loss: (updates, samples), mean over orders. `parts`: the updates, as far
-    as the round's step takes them."""
+    as the round's step takes them. `fused`: what is scored already; all of them together often are just that."""
     count, samples, start = len(parts), len(at_base), _wide(base)
     slices, pairs = min(PARTS, samples), SCORINGS // max(1, count) // 2
     passes, row = max(1, 2 * pairs), 2 if pairs else 1  # an order and its reverse on one part, where so many are made
@@ -244,7 +251,11 @@ def adds(base: Weights, parts: Sequence[Vector], score: Score, at_base: Losses, 
 
     def scored(at: Vector, part: int, joined: frozenset[int]) -> Losses:
         if (part, joined) not in known:  # few entries make few coalitions, and many orders
-            known[part, joined] = score(_as(at, base), slice(part, None, slices))
+            weights, of_part = _as(at, base), slice(part, None, slices)
+            if len(joined) == count and fused is not None and _same(weights, fused.weights):
+                known[part, joined] = fused.losses[of_part]
+            else:
+                known[part, joined] = score(weights, of_part)
         return known[part, joined]
 
     for number, order in zip(range(slices * passes), orders(seed, count), strict=False):
@@ -275,21 +286,22 @@ def shares(found: Vector) -> tuple[Vector, Vector]:
 
 def public(base: Weights, parts: Sequence[Vector], last_step: Weights, score: Score, at_base: Losses) -> Vector:
     """What anybody could have handed in of what each update adds: as much of the public step that led to the base as
-    is in it, times what one such step adds, no longer than others are (the mean of joining first and last). Nought
-    where that gains nothing."""
+    is in it, beyond what random directions of so few numbers have in common, times what one such step adds, no longer
+    than others are and in the place of one (the mean of joining first and last). Nought where that gains nothing."""
     start, step, count = _wide(base), _wide(last_step), max(1, len(parts))
-    lengths = sorted(math.sqrt(ordered_sum(part * part)) for part in parts)
-    square = ordered_sum(step * step)
-    if not square or not lengths or not lengths[(count - 1) // 2]:
+    lengths = [math.sqrt(ordered_sum(part * part)) for part in parts]
+    length, median = math.sqrt(ordered_sum(step * step)), sorted(lengths)[(count - 1) // 2] if lengths else 0.0
+    if not length or not median:
         return np.zeros(len(parts))
-    step *= min(1.0, lengths[(count - 1) // 2] / math.sqrt(square))
-    square = ordered_sum(step * step)
+    step *= min(1.0, median / length)
+    length = min(length, median)
     whole, one = start + sum(parts, np.zeros(start.shape)) / count, step / count
-    first, before, last = (score(_as(at, base), ALL) for at in (start + one, whole, whole + one))
+    first, before, last = (score(_as(at, base), ALL) for at in (start + one, whole - one, whole))
     with np.errstate(invalid="ignore"):
         worth = 0.5 * float((at_base - first + before - last).mean())
-    known = max(0.0, worth) if math.isfinite(worth) else 0.0
-    return np.array([known * max(0.0, ordered_sum(part * step) / square) for part in parts])
+    known, chance = max(0.0, worth) if math.isfinite(worth) else 0.0, ERRORS / math.sqrt(step.size)
+    along = [ordered_sum(part * step) / length - chance * own for part, own in zip(parts, lengths, strict=True)]
+    return np.array([known * max(0.0, share / length) for share in along])
 
 
 def orders(seed: bytes, count: int) -> Iterator[list[int]]:
@@ -343,6 +355,10 @@ def _clipped(update: Weights, length: float, most: float) -> Vector:
 
 def _added(base: Weights, change: Vector) -> Weights:
     return _as(_wide(base) + change, base)
+
+
+def _same(one: Weights, other: Weights) -> bool:
+    return all(np.array_equal(array, other[name]) for name, array in one.items())
 
 
 def _as(row: Vector, like: Weights) -> Weights:

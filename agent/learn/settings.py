@@ -23,6 +23,8 @@ class Settings:
     reservoir_mb: float
     """Samples of this trip."""
     checkpoint_s: float
+    keep: Literal["uniform", "rare"]
+    """What stays of a trip that has more samples than that."""
     past_mb: float
     """Samples of earlier trips; 0: none are kept."""
     ring_mb: float = 16.0

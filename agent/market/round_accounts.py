@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from agent.core.documents import Round
 from agent.core.ledger import Account
-from agent.core.money import UNIT, XLM, Asset, Stroops
+from agent.core.money import UNIT, XLM, Stroops
 from agent.core.verdict import threshold
 from agent.errors import Malformed
 from agent.ledger import keys
@@ -29,7 +29,7 @@ def governed(account: Account | None, round_: Round) -> str:
     """Why a round's settlement account is not its committee's and its model's alone, as a sentence, or ''. Nobody but
     the committee can change that, so whether a validator serves a round hangs on this and on nothing that others can
     take away and give back: validators that looked at different times would part."""
-    dlc = Asset.parse(round_.stake.asset)
+    dlc = round_.stake_asset
     if account is None:
         return "the settlement account is not on the ledger"
     weights = {signer: weight for signer, weight in account.signers.items() if weight}
@@ -53,7 +53,7 @@ def trusted(account: Account | None, round_: Round) -> str:
     if why := governed(account, round_):
         return why
     assert account is not None  # noqa: S101
-    dlc = Asset.parse(round_.stake.asset)
+    dlc = round_.stake_asset
     for asset in (dlc, round_.model_asset, round_.credit_asset):
         line = account.lines.get(asset)
         if line is None or not line.authorized:

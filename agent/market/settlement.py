@@ -17,7 +17,7 @@ from stellar_sdk.operation import Operation
 from agent.core.documents import Outcome, Round, SettlementRecord
 from agent.core.ids import AccountId, StakeId
 from agent.core.ledger import BALANCE_V0, Account, Offer, Transaction
-from agent.core.money import UNIT, Asset, Stroops, text
+from agent.core.money import UNIT, Stroops, text
 from agent.ledger.envelope import Opened, opened, own_amount, own_asset, sdk_asset, sdk_price
 from agent.ledger.horizon import Horizon
 from agent.ledger.receipt import refused_claims, refused_payments
@@ -51,7 +51,7 @@ def standing_offer(round_: Round, settlement: Account, offers: list[Offer], issu
 def operations(record: SettlementRecord, digest: bytes, round_: Round, now: StandingOffer) -> list[Operation]:
     """The record's operations, in its order, and last the data entry with its digest. A record of shares is one payment
     each."""
-    dlc, vlm, dlm = (sdk_asset(a) for a in (Asset.parse(round_.stake.asset), round_.credit_asset, round_.model_asset))
+    dlc, vlm, dlm = (sdk_asset(a) for a in (round_.stake_asset, round_.credit_asset, round_.model_asset))
     made: list[Operation] = [Payment(share.vehicle, dlc, text(share.amount)) for share in record.shares]
     credit = 0
     for entry in record.entries:
