@@ -29,6 +29,7 @@ from agent.core.fields import MOST_ON_ROLL
 from agent.core.jobs.review import Review
 from agent.core.money import Stroops
 from agent.core.motion import (
+    VALID_S,
     Batch,
     CommitteeView,
     Motion,
@@ -64,8 +65,6 @@ from agent.core.moves import (
 from agent.core.verdict import threshold
 from agent.errors import Malformed
 
-VALID_S = 240
-"""How long a proposal may be signed and enter a ledger, from the ledger on that it was drawn up in."""
 LATE_S = 10
 """How far the speaker's ledger may be ahead of ours."""
 SPARE_S = 30

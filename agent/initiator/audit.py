@@ -264,7 +264,7 @@ class _Auditor:
 
     def _stood_by(self, round_: Round, cid: str) -> bool:
         account = self.horizon.account(round_.initiator)
-        sign = signs(account).get(round_.model_asset) if account else None
+        sign = signs(account).get(round_.model_asset.code) if account else None
         step = sign.cid if sign else None
         while step is not None and step != cid:
             later = self.shelf.round(step)

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from agent.content.importer import root
 from agent.core.cid import Cid
-from agent.core.documents import Figure, GlobalSet, Lineage, Round, StakeSchedule
+from agent.core.documents import Figure, GlobalSet, Lineage, Pledge, Round, StakeSchedule
 from agent.core.fields import MOST_LOSS
 from agent.core.ids import AccountId, CidText
 from agent.core.jobs import round as rounds
@@ -25,7 +25,7 @@ from agent.core.jobs.settlement import SettlementJob
 from agent.core.ledger import Signed
 from agent.core.money import UNIT, Asset, stroops
 from agent.errors import BAD_CONFIG, Refused, TryAgain, Unavailable
-from agent.initiator import rooting
+from agent.initiator import paying, rooting
 from agent.initiator.book import RoundBook, round_id
 from agent.initiator.plan import Plan
 from agent.learn import architecture, fitness, fusion, graph, judging, score, weights
@@ -37,7 +37,7 @@ from agent.ledger.receipt import offer_ids
 from agent.ledger.submission import Entered, Lapsed, Spent, look
 from agent.market import bundle, publish, round_accounts, sealed
 from agent.market.listing import signs
-from agent.market.publish import Sign
+from agent.market.publish import Parties, Sign
 from agent.ports import ContentStore
 from agent.sentences import first_mistake
 
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 VALID_S = 120
 POLL_S = 1.0
-SETTLEMENT_XLM = 50 * UNIT
+SETTLEMENT_XLM = 60 * UNIT
 """Reserve and fees of the settlement account, to begin with."""
 
 
@@ -62,6 +62,14 @@ class CommitteeChanged(Refused):
 class Unauthorised(TryAgain):
     """The operator has not let the settlement account {settlement} hold {dlc} yet. Ask for it, then run the same
     command again: nothing has been offered."""
+
+
+class OldModel(Refused):
+    """The model was set up by an older version, under which its initiator issued DLM and VLM itself and could take pay
+    away: no vehicle would take part. Publish it anew, with another agent.state_dir and another name in the plan. Rounds
+    that were published can still be audited and settled."""
+
+    exit_code = BAD_CONFIG
 
 
 J = TypeVar("J", bound=Folded[RoundState, RoundStep])
@@ -113,14 +121,18 @@ class Publisher:
     # --- the settlement account
 
     def set_up(self) -> str:
-        """The settlement account, made if it is not there yet: one atomic transaction, signed by the initiator and,
-        once and never again, by the account's own key, which is forgotten afterwards."""
+        """The settlement account, made with the model's issuer if it is not there yet: one atomic transaction, signed
+        by the initiator and, once and never again, by the two accounts' own keys, which are forgotten afterwards.
+        Raises OldModel."""
         steps = {
             RoundStep.LAY: self._plan_account,
             RoundStep.SIGN: self._sign_account,
             RoundStep.SUBMIT: self._submit_account,
         }
-        return self._done(lambda: self.book.account, steps).account
+        made = self._done(lambda: self.book.account, steps)
+        if made.issuer is None:
+            raise OldModel
+        return made.account
 
     def _plan_account(self, job: SettlementJob) -> None:
         """There is nothing to lay out."""
@@ -129,14 +141,12 @@ class Publisher:
     def _sign_account(self, job: SettlementJob) -> None:
         from stellar_sdk import Keypair
 
-        own, plan = Keypair.random(), self.plan
-        dlc, dlm, vlm = Asset.parse(plan.stake.asset), plan.dlm(self.account), plan.vlm(self.account)
-        operations = [
-            *publish.settlement_account(self.account, own.public_key, SETTLEMENT_XLM),
-            *publish.settlement_setup(self.account, own.public_key, dlc, dlm, vlm, plan.committee),
-        ]
-        made = self._signed(operations, None, own)  # no document: it only makes an account
-        self._record(job.id, accounts.Signed(made, AccountId(own.public_key)))
+        issuer, own, plan = Keypair.random(), Keypair.random(), self.plan
+        parties = Parties(plan.name, self.account, issuer.public_key, own.public_key)
+        dlc = Asset.parse(plan.stake.asset)
+        operations = publish.set_up(parties, dlc, plan.committee, plan.reward_stroops, SETTLEMENT_XLM)
+        made = self._signed(operations, None, issuer, own)  # no document: it only makes accounts
+        self._record(job.id, accounts.Signed(made, AccountId(own.public_key), AccountId(issuer.public_key)))
 
     def _submit_account(self, job: SettlementJob) -> None:
         def by_state(why: str) -> Event:
@@ -191,11 +201,10 @@ class Publisher:
         folder = bundle.lay(self._folder(round_draft.number), {bundle.WEIGHTS: round_draft.weights, **models})
         draft = self._draft(round_draft, folder)
         own = rooting.samples(self.plan, folder, self._tests())
-        self._check_issuer(draft)
         if self.book.job(job_id).state is RoundState.NONE:
             self._record(job_id, rounds.Planned(round_draft.number, round_draft.restores))
-        draft = draft.model_copy(update={"settlement": self.set_up()})
-        self._check_settlement(draft)
+        draft = draft.model_copy(update={"settlement": self.set_up(), "model": str(self._dlm())})
+        self._check_accounts(draft)
         tests = round_draft.previous.global_set if round_draft.previous else self._global_set()
         draft = draft.model_copy(update={"global_set": tests})
         learnt = rooting.lay(draft, folder, own, self.on_global(folder / bundle.GRAPH), self.train, self.say)
@@ -211,16 +220,19 @@ class Publisher:
         folder, head = self._folder(job.number), self.horizon.head()
         open_after = head.sequence + publish.WITHIN
         document = self.document(job.number).model_copy(update={"ledger": open_after, "published_at": head.closed_at})
+        before = self.shelf.round(document.previous).pledge if document.previous else None
+        document = document.model_copy(update={"pledge": paying.pledged(self.plan, document, before)})
         bundle.write(folder / bundle.ROUND, document.to_bytes())
         cid = CidText(str(root(folder)))
-        operations = self._offer(Sign(cid, self._standing(), open_after))
+        sign = Sign(cid, self._standing(), open_after)
+        operations = paying.publication(self.horizon, document, sign, head.closed_at)
         made = self._signed(operations, cid, max_ledger=open_after)
         self._record(job.id, rounds.Signed(made, cid, open_after))
 
     def _submit(self, job: RoundJob) -> None:
         def by_state(why: str) -> Event:
             account = self.horizon.account(self.account)
-            sign = signs(account).get(self.plan.dlm(self.account)) if account else None
+            sign = signs(account).get(self._dlm().code) if account else None
             if sign is None or sign.cid != job.cid:
                 return rounds.Lapsed(why)
             return rounds.Announced(sign.ledger, self._standing())
@@ -286,7 +298,8 @@ class Publisher:
             raise Refused(what=what, why="a teacher belongs to a plan whose task.labels is teacher, and only there")
         try:
             draft = Round(
-                model=str(plan.dlm(self.account)),
+                model=str(self._dlm()),
+                initiator=self.account,
                 number=round_draft.number,
                 previous=round_draft.previous_cid,
                 restores=round_draft.restores,
@@ -301,6 +314,7 @@ class Publisher:
                     window_ledgers=plan.stake.window_ledgers,
                     fee=stroops(plan.stake.fee),
                 ),
+                pledge=Pledge(amount=plan.budget_stroops, reward=plan.reward_stroops, until=0),
                 settlement=self.account,
                 committee=plan.committee,
                 contributions=plan.contributions,
@@ -323,10 +337,13 @@ class Publisher:
             )
         except ValidationError as error:
             raise Refused(what=what, why=first_mistake(error)) from None
-        if round_draft.previous and round_draft.previous.model != draft.model:
-            raise Refused(what=what, why=f"the plan is for {draft.model}, the model is {round_draft.previous.model}")
-        if round_draft.previous:
-            self.check_committee(round_draft.previous)
+        previous = round_draft.previous
+        if previous and previous.pledge is None:
+            raise OldModel
+        if previous and previous.model != draft.model:
+            raise Refused(what=what, why=f"the plan is for {draft.model}, the model is {previous.model}")
+        if previous:
+            self.check_committee(previous)
         architecture.outputs(draft)
         fusion.known(draft.fusion)
         fitness.check(draft, folder, sys.maxsize)
@@ -337,37 +354,36 @@ class Publisher:
     def _tests(self) -> TestSet:
         return TestSet.load(self.test_set.read_bytes(), self.plan.input)
 
-    def _check_issuer(self, draft: Round) -> None:
-        """Raises Refused."""
-        if why := round_accounts.fair(self.horizon.account(self.account), draft):
-            raise Refused(what=f"round {draft.number}", why=f"{why}: no vehicle would take part. Clear its flags")
-
-    def _check_settlement(self, draft: Round) -> None:
+    def _check_accounts(self, draft: Round) -> None:
         """Raises Refused, Unauthorised."""
+        what = f"round {draft.number}"
+        if why := round_accounts.issued(self.horizon.account(draft.issuer), draft):
+            raise Refused(what=what, why=f"{why}. A model's reward is fixed as it is set up: put it back into the plan")
         dlc, account = Asset.parse(draft.stake.asset), self.horizon.account(draft.settlement)
         line = account.lines.get(dlc) if account else None
         if line is not None and not line.authorized:
             raise Unauthorised(settlement=draft.settlement, dlc=dlc)
-        if why := round_accounts.trusted(account, draft):
-            raise Refused(what=f"round {draft.number}", why=f"{why}: nothing would be staked on it")
+        if why := round_accounts.trusted(account, draft.model_copy(update={"pledge": None})):
+            raise Refused(what=what, why=f"{why}: nothing would be staked on it")
 
     def _global_set(self) -> GlobalSet:
         """The test set that all validators share, sealed to each."""
-        purpose = bundle.test_set_purpose(str(self.plan.dlm(self.account)))
+        purpose = bundle.test_set_purpose(str(self._dlm()))
         ciphertext, keys = sealed.seal(self.test_set.read_bytes(), purpose, self.plan.committee)
         cid = self.store.put(bundle.lay(self.folder / "test-set", {bundle.TEST_SET: ciphertext}))
         return GlobalSet(cid=str(cid), keys=keys)
 
+    def _dlm(self) -> Asset:
+        """The model's; before it is set up, as if its initiator issued it."""
+        account = self.book.account
+        issuer = account.issuer if account.newest(accounts.Signed) else None
+        return Asset(f"DLM{self.plan.name}", issuer or self.account)
+
     def _standing(self) -> int:
-        """The offer that stands for the model's rounds, or 0."""
-        dlm = self.plan.dlm(self.account)
+        """The sign that stands for the model's rounds, or 0."""
+        dlm = self._dlm()
         standing = [o for o in self.horizon.offers(self.account) if o.buying == dlm and o.selling.is_native]
         return standing[0].id if standing else 0
-
-    def _offer(self, sign: Sign) -> list[Operation]:
-        """A new offer, or the standing one for another round."""
-        plan = self.plan
-        return publish.offer(plan.dlm(self.account), plan.budget_stroops, plan.reward_stroops, sign)
 
     # --- beneath
 

@@ -18,9 +18,10 @@ from agent.core import moves
 from agent.core.agenda import CommitteeState
 from agent.core.ballots import apart, halted
 from agent.core.cid import Cid
-from agent.core.committee import VALID_S, step
+from agent.core.committee import step
 from agent.core.documents import SettlementRecord, Vote
 from agent.core.ledger import Head
+from agent.core.motion import VALID_S
 from agent.core.record import ChainEnd
 from agent.core.roll import Anchored, Ready
 from agent.errors import Malformed, Refused, Unavailable
@@ -316,8 +317,9 @@ class Settling:
     ) -> str:
         """On the settlement account as it is now."""
         offers, round_ = self._horizon.offers(view.settlement), view.rounds[made.round].round
+        pays = next(iter(view.pledge(round_)), None) if any(e.outcome == "accepted" for e in made.entries) else None
         return transactions.envelope(
-            made, cid, round_, view.account, offers, self._horizon.passphrase, max_time, fee, topped_up
+            made, cid, round_, view.account, offers, self._horizon.passphrase, max_time, fee, topped_up, pays
         )
 
     def _keep_contributions(self, made: SettlementRecord) -> None:

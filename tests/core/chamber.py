@@ -16,14 +16,15 @@ from stellar_sdk import Keypair
 from agent.core import moves
 from agent.core.agenda import CommitteeState
 from agent.core.cid import Cid
-from agent.core.committee import VALID_S, step
+from agent.core.committee import step
 from agent.core.documents import Enrolled, Outcome, Purse, Round, SettlementRecord, Vote
 from agent.core.ids import AccountId, CidText, TxHash
 from agent.core.jobs.review import Found, Judged, Review
 from agent.core.jobs.review import ReviewState as Reviewed
 from agent.core.ledger import Head
 from agent.core.money import UNIT
-from agent.core.motion import Sharing
+from agent.core.motion import VALID_S, Sharing
+from agent.core.pay import Locked
 from agent.core.record import ChainEnd, Hindrance
 from agent.core.roll import Anchored, Ready
 from agent.core.verdict import threshold
@@ -130,6 +131,9 @@ class Sight:
             return Hindrance("rejected", f"{self.us} sees it so")
         return self.world.hindrances.get(review.id)
 
+    def locked(self, round_: Round) -> Locked:
+        return self.world.locked
+
     def is_troubled(self, entry: str) -> bool:
         return entry in self.world.troubled
 
@@ -193,6 +197,8 @@ class Chamber:
         """Entries by which a transaction fails."""
         self.remembers = True
         """Whether its history can be looked up."""
+        self.locked = Locked(0)
+        """What is there of its round's pledge, where that has one."""
         self.closed: set[str] = set()
         """Vehicles that can be paid no share."""
         self.least_fee = 0

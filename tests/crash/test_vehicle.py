@@ -28,13 +28,13 @@ from stellar_sdk import (
     TransactionEnvelope,
 )
 
-from agent.core.committee import VALID_S
 from agent.core.ids import CidText
 from agent.core.jobs.contribution import TABLE, Closed, Job, JobState
 from agent.core.jobs.review import Found, Judged, Review
 from agent.core.jobs.review import ReviewState as Reviewed
 from agent.core.ledger import BALANCE_V0, Offer
 from agent.core.money import UNIT, XLM
+from agent.core.motion import VALID_S
 from agent.core.record import ChainEnd, record
 from agent.errors import Unavailable
 from agent.journal import JournalMissing, JournalReader
