@@ -8,6 +8,7 @@ untrue: then the audit ends as unavailable, and an archive (`ledger.archive`) ca
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
@@ -15,10 +16,10 @@ from typing import TYPE_CHECKING, Literal
 
 from agent.core.cid import Cid
 from agent.core.documents import Lineage, Round
-from agent.core.money import Stroops
+from agent.core.money import Stroops, text
 from agent.core.verdict import threshold
 from agent.errors import Refused
-from agent.initiator import fusing
+from agent.initiator import fusing, pay_trail
 from agent.initiator.fusing import Voice
 from agent.learn import weights
 from agent.learn.fusion import Taken
@@ -78,6 +79,10 @@ class _Auditor:
         ledger = self._published(round_, self.cid, self.since)
         if ledger is None:
             self.faults.append("its initiator never published it")
+        elif round_.pledge is not None:
+            with suppress(HistoryTooShort):  # what is forgotten is unknown, and never untrue
+                published = publication(self.history, round_, self.cid)
+                self.faults += pay_trail.faults(self.history, round_, published) if published is not None else ()
         if why := round_accounts.look(self.horizon, round_):
             self.faults.append(why)
         return Audit(
@@ -187,6 +192,7 @@ class _Auditor:
         _check_signed(envelope, transaction, base)
         self.records[transaction] = str(Cid.v0(envelope.memo)) if envelope.memo else ""
         self.since = max(self.since, found.ledger)
+        self._check_paid(envelope, transaction, base)
         entries: dict[tuple[str, str], settlement.StakeOutcome] = {}
         for stake, settled in settlement.read(envelope, base.settlement).items():
             entry = next(iter(self.history.touching(stake)), None)
@@ -197,14 +203,23 @@ class _Auditor:
             entries[entry.source, str(Cid.v0(memo)) if memo else ""] = settled
         return entries
 
+    def _check_paid(self, envelope: Opened, transaction: str, base: Round) -> None:
+        """What was accepted is paid from what was locked."""
+        if base.pledge is not None:
+            paid = pay_trail.settled(envelope, base, 0)
+            if paid.offered != paid.earned:
+                why = f"{text(paid.earned)} XLM were earned, and {text(paid.offered)} put on offer"
+                self.faults.append(f"the settlement {transaction} does not pay what it credits: {why}")
+
     def _proven(self, transaction: str, proof: str, base: Round) -> dict[tuple[str, str], settlement.StakeOutcome]:
         """As `_settlement`, of one that the ledger's history has forgotten: by the transaction that its committee
         signed and the record that is in the account's chain to this day. Raises Refused, Unavailable."""
-        record, text = records.kept(self.shelf, proof)
-        cid, envelope = records.record_cid(record), opened(text, self.horizon.passphrase)
+        record, signed = records.kept(self.shelf, proof)
+        cid, envelope = records.record_cid(record), opened(signed, self.horizon.passphrase)
         if (envelope.hash.hex(), envelope.memo, envelope.source) != (transaction, cid.digest, base.settlement):
             raise Refused(what=transaction, why=f"it was never accepted: {proof} does not prove {transaction}")
         _check_signed(envelope, transaction, base)
+        self._check_paid(envelope, transaction, base)
         account = self.horizon.account(base.settlement)
         chain = records.chain(self.shelf, records.newest(account) if account else None)
         if not any(str(cid) == found for found, _ in takewhile(lambda each: each[1].index >= record.index, chain)):

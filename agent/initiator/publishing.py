@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -19,22 +18,20 @@ from agent.core.fields import MOST_LOSS
 from agent.core.ids import AccountId, CidText
 from agent.core.jobs import round as rounds
 from agent.core.jobs import settlement as accounts
-from agent.core.jobs.fold import Event, Folded, owed
+from agent.core.jobs.fold import Event
 from agent.core.jobs.round import RoundJob, RoundState, RoundStep
 from agent.core.jobs.settlement import SettlementJob
-from agent.core.ledger import Signed
 from agent.core.money import UNIT, Asset, stroops
-from agent.errors import BAD_CONFIG, Refused, TryAgain, Unavailable
+from agent.errors import BAD_CONFIG, Refused, TryAgain
 from agent.initiator import paying, rooting
-from agent.initiator.book import RoundBook, round_id
+from agent.initiator.book import round_id
 from agent.initiator.plan import Plan
+from agent.initiator.submitting import Submitter
 from agent.learn import architecture, fitness, fusion, graph, judging, score, weights
 from agent.learn.root import train
 from agent.learn.testset import TestSet
-from agent.ledger.envelope import build, signed
-from agent.ledger.horizon import Horizon
 from agent.ledger.receipt import offer_ids
-from agent.ledger.submission import Entered, Lapsed, Spent, look
+from agent.ledger.submission import Entered
 from agent.market import bundle, publish, round_accounts, sealed
 from agent.market.listing import signs
 from agent.market.publish import Parties, Sign
@@ -42,11 +39,8 @@ from agent.ports import ContentStore
 from agent.sentences import first_mistake
 
 if TYPE_CHECKING:
-    from stellar_sdk import Keypair
-    from stellar_sdk.operation import Operation
+    pass
 
-VALID_S = 120
-POLL_S = 1.0
 SETTLEMENT_XLM = 60 * UNIT
 """Reserve and fees of the settlement account, to begin with."""
 
@@ -72,8 +66,6 @@ class OldModel(Refused):
     exit_code = BAD_CONFIG
 
 
-J = TypeVar("J", bound=Folded[RoundState, RoundStep])
-
 NOT_YET = GlobalSet(cid=str(Cid.v0(bytes(32))), keys={})
 """Stands in a draft where the test set will be."""
 
@@ -95,28 +87,17 @@ class RoundDraft:
     """How its fused step was taken."""
 
 
-@dataclass
-class Publisher:
-    """Everything an initiator needs to publish. `say` is told what happens, for people."""
+@dataclass(kw_only=True)
+class Publisher(Submitter):
+    """Everything an initiator needs to publish."""
 
     plan: Plan
-    horizon: Horizon
     store: ContentStore
     shelf: bundle.Shelf
-    keypair: Keypair
-    book: RoundBook
     folder: Path
     test_set: Path
-    fee: int
-    say: Callable[[str], None]
-    wait: Callable[[], None] = lambda: time.sleep(POLL_S)
-    """Until the ledger may have moved."""
     train: rooting.Train = train
     """How a root update is learnt."""
-
-    @property
-    def account(self) -> str:
-        return self.keypair.public_key
 
     # --- the settlement account
 
@@ -129,14 +110,14 @@ class Publisher:
             RoundStep.SIGN: self._sign_account,
             RoundStep.SUBMIT: self._submit_account,
         }
-        made = self._done(lambda: self.book.account, steps)
+        made = self.done(lambda: self.book.account, steps)
         if made.issuer is None:
             raise OldModel
         return made.account
 
     def _plan_account(self, job: SettlementJob) -> None:
         """There is nothing to lay out."""
-        self._record(job.id, accounts.Planned() if job.state is RoundState.NONE else accounts.Stored())
+        self.record(job.id, accounts.Planned() if job.state is RoundState.NONE else accounts.Stored())
 
     def _sign_account(self, job: SettlementJob) -> None:
         from stellar_sdk import Keypair
@@ -145,15 +126,15 @@ class Publisher:
         parties = Parties(plan.name, self.account, issuer.public_key, own.public_key)
         dlc = Asset.parse(plan.stake.asset)
         operations = publish.set_up(parties, dlc, plan.committee, plan.reward_stroops, SETTLEMENT_XLM)
-        made = self._signed(operations, None, issuer, own)  # no document: it only makes accounts
-        self._record(job.id, accounts.Signed(made, AccountId(own.public_key), AccountId(issuer.public_key)))
+        made = self.signed(operations, None, issuer, own)  # no document: it only makes accounts
+        self.record(job.id, accounts.Signed(made, AccountId(own.public_key), AccountId(issuer.public_key)))
 
     def _submit_account(self, job: SettlementJob) -> None:
         def by_state(why: str) -> Event:
             there = self.horizon.account(job.account)
             return rounds.Lapsed(why) if there is None else accounts.Published()
 
-        self._follow(
+        self.follow(
             job.id,
             job.of(accounts.Signed).envelope,
             lambda found: accounts.Published(found.ledger, _offer_of(found), found.closed_at),
@@ -180,17 +161,11 @@ class Publisher:
             RoundStep.SUBMIT: self._submit,
             RoundStep.REVEAL: self._reveal,
         }
-        job = self._done(lambda: self.book.round(number), steps)
+        job = self.done(lambda: self.book.round(number), steps)
         for earlier in self.book.rounds:
             if earlier.state is RoundState.OPEN and earlier.number < number:
-                self._record(earlier.id, rounds.Closed(job.cid))
+                self.record(earlier.id, rounds.Closed(job.cid))
         return job
-
-    def _done(self, job: Callable[[], J], steps: Mapping[RoundStep, Callable[[J], None]]) -> J:
-        """The job, once it is owed nothing more. Each step writes down what it did, or waits."""
-        while (step := owed(now := job())) is not None:
-            steps[step](now)
-        return now
 
     def _lay(self, round_draft: RoundDraft) -> None:
         """Lay the bundle out, whole but for what its publication says. May be done twice: the files are the same or
@@ -202,7 +177,7 @@ class Publisher:
         draft = self._draft(round_draft, folder)
         own = rooting.samples(self.plan, folder, self._tests())
         if self.book.job(job_id).state is RoundState.NONE:
-            self._record(job_id, rounds.Planned(round_draft.number, round_draft.restores))
+            self.record(job_id, rounds.Planned(round_draft.number, round_draft.restores))
         draft = draft.model_copy(update={"settlement": self.set_up(), "model": str(self._dlm())})
         self._check_accounts(draft)
         tests = round_draft.previous.global_set if round_draft.previous else self._global_set()
@@ -211,7 +186,7 @@ class Publisher:
         draft = draft.model_copy(update={"root": learnt})
         bundle.write(folder / bundle.ROUND, draft.to_bytes())
         figure = None if draft.figure is None else str(draft.figure.value)
-        self._record(job_id, rounds.Stored(figure, tuple(CidText(part.cid) for part in round_draft.lineage)))
+        self.record(job_id, rounds.Stored(figure, tuple(CidText(part.cid) for part in round_draft.lineage)))
         self.say(f"round {round_draft.number}: ready, figure {figure}")
 
     def _sign(self, job: RoundJob) -> None:
@@ -226,8 +201,8 @@ class Publisher:
         cid = CidText(str(root(folder)))
         sign = Sign(cid, self._standing(), open_after)
         operations = paying.publication(self.horizon, document, sign, head.closed_at)
-        made = self._signed(operations, cid, max_ledger=open_after)
-        self._record(job.id, rounds.Signed(made, cid, open_after))
+        made = self.signed(operations, cid, max_ledger=open_after)
+        self.record(job.id, rounds.Signed(made, cid, open_after))
 
     def _submit(self, job: RoundJob) -> None:
         def by_state(why: str) -> Event:
@@ -237,7 +212,7 @@ class Publisher:
                 return rounds.Lapsed(why)
             return rounds.Announced(sign.ledger, self._standing())
 
-        self._follow(
+        self.follow(
             job.id,
             job.of(rounds.Signed).envelope,
             lambda found: rounds.Announced(found.ledger, _offer_of(found), found.closed_at),
@@ -255,7 +230,7 @@ class Publisher:
         if str(root(folder)) != cid:
             raise Refused(what=f"round {number}", why=f"{folder} is not what was published as {cid} any more")
         self.store.put(folder)
-        self._record(job.id, rounds.Published())
+        self.record(job.id, rounds.Published())
         self.say(f"round {number}: stored as {cid}")
 
     def check_committee(self, before: Round) -> None:
@@ -384,50 +359,6 @@ class Publisher:
         dlm = self._dlm()
         standing = [o for o in self.horizon.offers(self.account) if o.buying == dlm and o.selling.is_native]
         return standing[0].id if standing else 0
-
-    # --- beneath
-
-    def _signed(
-        self, operations: list[Operation], cid: str | None, *also: Keypair, max_ledger: int | None = None
-    ) -> Signed:
-        account, head = self.horizon.account(self.account), self.horizon.head()
-        if account is None:
-            raise Unavailable(what=f"the initiator's account {self.account}")
-        envelope = build(
-            account.id,
-            account.sequence,
-            operations,
-            passphrase=self.horizon.passphrase,
-            fee=self.fee,
-            max_time=head.closed_at + VALID_S,
-            memo=Cid.parse(cid).digest if cid else None,
-            max_ledger=max_ledger,
-        )
-        return signed(envelope, self.keypair, *also)
-
-    def _follow(
-        self, job_id: str, envelope: Signed, entered: Callable[[Entered], Event], by_state: Callable[[str], Event]
-    ) -> None:
-        """Hand the transaction in until it is in a ledger or can never be. `by_state`: the event for one whose number
-        is used up while history does not show by what (it is told so): what it would have left on the ledger is there,
-        or it can never be. Raises Refused when a ledger holds it as failed: what it says is then for the initiator to
-        mend."""
-        outcome = look(self.horizon, envelope)
-        if isinstance(outcome, Entered):
-            self._record(job_id, entered(outcome))
-            self.say(f"{job_id}: in ledger {outcome.ledger}")
-        elif isinstance(outcome, Lapsed):
-            self._record(job_id, rounds.Lapsed(outcome.why))
-        elif isinstance(outcome, Spent):
-            self._record(job_id, by_state(outcome.why))
-        elif outcome is not None:
-            self._record(job_id, rounds.Refused(outcome.codes))
-            raise Refused(what=f"the transaction of {job_id}", why=outcome.codes)
-        else:
-            self.wait()
-
-    def _record(self, job_id: str, event: Event) -> None:
-        self.book.record(job_id, event, time.time())
 
 
 def _offer_of(found: Entered) -> int:

@@ -17,7 +17,7 @@ from agent.core.documents import Round
 from agent.core.ledger import Stake
 from agent.core.money import XLM, Asset, Stroops, text
 from agent.core.pay import Locked
-from agent.ledger.envelope import sdk_asset
+from agent.ledger.envelope import own_amount, sdk_asset
 from agent.ledger.horizon import Horizon
 
 
@@ -51,6 +51,12 @@ def create(round_: Round, amount: Stroops) -> CreateClaimableBalance:
     return CreateClaimableBalance(
         sdk_asset(XLM), text(amount), [Claimant(round_.settlement), Claimant(round_.initiator, back)]
     )
+
+
+def is_one(made: CreateClaimableBalance, round_: Round) -> bool:
+    """Whether an operation locks pay for this round, and nothing else."""
+    wanted = create(round_, own_amount(made.amount))
+    return made.to_xdr_object().body.to_xdr() == wanted.to_xdr_object().body.to_xdr()
 
 
 def free(horizon: Horizon, round_: Round) -> Stroops:

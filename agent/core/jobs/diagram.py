@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
-from agent.core.jobs import contribution, review, settlement
+from agent.core.jobs import addition, contribution, review, settlement
 from agent.core.jobs import round as rounds
 from agent.core.jobs.fold import Table, kind
 
@@ -18,6 +18,7 @@ TABLES: Mapping[str, Table[Any, Any]] = {
     "review": review.TABLE,
     "round": rounds.TABLE,
     "settlement": settlement.TABLE,
+    "addition": addition.TABLE,
 }
 
 
