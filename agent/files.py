@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -51,10 +52,11 @@ def room_for(path: Path) -> Iterator[None]:
         raise DiskFails(path=path, why=error.strerror or error) from error
 
 
-def write_whole(path: Path, data: bytes, mode: int = PRIVATE) -> None:
+def write_whole(path: Path, data: bytes, mode: int = PRIVATE, aside: Path | None = None) -> None:
     """Put the bytes under `path` in place of what is there. For one writer: what a power cut left of an earlier try is
-    written over. Raises what `room_for` says."""
-    part = path.with_name(path.name + PART)
+    written over. `aside`: where they are until then, on the same disk, if not beside it. Raises what `room_for`
+    says."""
+    part = aside or path.with_name(path.name + PART)
     with room_for(path.parent):
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
         with _filled(handle, part, (data,), mode):
@@ -72,6 +74,29 @@ def write_new(path: Path, data: bytes, mode: int = PRIVATE) -> None:
             except FileExistsError:
                 raise AlreadyThere(path=path) from None
         sync_folder(path.parent)
+
+
+def write_folder(path: Path, contents: Mapping[str, bytes | Path]) -> None:
+    """Put a folder of these files, bytes or copies, in place of what is there. For one writer. Raises what `room_for`
+    says."""
+    part = path.with_name(path.name + PART)
+    try:
+        with room_for(path.parent):
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir(parents=True)
+            for name, content in contents.items():
+                if isinstance(content, Path):
+                    shutil.copyfile(content, part / name)
+                else:
+                    (part / name).write_bytes(content)
+                with (part / name).open("rb") as file:
+                    os.fsync(file.fileno())
+            sync_folder(part)
+            shutil.rmtree(path, ignore_errors=True)
+            part.rename(path)
+            sync_folder(path.parent)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def write_one_of_many(path: Path, pieces: Iterable[bytes]) -> None:

@@ -5,11 +5,12 @@ Every door has a real and an embedded implementation, and one contract suite (te
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from agent.core.boxes import Box as Box
 from agent.core.conditions import Conditions as Conditions
 from agent.core.reading import Position as Position
 from agent.core.reading import Reading as Reading
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
     from agent.core.cid import Cid
     from agent.core.documents import Round
 
+Wake = Callable[[], None]
+"""Tells a daemon's loop that something happened. Any thread may call it; it never waits."""
+
+
+def nobody() -> None:
+    """The `Wake` of who looks by itself."""
+
+
 # --- where the car is -----------------------------------------------------------------------------------------
 
 
@@ -30,6 +39,10 @@ class Odometer(Protocol):
     @property
     def trouble(self) -> str | None:
         """A sentence while the source gives nothing usable, else None."""
+
+    @property
+    def pause_s(self) -> float:
+        """Seconds until there may be a reading that the source does not tell of by its `Wake`; inf: it tells of all."""
 
     def poll(self) -> Sequence[Reading]:
         """The readings since the last call, oldest first, possibly none. Returns within 50 ms. Never raises."""
@@ -49,13 +62,17 @@ class Frame:
     image: npt.NDArray[np.uint8]
 
 
+Label = float | tuple[Box, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class LabelledFrame:
-    """A frame with what is to be learnt from it: degrees of steering, or a class index; None = no label known."""
+    """A frame with what is to be learnt from it: degrees of steering, a class index, or boxes in the whole picture
+    (none: nothing is in it); None = no label known."""
 
     t: float
     image: npt.NDArray[np.uint8]
-    label: float | None
+    label: Label | None
 
 
 class Camera(Protocol):
@@ -221,3 +238,9 @@ class Clock(Protocol):
 
     def sleep(self, seconds: float) -> None:
         """Wait, or until the clock is told to stop."""
+
+    def wait(self, seconds: float) -> None:
+        """The same, or until somebody calls `wake`: before it counts too, once. For one thread."""
+
+    def wake(self) -> None:
+        """A `Wake`: ends `wait`."""

@@ -150,6 +150,8 @@ def test_a_default_stands_in_the_configuration_and_nowhere_else(narrow: type, se
     ("name", "sentence"),
     [
         ("architecture.md", f"{1 / daemon.TURN_S:.0f} turns a second"),
+        ("architecture.md", f"status and fleet every {daemon.QUIET_S} s at the latest"),
+        ("architecture.md", f"the status file every {daemon.STATUS_S:.0f} s"),
         ("content.md", f"at most {walker.MAX_BLOCK_BYTES >> 20} MiB a block, {walker._MAX_PARTS} parts a node"),
         (
             "content.md",

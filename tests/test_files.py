@@ -17,9 +17,10 @@ import sys
 from pathlib import Path
 from agent import files
 from agent.errors import MilepostError
-for write in (files.write_whole, files.write_new):
+data = b"x" * 500_000
+for write, content in ((files.write_whole, data), (files.write_new, data), (files.write_folder, {"weights": data})):
     try:
-        write(Path(sys.argv[1]) / write.__name__, b"x" * 500_000)
+        write(Path(sys.argv[1]) / write.__name__, content)
     except MilepostError as error:
         print(type(error).__name__, error.exit_code)
 print(sorted(path.name for path in Path(sys.argv[1]).iterdir()))
@@ -55,6 +56,17 @@ def test_what_must_never_be_replaced_is_not(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["key"]
 
 
+def test_a_folder_is_there_whole_in_place_of_what_was(tmp_path: Path) -> None:
+    (tmp_path / "teacher").write_bytes(b"copied")
+    for name in ("round", "round.part"):  # the second is what a power cut left
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "old").write_bytes(b"old")
+    files.write_folder(tmp_path / "round", {"weights": b"new", "teacher": tmp_path / "teacher"})
+    found = {path.name: path.read_bytes() for path in (tmp_path / "round").iterdir()}
+    assert found == {"weights": b"new", "teacher": b"copied"}
+    assert not (tmp_path / "round.part").exists()
+
+
 @pytest.mark.parametrize(("option", "sentence"), [("size=300k", "DiskFull 69"), ("ro", "DiskReadOnly 69")])
 def test_a_disk_that_is_full_or_read_only_is_a_sentence_and_leaves_nothing(
     tmp_path: Path, option: str, sentence: str
@@ -66,4 +78,4 @@ def test_a_disk_that_is_full_or_read_only_is_a_sentence_and_leaves_nothing(
     ran = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": "."})
     if "unshare" in ran.stderr or "mount:" in ran.stderr:
         pytest.skip("this machine lets nobody mount a small disk")
-    assert ran.stdout.splitlines() == [sentence, sentence, "[]"], ran.stderr
+    assert ran.stdout.splitlines() == [sentence, sentence, sentence, "[]"], ran.stderr

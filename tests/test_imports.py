@@ -25,8 +25,8 @@ LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 EVERYWHERE = {"__init__"}
 """`from agent import __version__`."""
 DECISIONS = {
-    "__future__", "ast", "base64", "collections", "dataclasses", "datetime", "decimal", "enum", "fractions",
-    "functools", "hashlib", "itertools", "json", "math", "operator", "re", "typing", "pydantic", "agent",
+    "__future__", "abc", "ast", "base64", "binascii", "collections", "dataclasses", "datetime", "decimal", "enum",
+    "fractions", "functools", "hashlib", "itertools", "json", "math", "operator", "re", "typing", "pydantic", "agent",
 }  # fmt: skip
 """What core may import: nothing that reads a clock, a file, a socket or a random number."""
 HEAVY = {"torch", "cv2", "onnxruntime", "onnx"}

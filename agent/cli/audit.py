@@ -36,7 +36,7 @@ def audit(config_path: str | None, cid: str, key: Path | None, as_json: bool) ->
     from agent.core.cid import Cid
     from agent.host.config import load
 
-    found = initiator.audit(load(config_path), str(Cid.parse(cid)), key)
+    found = initiator.audit(load(config_path), Cid.parse(cid).text, key)
     say(json.dumps(_facts(found)) if as_json else "\n".join(_lines(found)))
     return CODES.get(found.finding, errors.OK)
 

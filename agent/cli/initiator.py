@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agent.cli.terminal import say
+from agent.errors import FAILED, OK
 
 if TYPE_CHECKING:
     from agent.initiator.book import Job
@@ -30,6 +31,19 @@ _tests = click.option(
     "--test-set", type=_file, required=True, help="The global test set (safetensors: images, labels)."
 )
 _json = click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
+
+
+@initiator.command()
+@click.argument("model", type=_file)
+@_json
+def check(model: Path, as_json: bool) -> int:
+    """Look at a network (ONNX) of your own: whether it is taken, what it costs on each board, what of its file would
+    not be published, and what to change. Exit 1: it is not taken."""
+    from agent.initiator.appraisal import appraise
+
+    found = appraise(model)
+    say(json.dumps(found.facts()) if as_json else "\n".join(found.lines()))
+    return OK if found.taken else FAILED
 
 
 @initiator.command()
@@ -94,12 +108,11 @@ def restore(config_path: str | None, cid: str, plan: Path, test_set: Path, as_js
     """Publish the weights of an earlier round as the newest one: what came after it has turned out worse."""
     from agent.compose.initiator import publisher
     from agent.core.cid import Cid
-    from agent.core.ids import CidText
     from agent.host.config import load
     from agent.initiator import restoring
 
     with publisher(load(config_path), plan, test_set, _say(as_json)) as made:
-        job = restoring.restore(made, CidText(str(Cid.parse(cid))))
+        job = restoring.restore(made, Cid.parse(cid).text)
     _print(_round(job), as_json)
 
 

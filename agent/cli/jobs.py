@@ -47,6 +47,7 @@ def ls(config_path: str | None, as_json: bool) -> None:
                 "stake": chosen and job.stake,
                 "credit": verdict and verdict.credit,
                 "paid": closed and closed.paid,
+                "paid_to": closed and closed.paid_to,
                 "reason": job.reason or None,
                 "owed": step and step.value,
             }
@@ -94,7 +95,7 @@ def _words(row: dict[str, Any]) -> list[str]:
     if row["credit"]:
         words.append(f"credit {text(row['credit'])} VLM")
     if row["paid"]:
-        words.append(f"paid {text(row['paid'])} XLM")
+        words.append(f"paid {text(row['paid'])} XLM" + (f" to {row['paid_to'][:8]}…" if row["paid_to"] else ""))
     if row["owed"]:
         words.append(f"next: {row['owed']}")
     if row["reason"]:

@@ -37,8 +37,11 @@ def lines(standing: dict[str, Any]) -> list[str]:
     text = [
         f"{standing['vehicle']}  {standing['status']}, {standing['age_s']:.0f} s ago, pid {standing['pid']}",
         f"account   {standing['account']}",
+        *(f"{name:<9} {standing[name]}" for name in ("owner", "payout") if standing.get(name)),
         f"trip      {trip['phase']}, {trip['metres']} m since the last one ended, {trip['total']} m in all",
     ]
+    if standing["latency"]["measured"] or standing["latency"]["said_s"]:
+        text.append(f"latency   {standing['latency']['sentence']}")
     for job in standing["jobs"]:
         text.append(f"{job['job']}  {job['state']}, next: {job['owed'] or 'nothing'}")
     training = standing["training"]

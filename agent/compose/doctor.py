@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent import files
+from agent.core.ids import StakeId
 from agent.core.ledger import FIRST, Reach
 from agent.errors import MilepostError, Unavailable
 from agent.host import status_file
@@ -65,11 +66,14 @@ def checks(loaded: Loaded) -> list[Check]:
         "daemon": lambda: _daemon(config),
         "odometer": lambda: _odometer(config),
         "camera": lambda: _camera(config),
+        "aim": lambda: _aim(config),
         "training": lambda: _training(config.train.device),
         "store": lambda: _store(config),
         "ledger": lambda: _ledger(config),
         "clock": lambda: _clock(config),
         "funds": lambda: _funds(config),
+        "payout": lambda: _payout(config),
+        "owner": lambda: _owner(config),
         "broker": lambda: _broker(config),
     }
     return [Check(name, look) for name, look in looks.items()]
@@ -77,7 +81,7 @@ def checks(loaded: Loaded) -> list[Check]:
 
 def _import_rooms() -> None:
     """Before the threads start: libraries with circular imports break when two threads import them at once."""
-    for room in ("stellar_sdk", "agent.sense.sources", "agent.compose.vehicle"):
+    for room in ("stellar_sdk", "agent.sense.sources", "agent.compose.account"):
         with contextlib.suppress(ImportError):  # the check that needs it says so
             importlib.import_module(room)
 
@@ -172,15 +176,50 @@ def _says(reading: object, name: str) -> bool:
 def _camera(config: Config) -> str:
     from agent.sense.sources import open_camera
 
-    _leave_to_daemon(config)
+    late = latency(config)
+    if _running(config) is not None:
+        raise Skipped(why=f"In use by the daemon, which says above how it is. {late}")
     camera = open_camera(config.camera.source)
     try:
         if frame := camera.read(LOOK_S):
             height, width = frame.image.shape[:2]
-            return f"A frame of {width} x {height} pixels."
+            return f"A frame of {width} x {height} pixels. {late}"
         raise Wrong(why=camera.trouble or f"It opened, but gave no frame within {LOOK_S:.0f} s.")
     finally:
         camera.close()
+
+
+def _aim(config: Config) -> str:
+    from agent.vehicle.camera_aim import CameraAim
+
+    moved = CameraAim(config.agent.state_dir, config.camera.source).change
+    if moved is None:
+        raise Skipped(why="The camera's aim is not known yet: it is kept after two minutes of driving by day.")
+    if moved.sentence:
+        raise Wrong(why=moved.sentence)
+    return f"The camera sees what it saw when it was aimed (agreement {moved.agreement:.2f})."
+
+
+def latency(config: Config) -> str:
+    """How late its pictures come, as far as it is known. Where setting and measurement part, that is wrong."""
+    from agent.journal import JournalReader
+    from agent.sense.sources import said_latency
+    from agent.vehicle import camera_latency
+    from agent.vehicle.book import JOURNAL
+
+    path, measured = config.agent.state_dir / JOURNAL, None
+    said_s = said_latency(config.camera.source)
+    if path.exists():
+        reader = JournalReader(path)
+        note = camera_latency.note_of(config.camera.source, config.odometer.source)
+        try:
+            measured = camera_latency.remembered(reader, note)
+        finally:
+            reader.close()
+    told = camera_latency.sentence(said_s, measured)
+    if camera_latency.is_contradicted(said_s, measured):
+        raise Wrong(why=told)
+    return told
 
 
 def _daemon(config: Config) -> str:
@@ -241,7 +280,7 @@ def _ledger(config: Config) -> str:
     url, ledger = config.ledger.horizon, horizon(config)
     ledger.check_network()
     head = ledger.head().sequence
-    ledger.stake("0" * 64)  # any question about state: as of which ledger it is answered is in the header
+    ledger.stake(StakeId("0" * 64))  # any question about state: as of which ledger it is answered is in the header
     state = ledger.latest
     return _told(url, head, ledger.reach(), state, config.ledger.archive)
 
@@ -275,18 +314,21 @@ def _clock(config: Config) -> str:
 
 
 def _funds(config: Config) -> str:
-    from agent.compose.doors import horizon
-    from agent.core.money import XLM, Asset, text
-    from agent.ledger.keys import address
+    from agent.compose.account import funds
 
-    account = horizon(config).account(own := address(config.agent.key_file))
-    if account is None:
-        raise Wrong(why=f"{own} is not on this network. Fund it with some XLM.")
-    if account.free(XLM) < 100 * config.ledger.max_fee_stroops:
-        raise Wrong(why=f"{text(account.free(XLM))} XLM can be spent: too little for fees. Fund {own}.")
-    operator = config.market.operator
-    stake = f", {text(account.free(Asset('DLC', operator)))} DLC to stake" if operator else ""
-    return f"{text(account.free(XLM))} XLM to spend{stake}."
+    return funds(config)
+
+
+def _payout(config: Config) -> str:
+    from agent.compose.account import payout
+
+    return payout(config)
+
+
+def _owner(config: Config) -> str:
+    from agent.compose.account import owner
+
+    return owner(config)
 
 
 def _broker(config: Config) -> str:

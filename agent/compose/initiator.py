@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from agent.compose.doors import horizon, store
+from agent.core.ids import CidText
 from agent.host.sections import Config
 from agent.initiator.audit import Audit
 from agent.initiator.audit import audit as look_at
@@ -64,7 +65,7 @@ def submitter(config: Config, say: Callable[[str], None]) -> Iterator[tuple[Subm
         journal.close()
 
 
-def audit(config: Config, cid: str, key: Path | None) -> Audit:
+def audit(config: Config, cid: CidText, key: Path | None) -> Audit:
     """Needs a ledger and a content store, and keeps nothing. `key`: of one who can open sealed updates."""
     reader = keys.load(key) if key else None
     with tempfile.TemporaryDirectory(prefix="milepost-") as scratch, closing(store(config)) as content:

@@ -63,9 +63,10 @@ class RemoteChange:
         return WishOutcome({key: _value(self.config, key) for key in CHANGEABLE}, self.refused)
 
 
-def settle(own: Config, wishes: Mapping[str, Any]) -> RemoteChange:
+def settle(own: Config, wishes: Mapping[str, object]) -> RemoteChange:
     """Each setting taken or refused by itself, with a sentence. Pure, and the same again for what it has settled."""
-    taken, refused = {}, {}
+    taken: dict[str, Any] = {}
+    refused: dict[str, str] = {}
     for key, wish in wishes.items():
         why = _against(own, key, wish)
         if why:

@@ -10,8 +10,9 @@ from agent.fleet.link import PahoLink
 from agent.host.logs import Log
 from agent.host.sections import Config
 from agent.journal import Journal
-from agent.learn.runner import Device
+from agent.learn.device import Device
 from agent.ledger import keys
+from agent.ledger.keys import account_of
 from agent.market.bundle import Shelf
 from agent.ports import Clock
 from agent.validator.book import ReviewBook
@@ -46,11 +47,11 @@ def validator(config: Config, clock: Clock) -> Validator:
     book = ReviewBook(Journal(state / JOURNAL))
     ledger = horizon(config)
     shelf = Shelf(state / "bundles", store(config), keep=64)
-    rounds = Rounds(ledger, shelf, mine.initiators, keypair.public_key)
+    rounds = Rounds(ledger, shelf, mine.initiators, account_of(keypair))
     client = f"{config.agent.id}-{secrets.token_hex(4)}" if config.mqtt.tls is None else config.agent.id
     link = PahoLink(broker(config.mqtt), client, (EVERYTHING,), session_seconds=0)
     machine = Device(config.inference.provider, config.inference.threads)
-    committee = Committee(link, keypair.public_key)
+    committee = Committee(link, account_of(keypair))
     guard = Guard(log)
     measurement = Measurement(shelf, keypair, mine.private_set, Vectors(state / "updates"), machine)
     porter = Porter(store(config), shelf.folder)  # a store of its own: it is used beside the loop
@@ -66,7 +67,7 @@ def validator(config: Config, clock: Clock) -> Validator:
             link=link,
             clock=clock,
             log=log,
-            account=keypair.public_key,
+            account=account_of(keypair),
             state_dir=state,
             poll_s=mine.poll_s,
         )

@@ -16,20 +16,22 @@ from agent.core import gates
 from agent.core.experience import deed
 from agent.core.jobs.contribution import Trained
 from agent.core.mileage import Bounds
-from agent.core.money import stroops
+from agent.core.money import XLM, Asset, stroops
 from agent.core.trip import Fence, TripRules
 from agent.fleet.link import PahoLink
 from agent.host import metrics
 from agent.host.logs import Log
 from agent.host.machine import Machine
-from agent.host.sections import Config, Train, Trip
+from agent.host.sections import Config, Market, Train, Trip
 from agent.journal import Journal, JournalReader
 from agent.ledger import keys
 from agent.market.bundle import Shelf
+from agent.market.payout import Payout
 from agent.ports import Clock, Trainer
-from agent.sense.sources import Sources
+from agent.sense.sources import Sources, said_latency
 from agent.vehicle.book import JOURNAL, JobBook, every_job
 from agent.vehicle.builder import ContributionBuilder
+from agent.vehicle.camera_latency import CameraLatency
 from agent.vehicle.context import StepContext
 from agent.vehicle.daemon import Parts, Vehicle
 from agent.vehicle.gauges import Gauges
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from stellar_sdk import Keypair
 
     from agent.learn.settings import Settings
+    from agent.vehicle.camera_aim import CameraAim
 
 
 def vehicle(config: Config, clock: Clock, checkup: Checkup, trainer: Trainer | None = None) -> Vehicle:
@@ -53,7 +56,7 @@ def vehicle(config: Config, clock: Clock, checkup: Checkup, trainer: Trainer | N
     state = config.agent.state_dir
     journal = Journal(state / JOURNAL)
     book = JobBook(journal)
-    sources = Sources(_signals(config))
+    sources = Sources(_signals(config, clock), clock.wake)
     trainer = trainer or _trainer(config, keypair)
     shelf = Shelf(state / "bundles", store(config))
     builder = ContributionBuilder(resources(config), shelf, trainer, keypair, state / "jobs", book.last_rounds.get)
@@ -71,12 +74,14 @@ def vehicle(config: Config, clock: Clock, checkup: Checkup, trainer: Trainer | N
     if config.mqtt.enabled:
         open_session = partial(FleetSession, me, broker(config.mqtt), config.mqtt.discovery, journal, clock)
     supervisor = Supervisor(
-        partial(followed, config), Machine(config.machine, state), journal, log, checkup, open_session
+        partial(followed, config), Machine(config.machine, state), journal, log, checkup, open_session, clock.wake
     )
     return Vehicle(
         Parts(
             odometer=sources.odometer(config.odometer.source),
             camera=lambda: sources.camera(config.camera.source),
+            latency=latency(config, journal),
+            aim=partial(_aim, state, config.camera.source),
             trainer=trainer,
             identity=me,
             context=context,
@@ -92,8 +97,19 @@ def vehicle(config: Config, clock: Clock, checkup: Checkup, trainer: Trainer | N
     )
 
 
+def latency(config: Config, journal: Journal) -> CameraLatency:
+    camera = config.camera.source
+    return CameraLatency(journal, camera, config.odometer.source, said_latency(camera))
+
+
+def _aim(state: Path, camera: str) -> CameraAim:
+    from agent.vehicle.camera_aim import CameraAim
+
+    return CameraAim(state, camera)
+
+
 def identity(config: Config, keypair: Keypair) -> Identity:
-    return Identity(config.agent.id, config.agent.fleet, keypair.public_key, config.agent.profile)
+    return Identity(config.agent.id, config.agent.fleet, keys.account_of(keypair), config.agent.profile)
 
 
 def preferences(config: Config) -> Preferences:
@@ -106,12 +122,20 @@ def preferences(config: Config) -> Preferences:
         min_pay=stroops(market.min_pay),
         accept_probability=market.accept_probability,
         open_rounds=market.open_rounds,
+        payout=payout(market),
         max_fee=config.ledger.max_fee_stroops,
     )
 
 
+def payout(market: Market) -> Payout | None:
+    if market.payout is None:
+        return None
+    asset = Asset.parse(market.payout_asset) if market.payout_asset else XLM
+    return Payout(market.payout, asset, stroops(market.keep) if market.keep is not None else None)
+
+
 def resources(config: Config) -> Resources:
-    from agent.learn.runner import Device
+    from agent.learn.device import Device
 
     machine = Device(config.inference.provider, config.inference.threads)
     return Resources(config.train.memory_mb, config.train.labelled, machine, config.agent.profile)
@@ -132,13 +156,13 @@ def _gauges(listen: str) -> Gauges:
     return Gauges(figures)
 
 
-def _signals(config: Config) -> PahoLink | None:
+def _signals(config: Config, clock: Clock) -> PahoLink | None:
     """The link on which the car's own signals arrive, where the odometer is an MQTT one."""
     for source in config.odometer.source.split(" + "):
         if source.startswith("mqtt:"):
             prefix = source.removeprefix("mqtt:").partition("?")[0] or "vss"
             name = f"{config.agent.id}-signals"
-            return PahoLink(broker(config.mqtt), name, (f"{prefix}/Vehicle/#",), session_seconds=0)
+            return PahoLink(broker(config.mqtt), name, (f"{prefix}/Vehicle/#",), session_seconds=0, wake=clock.wake)
     return None
 
 

@@ -1,30 +1,55 @@
-"""Stellar addresses as they are written: a version byte, 32 bytes of key and a checksum, in base 32 (SEP-23)."""
+"""Stellar addresses as they are written: a version byte, 32 bytes of key and a checksum, in base 32 (SEP-23). A muxed
+one has eight bytes more between key and checksum: whom of many the account is to think of."""
 
 from __future__ import annotations
 
 import base64
+from binascii import crc_hqx
+
+from agent.core.ids import AccountId
 
 ACCOUNT = 6 << 3
 """The version byte of an account: every address then begins with G."""
+MUXED = 12 << 3
+"""The version byte of a muxed account: every address then begins with M."""
 
 
-def account(address: str) -> str:
+def account(address: str) -> AccountId:
     """The address, if it is an account's with the checksum that belongs to it. Raises ValueError. Whether its key is a
     point that can be sealed to is another question (`ledger.keys.sealing_public`)."""
-    try:
-        raw = base64.b32decode(address)
-    except ValueError:
-        raw = b""
-    if len(raw) != 35 or raw[0] != ACCOUNT or raw[-2:] != _crc16(raw[:-2]).to_bytes(2, "little"):
+    if _bytes(address, ACCOUNT, 35) is None:
         raise ValueError("a Stellar account is G and 55 more letters and digits, the last of them a checksum")
+    return AccountId(address)
+
+
+def payee(address: str) -> str:
+    """The address, if it is an account's or a muxed account's. Raises ValueError."""
+    if not address.startswith("M"):
+        return account(address)
+    if _bytes(address, MUXED, 43) is None:
+        raise ValueError("a muxed Stellar account is M and 68 more letters and digits, the last of them a checksum")
     return address
 
 
-def _crc16(data: bytes) -> int:
+def account_of(address: str) -> AccountId:
+    """The account that holds what is paid to an address: itself, or the one that is muxed. Raises ValueError."""
+    raw = _bytes(payee(address), MUXED, 43)
+    if raw is None:
+        return AccountId(address)
+    body = bytes([ACCOUNT]) + raw[1:33]
+    return AccountId(base64.b32encode(body + _checksum(body)).decode())
+
+
+def _bytes(address: str, version: int, length: int) -> bytes | None:
+    """What an address stands for, where it is one of this kind, written in the one way it can be."""
+    try:
+        raw = base64.b32decode(address + "=" * (-len(address) % 8))
+    except ValueError:
+        return None
+    is_whole = len(raw) == length and raw[0] == version and raw[-2:] == _checksum(raw[:-2])
+    return raw if is_whole and base64.b32encode(raw).decode().rstrip("=") == address else None
+
+
+def _checksum(data: bytes) -> bytes:
     """CRC-16/XMODEM."""
-    crc = 0
-    for byte in data:
-        crc ^= byte << 8
-        for _ in range(8):
-            crc = (crc << 1 ^ 0x1021 if crc & 0x8000 else crc << 1) & 0xFFFF
-    return crc
+    return crc_hqx(data, 0).to_bytes(2, "little")

@@ -4,16 +4,21 @@ down: what is lost is said and proposed again."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from agent.core import record as records
 from agent.core.documents import SettlementRecord, Vote
 from agent.core.fields import MOST_ON_ROLL
+from agent.core.ids import AccountId, StakeId, TxHash
 from agent.core.money import Stroops
 
 LEAST_FEE: Stroops = 1000
 MOST_FEE: Stroops = 100_000
 """What a settlement may bid per operation. The ledger takes no more of it than it needs."""
+VALID_S = 240
+"""How long a proposal may be signed and enter a ledger, from the ledger on that it was drawn up in."""
+LATE_S = 10
+"""How far the speaker's ledger may be ahead of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,20 +28,20 @@ class Draft:
     name: str
     """Of the motion it is about."""
     record: SettlementRecord
-    committee: tuple[str, ...]
+    committee: tuple[AccountId, ...]
     sequence: int
     """The settlement account's as it was drawn up."""
     fee: Stroops
     until: int
     """Ledger time from which on another motion of ours has its go."""
     said_at: int
-    hash: str = ""
+    hash: TxHash = TxHash("")
     max_time: int = 0
-    signatures: Mapping[str, bytes] = field(default_factory=dict)
+    signatures: Mapping[AccountId, bytes] = field(default_factory=dict)
     submitted_at: int | None = None
 
     @property
-    def entries(self) -> tuple[str, ...]:
+    def entries(self) -> tuple[StakeId, ...]:
         return tuple(settled.entry for settled in self.record.entries)
 
 
@@ -51,23 +56,23 @@ class Bid:
 
 @dataclass(frozen=True, slots=True)
 class CommitteeState:
-    us: str
-    votes: Mapping[str, Mapping[str, Vote]] = field(default_factory=dict)
+    us: AccountId
+    votes: Mapping[StakeId, Mapping[AccountId, Vote]] = field(default_factory=dict)
     """Entry → validator → its first vote, for entries that are open and judged here."""
-    early: Mapping[str, Mapping[str, Vote]] = field(default_factory=dict)
+    early: Mapping[AccountId, Mapping[StakeId, Vote]] = field(default_factory=dict)
     """Validator → entry → its vote, until the entry is judged here."""
-    two_faced: Mapping[str, str] = field(default_factory=dict)
+    two_faced: Mapping[AccountId, StakeId] = field(default_factory=dict)
     """Validator → the entry about which it said two things."""
     draft: Draft | None = None
     spoken_at: int = 0
     bid: Bid = Bid()
-    signed: tuple[str, ...] = ()
+    signed: tuple[TxHash, ...] = ()
     """Hashes of proposals that were signed last."""
-    fetched_in: Mapping[str, int] = field(default_factory=dict)
+    fetched_in: Mapping[AccountId, int] = field(default_factory=dict)
     """Speaker → ledger in which a record of its was fetched last: who lies uses up nobody else's question."""
     moved_at: Mapping[str, int] = field(default_factory=dict)
     """Motion → ledger time at which it last had its go."""
-    tried_at: Mapping[str, int] = field(default_factory=dict)
+    tried_at: Mapping[StakeId, int] = field(default_factory=dict)
     """Entry → ledger time at which it last found no signatures."""
     most: int = records.MAX_ENTRIES
     """Entries in one settlement: fewer after one that found no signatures, or failed."""
@@ -76,6 +81,12 @@ class CommitteeState:
     shared_out: str = ""
     """The round that leaves nothing to be shared."""
 
-    def of(self, entry: str) -> tuple[Vote, ...]:
+    def of(self, entry: StakeId) -> tuple[Vote, ...]:
         """The votes on an entry, in the order of the validators' accounts."""
         return tuple(vote for _, vote in sorted(self.votes.get(entry, {}).items()))
+
+    def bidding(self, fee: Stroops, sequence: int, now: int) -> CommitteeState:
+        """After this fee was signed for a transaction of this sequence number."""
+        if self.bid.sequence == sequence and fee <= self.bid.fee:
+            return self
+        return replace(self, bid=Bid(sequence, fee, now))

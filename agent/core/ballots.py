@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from agent.core.agenda import CommitteeState
 from agent.core.documents import Vote
+from agent.core.ids import AccountId, StakeId
 from agent.core.motion import CommitteeView
 from agent.core.moves import Action, SayVote
 from agent.core.verdict import in_doubt, of_one_figure, threshold
@@ -73,19 +74,19 @@ def is_about(vote: Vote, view: CommitteeView) -> bool:
     return (vote.round, vote.contribution, vote.roll) == (ours.round, ours.contribution, ours.roll)
 
 
-def _left(votes: Mapping[str, Vote], view: CommitteeView) -> Mapping[str, Vote]:
+def _left(votes: Mapping[AccountId, Vote], view: CommitteeView) -> Mapping[AccountId, Vote]:
     """Without those that were cast before the entry was on its roll."""
     return {validator: vote for validator, vote in votes.items() if is_about(vote, view)}
 
 
-def halted(state: CommitteeState, view: CommitteeView) -> list[str]:
+def halted(state: CommitteeState, view: CommitteeView) -> list[StakeId]:
     """Entries that cannot be settled because the committee does not agree on what it measured."""
     return [entry for entry, votes in state.votes.items() if in_doubt([*votes.values()], _members(entry, view))]
 
 
-def apart(state: CommitteeState, view: CommitteeView) -> dict[str, str]:
+def apart(state: CommitteeState, view: CommitteeView) -> dict[AccountId, StakeId]:
     """Validator → an entry of which it measured another figure than two thirds did."""
-    found = dict[str, str]()
+    found = dict[AccountId, StakeId]()
     for entry, votes in state.votes.items():
         agreed = {vote.validator for vote in of_one_figure([*votes.values()])}
         if len(agreed) >= threshold(_members(entry, view)):
@@ -93,7 +94,7 @@ def apart(state: CommitteeState, view: CommitteeView) -> dict[str, str]:
     return found
 
 
-def _members(entry: str, view: CommitteeView) -> int:
+def _members(entry: StakeId, view: CommitteeView) -> int:
     """How many are to vote on an entry that is judged here."""
     served = view.rounds.get(view.own[entry][1].round) if entry in view.own else None
     return len(served.round.committee) if served is not None else 0

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from agent.core.experience import Odds
+from agent.core.ids import AccountId, CidText
 from agent.core.money import Stroops, text
 
 
@@ -21,10 +22,10 @@ class Candidate:
     """One verified offer, with what it would cost and earn this vehicle."""
 
     offer: int
-    initiator: str
+    initiator: AccountId
     model: str
     round: int
-    cid: str
+    cid: CidText
     since: int
     """Ledger of the offer's last change: the older one wins a tie."""
     reward: Stroops

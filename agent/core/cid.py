@@ -11,6 +11,7 @@ from base64 import b32decode, b32encode
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from agent.core.ids import CidText
 from agent.errors import Malformed
 
 RAW = 0x55
@@ -97,6 +98,11 @@ class Cid:
     def names_same_block(self, other: Cid) -> bool:
         """Whether both name the same bytes under the same codec, in whatever version."""
         return self.digest == other.digest and self.codec == other.codec
+
+    @property
+    def text(self) -> CidText:
+        """As documents and the journal write it."""
+        return CidText(str(self))
 
     def __str__(self) -> str:
         if self.version == 0:

@@ -11,25 +11,24 @@ Rules
      down, and what is lost is proposed again.
   5. What finds no signatures, or fails, goes on alone and last: it holds up nobody else.
 
-`step` decides and does nothing. What it needs to know it reads from a `Sight`, what is to be done it returns.
+`step` decides and does nothing. What it needs to know it reads from a `CommitteeView`, what is to be done it returns.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from agent.core import record as records
-from agent.core.agenda import LEAST_FEE, MOST_FEE, Bid, CommitteeState, Draft
-from agent.core.ballots import REPEAT_S, is_about, pruned, spoken, taken
-from agent.core.documents import SettlementRecord, Vote
+from agent.core.agenda import LEAST_FEE, MOST_FEE, VALID_S, CommitteeState, Draft
+from agent.core.ballots import REPEAT_S, pruned, spoken, taken
+from agent.core.cosigning import Step, batch_of, cosigned, fetched, is_ripe, proposed, record_of, shares_now
 from agent.core.fields import MOST_ON_ROLL
+from agent.core.ids import AccountId, CidText, StakeId
 from agent.core.jobs.review import Review
 from agent.core.money import Stroops
 from agent.core.motion import (
-    VALID_S,
     Batch,
     CommitteeView,
     Motion,
@@ -45,10 +44,8 @@ from agent.core.motion import (
 from agent.core.moves import (
     Action,
     Cosigned,
-    Decline,
     Drafted,
     Fetched,
-    FetchVotes,
     Follow,
     Heard,
     Look,
@@ -57,16 +54,11 @@ from agent.core.moves import (
     Proposed,
     Said,
     SayProposal,
-    SaySignature,
-    Sign,
     Signature,
     Submit,
 )
 from agent.core.verdict import threshold
-from agent.errors import Malformed
 
-LATE_S = 10
-"""How far the speaker's ledger may be ahead of ours."""
 SPARE_S = 30
 """A proposal that has no more time left than this is not said again."""
 FEE_STEP = 10
@@ -76,30 +68,34 @@ PATIENCE_S = 30
 LEAVING_S = 30
 """Before its vehicle may take it back, from when on an entry is settled alone."""
 MOST_OPERATIONS = 98
-REMEMBERED = 8
-"""Signed proposals whose signature is said again without a second look."""
-
-
-Step = tuple[CommitteeState, list[Action]]
 
 
 def step(state: CommitteeState, said: Said, view: CommitteeView) -> Step:
     """What one thing that was seen or heard changes, and what is to be done about it."""
-    return _STEPS[type(said)](state, said, view)
+    match said:
+        case Look():
+            return _look(state, view)
+        case Heard():
+            return taken(state, said.vote, view), []
+        case Proposed():
+            return proposed(state, said, view)
+        case Fetched():
+            return fetched(state, said, view)
+        case Signature():
+            return _collect(state, said, view)
+        case Drafted():
+            return _drew(state, said, view)
+        case Cosigned():
+            return cosigned(state, said, view)
+        case Over():
+            return _over(state, said, view)
 
 
-def _look(state: CommitteeState, _: Look, view: CommitteeView) -> Step:
+def _look(state: CommitteeState, view: CommitteeView) -> Step:
     """Say our votes, and settle when it is our turn."""
     state, words = spoken(pruned(state, view), view)
     state, actions = _settle(state, view)
     return state, [*words, *actions]
-
-
-def _heard(state: CommitteeState, said: Heard, view: CommitteeView) -> Step:
-    return taken(state, said.vote, view), []
-
-
-# --- the speaker
 
 
 def _settle(state: CommitteeState, view: CommitteeView) -> Step:
@@ -136,17 +132,18 @@ def _motions(state: CommitteeState, view: CommitteeView) -> tuple[CommitteeState
     """What is to be done: the ripe entries of each round and roll, oldest round first, then new rolls, then shares.
     Entries that the same validators voted on go together: each of those can sign for all of them. What made a
     settlement fail, or may, goes alone."""
-    ripe = defaultdict[tuple[str, ...], list[records.Case]](list)
+    ripe = defaultdict[tuple[CidText, CidText, tuple[str, ...]], list[records.Case]](list)
     for review, vote in view.own.values():
         served, votes = view.rounds.get(vote.round), state.of(review.id)
-        if served is not None and _is_ripe(review, votes, served, view.head.closed_at, view):
+        if served is not None and is_ripe(review, votes, served, view.head.closed_at, view):
             alone = (review.id,) if view.is_troubled(review.id) or _is_leaving(review, view) else ()
-            ripe[(vote.round, vote.roll or "", *(v.validator for v in votes), *alone)].append((review, votes))
+            others = (*(v.validator for v in votes), *alone)
+            ripe[(vote.round, vote.roll or CidText(""), others)].append((review, votes))
     found: list[Motion] = []
-    for name, cases in sorted(ripe.items(), key=lambda item: view.rounds[item[0][0]].round.number):
+    for (base, roll, others), cases in sorted(ripe.items(), key=lambda item: view.rounds[item[0][0]].round.number):
         cases.sort(key=lambda c: (state.tried_at.get(c[0].id, -1), c[0].entry.ledger, c[0].id))
         settled = tuple(_one_each(cases)[: state.most])
-        found.append(Batch(" ".join(name), view.rounds[name[0]], settled, name[1] or None))
+        found.append(Batch(" ".join((base, roll, *others)), view.rounds[base], settled, roll or None))
     found += roll_calls(view, state.longest)
     sharing = view.sharing
     if sharing is not None and sharing.served.cid != state.shared_out:
@@ -158,11 +155,6 @@ def _motions(state: CommitteeState, view: CommitteeView) -> tuple[CommitteeState
     return state, found
 
 
-def _is_ripe(review: Review, votes: Sequence[Vote], served: records.ServedTerms, now: int, view: CommitteeView) -> bool:
-    on = view.rolls.get(review.id)
-    return records.ripe(review, votes, served.round, now, on.roll.drawn_at if on is not None else 0)
-
-
 def _is_leaving(review: Review, view: CommitteeView) -> bool:
     """Whether its vehicle may take it back before a proposal is in a ledger: then that one fails."""
     back = review.entry.take_back_at
@@ -171,7 +163,7 @@ def _is_leaving(review: Review, view: CommitteeView) -> bool:
 
 def _one_each(cases: Sequence[records.Case]) -> list[records.Case]:
     """The first of each vehicle: a record holds no more, and a hundred of one vehicle's keep nobody out of it."""
-    found: dict[str, records.Case] = {}
+    found: dict[AccountId, records.Case] = {}
     for case in cases:
         found.setdefault(case[0].entry.vehicle, case)
     return list(found.values())
@@ -184,12 +176,12 @@ def _stands(state: CommitteeState, draft: Draft, view: CommitteeView) -> bool:
     motion: Motion | None = None
     at = draft.max_time - VALID_S
     if draft.entries:
-        motion = _batch(state, draft.entries, view, draft.record.votes)
+        motion = batch_of(state, draft.entries, view, draft.record.votes)
     elif draft.record.enrols is not None:
         motion = roll_call([one.entry for one in draft.record.enrols.entries], view, at)
     else:
-        motion = _sharing(view)
-    return motion is not None and _made(motion, state.us, view, at) == draft.record
+        motion = shares_now(view)
+    return motion is not None and record_of(motion, state.us, view, at) == draft.record
 
 
 def _again(state: CommitteeState, draft: Draft, now: int) -> Step:
@@ -214,7 +206,7 @@ def _smaller(state: CommitteeState, draft: Draft, view: CommitteeView) -> Commit
     return replace(_tried(state, draft.entries, view.head.closed_at), most=most)
 
 
-def _tried(state: CommitteeState, entries: Iterable[str], now: int) -> CommitteeState:
+def _tried(state: CommitteeState, entries: Iterable[StakeId], now: int) -> CommitteeState:
     return replace(state, tried_at={**state.tried_at, **dict.fromkeys(entries, now)})
 
 
@@ -237,18 +229,12 @@ def _fee(state: CommitteeState, view: CommitteeView) -> Stroops:
     return max(LEAST_FEE, min(bid.fee * (FEE_STEP if is_over else 1), MOST_FEE, affordable))
 
 
-def _bidding(state: CommitteeState, fee: Stroops, view: CommitteeView) -> CommitteeState:
-    if state.bid.sequence == view.sequence and fee <= state.bid.fee:
-        return state
-    return replace(state, bid=Bid(view.sequence, fee, view.head.closed_at))
-
-
 def _drew(state: CommitteeState, said: Drafted, view: CommitteeView) -> Step:
     draft = state.draft
     if draft is None or draft.record != said.record or draft.submitted_at is not None:
         return state, []
     draft = replace(draft, hash=said.hash, max_time=said.max_time, signatures={})
-    state = _bidding(replace(state, draft=draft), draft.fee, view)
+    state = replace(state, draft=draft).bidding(draft.fee, view.sequence, view.head.closed_at)
     state, actions = _collect(state, Signature(state.us, said.hash, said.signature), view)
     return state, [SayProposal(said.hash), *actions]
 
@@ -279,128 +265,3 @@ def _over(state: CommitteeState, said: Over, view: CommitteeView) -> Step:
     if draft.record.enrols is not None:
         return replace(state, longest=min(MOST_ON_ROLL, 2 * state.longest)), []
     return replace(state, most=min(records.MAX_ENTRIES, 2 * state.most)), []
-
-
-# --- the others
-
-
-def _proposed(state: CommitteeState, said: Proposed, view: CommitteeView) -> Step:
-    if said.hash in state.signed:
-        return state, [SaySignature(said.hash)]
-    return _consider(state, said, None, view)
-
-
-def _fetched(state: CommitteeState, said: Fetched, view: CommitteeView) -> Step:
-    for vote in said.votes:
-        if is_about(vote, view):
-            state = taken(state, vote, view)
-    return _consider(state, said.proposed, said, view)
-
-
-def _consider(state: CommitteeState, proposed: Proposed, fetched: Fetched | None, view: CommitteeView) -> Step:
-    """Sign it if its record is the one that we would make: of the votes and entries that are held here, or else of
-    those that it holds."""
-
-    def declined(why: str) -> Step:
-        return state, [Decline(proposed.hash, why)]
-
-    def fetch(by: str) -> Step:
-        if state.fetched_in.get(by) == view.head.sequence:
-            return declined("another record of its speaker's was fetched in this ledger")
-        return replace(state, fetched_in={**state.fetched_in, by: view.head.sequence}), [FetchVotes(proposed)]
-
-    now, at = view.head.closed_at, proposed.max_time - VALID_S
-    motion = _put_forward(state, proposed, fetched, view)
-    if motion is None and not (proposed.enrols and fetched is None and view.ready):
-        return declined("it is about no entries that are judged here, or ready for a roll, nor anything to be shared")
-    if not now < proposed.max_time <= now + VALID_S + LATE_S:
-        return declined("its time bounds are not within the protocol's")
-    if not LEAST_FEE <= proposed.fee <= MOST_FEE:
-        return declined("its fee is not within the protocol's")
-    if motion is None:
-        return fetch(min(proposed.signers, default=""))
-    by = on_turn(motion, view, at)
-    if by not in proposed.signers:
-        return declined("it was somebody else's turn")
-    made = _made(motion, by, view, at)
-    if made is not None and view.cid(made) == proposed.cid:
-        return state, [Sign(made, proposed)]
-    if fetched is not None or not proposed.stakes:
-        return declined("its record is not the one that its votes make")
-    return fetch(by)
-
-
-def _put_forward(
-    state: CommitteeState, proposed: Proposed, fetched: Fetched | None, view: CommitteeView
-) -> Motion | None:
-    """What it is about, as far as that is known here. A roll may be the one that we would call ourselves."""
-    if proposed.stakes:
-        return _batch(state, proposed.stakes, view, fetched.votes if fetched is not None else None)
-    if not proposed.enrols:
-        return _sharing(view)
-    at = proposed.max_time - VALID_S
-    if fetched is not None:
-        return roll_call(fetched.enrolled, view, at)
-    return next((c for c in roll_calls(view, state.longest) if _is_record_of(c, proposed, view, at)), None)
-
-
-def _is_record_of(motion: Motion, proposed: Proposed, view: CommitteeView, at: int) -> bool:
-    made = _made(motion, on_turn(motion, view, at), view, at)
-    return made is not None and view.cid(made) == proposed.cid
-
-
-def _sharing(view: CommitteeView) -> Motion | None:
-    return share_out(view.sharing, view) if view.sharing is not None else None
-
-
-def _batch(
-    state: CommitteeState, stakes: Sequence[str], view: CommitteeView, votes: Sequence[Vote] | None = None
-) -> Batch | None:
-    """Entries as they are known here, with the votes that are held, or with these. None unless all are judged here, of
-    one round and on one roll."""
-    own = [view.own[stake] for stake in stakes if stake in view.own]
-    rolls = {(vote.round, vote.roll) for _, vote in own}
-    if len(own) < len(stakes) or len(rolls) != 1:
-        return None
-    ((round_, roll),) = rolls
-    if round_ not in view.rounds:
-        return None
-    cast = state.votes if votes is None else _by_entry(votes, view)
-    cases = tuple((r, tuple(vote for _, vote in sorted(cast.get(r.id, {}).items()))) for r, _ in own)
-    return Batch("", view.rounds[round_], cases, roll)
-
-
-def _by_entry(votes: Sequence[Vote], view: CommitteeView) -> Mapping[str, Mapping[str, Vote]]:
-    """Those that are about entries as they are known here."""
-    found = defaultdict[str, dict[str, Vote]](dict)
-    for vote in votes:
-        if is_about(vote, view) and vote.validator in view.rounds[vote.round].round.committee:
-            found[vote.entry][vote.validator] = vote
-    return found
-
-
-def _made(motion: Motion, by: str, view: CommitteeView, at: int) -> SettlementRecord | None:
-    now = view.head.closed_at + LATE_S
-    if any(not _is_ripe(review, votes, motion.served, now, view) for review, votes in cases_of(motion)):
-        return None
-    try:
-        return drawn_up(motion, by, view, at)
-    except Malformed:
-        return None
-
-
-def _cosigned(state: CommitteeState, said: Cosigned, view: CommitteeView) -> Step:
-    signed = (*state.signed, said.proposed.hash)[-REMEMBERED:]
-    return _bidding(replace(state, signed=signed), said.proposed.fee, view), [SaySignature(said.proposed.hash)]
-
-
-_STEPS: Mapping[type, Callable[[CommitteeState, Any, CommitteeView], Step]] = {
-    Look: _look,
-    Heard: _heard,
-    Proposed: _proposed,
-    Fetched: _fetched,
-    Signature: _collect,
-    Drafted: _drew,
-    Cosigned: _cosigned,
-    Over: _over,
-}

@@ -24,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from agent.core import ids
 from agent.core.fields import (
     MOST_BATCH,
     MOST_CREDIT,
@@ -52,6 +53,8 @@ from agent.core.fields import (
     Number,
     Reason,
     RoundNumber,
+    StakeId,
+    TxHash,
     UnixTime,
 )
 from agent.core.money import UNIT, Asset
@@ -59,6 +62,7 @@ from agent.errors import Malformed
 from agent.sentences import first_mistake
 
 D = TypeVar("D", bound="Document")
+NOBODY = ids.AccountId("")
 
 
 class Part(BaseModel):
@@ -113,12 +117,18 @@ class Input(Part):
     def channels(self) -> int:
         return 1 if self.colour == "grey" else 3
 
+    @property
+    def sample(self) -> tuple[int, int, int]:
+        """Channels, height, width."""
+        return (self.channels, self.height, self.width)
+
 
 class Task(Part):
     """What is learnt. Steering: one output, degrees at the wheels' mean angle, positive left; figure RMSE in degrees.
-    Classification: one logit a class; figure accuracy."""
+    Classification: one logit a class; figure accuracy. Detection: for each cell of a grid, one logit a class and four
+    numbers of a box (`learn.kinds.detection`); figure mAP at an IoU of 0.5."""
 
-    kind: Literal["steering", "classification"]
+    kind: Literal["steering", "classification", "detection"]
     labels: Literal["drive", "folder", "teacher"] = "drive"
     classes: tuple[ClassName, ...] = Field(default=(), max_length=4096)
     scale: Number = Field(default=Decimal(25), gt=0, le=360)
@@ -126,12 +136,28 @@ class Task(Part):
     confidence: Number = Field(default=Decimal("0.8"), ge=0, le=1)
     """Teacher labels below this are not used."""
 
+    @model_validator(mode="after")
+    def _has_labels(self) -> Task:
+        if self.kind == "detection" and self.labels == "drive":
+            raise ValueError("detection learns from a folder or a teacher: a drive says nothing of boxes")
+        return self
+
 
 class Architecture(Part):
     """A built-in network by name, or `onnx`: the round's own `model.onnx`."""
 
-    name: Literal["pilotnet", "smallres", "deepchain", "onnx"]
+    name: Literal["pilotnet", "smallres", "deepchain", "smallfcos", "onnx"]
     hyper: dict[Name, Annotated[int, Field(ge=0, le=65_536)]] = Field(default_factory=dict, max_length=16)
+
+
+class Decay(Part):
+    """How the learning rate falls with the round's error: by (error / start)^power, to no less than `floor` of it
+    (`core.decay`)."""
+
+    power: Number = Field(default=Decimal(2), gt=0, le=8)
+    floor: Number = Field(default=Decimal("0.1"), gt=0, le=1)
+    start: Loss | None = Field(default=None, gt=0)
+    """The error at which the rate is whole. A plan may leave it out: then it is that of the first round that decays."""
 
 
 class Recipe(Part):
@@ -143,6 +169,8 @@ class Recipe(Part):
     """How often a sample is drawn on average before training waits for new ones. Without it a fast computer would
     spend all steps on the first seconds of a trip."""
     learning_rate: Number = Field(gt=0, le=1)
+    decay: Decay | None = None
+    """How the rate falls as the model gets better; none: it does not."""
     minimum_samples: int = Field(ge=1, le=1_000_000)
     pull: Number = Field(default=Decimal(0), ge=0, le=1000)
     """Strength of the pull towards the base weights (a proximal term, FedProx)."""
@@ -200,7 +228,7 @@ class Lineage(Part):
     cid: CidText
     vehicle: AccountId
     weight: Number = Field(ge=0, le=MOST_CREDIT)
-    settlement: Hex32
+    settlement: TxHash
     key: Hex32 | None = None
     """The update's key, where the round it was trained on is `open`: anybody may read it then."""
     proof: CidText | None = None
@@ -227,7 +255,7 @@ class Pledge(Part):
 class Figure(Part):
     """A measured figure on the global test set."""
 
-    name: Literal["rmse", "accuracy"]
+    name: Literal["rmse", "accuracy", "map50"]
     unit: Literal["deg", "share"]
     better: Literal["lower", "higher"]
     value: Loss
@@ -242,7 +270,7 @@ class Round(Document):
 
     protocol: Literal[1] = 1
     model: ModelName
-    initiator: AccountId = ""
+    initiator: AccountId = NOBODY
     """Left out in a round that an older agent published: there the model's issuer is."""
     number: RoundNumber
     previous: CidText | None = None
@@ -337,15 +365,15 @@ class Round(Document):
         return self
 
     @property
-    def issuer(self) -> str:
+    def issuer(self) -> AccountId:
         """Of the model's DLM and VLM."""
-        return self.model.partition(":")[2]
+        return self.model_asset.issuer
 
     @property
     def credit_asset(self) -> Asset:
         """The model's VLM: same short name and issuer as its DLM."""
-        code, _, issuer = self.model.partition(":")
-        return Asset("VLM" + code.removeprefix("DLM"), issuer)
+        model = self.model_asset
+        return Asset("VLM" + model.code.removeprefix("DLM"), model.issuer)
 
     @property
     def model_asset(self) -> Asset:
@@ -388,7 +416,7 @@ class Vote(Document):
 
     protocol: Literal[1] = 1
     round: CidText
-    entry: Hex32
+    entry: StakeId
     """The claimable balance of the stake."""
     contribution: MemoText
     validator: AccountId
@@ -407,8 +435,8 @@ class Vote(Document):
 class SettledEntry(Part):
     """One entry in a record, with the median of its votes."""
 
-    entry: Hex32
-    transaction: Hex32
+    entry: StakeId
+    transaction: TxHash
     vehicle: AccountId
     contribution: MemoText
     outcome: Outcome
@@ -428,8 +456,8 @@ class SettledEntry(Part):
 class Enrolled(Part):
     """One entry on a roll."""
 
-    entry: Hex32
-    transaction: Hex32
+    entry: StakeId
+    transaction: TxHash
     vehicle: AccountId
     contribution: CidText
     ledger: LedgerNumber

@@ -6,11 +6,11 @@ So nothing that is reckoned with one can overflow, and no round can ask for what
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, StringConstraints
 
-from agent.core import address
+from agent.core import address, ids
 from agent.core.money import UNIT, stroops
 from agent.core.plain import plain
 from agent.errors import MilepostError
@@ -31,7 +31,7 @@ def _issued(name: str) -> str:
     return name
 
 
-def _shown(text: Any) -> Any:
+def _shown(text: object) -> object:
     """What a stranger wrote ends up in records and on terminals."""
     return plain(text) if isinstance(text, str) else text
 
@@ -44,13 +44,17 @@ def _amount(text: str) -> str:
     return text
 
 
-AccountId = Annotated[str, StringConstraints(pattern=r"^G[A-Z2-7]{55}$"), AfterValidator(address.account)]
+AccountId = Annotated[ids.AccountId, StringConstraints(pattern=r"^G[A-Z2-7]{55}$"), AfterValidator(address.account)]
 AssetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,12}:G[A-Z2-7]{55}$"), AfterValidator(_issued)]
 ModelName = Annotated[str, StringConstraints(pattern=r"^DLM[A-Za-z0-9]{1,9}:G[A-Z2-7]{55}$"), AfterValidator(_issued)]
-CidText = Annotated[str, StringConstraints(pattern=r"^Qm[1-9A-HJ-NP-Za-km-z]{44}$")]
-MemoText = Annotated[str, StringConstraints(pattern=r"^(Qm[1-9A-HJ-NP-Za-km-z]{44})?$")]
+CidText = Annotated[ids.CidText, StringConstraints(pattern=r"^Qm[1-9A-HJ-NP-Za-km-z]{44}$")]
+MemoText = Annotated[ids.CidText, StringConstraints(pattern=r"^(Qm[1-9A-HJ-NP-Za-km-z]{44})?$")]
 """The CID that an entry's memo names, or '' where the memo is no hash: such an entry is voted on like any other."""
-Hex32 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+_HEX_32 = StringConstraints(pattern=r"^[0-9a-f]{64}$")
+TxHash = Annotated[ids.TxHash, _HEX_32]
+StakeId = Annotated[ids.StakeId, _HEX_32]
+Hex32 = Annotated[str, _HEX_32]
+"""32 bytes that name nothing on the ledger: a key, or a part of a fingerprint."""
 Base64 = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]*={0,2}$", max_length=512)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.+-]{0,63}$")]
 Reason = Annotated[str, BeforeValidator(_shown), StringConstraints(max_length=200)]

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
+from agent.core.ids import AccountId
 from agent.errors import Malformed
 
 Stroops = int
@@ -46,7 +47,7 @@ class Asset:
     """A Stellar asset. `issuer` is '' for XLM alone."""
 
     code: str
-    issuer: str = ""
+    issuer: AccountId = AccountId("")
 
     @classmethod
     def parse(cls, name: str) -> Asset:
@@ -56,7 +57,7 @@ class Asset:
         code, _, issuer = name.partition(":")
         if not _CODE.fullmatch(code) or len(issuer) != 56:
             raise Malformed(what=f"the asset {name[:80]!r}", why="expected 'native' or CODE:ISSUER")
-        return cls(code, issuer)
+        return cls(code, AccountId(issuer))
 
     @property
     def is_native(self) -> bool:

@@ -10,16 +10,15 @@ from typing import Protocol
 from agent.core import purse as purses
 from agent.core import record as records
 from agent.core import speaker
+from agent.core.agenda import VALID_S
 from agent.core.documents import Roll, Round, SettlementRecord, Vote
+from agent.core.ids import AccountId, CidText, StakeId
 from agent.core.jobs.review import Review
 from agent.core.ledger import Head
 from agent.core.money import Stroops
 from agent.core.pay import Locked, Till
 from agent.core.record import ChainEnd, Hindrance, ServedTerms
 from agent.core.roll import Anchored, Ready, groups, is_due, is_whole
-
-VALID_S = 240
-"""How long a proposal may be signed and enter a ledger, from the ledger on that it was drawn up in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,7 @@ class Sharing:
     served: ServedTerms
     ledger: int
     """It is open after that one."""
-    credits: Mapping[str, Stroops]
+    credits: Mapping[AccountId, Stroops]
 
 
 class CommitteeView(Protocol):
@@ -49,7 +48,7 @@ class CommitteeView(Protocol):
     @property
     def link(self) -> ChainEnd: ...
     @property
-    def own(self) -> Mapping[str, tuple[Review, Vote]]:
+    def own(self) -> Mapping[StakeId, tuple[Review, Vote]]:
         """Entry → our verdict and our signed vote, for each open one that is judged here. It names the roll that the
         entry is on."""
 
@@ -58,11 +57,11 @@ class CommitteeView(Protocol):
         """Open entries that are admitted here, and that no earlier one which is still unknown here holds up."""
 
     @property
-    def rolls(self) -> Mapping[str, Anchored]:
+    def rolls(self) -> Mapping[StakeId, Anchored]:
         """Entry → the roll that it is on."""
 
     @property
-    def rounds(self) -> Mapping[str, ServedTerms]: ...
+    def rounds(self) -> Mapping[CidText, ServedTerms]: ...
     @property
     def sharing(self) -> Sharing | None:
         """The newest round's, if there is one and it can be looked up now."""
@@ -73,13 +72,13 @@ class CommitteeView(Protocol):
     def locked(self, round_: Round) -> Locked:
         """Of a round that has a pledge, what is there of it."""
 
-    def is_troubled(self, entry: str) -> bool:
+    def is_troubled(self, entry: StakeId) -> bool:
         """Whether a settlement has failed by this entry."""
 
-    def receives(self, vehicle: str, amount: Stroops) -> bool:
+    def receives(self, vehicle: AccountId, amount: Stroops) -> bool:
         """Whether a share can be paid."""
 
-    def cid(self, record: SettlementRecord) -> str:
+    def cid(self, record: SettlementRecord) -> CidText:
         """What its transaction's memo must name."""
 
 
@@ -90,7 +89,7 @@ class Batch:
     name: str
     served: ServedTerms
     cases: tuple[records.Case, ...]
-    roll: str | None = None
+    roll: CidText | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +134,7 @@ def roll_calls(view: CommitteeView, longest: int) -> list[RollCall]:
     return found
 
 
-def roll_call(entries: Sequence[str], view: CommitteeView, at: int) -> RollCall | None:
+def roll_call(entries: Sequence[StakeId], view: CommitteeView, at: int) -> RollCall | None:
     """These as a roll that was drawn up then; None unless all are ready here, belong together, are due, and leave out
     nothing that must be among them."""
     ready = {one.id: one for one in _unrolled(view)}
@@ -154,7 +153,7 @@ def _unrolled(view: CommitteeView) -> list[Ready]:
     return [one for one in view.ready if one.id not in view.rolls]
 
 
-def on_turn(motion: Motion, view: CommitteeView, at: int) -> str:
+def on_turn(motion: Motion, view: CommitteeView, at: int) -> AccountId:
     """Who puts this forward at a ledger time."""
     round_ = motion.served.round
     return speaker.on_turn(round_.committee, view.link.agreements, round_.settlement, at, round_.turn)
@@ -164,7 +163,7 @@ def payable(motion: Motion, view: CommitteeView) -> Motion | None:
     """What of it can be in one record: what waits for somebody's trustline cannot, nor can a vehicle's second entry."""
     if not isinstance(motion, Batch):
         return motion
-    cases = dict[str, records.Case]()
+    cases = dict[AccountId, records.Case]()
     for review, votes in motion.cases:
         hindered = view.hindered(review, 0)
         if hindered is None or hindered.outcome != "waits":
@@ -172,7 +171,7 @@ def payable(motion: Motion, view: CommitteeView) -> Motion | None:
     return replace(motion, cases=tuple(cases.values())) if cases else None
 
 
-def drawn_up(motion: Motion, by: str, view: CommitteeView, at: int) -> SettlementRecord | None:
+def drawn_up(motion: Motion, by: AccountId, view: CommitteeView, at: int) -> SettlementRecord | None:
     """On top of the chain, at a ledger time; None when nobody is left who can be paid a share. Raises Malformed when
     the votes do not decide every entry."""
     if isinstance(motion, Batch):

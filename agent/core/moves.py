@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agent.core.documents import SettlementRecord, Vote
+from agent.core.ids import AccountId, CidText, StakeId, TxHash
 from agent.core.money import Stroops
 
 # --- what comes in
@@ -27,12 +28,12 @@ class Heard:
 class Proposed:
     """A transaction on the settlement account that a member has signed."""
 
-    hash: str
-    cid: str
+    hash: TxHash
+    cid: CidText
     """Of its record, by its memo."""
-    stakes: tuple[str, ...]
+    stakes: tuple[StakeId, ...]
     """It claims these, in this order; none: it shares out, or enrols."""
-    signers: frozenset[str]
+    signers: frozenset[AccountId]
     """Members whose signature it carries."""
     max_time: int
     fee: Stroops
@@ -49,15 +50,15 @@ class Fetched:
 
     proposed: Proposed
     votes: tuple[Vote, ...]
-    enrolled: tuple[str, ...] = ()
+    enrolled: tuple[StakeId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
     """A validator's valid signature of a transaction."""
 
-    validator: str
-    hash: str
+    validator: AccountId
+    hash: TxHash
     signature: bytes
 
 
@@ -66,7 +67,7 @@ class Drafted:
     """Our record's transaction, with our signature."""
 
     record: SettlementRecord
-    hash: str
+    hash: TxHash
     max_time: int
     signature: bytes
 
@@ -82,7 +83,7 @@ class Cosigned:
 class Over:
     """What we handed in will not be heard of any more: it is in a ledger, or can never be, or was turned away."""
 
-    hash: str
+    hash: TxHash
     failed: bool = False
     """It is in a ledger and has done nothing."""
     underbid: bool = False
@@ -110,7 +111,7 @@ class Propose:
 
 @dataclass(frozen=True, slots=True)
 class SayProposal:
-    hash: str
+    hash: TxHash
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +131,12 @@ class Sign:
 
 @dataclass(frozen=True, slots=True)
 class SaySignature:
-    hash: str
+    hash: TxHash
 
 
 @dataclass(frozen=True, slots=True)
 class Decline:
-    hash: str
+    hash: TxHash
     why: str
 
 
@@ -143,15 +144,15 @@ class Decline:
 class Submit:
     """Hand it in with these signatures, and no other: the ledger refuses a surplus one (txBAD_AUTH_EXTRA)."""
 
-    hash: str
-    signatures: Mapping[str, bytes]
+    hash: TxHash
+    signatures: Mapping[AccountId, bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class Follow:
     """See what became of it: `Over` once that is known."""
 
-    hash: str
+    hash: TxHash
 
 
 Action = SayVote | Propose | SayProposal | FetchVotes | Sign | SaySignature | Decline | Submit | Follow

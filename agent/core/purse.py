@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from agent.core.documents import Purse, Share
+from agent.core.ids import AccountId
 from agent.core.money import UNIT, Stroops
 
 MAX_SHARES = 99
@@ -22,7 +23,7 @@ def begun(purse: Purse, newest: int) -> Purse:
     return Purse(forfeited=purse.forfeited, round=newest, pot=purse.forfeited)
 
 
-def shares(pot: Stroops, credits: Mapping[str, Stroops], base: Stroops) -> list[Share]:
+def shares(pot: Stroops, credits: Mapping[AccountId, Stroops], base: Stroops) -> list[Share]:
     """By credit, rounded down, in the order of the vehicles' accounts. Together never more than the pot, and each never
     more than `base` for 1.0 of credit: who is alone in a round with next to no credit gets next to nothing. The rest
     stays forfeited, for the next sharing."""

@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 from agent.core import pay
 from agent.core import purse as purses
 from agent.core.documents import Purse, Roll, Round, SettledEntry, SettlementRecord, Vote
+from agent.core.ids import AccountId, CidText
 from agent.core.jobs.review import Review
 from agent.core.ledger import Account
 from agent.core.money import Asset, Stroops
@@ -31,7 +32,7 @@ class ServedTerms(Protocol):
     """A round that is settled, and the number of its model's newest one."""
 
     @property
-    def cid(self) -> str: ...
+    def cid(self) -> CidText: ...
     @property
     def round(self) -> Round: ...
     @property
@@ -43,8 +44,8 @@ class ChainEnd:
     """The end of the chain: where the next record goes on. Index -1: there is none yet."""
 
     index: int = -1
-    cid: str | None = None
-    agreements: Mapping[str, int] = field(default_factory=dict)
+    cid: CidText | None = None
+    agreements: Mapping[AccountId, int] = field(default_factory=dict)
     purse: Purse = field(default_factory=Purse)
 
 
@@ -83,10 +84,10 @@ def ripe(review: Review, votes: Sequence[Vote], round_: Round, now: int, drawn_a
 def record(
     link: ChainEnd,
     served: ServedTerms,
-    speaker: str,
+    speaker: AccountId,
     cases: Sequence[Case],
     hindered: Hindered,
-    roll: str | None = None,
+    roll: CidText | None = None,
     till: Till | None = None,
 ) -> SettlementRecord:
     """The record that these votes make, of at most MAX_ENTRIES, all on `roll`. One entry of a vehicle at a time: that
@@ -126,7 +127,7 @@ def record(
     )
 
 
-def enrolling(link: ChainEnd, served: ServedTerms, speaker: str, roll: Roll) -> SettlementRecord:
+def enrolling(link: ChainEnd, served: ServedTerms, speaker: AccountId, roll: Roll) -> SettlementRecord:
     """The record that puts entries on a roll."""
     return SettlementRecord(
         index=link.index + 1,
@@ -142,9 +143,9 @@ def enrolling(link: ChainEnd, served: ServedTerms, speaker: str, roll: Roll) -> 
 def shared(
     link: ChainEnd,
     served: ServedTerms,
-    speaker: str,
-    credits: Mapping[str, Stroops],
-    receives: Callable[[str, Stroops], bool],
+    speaker: AccountId,
+    credits: Mapping[AccountId, Stroops],
+    receives: Callable[[AccountId, Stroops], bool],
 ) -> SettlementRecord | None:
     """The record of the next shares that a round's publication gives out; None when none of them can be paid. Who
     cannot take a share is passed over: it stays forfeited, for the next sharing."""

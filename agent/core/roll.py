@@ -17,11 +17,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from agent.core.documents import Enrolled, Roll, Round
+from agent.core.ids import CidText, StakeId
 
 TURNS = 4
 """For which no entry may be left out once its roll is due at the latest."""
 
-Group = tuple[str, str]
+Group = tuple[CidText, CidText]
 """(the round that entries were trained on, the newest one that was published before them)."""
 
 
@@ -34,11 +35,11 @@ class Ready:
     group: Group
 
     @property
-    def id(self) -> str:
+    def id(self) -> StakeId:
         return self.entry.entry
 
     @property
-    def place(self) -> tuple[int, str]:
+    def place(self) -> tuple[int, StakeId]:
         return self.entry.ledger, self.entry.entry
 
 
@@ -46,9 +47,9 @@ class Ready:
 class Anchored:
     """A roll that a ledger holds."""
 
-    cid: str
+    cid: CidText
     """Of its record."""
-    base: str
+    base: CidText
     roll: Roll
 
 

@@ -12,8 +12,10 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
+from agent.core.ids import AccountId
 
-def strengths(committee: Sequence[str], agreements: Mapping[str, int]) -> dict[str, Fraction]:
+
+def strengths(committee: Sequence[AccountId], agreements: Mapping[AccountId, int]) -> dict[AccountId, Fraction]:
     total = sum(agreements.get(v, 0) for v in committee)
     return {
         v: Fraction(1, len(committee)) + (Fraction(agreements.get(v, 0), total) if total else 0)
@@ -21,7 +23,7 @@ def strengths(committee: Sequence[str], agreements: Mapping[str, int]) -> dict[s
     }
 
 
-def drawn(committee: Sequence[str], agreements: Mapping[str, int], seed: str) -> str:
+def drawn(committee: Sequence[AccountId], agreements: Mapping[AccountId, int], seed: str) -> AccountId:
     """By strength. Each validator's chance is its share of all strength."""
     left = strengths(committee, agreements)
     point = Fraction(int.from_bytes(hashlib.sha256(seed.encode()).digest(), "big"), 2**256) * sum(left.values())
@@ -32,6 +34,8 @@ def drawn(committee: Sequence[str], agreements: Mapping[str, int], seed: str) ->
     raise ValueError("a share below 1 lies within the whole")
 
 
-def on_turn(committee: Sequence[str], agreements: Mapping[str, int], settlement: str, at: int, turn: int) -> str:
+def on_turn(
+    committee: Sequence[AccountId], agreements: Mapping[AccountId, int], settlement: AccountId, at: int, turn: int
+) -> AccountId:
     """Who speaks for a settlement account at ledger time `at`; a turn is `turn` seconds."""
     return drawn(committee, agreements, f"{settlement}/{at // turn}")

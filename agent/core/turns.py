@@ -17,6 +17,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from agent.core.ids import CidText, StakeId
+
 PART_OF_WINDOW = 4
 
 
@@ -24,17 +26,17 @@ PART_OF_WINDOW = 4
 class Waiting:
     """An entry without a verdict."""
 
-    id: str
+    id: StakeId
     ledger: int
     holds_until: int
     """Ledger time from which on it holds nobody up."""
-    base: str = ""
+    base: CidText = CidText("")
     """The round it was trained on; '' while that is not known."""
     is_here: bool = False
     """Whether its bundle is."""
 
     @property
-    def order(self) -> tuple[int, str]:
+    def order(self) -> tuple[int, StakeId]:
         return self.ledger, self.id
 
 

@@ -30,8 +30,8 @@ BURST, PER_SECOND = 20, 1.0
 MAX_COMMAND, MAX_ANSWER = 4096, 8192
 """Bytes."""
 
-Result = Mapping[str, Any]
-Handler = Callable[[Mapping[str, Any]], Result | Future[Result] | None]
+Result = Mapping[str, object]
+Handler = Callable[[Mapping[str, object]], Result | Future[Result] | None]
 Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
 """By which a sender knows its order again."""
 

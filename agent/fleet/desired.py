@@ -61,7 +61,7 @@ NOTHING = Wish(id="none", settings={})
 class WishOutcome:
     """What became of a wish. `settings`: every key that may be changed, and its value in force."""
 
-    settings: Mapping[str, Any]
+    settings: Mapping[str, object]
     refused: Mapping[str, str]
 
 
@@ -81,7 +81,7 @@ class Desired:
         session: str,
         memory: ReplyStore,
         clock: Clock,
-        follow: Callable[[Mapping[str, Any]], WishOutcome],
+        follow: Callable[[Mapping[str, object]], WishOutcome],
     ) -> None:
         self.refused = 0
         """Wishes that were malformed."""

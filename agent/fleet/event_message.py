@@ -37,7 +37,7 @@ class Happened(Protocol):
     @property
     def kind(self) -> str: ...
     @property
-    def data(self) -> Mapping[str, Any]: ...
+    def data(self) -> Mapping[str, object]: ...
     @property
     def at(self) -> float: ...
 
@@ -47,7 +47,7 @@ class EventMessage:
     """A topic and a JSON object for it."""
 
     topic: str
-    body: Mapping[str, Any]
+    body: Mapping[str, object]
 
 
 def describer(topics: VehicleTopics) -> Callable[[Happened], EventMessage | None]:
@@ -68,12 +68,12 @@ def level(kind: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.:-]", "-", kind)[:64]
 
 
-def message(topic: str, body: Mapping[str, Any], retain: bool = False) -> Message:
+def message(topic: str, body: Mapping[str, object], retain: bool = False) -> Message:
     """A JSON object as it is sent: compact, its names in order."""
     return Message(topic, json.dumps(body, sort_keys=True, separators=(",", ":")).encode(), retain)
 
 
-def numbers(figures: Mapping[str, Any]) -> dict[str, Any]:
+def numbers(figures: Mapping[str, object]) -> dict[str, Any]:
     """Figures by name, or by name and label: finite numbers alone, and none whose name is a place's."""
     kept: dict[str, Any] = {}
     for name, value in figures.items():

@@ -24,15 +24,25 @@ from paho.mqtt.reasoncodes import ReasonCode
 from agent.errors import Refused
 from agent.fleet.broker import Broker
 from agent.fleet.terms import NO_RETAIN, REFUSALS, TAKEN_OVER, UNSUPPORTED_VERSION, Rivalry, Terms
-from agent.ports import Message
+from agent.ports import Message, Wake, nobody
 
 MAX_PAYLOAD = 64 * 1024
 """Bytes. What is larger is not handed on, and refused when it is to be sent."""
 MAX_WAITING = 1000
 """Messages, each way: in, between two calls of `receive`; out, taken but not yet confirmed."""
 GOODBYE_SECONDS = 2.0
+KEEPALIVE_S = 25
+LISTEN_S = 5.0
+"""Between two looks of paho's thread at what is due by time: a ping, and its answer. Both together are 30 s at most."""
 GIVE_WAY_SECONDS = 60.0
 """Two cars of one id would throw each other out every second; they still do, but seldom enough to be spoken to."""
+
+
+class _Client(mqtt.Client):
+    """paho's thread looks every second whether a ping is due, unless it is told otherwise here."""
+
+    def loop_forever(self, timeout: float = LISTEN_S, retry_first_connection: bool = False) -> MQTTErrorCode:
+        return super().loop_forever(timeout, retry_first_connection)
 
 
 class PahoLink:
@@ -43,6 +53,7 @@ class PahoLink:
     every connection: the will may have overwritten it meanwhile, or the broker forgotten it.
 
     `session_seconds`: for how long the broker keeps QoS 1 messages for this client id while it is away; 0: not at all.
+    `wake` is told of each message that can be received.
 
     QoS 1 messages are taken while offline, up to MAX_WAITING, and sent in order when the broker is back. QoS 0 messages
     are not taken while offline. A message that was taken reaches the broker once or more often.
@@ -58,6 +69,7 @@ class PahoLink:
         will_delay: int = 60,
         session_seconds: int = 86_400,
         max_waiting: int = MAX_WAITING,
+        wake: Wake = nobody,
     ) -> None:
         self.broker = broker
         self.refused = 0
@@ -66,7 +78,7 @@ class PahoLink:
         self._subscriptions = tuple(subscriptions)
         self._will, self._will_delay, self._session_seconds = will, will_delay, session_seconds
         self._tls = broker.certificates.context() if broker.certificates else None
-        self._max_waiting = max_waiting
+        self._max_waiting, self._wake = max_waiting, wake
         self._inbox: deque[Message] = deque()
         self._confirmed: deque[int] = deque()  # paho's ids, written by its thread
         self._taken: dict[int, tuple[int, Message]] = {}  # paho's id: our id and the message, until confirmed
@@ -89,6 +101,11 @@ class PahoLink:
     def connected(self) -> bool:
         self._tend()
         return self._trouble is None
+
+    @property
+    def has_heard(self) -> bool:
+        """Whether `receive` has something to give."""
+        return bool(self._inbox)
 
     @property
     def trouble(self) -> str | None:
@@ -187,7 +204,7 @@ class PahoLink:
 
     def _start(self) -> mqtt.Client:
         five = self._version == MQTTProtocolVersion.MQTTv5
-        client = mqtt.Client(
+        client = _Client(
             CallbackAPIVersion.VERSION2,
             self._client_id,
             clean_session=None if five else self._session_seconds == 0,
@@ -219,12 +236,12 @@ class PahoLink:
             client.connect_async(
                 self.broker.host,
                 self.broker.port,
-                keepalive=30,
+                keepalive=KEEPALIVE_S,
                 clean_start=self._session_seconds == 0,
                 properties=self._connect_properties(),
             )
         else:
-            client.connect_async(self.broker.host, self.broker.port, keepalive=30)
+            client.connect_async(self.broker.host, self.broker.port, keepalive=KEEPALIVE_S)
         client.loop_start()
         return client
 
@@ -334,3 +351,4 @@ class PahoLink:
             self.refused += 1
             return
         self._inbox.append(Message(message.topic, bytes(message.payload), message.retain))
+        self._wake()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from agent.fleet.event_message import message, numbers
 from agent.fleet.topics import VehicleTopics
@@ -17,7 +16,7 @@ class Metric:
         self._link, self._topics, self._session, self._clock = link, topics, session, clock
         self._said_at = float("-inf")
 
-    def say(self, figures: Mapping[str, Any], every: float) -> None:
+    def say(self, figures: Mapping[str, object], every: float) -> None:
         """Say them once `every` seconds have passed; 0: never. Cheap to call every turn. `figures`: a number by name,
         or by name and label. What is no number, or is named like a place, does not leave the car."""
         now = self._clock.monotonic()

@@ -14,7 +14,7 @@ from __future__ import annotations
 import secrets
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from agent.errors import Malformed
 from agent.fleet.event_message import EventMessage, Happened, message
@@ -63,7 +63,7 @@ class Outbox:
             return 0  # they are safe where they are
         return self._send_new() + self._send_again()
 
-    def resend(self, args: Mapping[str, Any]) -> Mapping[str, Any]:
+    def resend(self, args: Mapping[str, object]) -> Mapping[str, object]:
         """The command of that name: publish the events with after < seq <= until again, MAX_RESENT at most, in the next
         calls of `pump`. Answers how far it will go. Raises Malformed for anything but two whole numbers."""
         after, until = args.get("after"), args.get("until")

@@ -39,7 +39,7 @@ class Presence:
         """Going on purpose: nobody need worry. Before `link.close()`."""
         self._say(STOPPED)
 
-    def state(self, healthy: bool, troubles: list[str], facts: Mapping[str, Any]) -> None:
+    def state(self, healthy: bool, troubles: list[str], facts: Mapping[str, object]) -> None:
         """Say how the vehicle stands, when more than numbers changed or it is time; cheap to call every turn.
         `troubles` are sentences, `facts` what else the page shows: account, trip, jobs, training, software, profile."""
         now = self._clock.monotonic()

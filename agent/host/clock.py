@@ -9,12 +9,13 @@ import weakref
 
 
 class SystemClock:
-    """The machine's time. `stop` wakes whoever sleeps, so that a daemon ends without delay."""
+    """The machine's time. `stop` wakes whoever sleeps, so that a daemon ends without delay; `wake` whoever waits."""
 
     def __init__(self) -> None:
         self.stopped = False
-        self._wakes, self._wake = os.pipe()
-        for end in (self._wakes, self._wake):
+        self._stops, self._stop = os.pipe()
+        self._woken = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        for end in (self._stops, self._stop, self._woken):
             weakref.finalize(self, os.close, end)
 
     def now(self) -> float:
@@ -24,16 +25,30 @@ class SystemClock:
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        sleeper = select.poll()
-        sleeper.register(self._wakes, select.POLLIN)
-        sleeper.poll(max(0.0, seconds) * 1000)
+        _poll(seconds, self._stops)
+
+    def wait(self, seconds: float) -> None:
+        if self._woken in _poll(seconds, self._stops, self._woken):
+            os.eventfd_read(self._woken)
+
+    def wake(self) -> None:
+        """A count in the kernel: what is woken before it waits does not wait."""
+        os.eventfd_write(self._woken, 1)
 
     def stop(self) -> None:
         """Safe in a signal handler and in any thread: no lock, which the handler's own thread may hold just then (as
         `threading.Event.set` would need). The pipe stays full, so that every later sleep is short too."""
         if not self.stopped:
             self.stopped = True
-            os.write(self._wake, b"!")
+            os.write(self._stop, b"!")
+
+
+def _poll(seconds: float, *ends: int) -> list[int]:
+    """Those that can be read, as soon as one can or the seconds are over."""
+    poll = select.poll()
+    for end in ends:
+        poll.register(end, select.POLLIN)
+    return [end for end, _ in poll.poll(max(0.0, seconds) * 1000)]
 
 
 class ManualClock:
@@ -42,6 +57,7 @@ class ManualClock:
     def __init__(self, now: float = 1_700_000_000.0) -> None:
         self._now = now
         self._monotonic = 0.0
+        self._woken = False
         self.stopped = False
 
     def now(self) -> float:
@@ -52,6 +68,14 @@ class ManualClock:
 
     def sleep(self, seconds: float) -> None:
         self.turn(seconds)
+
+    def wait(self, seconds: float) -> None:
+        woken, self._woken = self._woken, False
+        if not woken:
+            self.turn(seconds)
+
+    def wake(self) -> None:
+        self._woken = True
 
     def turn(self, seconds: float) -> None:
         """Let time pass."""

@@ -35,7 +35,7 @@ class Log:
         self._stream = stream or sys.stderr
         self._journald = "JOURNAL_STREAM" in os.environ if journald is None else journald
 
-    def event(self, name: str, /, level: Level = Level.info, **facts: object) -> None:
+    def event(self, name: str, level: Level = Level.info, /, **facts: object) -> None:
         """Write down that something happened: log.event("trip.opened", metres=1002)."""
         if level > self._least:
             return

@@ -55,7 +55,8 @@ def keys_of(model: type[BaseModel], tables: Sequence[str]) -> Iterator[str]:
 
 
 def classes(annotation: Any) -> Iterator[type]:
-    """The classes in an annotation such as `Tls | None` or `tuple[Geofence, ...]`."""
+    """The classes in an annotation such as `Tls | None` or `tuple[Geofence, ...]`; of a NewType, what it is made of."""
+    annotation = getattr(annotation, "__supertype__", annotation)
     if isinstance(annotation, type):
         yield annotation
     for inner in getattr(annotation, "__args__", ()):

@@ -38,6 +38,8 @@ class ProfileHead(Section):
     name: str = Field(pattern=r"^[a-z0-9-]+$")
     title: str
     detect: Detect
+    multiply_adds_per_s: float | None = Field(default=None, gt=0)
+    """Of training, forward and backward, as measured on such a board; None: nobody has."""
 
 
 class ProfileFile(Section):
@@ -61,6 +63,7 @@ class Profile:
     detect: Detect
     settings: dict[str, Any] = field(default_factory=dict)
     document: toml.TomlDocument | None = None
+    multiply_adds_per_s: float | None = None
 
 
 NONE = Profile("none", "no profile: built-in defaults", Detect(machine=""))
@@ -80,7 +83,8 @@ def read(path: Path) -> Profile:
     except ValidationError as error:
         raise explain(error, ProfileFile, [Layer("profile", document.values, document)]) from None
     settings = {table: keys for table, keys in document.values.items() if table != "profile"}
-    return Profile(checked.profile.name, checked.profile.title, checked.profile.detect, settings, document)
+    head = checked.profile
+    return Profile(head.name, head.title, head.detect, settings, document, head.multiply_adds_per_s)
 
 
 @cache

@@ -13,8 +13,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from agent.core import address
-from agent.core.fields import AmountText
+from agent.core.fields import AmountText, AssetName
 from agent.core.gates import BANDS
+from agent.core.ids import AccountId
 
 TESTNET = "https://horizon-testnet.stellar.org"
 TESTNET_PASSPHRASE = "Test SDF Network ; September 2015"  # noqa: S105 - Stellar's name for a network, no secret
@@ -50,8 +51,9 @@ def _interval(seconds: float) -> float:
 
 
 Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
-Account = Annotated[str, AfterValidator(address.account)]
+Account = Annotated[AccountId, AfterValidator(address.account)]
 Accounts = Annotated[tuple[Account, ...], BeforeValidator(_split)]
+Payee = Annotated[str, AfterValidator(address.payee)]
 Listen = Annotated[str, AfterValidator(_loopback)]
 Label = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -112,6 +114,18 @@ class Market(Section):
     """Chance of being accepted that is assumed before the vehicle has a record of its own."""
     open_rounds: bool = True
     """Whether to take part in rounds that publish their updates when they close. false: in sealed ones alone."""
+    payout: Payee | None = None
+    """The owner's account, G… or M…: pay goes there and never rests on the car. Without it: the car's own account."""
+    payout_asset: AssetName | None = None
+    """What pay becomes on its way to payout, as CODE:ISSUER. Without it, and where that cannot be had: XLM."""
+    keep: AmountText | None = None
+    """XLM that stay on the car, reserve included: what is above goes to payout with every closing. Without it: all."""
+
+    @model_validator(mode="after")
+    def _payout(self) -> Market:
+        if self.payout is None and (self.payout_asset is not None or self.keep is not None):
+            raise ValueError("payout_asset and keep say what goes to payout, and payout is not set")
+        return self
 
 
 class Content(Section):

@@ -22,7 +22,7 @@ class NoDaemon(MilepostError):
     exit_code = NO_DAEMON
 
 
-def write(folder: Path, standing: Mapping[str, Any]) -> None:
+def write(folder: Path, standing: Mapping[str, object]) -> None:
     """Whole or not at all, but not synced and not in the journal: it is worth nothing after a power cut. Raises
     OSError."""
     path = folder / FILE

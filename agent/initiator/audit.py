@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from agent.core.cid import Cid
 from agent.core.documents import Lineage, Round
+from agent.core.ids import AccountId, CidText, TxHash
 from agent.core.money import Stroops, text
 from agent.core.verdict import threshold
 from agent.errors import Refused
@@ -31,6 +32,8 @@ from agent.market.listing import publication, signs
 if TYPE_CHECKING:
     from stellar_sdk import Keypair
 
+Settled = dict[tuple[AccountId, CidText], settlement.StakeOutcome]
+"""(vehicle, contribution) → what became of it."""
 Finding = Literal["first", "rebuilt", "restored", "sealed", "wrong"]
 
 
@@ -38,18 +41,18 @@ Finding = Literal["first", "rebuilt", "restored", "sealed", "wrong"]
 class Audit:
     """What became of it."""
 
-    cid: str
+    cid: CidText
     round: Round
     finding: Finding
     ledger: int | None
     """That published the round; None: none did."""
-    credits: dict[str, Stroops]
+    credits: dict[CidText, Stroops]
     """Contribution → VLM stroops that the ledger paid for it, where it did."""
     faults: tuple[str, ...]
     """Sentences; without any, all that could be checked is as the round says."""
 
 
-def audit(horizon: Horizon, shelf: bundle.Shelf, cid: str, reader: Keypair | None = None) -> Audit:
+def audit(horizon: Horizon, shelf: bundle.Shelf, cid: CidText, reader: Keypair | None = None) -> Audit:
     """Rebuild round `cid`. `reader`: a member of the committee, or the initiator, who can open sealed updates.
 
     Raises Unavailable where ledger or store cannot be asked, or remember too little; Refused where `cid` is no round.
@@ -63,12 +66,12 @@ class _Auditor:
     history: Horizon
     """Which of them remembers most."""
     shelf: bundle.Shelf
-    cid: str
+    cid: CidText
     reader: Keypair | None
     faults: list[str] = field(default_factory=list)
-    credits: dict[str, Stroops] = field(default_factory=dict)
-    settlements: dict[str, dict[tuple[str, str], settlement.StakeOutcome]] = field(default_factory=dict)
-    records: dict[str, str] = field(default_factory=dict)
+    credits: dict[CidText, Stroops] = field(default_factory=dict)
+    settlements: dict[TxHash, Settled] = field(default_factory=dict)
+    records: dict[TxHash, CidText] = field(default_factory=dict)
     """Settlement → the CID of its record."""
     since: int = 0
     """No round is published before what it fuses was settled."""
@@ -112,7 +115,7 @@ class _Auditor:
 
     # --- restored
 
-    def _restored(self, round_: Round, origin: str) -> Finding:
+    def _restored(self, round_: Round, origin: CidText) -> Finding:
         earlier = self.shelf.round(origin)
         if earlier.model != round_.model or earlier.number >= round_.number:
             self.faults.append(f"{origin}, which it restores, is no earlier round of {round_.model}")
@@ -123,11 +126,11 @@ class _Auditor:
 
     # --- fused
 
-    def _rebuilt(self, round_: Round, before: str, previous: Round) -> Finding:
+    def _rebuilt(self, round_: Round, before: CidText, previous: Round) -> Finding:
         taking = self.shelf.taking(before)
         fused_before = {part.cid for earlier in taking.values() for part in earlier.lineage}
-        parts: dict[str, Voice] = {}
-        deltas: dict[str, weights.Weights] = {}
+        parts: dict[CidText, Voice] = {}
+        deltas: dict[CidText, weights.Weights] = {}
         for part in round_.lineage:
             try:
                 if part.cid in parts or part.cid in fused_before:
@@ -149,7 +152,7 @@ class _Auditor:
             self.faults.append(f"{bundle.WEIGHTS} is not what the {previous.fusion} of its lineage gives")
         return "rebuilt"
 
-    def _voice(self, part: Lineage, previous: Round, taking: dict[str, Round]) -> Voice:
+    def _voice(self, part: Lineage, previous: Round, taking: dict[CidText, Round]) -> Voice:
         """The contribution as the ledger has it. Raises Refused."""
         contribution = self.shelf.contribution(part.cid)
         base = taking.get(contribution.base)
@@ -182,7 +185,7 @@ class _Auditor:
         self._check_rolled(part)
         return settled.credit
 
-    def _settlement(self, transaction: str, base: Round) -> dict[tuple[str, str], settlement.StakeOutcome]:
+    def _settlement(self, transaction: TxHash, base: Round) -> Settled:
         """(vehicle, contribution) → what became of it, of every entry that the committee of `base` settled with this
         transaction. Raises Refused."""
         found = self.history.recall(transaction, base.ledger)  # nothing was settled before it was published
@@ -190,20 +193,20 @@ class _Auditor:
             raise Refused(what=transaction, why=f"it was never accepted: {transaction} is no settlement")
         envelope = opened(found.envelope, self.horizon.passphrase)
         _check_signed(envelope, transaction, base)
-        self.records[transaction] = str(Cid.v0(envelope.memo)) if envelope.memo else ""
+        self.records[transaction] = Cid.v0(envelope.memo).text if envelope.memo else CidText("")
         self.since = max(self.since, found.ledger)
         self._check_paid(envelope, transaction, base)
-        entries: dict[tuple[str, str], settlement.StakeOutcome] = {}
+        entries: Settled = {}
         for stake, settled in settlement.read(envelope, base.settlement).items():
             entry = next(iter(self.history.touching(stake)), None)
             if entry is None:
                 self.history.remembers(base.ledger)
                 raise Refused(what=transaction, why=f"the entry that {transaction} settles is not on the ledger")
             memo = opened(entry.envelope, self.horizon.passphrase).memo
-            entries[entry.source, str(Cid.v0(memo)) if memo else ""] = settled
+            entries[entry.source, Cid.v0(memo).text if memo else CidText("")] = settled
         return entries
 
-    def _check_paid(self, envelope: Opened, transaction: str, base: Round) -> None:
+    def _check_paid(self, envelope: Opened, transaction: TxHash, base: Round) -> None:
         """What was accepted is paid from what was locked."""
         if base.pledge is not None:
             paid = pay_trail.settled(envelope, base, 0)
@@ -211,7 +214,7 @@ class _Auditor:
                 why = f"{text(paid.earned)} XLM were earned, and {text(paid.offered)} put on offer"
                 self.faults.append(f"the settlement {transaction} does not pay what it credits: {why}")
 
-    def _proven(self, transaction: str, proof: str, base: Round) -> dict[tuple[str, str], settlement.StakeOutcome]:
+    def _proven(self, transaction: TxHash, proof: CidText, base: Round) -> Settled:
         """As `_settlement`, of one that the ledger's history has forgotten: by the transaction that its committee
         signed and the record that is in the account's chain to this day. Raises Refused, Unavailable."""
         record, signed = records.kept(self.shelf, proof)
@@ -222,10 +225,10 @@ class _Auditor:
         self._check_paid(envelope, transaction, base)
         account = self.horizon.account(base.settlement)
         chain = records.chain(self.shelf, records.newest(account) if account else None)
-        if not any(str(cid) == found for found, _ in takewhile(lambda each: each[1].index >= record.index, chain)):
+        if not any(cid.text == found for found, _ in takewhile(lambda each: each[1].index >= record.index, chain)):
             raise Refused(what=transaction, why=f"it was never accepted: the record of {transaction} is in no chain")
         paid = settlement.read(envelope, base.settlement)
-        self.records[transaction] = str(cid)
+        self.records[transaction] = cid.text
         return {(e.vehicle, e.contribution): paid[e.entry] for e in record.entries if e.entry in paid}
 
     def _has_voice(self, part: Lineage) -> bool:
@@ -259,14 +262,14 @@ class _Auditor:
 
     # --- beneath
 
-    def _same(self, other: str, *names: str) -> None:
+    def _same(self, other: CidText, *names: str) -> None:
         """These files must be those of the round `other`."""
         mine, theirs = (self.shelf.get(cid, bundle.ROUND_LIMITS) for cid in (self.cid, other))
         for name in names:
             if _bytes(mine / name) != _bytes(theirs / name):
                 self.faults.append(f"{name} is not that of {other}")
 
-    def _published(self, round_: Round, cid: str, since: int) -> int | None:
+    def _published(self, round_: Round, cid: CidText, since: int) -> int | None:
         """The ledger in which the round's initiator offered XLM for it; where that is forgotten, the one by which it
         must have, if its account still stands by a round that follows from this one."""
         try:
@@ -277,7 +280,7 @@ class _Auditor:
             return round_.ledger
         return None if found is None or found.ledger < since else found.ledger
 
-    def _stood_by(self, round_: Round, cid: str) -> bool:
+    def _stood_by(self, round_: Round, cid: CidText) -> bool:
         account = self.horizon.account(round_.initiator)
         sign = signs(account).get(round_.model_asset.code) if account else None
         step = sign.cid if sign else None
@@ -287,7 +290,7 @@ class _Auditor:
         return step == cid
 
 
-def _check_signed(envelope: Opened, transaction: str, base: Round) -> None:
+def _check_signed(envelope: Opened, transaction: TxHash, base: Round) -> None:
     """Raises Refused."""
     signers = sum(envelope.is_signed_by(member) for member in set(base.committee))
     if signers < threshold(len(base.committee)):

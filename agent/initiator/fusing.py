@@ -14,6 +14,7 @@ from pathlib import Path
 
 from agent.core.cid import Cid
 from agent.core.documents import Figure, Lineage, Round
+from agent.core.ids import AccountId, CidText, TxHash
 from agent.core.jobs.round import RoundJob, RoundState
 from agent.errors import Refused, TryAgain, Unavailable
 from agent.initiator.publishing import Publisher, RoundDraft
@@ -26,13 +27,13 @@ from agent.market import bundle, records, sealed
 class Voice:
     """One contribution that is to be fused, by the committee's word, and what it weighs."""
 
-    cid: str
-    vehicle: str
-    base: str
+    cid: CidText
+    vehicle: AccountId
+    base: CidText
     weight: Decimal
     """1, divided by 1 + the rounds that its base is old."""
-    settlement: str
-    proof: str | None = None
+    settlement: TxHash
+    proof: CidText | None = None
     """Bundle of the record and the transaction that settled it."""
 
 
@@ -43,7 +44,7 @@ class Fused:
     number: int
     before: Figure
     after: Figure
-    contributions: tuple[str, ...]
+    contributions: tuple[CidText, ...]
     """Their CIDs."""
     published: RoundJob | None
     """The next round, or None when the loss did not fall beyond noise and the round stays as it is."""
@@ -72,7 +73,7 @@ def close(publisher: Publisher, now: bool = False, without: Collection[str] = ()
         return stays.fused
     made = publisher.document(number)
     after = made.figure or publisher.measure(*publisher.laid(number))[1]
-    return Fused(number - 1, figure(publisher, str(made.previous)), after, _cids(made.lineage), job)
+    return Fused(number - 1, figure(publisher, publisher.book.round(number - 1).cid), after, _cids(made.lineage), job)
 
 
 class _NoBetter(Exception):
@@ -98,9 +99,10 @@ def _edition(publisher: Publisher, number: int, now: bool, without: Collection[s
     deltas = {part: change for part, (_, change) in readable.items()}
     graph_file = publisher.shelf.get(cid, bundle.ROUND_LIMITS) / bundle.GRAPH
     on_global = publisher.on_global(graph_file)
-    best = judging.best(lambda taken: fuse(publisher.shelf, cid, parts, deltas, taken), on_global, round_.fusion)
+    at_base = on_global(_weights(publisher.shelf, cid), judging.ALL)
+    best = judging.best(_fusing(publisher.shelf, cid, parts, deltas).weights, on_global, round_.fusion, at_base)
     before, (_, after) = figure(publisher, cid), publisher.measure(best.weights, graph_file)
-    if not judging.falls(on_global(_weights(publisher.shelf, cid), judging.ALL), best.losses):
+    if not judging.falls(at_base, best.losses):
         raise _NoBetter(Fused(round_.number, before, after, _cids(parts), None))
     lineage = tuple(
         Lineage(
@@ -131,22 +133,28 @@ def delta(shelf: bundle.Shelf, part: Voice, key: bytes) -> weights.Weights:
 
 def fuse(
     shelf: bundle.Shelf,
-    cid: str,
+    cid: CidText,
     parts: Sequence[Voice],
-    deltas: Mapping[str, weights.Weights],
+    deltas: Mapping[CidText, weights.Weights],
     taken: fusion.Taken,
 ) -> weights.Weights:
     """What comes after round `cid`. The same parts, in the order of their CIDs, give the same bytes."""
+    return _fusing(shelf, cid, parts, deltas).weights(taken)
+
+
+def _fusing(
+    shelf: bundle.Shelf, cid: CidText, parts: Sequence[Voice], deltas: Mapping[CidText, weights.Weights]
+) -> fusion.Fusing:
     in_order = sorted(parts, key=lambda part: part.cid)
     round_ = shelf.round(cid)
     momentum = None
     if round_.momentum and round_.lineage and round_.previous:  # a first round, and a restored one, follow from no step
         momentum = fusion.Momentum(round_.momentum, _weights(shelf, round_.previous))
     in_turn, shares = [deltas[part.cid] for part in in_order], [part.weight for part in in_order]
-    return fusion.fuse(round_.fusion, _weights(shelf, cid), in_turn, shares, momentum, taken)
+    return fusion.Fusing(round_.fusion, _weights(shelf, cid), in_turn, shares, momentum)
 
 
-def voices(publisher: Publisher, open_rounds: Mapping[str, Round]) -> Iterator[Voice]:
+def voices(publisher: Publisher, open_rounds: Mapping[CidText, Round]) -> Iterator[Voice]:
     """Every entry of these rounds that is to be fused, newest first, and is in none of them already, from the records
     that the settlement account's transactions anchor. Raises HistoryTooShort where not all of these are remembered."""
     newest, *before = open_rounds.values()
@@ -159,10 +167,10 @@ def voices(publisher: Publisher, open_rounds: Mapping[str, Round]) -> Iterator[V
         envelope = opened(transaction.envelope, publisher.horizon.passphrase)
         if transaction.source != newest.settlement or envelope.memo is None:
             continue
-        record = publisher.shelf.record(str(Cid.v0(envelope.memo)))
+        record = publisher.shelf.record(Cid.v0(envelope.memo).text)
         if record.round not in ages or not record.entries:
             continue
-        proof = str(records.keep(record, transaction.envelope, publisher.store))
+        proof = records.keep(record, transaction.envelope, publisher.store).text
         for entry in record.entries:
             if entry.has_voice and entry.contribution not in fused:
                 weight = weight_of(ages[record.round])
@@ -174,19 +182,19 @@ def weight_of(age: int) -> Decimal:
     return (1 / Decimal(1 + age)).quantize(Decimal("1e-7")).normalize()
 
 
-def models(shelf: bundle.Shelf, cid: str) -> dict[str, Path]:
+def models(shelf: bundle.Shelf, cid: CidText) -> dict[str, Path]:
     """A round's graph, and its teacher where it has one."""
     folder = shelf.get(cid, bundle.ROUND_LIMITS)
     return {name: folder / name for name in (bundle.GRAPH, bundle.TEACHER) if (folder / name).is_file()}
 
 
-def figure(publisher: Publisher, cid: str) -> Figure:
+def figure(publisher: Publisher, cid: CidText) -> Figure:
     """A round's figure as it states it, or else measured now."""
     graph = publisher.shelf.get(cid, bundle.ROUND_LIMITS) / bundle.GRAPH
     return publisher.shelf.round(cid).figure or publisher.measure(_weights(publisher.shelf, cid), graph)[1]
 
 
-def _readable(publisher: Publisher, parts: Sequence[Voice], left: int) -> dict[str, tuple[bytes, weights.Weights]]:
+def _readable(publisher: Publisher, parts: Sequence[Voice], left: int) -> dict[CidText, tuple[bytes, weights.Weights]]:
     """Contribution → its update's key, and what the update says. Raises NotToBeHad while `left` seconds are left to get
     one: then the others must not wait any longer, and it is left out. Never are all."""
     found = {}
@@ -201,7 +209,7 @@ def _readable(publisher: Publisher, parts: Sequence[Voice], left: int) -> dict[s
     return found
 
 
-def _cids(parts: Iterable[Voice] | Iterable[Lineage]) -> tuple[str, ...]:
+def _cids(parts: Iterable[Voice] | Iterable[Lineage]) -> tuple[CidText, ...]:
     return tuple(part.cid for part in parts)
 
 
@@ -219,5 +227,5 @@ def _check_due(round_: Round, count: int, left: int, now: bool) -> None:
         raise NotDue(number=round_.number, fused=count, planned=planned, left=max(0, left))
 
 
-def _weights(shelf: bundle.Shelf, cid: str) -> weights.Weights:
+def _weights(shelf: bundle.Shelf, cid: CidText) -> weights.Weights:
     return checkpoint.read_weights(shelf.get(cid, bundle.ROUND_LIMITS) / bundle.WEIGHTS)

@@ -13,6 +13,7 @@ from stellar_sdk import ClaimClaimableBalance, CreateClaimableBalance, ManageSel
 
 from agent.core import pay
 from agent.core.documents import Round
+from agent.core.ids import StakeId
 from agent.core.ledger import BALANCE_V0, Transaction
 from agent.core.money import UNIT, XLM, Stroops, text
 from agent.ledger.envelope import Opened, balance_id, opened, own_amount, own_asset, own_price
@@ -26,7 +27,7 @@ class Paid:
 
     taken: Stroops
     """XLM that it took out of the pledge for good: the balance it claimed, less what it locked again."""
-    rest: str | None
+    rest: StakeId | None
     """Id of the balance with the rest, if there is one."""
     offered: Stroops
     """XLM that it put on offer for DLM at the round's reward."""
@@ -48,8 +49,8 @@ def faults(history: Horizon, round_: Round, published: Transaction) -> Iterator[
         yield f"its publication locks {text(locked)} XLM as its pay, and it says {text(round_.pledge.amount)}"
 
 
-def _followed(history: Horizon, round_: Round, balance: str, amount: Stroops) -> Iterator[str]:
-    following: str | None = balance
+def _followed(history: Horizon, round_: Round, balance: StakeId, amount: Stroops) -> Iterator[str]:
+    following: StakeId | None = balance
     while following is not None:
         taking = next((t for t in history.touching(following) if _claims(t, following, history)), None)
         if taking is None or taking.source != round_.settlement:
@@ -76,7 +77,7 @@ def settled(made: Opened, round_: Round, amount: Stroops) -> Paid:
     return Paid(amount - left, rest, offered, sum(pay.due(credit, round_.pledge.reward) for credit in credits))
 
 
-def _claims(transaction: Transaction, balance: str, history: Horizon) -> bool:
+def _claims(transaction: Transaction, balance: StakeId, history: Horizon) -> bool:
     claim = BALANCE_V0 + balance
     made = opened(transaction.envelope, history.passphrase)
     return any(isinstance(each, ClaimClaimableBalance) and each.balance_id == claim for each in made.operations)

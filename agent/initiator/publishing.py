@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from agent.content.importer import root
+from agent.core import decay
 from agent.core.cid import Cid
 from agent.core.documents import Figure, GlobalSet, Lineage, Pledge, Round, StakeSchedule
 from agent.core.fields import MOST_LOSS
@@ -30,6 +31,7 @@ from agent.initiator.submitting import Submitter
 from agent.learn import architecture, fitness, fusion, graph, judging, score, weights
 from agent.learn.root import train
 from agent.learn.testset import TestSet
+from agent.ledger.keys import account_of
 from agent.ledger.receipt import offer_ids
 from agent.ledger.submission import Entered
 from agent.market import bundle, publish, round_accounts, sealed
@@ -66,7 +68,7 @@ class OldModel(Refused):
     exit_code = BAD_CONFIG
 
 
-NOT_YET = GlobalSet(cid=str(Cid.v0(bytes(32))), keys={})
+NOT_YET = GlobalSet(cid=Cid.v0(bytes(32)).text, keys={})
 """Stands in a draft where the test set will be."""
 
 
@@ -101,7 +103,7 @@ class Publisher(Submitter):
 
     # --- the settlement account
 
-    def set_up(self) -> str:
+    def set_up(self) -> AccountId:
         """The settlement account, made with the model's issuer if it is not there yet: one atomic transaction, signed
         by the initiator and, once and never again, by the two accounts' own keys, which are forgotten afterwards.
         Raises OldModel."""
@@ -123,11 +125,11 @@ class Publisher(Submitter):
         from stellar_sdk import Keypair
 
         issuer, own, plan = Keypair.random(), Keypair.random(), self.plan
-        parties = Parties(plan.name, self.account, issuer.public_key, own.public_key)
+        parties = Parties(plan.name, self.account, account_of(issuer), account_of(own))
         dlc = Asset.parse(plan.stake.asset)
         operations = publish.set_up(parties, dlc, plan.committee, plan.reward_stroops, SETTLEMENT_XLM)
         made = self.signed(operations, None, issuer, own)  # no document: it only makes accounts
-        self.record(job.id, accounts.Signed(made, AccountId(own.public_key), AccountId(issuer.public_key)))
+        self.record(job.id, accounts.Signed(made, parties.settlement, parties.issuer))
 
     def _submit_account(self, job: SettlementJob) -> None:
         def by_state(why: str) -> Event:
@@ -186,7 +188,7 @@ class Publisher(Submitter):
         draft = draft.model_copy(update={"root": learnt})
         bundle.write(folder / bundle.ROUND, draft.to_bytes())
         figure = None if draft.figure is None else str(draft.figure.value)
-        self.record(job_id, rounds.Stored(figure, tuple(CidText(part.cid) for part in round_draft.lineage)))
+        self.record(job_id, rounds.Stored(figure, tuple(part.cid for part in round_draft.lineage)))
         self.say(f"round {round_draft.number}: ready, figure {figure}")
 
     def _sign(self, job: RoundJob) -> None:
@@ -198,7 +200,7 @@ class Publisher(Submitter):
         before = self.shelf.round(document.previous).pledge if document.previous else None
         document = document.model_copy(update={"pledge": paying.pledged(self.plan, document, before)})
         bundle.write(folder / bundle.ROUND, document.to_bytes())
-        cid = CidText(str(root(folder)))
+        cid = root(folder).text
         sign = Sign(cid, self._standing(), open_after)
         operations = paying.publication(self.horizon, document, sign, head.closed_at)
         made = self.signed(operations, cid, max_ledger=open_after)
@@ -258,7 +260,7 @@ class Publisher(Submitter):
         measured = scorer.score(values, tests.images, tests.labels)
         if not measured.loss < MOST_LOSS:
             raise Refused(what="the network", why=f"its loss on the test set is {measured.loss:.3g}")
-        return measured, score.figure(self.plan.task, measured)
+        return measured, score.figure(measured)
 
     def on_global(self, graph_file: Path) -> judging.Score:
         """Losses of a network's weights on the global test set."""
@@ -324,7 +326,9 @@ class Publisher(Submitter):
         fitness.check(draft, folder, sys.maxsize)
         measured, figure = self.measure(weights.load(round_draft.weights), folder / bundle.GRAPH)
         gain = max(Decimal("0.000001"), (Decimal(measured.loss) * plan.gain_share).quantize(Decimal("1e-9")))
-        return draft.model_copy(update={"gain_reference": gain, "figure": figure})
+        before = round_draft.previous.recipe if round_draft.previous else None
+        recipe = decay.started(plan.recipe, figure, before)
+        return draft.model_copy(update={"gain_reference": gain, "figure": figure, "recipe": recipe})
 
     def _tests(self) -> TestSet:
         return TestSet.load(self.test_set.read_bytes(), self.plan.input)
@@ -346,7 +350,7 @@ class Publisher(Submitter):
         purpose = bundle.test_set_purpose(str(self._dlm()))
         ciphertext, keys = sealed.seal(self.test_set.read_bytes(), purpose, self.plan.committee)
         cid = self.store.put(bundle.lay(self.folder / "test-set", {bundle.TEST_SET: ciphertext}))
-        return GlobalSet(cid=str(cid), keys=keys)
+        return GlobalSet(cid=cid.text, keys=keys)
 
     def _dlm(self) -> Asset:
         """The model's; before it is set up, as if its initiator issued it."""

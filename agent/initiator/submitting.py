@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from agent.core.cid import Cid
+from agent.core.ids import AccountId, CidText
 from agent.core.jobs import round as rounds
 from agent.core.jobs.fold import Event, Folded, owed
 from agent.core.jobs.round import RoundState, RoundStep
@@ -16,6 +17,7 @@ from agent.errors import Refused, Unavailable
 from agent.initiator.book import RoundBook
 from agent.ledger.envelope import build, signed
 from agent.ledger.horizon import Horizon
+from agent.ledger.keys import account_of
 from agent.ledger.submission import Entered, Lapsed, Spent, look
 
 if TYPE_CHECKING:
@@ -41,8 +43,8 @@ class Submitter:
     """Until the ledger may have moved."""
 
     @property
-    def account(self) -> str:
-        return self.keypair.public_key
+    def account(self) -> AccountId:
+        return account_of(self.keypair)
 
     def done(self, job: Callable[[], J], steps: Mapping[RoundStep, Callable[[J], None]]) -> J:
         """The job, once it is owed nothing more. Each step writes down what it did, or waits."""
@@ -51,7 +53,7 @@ class Submitter:
         return now
 
     def signed(
-        self, operations: list[Operation], cid: str | None, *also: Keypair, max_ledger: int | None = None
+        self, operations: list[Operation], cid: CidText | None, *also: Keypair, max_ledger: int | None = None
     ) -> Signed:
         """Under the initiator's next sequence number. Raises Unavailable."""
         account, head = self.horizon.account(self.account), self.horizon.head()

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Generic
 
-from agent.core.jobs.fold import Event, Folded, advance
+from agent.core.jobs.fold import Event, J, advance
 from agent.errors import Malformed
 from agent.journal.codec import decode, encode
 from agent.journal.errors import JournalDamaged
 from agent.journal.event import Event as Row
 from agent.journal.journal import Journal
 from agent.journal.reader import JournalReader
-
-J = TypeVar("J", bound="Folded[Any, Any]")
 
 
 class Book(Generic[J]):

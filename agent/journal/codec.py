@@ -14,10 +14,11 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from agent.core.jobs.fold import Event, Table
+from agent.core.jobs.fold import AnyTable, Event
 from agent.core.jobs.written import fields, names
 from agent.errors import Malformed
 from agent.journal.event import JSON
+from agent.sentences import first_mistake
 
 
 def encode(event: Event) -> dict[str, JSON]:
@@ -25,18 +26,16 @@ def encode(event: Event) -> dict[str, JSON]:
     return _written(event)
 
 
-def decode(table: Table[Any, Any], name: str, data: Mapping[str, Any]) -> Event:
+def decode(table: AnyTable, name: str, data: Mapping[str, object]) -> Event:
     """The event of this kind with this data, as it was written. Raises Malformed for what `table` knows nothing of, and
     for data that is not the event's."""
-    event: Any = table.kinds.get(name)
+    event: Any = table.kinds.get(name)  # mypy does not see that a class can be hashed
     if event is None:
         raise Malformed(what=f"the event {name[:80]}", why="this program knows of none that is called so")
     try:
         made = _adapter(event).validate_python(_nested(event, data))
     except ValidationError as error:
-        mistake = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, mistake["loc"]))
-        raise Malformed(what=f"the event {name}", why=f"{where}: {mistake['msg']}"[:200]) from None
+        raise Malformed(what=f"the event {name}", why=first_mistake(error)[:200]) from None
     assert isinstance(made, Event)  # noqa: S101  (by its adapter)
     return made
 
@@ -46,7 +45,7 @@ def _adapter(event: Any) -> TypeAdapter[Event]:
     return TypeAdapter(event)
 
 
-def _written(part: Any) -> dict[str, JSON]:
+def _written(part: object) -> dict[str, JSON]:
     written: dict[str, JSON] = {}
     form: Any = type(part)
     for f in fields(form):
@@ -60,9 +59,9 @@ def _written(part: Any) -> dict[str, JSON]:
     return written
 
 
-def _nested(form: Any, data: Mapping[str, Any]) -> dict[str, Any]:
+def _nested(form: type, data: Mapping[str, object]) -> dict[str, object]:
     """`data` as the class has it, without what is not there."""
-    made: dict[str, Any] = {}
+    made: dict[str, object] = {}
     for f in fields(form):
         if f.inner is None:
             if f.written in data or f.may_be_none:

@@ -25,14 +25,12 @@ class Journal(JournalReader):
     """
 
     def __init__(self, path: Path) -> None:
-        from sqlite_utils import Database  # 0.1 s that `milepost status` does not need
-
         self.path = path
         self._lock = StateLock(path.parent)
         try:
             with mapped(path, BUSY_SECONDS):
                 self._connection = _connect(path)
-                migrate(Database(self._connection), path)
+                migrate(self._connection, path)
                 self._whole()
         except BaseException:
             self._lock.release()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agent.core.documents import Round
 from agent.errors import Malformed
+from agent.learn import kinds
 from agent.sentences import did_you_mean
 
 HYPER: dict[str, dict[str, tuple[int, int, int]]] = {
@@ -11,8 +12,11 @@ HYPER: dict[str, dict[str, tuple[int, int, int]]] = {
     "pilotnet": {"width_percent": (100, 25, 400)},
     "smallres": {"filters": (16, 4, 128), "blocks": (2, 1, 8)},
     "deepchain": {"filters": (10, 1, 256), "hidden": (128, 1, 4096)},
+    "smallfcos": {"filters": (16, 4, 128), "blocks": (1, 1, 8)},
     "onnx": {},
 }
+FOR_BOXES = "smallfcos"
+"""The built-in network for detection, and for nothing else."""
 MOST_PARAMETERS = 50_000_000
 
 
@@ -20,6 +24,8 @@ def hyper(round: Round) -> dict[str, int]:
     """Hyper-parameters with their defaults filled in. Raises Malformed for an unknown one or a value out
     of range."""
     name, given = round.architecture.name, round.architecture.hyper
+    if name != "onnx" and (name == FOR_BOXES) != (round.task.kind == "detection"):
+        raise Malformed(what="the round", why=f"{name} is no network for {round.task.kind}; {FOR_BOXES} finds boxes")
     known = HYPER[name]
     for key in given:
         if key not in known:
@@ -34,8 +40,8 @@ def hyper(round: Round) -> dict[str, int]:
 
 def outputs(round: Round) -> int:
     """How many numbers the network gives for one sample. Raises Malformed."""
-    if round.task.kind == "steering":
-        return 1
-    if len(round.task.classes) < 2:
-        raise Malformed(what="the round", why="classification needs at least two classes")
-    return len(round.task.classes)
+    kind = kinds.of(round.task, round.input.sample)
+    if len(round.task.classes) < kind.fewest_classes:
+        counted = {1: "one class", 2: "two classes"}[kind.fewest_classes]
+        raise Malformed(what="the round", why=f"{round.task.kind} needs at least {counted}")
+    return kind.outputs

@@ -30,7 +30,7 @@ from agent.learn.control import DEVICE_LOST, DONE, FAILED, ControlSocket
 from agent.learn.recorder import SampleRecorder
 from agent.learn.replay import ReplayBuffer
 from agent.learn.ring import Ring
-from agent.learn.samples import Samples
+from agent.learn.samples import Samples, label_shape
 from agent.ports import TrainingTask
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
@@ -54,10 +54,14 @@ class Driver:
         self.told: dict[str, Any] = {}
         self.replay = self._past()
         self.samples = Samples(
-            round.input, setup["reservoir_mb"], self.task.seed, self.replay.reservoir if self.replay else None
+            round.input,
+            setup["reservoir_mb"],
+            self.task.seed,
+            self.replay.reservoir if self.replay else None,
+            label_shape(round),
         )
         self.last = self._last()
-        self.ring = Ring(round.input, setup["slots"], (setup["memory"], setup["bell"]))
+        self.ring = Ring(round.input, setup["slots"], (setup["memory"], setup["bell"]), label_shape(round))
         self.ring.again()
         key = bytes.fromhex(setup["fingerprint_key"])
         self.recorder = SampleRecorder(self.samples, self.last.state, setup["ring"], key)

@@ -29,10 +29,15 @@ def check(round_: Round, folder: Path, memory_mb: int) -> None:
         teacher.check(graph.check(_held(folder, teacher.NAME)), round_)
     base = checkpoint.read_weights(folder / "weights.safetensors")
     weights.same_shape(base, checked.weights, "the round's weights")
-    # A batch that does not fit goes through in parts: what has to fit is one sample, forward and backward.
-    needed_mb = TORCH_MB + (COPIES * sum(value.nbytes for value in base.values()) + 2 * checked.activation_bytes) / 1e6
-    if needed_mb > memory_mb:
-        raise Unfit(why=f"it needs about {needed_mb:.0f} MB, train.memory_mb is {memory_mb}")
+    if (needed := needed_mb(checked)) > memory_mb:
+        raise Unfit(why=f"it needs about {needed:.0f} MB, train.memory_mb is {memory_mb}")
+
+
+def needed_mb(checked: graph.Graph) -> float:
+    """What the training process holds at least. A batch that does not fit goes through in parts: what has to fit is one
+    sample, forward and backward."""
+    weights_bytes = sum(value.nbytes for value in checked.weights.values())
+    return TORCH_MB + (COPIES * weights_bytes + 2 * checked.activation_bytes) / 1e6
 
 
 def _held(folder: Path, name: str) -> Path:

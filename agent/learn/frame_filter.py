@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from agent.core.documents import Round
-from agent.learn.samples import Image, prepare
+from agent.learn import kinds
+from agent.learn.samples import Image, Labels, prepare
 from agent.ports import LabelledFrame
 
 FROZEN = 40
@@ -48,24 +49,22 @@ class FrameFilter:
 
     def __init__(self, round: Round) -> None:
         self.spec = round.input
-        self.classes = len(round.task.classes) if round.task.kind == "classification" else None
+        self.kind, self.classes = kinds.of(round.task, round.input.sample), len(round.task.classes)
         self.unlabelled = 0
         self.foreign = 0
         self.same = 0
         self.flat = 0
-        self.is_road = round.task.kind == "steering"
-        """A picture for a classification may well be a drawing on white."""
         self.last: Image | None = None
 
     def sample(self, frame: LabelledFrame) -> Image | None:
         """The prepared sample, or None when there is nothing to learn from this frame."""
-        if frame.label is None or not math.isfinite(frame.label):
+        if frame.label is None or (isinstance(frame.label, float) and not math.isfinite(frame.label)):
             self.unlabelled += 1
             return None
-        if self.classes is not None and not (frame.label == int(frame.label) and 0 <= frame.label < self.classes):
+        if self.label(frame) is None:
             self.foreign += 1
             return None
-        if self.is_road and one_colour(frame.image):
+        if self.kind.is_road and one_colour(frame.image):
             self.flat += 1
             return None
         self.flat = 0
@@ -75,6 +74,10 @@ class FrameFilter:
             return None
         self.same, self.last = 0, image
         return image
+
+    def label(self, frame: LabelledFrame) -> Labels | None:
+        """The frame's label as its sample has it; None where it is none of the task's, or there is none."""
+        return None if frame.label is None else self.kind.written(frame.label, float(self.spec.crop_top))
 
     @property
     def trouble(self) -> str | None:

@@ -13,7 +13,7 @@ from agent.learn.frame_filter import FrameFilter
 from agent.learn.recorder import SampleRecorder
 from agent.learn.result import training_result
 from agent.learn.ring import Record
-from agent.learn.samples import Samples
+from agent.learn.samples import Samples, label_shape
 from agent.learn.settings import Settings
 from agent.ports import LabelledFrame, Progress, Trained, TrainingTask
 
@@ -48,7 +48,7 @@ class InProcessTrainer:
                 raise Refused(what=f"training for {task.folder.name}", why=f"{other} is still training")
             return
         task.folder.mkdir(parents=True, exist_ok=True)
-        samples = Samples(task.round.input, self.settings.reservoir_mb, task.seed)
+        samples = Samples(task.round.input, self.settings.reservoir_mb, task.seed, label=label_shape(task.round))
         last = checkpoint.load(task.folder) or checkpoint.Checkpoint()
         recorder = SampleRecorder(samples, last.state, secrets.token_hex(8), self.settings.fingerprint_key)
         torch.set_num_threads(self.settings.threads or 1)  # sums depend on how many share them
@@ -59,10 +59,12 @@ class InProcessTrainer:
 
     def feed(self, frame: LabelledFrame) -> None:
         job = self._job
-        if job is None or (image := job.frame_filter.sample(frame)) is None or frame.label is None:
+        if job is None or (image := job.frame_filter.sample(frame)) is None:
+            return
+        if (label := job.frame_filter.label(frame)) is None:
             return
         job.frames += 1
-        job.recorder.take(Record(job.frames, frame.t, frame.label, image))
+        job.recorder.take(Record(job.frames, frame.t, label, image))
         if not job.held:
             next(job.steps, None)
 

@@ -1,10 +1,11 @@
 """A roll judged together: who is fused, what each adds, who forfeits (PROTOCOL, Review).
 
 The credit of an entry is the mean fall of the loss on the global set G when its update joins those that came before
-it, over random orders and their reverses: Shapley's value of U(S) = -loss(base + the sum over S of update / m),
-estimated as by Castro et al. 2009 with antithetic orders (Mitchell et al. 2022). Orders follow from a seed that nobody
-knew when the updates were made. Each order is scored on a part of G, so that a roll costs
-as many scorings of G as it holds entries, at least 32, and seven.
+it, over random orders and their reverses: Shapley's value of U(S) = -loss(base + step * the sum over S of update / m),
+estimated as by Castro et al. 2009 with antithetic orders (Mitchell et al. 2022). `step` is the share of the fused step
+that the round takes: what all overshoot by together is nobody's harm. Orders follow from a seed that nobody knew when
+the updates were made. Each order is scored on a part of G, so that a roll costs as many scorings of G as it holds
+entries, at least 32, and nine.
 
 Nothing here reads a clock, a file or a random number: the same roll gives the same answer wherever scores are the same.
 """
@@ -22,8 +23,9 @@ from numpy.typing import NDArray
 
 from agent.core.documents import Outcome
 from agent.core.fields import MOST_CREDIT
+from agent.core.ids import StakeId
 from agent.core.money import UNIT, Stroops
-from agent.learn.fusion import COMPOSITE, Momentum, Taken, fuse, ordered_sum
+from agent.learn.fusion import COMPOSITE, Fusing, Momentum, Taken, ordered_sum
 from agent.learn.screening import screen
 from agent.learn.weights import Weights, flat, shaped
 
@@ -41,9 +43,11 @@ SCORINGS = 32
 ERRORS = 2.0
 """Standard errors that a gain must exceed to count."""
 CUT = 2.0
-"""Times the roll's median length: what an update is cut to before it is paid."""
+"""Times the roll's measure of length: what an update is cut to before it is paid."""
 ALL = slice(None)
 STRANGERS = (Fraction(1, 5), Fraction(3, 10))
+PUBLIC = 2.0
+"""Nobody is paid more than so many times what an update adds beyond what is public."""
 STEPS = (Fraction(1, 2), Fraction(1, 4))
 """Tried besides the whole step."""
 
@@ -53,7 +57,7 @@ class Entered:
     """An admitted entry of a roll."""
 
     ledger: int
-    entry: str
+    entry: StakeId
     """Its id: decides the order within a ledger."""
     update: Weights
 
@@ -78,7 +82,7 @@ class Rules:
 class Judged:
     """What becomes of one entry."""
 
-    entry: str
+    entry: StakeId
     outcome: Outcome
     credit: Stroops
     """VLM; more than 0 if accepted and only then."""
@@ -129,9 +133,11 @@ def judge_roll(
     raises the loss by itself is left out, and forfeits where `private` says so too. Whoever was left out forfeits where
     even a quarter of the update, as it would weigh, raises the loss on both sets."""
     turn = sorted(entries, key=lambda one: (one.ledger, one.entry))
-    screened = screen([one.update for one in turn], root, last_step)
-    why = list(screened.why)
     at_base = score(base, ALL)
+    alone = [] if root is not None else [_added(base, _wide(one.update) / len(turn)) for one in turn]
+    by_each = [float((at_base - score(weights, ALL)).mean()) for weights in alone]
+    screened = screen([one.update for one in turn], root, last_step, by_each)
+    why = list(screened.why)
     at_private = None if private is None else private(base, ALL)
     sets = [(score, at_base), *([(private, at_private)] if private is not None and at_private is not None else [])]
     voices = max(1, why.count(""))
@@ -143,12 +149,12 @@ def judge_roll(
         why[i] = why[i] or "the loss on the global set rises by it alone"
 
     def together() -> Candidate | None:
-        updates = [one.update for one, reason in zip(turn, why, strict=True) if not reason]
-
-        def fused(taken: Taken) -> Weights:
-            return fuse(rules.fusion, base, updates, [1] * len(updates), rules.momentum, taken)
-
-        return best(fused, score, rules.fusion) if updates else None
+        of = [i for i, reason in enumerate(why) if not reason]
+        if not of:
+            return None
+        updates, products = [turn[i].update for i in of], screened.products[np.ix_(of, of)]
+        fusing = Fusing(rules.fusion, base, updates, [1] * len(of), rules.momentum, products)
+        return best(fusing.weights, score, rules.fusion, at_base)
 
     fused, heard = together(), [i for i, reason in enumerate(why) if not reason]
     if fused is not None and watch is not None:
@@ -159,14 +165,16 @@ def judge_roll(
     closes = fused is not None and falls(at_base, fused.losses)
     after = fused.losses if fused is not None and closes else at_base
 
-    cut = [_clipped(turn[i].update, screened.lengths[i], CUT * screened.median) for i in heard]
-    start, parts = _above_public(_wide(base), cut, None if last_step is None else _wide(last_step))
-    gains, errors = adds(start, parts, base, score, len(at_base), seed)
-    lowered = gains
+    step = 1.0 if fused is None else float(fused.taken.step)
+    parts = [step * _clipped(turn[i].update, screened.lengths[i], CUT * screened.measure) for i in heard]
+    gains, errors = shares(adds(base, parts, score, at_base, seed))
+    paid = gains
+    if last_step is not None:
+        paid = np.minimum(paid, PUBLIC * (gains - public(base, parts, last_step, score, at_base)))
     if private is not None and at_private is not None:
-        theirs, spread = adds(start, parts, base, private, len(at_private), seed)
-        lowered = np.minimum(gains, theirs + ERRORS * spread)
-    paid = np.where((gains > ERRORS * errors) & (lowered > 0.0) & closes, lowered, 0.0)
+        theirs = [_mean_and_error(row) for row in adds(base, parts, private, at_private, seed)]
+        paid = np.minimum(paid, [mean + ERRORS * error for mean, error in theirs])
+    paid = np.where((gains > ERRORS * errors) & (paid > 0.0) & closes, paid, 0.0)
     pledge = min(rules.pledge, rules.voice * len(heard))
     credits = _credits(paid, float(at_base.mean() - after.mean()), rules.gain_reference, pledge)
 
@@ -184,18 +192,19 @@ def judge_roll(
         if private is not None and _harms_both(harmful[i], _wide(one.update) / voices, base, sets, rules):
             outcome, reason = "rejected", f"the loss rises on the global set and on a private one: {reason}"
         if screened.opposed[i]:
-            alone = _added(base, _wide(one.update) / max(1, len(heard)))
-            if any(_rises(alone, on, before, rules.tolerance) for on, before in sets):
+            joined = _added(base, _wide(one.update) / max(1, len(heard)))
+            if any(_rises(joined, on, before, rules.tolerance) for on, before in sets):
                 outcome, reason = "rejected", f"the loss rises, and {reason}"
         judged.append(Judged(one.entry, outcome, 0, 0.0, 0.0, False, reason))
     return Roll(tuple(judged), float(at_base.mean()), float(after.mean()), fused if closes else None)
 
 
-def best(fused: Callable[[Taken], Weights], score: Score, rule: str) -> Candidate:
+def best(fused: Callable[[Taken], Weights], score: Score, rule: str, at_base: Losses) -> Candidate:
     """How updates are fused so that the loss falls most; `fused` does it.
 
     How many strangers to withstand is chosen first, then the step: as few as G shows to be needed, since on different
-    roads the honest lie apart too."""
+    roads the honest lie apart too. Where a step that lowers the loss is better than half of it, so it is than a
+    quarter."""
 
     def tried(taken: Taken) -> Candidate:
         weights = fused(taken)
@@ -206,7 +215,14 @@ def best(fused: Callable[[Taken], Weights], score: Score, rule: str) -> Candidat
         wary = tried(Taken(strangers=strangers))
         if falls(whole.losses, wary.losses):
             whole = wary
-    return min([whole, *(tried(Taken(step, whole.taken.strangers)) for step in STEPS)], key=_loss)
+    found = whole
+    for step in STEPS:
+        shorter = tried(Taken(step, whole.taken.strangers))
+        if _loss(shorter) < _loss(found):
+            found = shorter
+        elif _loss(found) <= float(at_base.mean()):
+            break
+    return found
 
 
 def falls(before: Losses, after: Losses) -> bool:
@@ -216,31 +232,64 @@ def falls(before: Losses, after: Losses) -> bool:
     return gain > ERRORS * error
 
 
-def adds(
-    start: Vector, parts: Sequence[Vector], like: Weights, score: Score, samples: int, seed: bytes
-) -> tuple[Vector, Vector]:
-    """What each update adds, as a fall of the mean loss, and its standard error: two arrays, one number an update."""
-    count = len(parts)
+def adds(base: Weights, parts: Sequence[Vector], score: Score, at_base: Losses, seed: bytes) -> Vector:
+    """What each update adds, as a fall of the loss: (updates, samples), mean over orders. `parts`: the updates, as far
+    as the round's step takes them."""
+    count, samples, start = len(parts), len(at_base), _wide(base)
+    slices, pairs = min(PARTS, samples), SCORINGS // max(1, count) // 2
+    passes, row = max(1, 2 * pairs), 2 if pairs else 1  # an order and its reverse on one part, where so many are made
+    ways = [part / count for part in parts]
     found = np.zeros((count, samples))
-    known: dict[tuple[int, frozenset[int]], Losses] = {}
+    known = {(part, frozenset[int]()): at_base[part::slices] for part in range(slices)}
 
     def scored(at: Vector, part: int, joined: frozenset[int]) -> Losses:
         if (part, joined) not in known:  # few entries make few coalitions, and many orders
-            known[part, joined] = score(_as(at, like), slice(part, None, slices))
+            known[part, joined] = score(_as(at, base), slice(part, None, slices))
         return known[part, joined]
 
-    slices, passes = min(PARTS, samples), max(1, SCORINGS // max(1, count))
     for number, order in zip(range(slices * passes), orders(seed, count), strict=False):
-        part, joined = number % slices, frozenset[int]()
-        at, before = start, scored(start, part, joined)
+        part, joined = number // row % slices, frozenset[int]()
+        at, before = start, known[part, joined]
         for one in order:
-            at, joined = at + parts[one] / count, joined | {one}
+            at, joined = at + ways[one], joined | {one}
             after = scored(at, part, joined)
             with np.errstate(invalid="ignore"):  # infinite losses: such a gain is no number, and nobody is paid for it
                 found[one, slice(part, None, slices)] += before - after
             before = after
-    means = [_mean_and_error(row / passes) for row in found]
-    return np.array([mean for mean, _ in means]), np.array([error for _, error in means])
+    return found / passes
+
+
+def shares(found: Vector) -> tuple[Vector, Vector]:
+    """(updates, samples) → what each adds, and its standard error: two arrays, one number an update.
+
+    Where all together gain beyond noise, an update's error is that of what it adds less its share of the whole: samples
+    that are kind to everybody's work say nothing about one's (the ratio estimator, Cochran 1977, chapter 6). Else, and
+    where it is alone, the error of what it adds."""
+    means = np.array([_mean_and_error(row)[0] for row in found])
+    with np.errstate(invalid="ignore"):
+        whole, error = _mean_and_error(found.sum(axis=0)) if len(found) > 1 else (0.0, math.inf)
+        if whole > ERRORS * error:
+            found = found - np.outer(means / whole, found.sum(axis=0))
+    return means, np.array([_mean_and_error(row)[1] for row in found])
+
+
+def public(base: Weights, parts: Sequence[Vector], last_step: Weights, score: Score, at_base: Losses) -> Vector:
+    """What anybody could have handed in of what each update adds: as much of the public step that led to the base as
+    is in it, times what one such step adds, no longer than others are (the mean of joining first and last). Nought
+    where that gains nothing."""
+    start, step, count = _wide(base), _wide(last_step), max(1, len(parts))
+    lengths = sorted(math.sqrt(ordered_sum(part * part)) for part in parts)
+    square = ordered_sum(step * step)
+    if not square or not lengths or not lengths[(count - 1) // 2]:
+        return np.zeros(len(parts))
+    step *= min(1.0, lengths[(count - 1) // 2] / math.sqrt(square))
+    square = ordered_sum(step * step)
+    whole, one = start + sum(parts, np.zeros(start.shape)) / count, step / count
+    first, before, last = (score(_as(at, base), ALL) for at in (start + one, whole, whole + one))
+    with np.errstate(invalid="ignore"):
+        worth = 0.5 * float((at_base - first + before - last).mean())
+    known = max(0.0, worth) if math.isfinite(worth) else 0.0
+    return np.array([known * max(0.0, ordered_sum(part * step) / square) for part in parts])
 
 
 def orders(seed: bytes, count: int) -> Iterator[list[int]]:
@@ -288,19 +337,8 @@ def _harms_both(
     return all(_rises(alone, on, before, rules.tolerance) for on, before in (sets[1:] if is_harmful else sets))
 
 
-def _above_public(base: Vector, updates: Sequence[Vector], last_step: Vector | None) -> tuple[Vector, list[Vector]]:
-    """Where paying starts, and what is paid for: what of each update points along the last public step anybody could
-    have handed in."""
-    square = 0.0 if last_step is None else ordered_sum(last_step * last_step)
-    if last_step is None or not square or not updates:
-        return base, list(updates)
-    along = [max(0.0, ordered_sum(update * last_step) / square) for update in updates]
-    mean = sum(along) / len(along)
-    return base + mean * last_step, [u - share * last_step for u, share in zip(updates, along, strict=True)]
-
-
-def _clipped(update: Weights, length: float, median: float) -> Vector:
-    return _wide(update) * min(1.0, median / length)
+def _clipped(update: Weights, length: float, most: float) -> Vector:
+    return _wide(update) * min(1.0, most / length)
 
 
 def _added(base: Weights, change: Vector) -> Weights:

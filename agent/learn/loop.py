@@ -15,13 +15,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional as F
 
+from agent.core import decay
 from agent.core.documents import Round
 from agent.errors import MilepostError
-from agent.learn import checkpoint, networks
+from agent.learn import checkpoint, kinds, networks
 from agent.learn.adam import Adam
 from agent.learn.checkpoint import Array, Checkpoint, TrainingState
+from agent.learn.kinds import Kind
+from agent.learn.objective import objective
 from agent.learn.samples import Reservoir, Samples, planes
 from agent.learn.settings import Precision
 from agent.learn.weights import Weights, same_shape
@@ -72,9 +74,9 @@ def train(task: TrainingTask, samples: Samples, last: Checkpoint, options: Optio
     if state.steps or state.undone:
         resume(network, adam, last)
     else:
-        state.learning_rate = float(recipe.learning_rate)
+        state.learning_rate = decay.rate(recipe, task.round.figure)
     precision, loss_scale = autocast(device, options.precision)
-    mirror, loss_of = task.round.task.kind == "steering", objective(task.round)
+    kind, loss_of = kinds.of(task.round.task, task.round.input.sample), objective(task.round)
     saved_at, ready = options.now(), None
 
     while not samples.over and state.steps < recipe.steps and state.undone < GIVE_UP:
@@ -82,7 +84,7 @@ def train(task: TrainingTask, samples: Samples, last: Checkpoint, options: Optio
             yield state
             continue
         turn = state.steps + state.undone
-        images, labels = ready = ready or batch(samples, turn, recipe.batch, mirror, device)
+        images, labels = ready = ready or batch(samples, turn, recipe.batch, kind, device)
         try:
             loss = torch.zeros((), device=device)
             for start in range(0, recipe.batch, part):
@@ -97,7 +99,7 @@ def train(task: TrainingTask, samples: Samples, last: Checkpoint, options: Optio
             continue
         # Drawn while a GPU still computes; after the last step there is none.
         more = state.steps + 1 < recipe.steps
-        ready = batch(samples, turn + 1, recipe.batch, mirror, device) if more else None
+        ready = batch(samples, turn + 1, recipe.batch, kind, device) if more else None
         gradients = adam.gradients()
         if loss_scale != 1:
             torch._foreach_div_(gradients, loss_scale)
@@ -167,25 +169,17 @@ def array(value: torch.Tensor) -> Array:
     return np.ascontiguousarray(value.detach().cpu().numpy())
 
 
-def batch(samples: Samples, step: int, count: int, mirror: bool, device: torch.device) -> Pair:
-    """The step's images, (n, channels, height, width) uint8, and labels, on the device."""
-    drawn, wanted = samples.draw(step, count, mirror)
-    images, labels = torch.from_numpy(planes(drawn)), torch.from_numpy(wanted)
+def batch(samples: Samples, step: int, count: int, kind: Kind, device: torch.device) -> Pair:
+    """The step's images, (n, channels, height, width) uint8, and what the loss compares with, on the device."""
+    drawn, wanted = samples.draw(step, count, kind.mirrors)
+    images, labels = torch.from_numpy(planes(drawn)), torch.from_numpy(kind.targets(wanted))
     if device.type == "cuda":
         images, labels = (part.pin_memory().to(device, non_blocking=True) for part in (images, labels))
     return images, labels
 
 
-def objective(round: Round) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
-    """The loss of a batch: smooth L1 of the scaled angle, or cross entropy."""
-    if round.task.kind == "classification":
-        return lambda out, labels: F.cross_entropy(out, labels.long())
-    scale = float(round.task.scale)
-    return lambda out, labels: F.smooth_l1_loss(out[:, 0], labels / scale)
-
-
 def figure(network: nn.Module, held: Reservoir, round: Round) -> float | None:
-    """The task's figure on samples: RMSE in degrees, or the share that was right. None without samples."""
+    """The task's figure on samples. None without samples."""
     if not len(held):
         return None
     device, labels = next(network.parameters()).device, held.labels[: len(held)]
@@ -195,10 +189,8 @@ def figure(network: nn.Module, held: Reservoir, round: Round) -> float | None:
         given = [network(torch.from_numpy(planes(part)).to(device)).float().cpu().numpy() for part in parts]
     network.train()
     out: Array = np.concatenate(given)[: len(held)]
-    if round.task.kind == "classification":
-        return float((out.argmax(1) == labels).mean())
-    wrong = out[:, 0] * float(round.task.scale) - labels
-    return math.sqrt(float(np.mean(np.square(wrong))))
+    kind = kinds.of(round.task, round.input.sample)
+    return kind.figure(kind.rows(out.astype(np.float64), labels.astype(np.float64)))
 
 
 def autocast(device: torch.device, precision: Precision) -> tuple[Callable[[], AbstractContextManager[None]], float]:

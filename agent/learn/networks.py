@@ -2,7 +2,7 @@
 
 Every network takes uint8 samples, (n, channels, height, width), and scales them to [-1, 1] itself, so
 that there is one place where pixels become numbers. Steering has one output: 1.0 is `task.scale` degrees.
-Classification has one logit a class.
+Classification has one logit a class. Detection has a grid of them (`kinds.detection`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from torch import nn
 from agent.core.documents import Round
 from agent.errors import Malformed
 from agent.learn import architecture
+from agent.learn.kinds.detection import cells
 
 
 def build(round: Round, bundle: Path | None = None, seed: int = 0) -> nn.Module:
@@ -31,7 +32,7 @@ def build(round: Round, bundle: Path | None = None, seed: int = 0) -> nn.Module:
         module: nn.Module = graph.module(bundle / "model.onnx")
         return module
     hyper = architecture.hyper(round)
-    sample = (round.input.channels, round.input.height, round.input.width)
+    sample = round.input.sample
     with torch.device("meta"):
         network = BUILTIN[round.architecture.name](sample, architecture.outputs(round), **hyper)
     parameters = sum(parameter.numel() for parameter in network.parameters())
@@ -52,6 +53,8 @@ def _initialised(network: nn.Module, seed: int) -> nn.Module:
         if isinstance(layer, Residual):
             # Each block starts as the identity, which is what makes depth trainable without batch statistics.
             nn.init.zeros_(layer.second.weight)
+        if isinstance(layer, BoxHead):
+            layer.start(generator)
     return network
 
 
@@ -73,6 +76,24 @@ class Residual(nn.Module):  # type: ignore[misc]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x + self.second(torch.relu(self.first(torch.relu(x))))
+
+
+class BoxHead(nn.Module):  # type: ignore[misc]
+    """What each cell says of classes and boxes, in one row."""
+
+    def __init__(self, filters: int, out: int) -> None:
+        super().__init__()
+        self.look, self.say = nn.Conv2d(filters, filters, 3, padding=1), nn.Conv2d(filters, out, 1)
+
+    def start(self, generator: torch.Generator) -> None:
+        """Each cell begins with a confidence of 1 % for each class, or the many empty ones would drown the few others
+        (Lin et al. 2017, 4.1), and with a box of its own size."""
+        nn.init.normal_(self.say.weight, std=0.01, generator=generator)
+        nn.init.zeros_(self.say.bias)
+        nn.init.constant_(self.say.bias[:-4], -math.log(99))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.flatten(self.say(torch.relu(self.look(torch.relu(x)))), 1)
 
 
 def _flat(sample: tuple[int, int, int], *layers: nn.Module) -> int:
@@ -127,4 +148,20 @@ def deepchain(sample: tuple[int, int, int], out: int, filters: int, hidden: int)
     )
 
 
-BUILTIN: dict[str, Callable[..., Any]] = {"pilotnet": pilotnet, "smallres": smallres, "deepchain": deepchain}
+def smallfcos(sample: tuple[int, int, int], out: int, filters: int, blocks: int) -> nn.Module:
+    """`smallres` down to cells of 8 x 8 pixels, and a head of its own on each (Tian et al. 2019, on one level)."""
+    rows, columns = cells(sample)
+    stages: list[nn.Module] = []
+    before = sample[0]
+    for width in (filters, 2 * filters, 4 * filters):
+        stages += [nn.Conv2d(before, width, 3, 2, padding=1), *(Residual(width) for _ in range(blocks))]
+        before = width
+    return nn.Sequential(Pixels(), *stages, BoxHead(before, out // (rows * columns)))
+
+
+BUILTIN: dict[str, Callable[..., Any]] = {
+    "pilotnet": pilotnet,
+    "smallres": smallres,
+    "deepchain": deepchain,
+    "smallfcos": smallfcos,
+}

@@ -7,6 +7,7 @@ key. Pictures of roads are nobody else's business: the file is never written in 
 from __future__ import annotations
 
 import hashlib
+import math
 import mmap
 import struct
 from pathlib import Path
@@ -17,7 +18,7 @@ from agent import files
 from agent.core.documents import Round
 from agent.errors import Malformed
 from agent.learn import checkpoint
-from agent.learn.samples import Reservoir
+from agent.learn.samples import Reservoir, label_shape
 
 HEAD = struct.Struct("@32sQ")
 """What the samples look like and mean; how many were ever added."""
@@ -42,7 +43,9 @@ class ReplayBuffer:
         shape = (spec.height, spec.width, spec.channels)
         slots = max(1, int(megabytes * 1e6) // (spec.height * spec.width * spec.channels))
         labels_at = HEAD.size
-        images_at = labels_at + 4 * slots
+        shape_of_label = label_shape(round)
+        per_label = math.prod(shape_of_label)
+        images_at = labels_at + 4 * per_label * slots
         self.size = images_at + slots * spec.height * spec.width * spec.channels
         self.buffer = mmap.mmap(-1 if memory is None else memory, self.size)
         self.path, self.key, self.kind = path, key, kind(round)
@@ -51,7 +54,7 @@ class ReplayBuffer:
         found, added = HEAD.unpack_from(self.buffer)
         self.reservoir = Reservoir(
             np.frombuffer(self.buffer, np.uint8, offset=images_at).reshape(slots, *shape),
-            np.frombuffer(self.buffer, np.float32, count=slots, offset=labels_at),
+            np.frombuffer(self.buffer, np.float32, per_label * slots, labels_at).reshape(slots, *shape_of_label),
             seed=0,
             added=added if found == self.kind else 0,
         )
@@ -62,7 +65,7 @@ class ReplayBuffer:
     def keep(self, trip: Reservoir) -> None:
         """Add a trip's samples; each of all trips' samples is then equally likely to be among the kept."""
         for number in range(len(trip)):
-            self.reservoir.add(trip.images[number], float(trip.labels[number]))
+            self.reservoir.add(trip.images[number], trip.labels[number])
         HEAD.pack_into(self.buffer, 0, self.kind, self.reservoir.added)
         if self.path is not None:
             from nacl.secret import SecretBox
@@ -85,4 +88,4 @@ class ReplayBuffer:
 def size(round: Round, megabytes: float) -> int:
     """Bytes of the memory that daemon and child share."""
     each = round.input.height * round.input.width * round.input.channels
-    return HEAD.size + max(1, int(megabytes * 1e6) // each) * (4 + each)
+    return HEAD.size + max(1, int(megabytes * 1e6) // each) * (4 * math.prod(label_shape(round)) + each)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from agent.errors import MilepostError
-from agent.learn import checkpoint
+from agent.learn import checkpoint, kinds
 from agent.ports import Trained, TrainingTask
 
 ENOUGH = 64
@@ -48,6 +48,6 @@ def _good(task: TrainingTask, state: checkpoint.TrainingState) -> bool:
     nothing."""
     if state.held_back is None or state.held_back_base is None:
         return True
-    if task.round.task.kind == "classification":
+    if kinds.of(task.round.task, task.round.input.sample).states[2] == "higher":
         return 1 - state.held_back <= (1 - state.held_back_base) * WORSE
     return state.held_back <= state.held_back_base * WORSE

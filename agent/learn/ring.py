@@ -9,6 +9,7 @@ one that is being written: no assumption about the order in which another core s
 
 from __future__ import annotations
 
+import math
 import mmap
 import os
 import select
@@ -19,22 +20,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agent.core.documents import Input
-from agent.learn.samples import Image
+from agent.core.documents import Input, Round
+from agent.learn.samples import Image, Labels, Shape, label_shape
 
 WRITTEN, READ, LOST = range(3)
 """The head: three native words, each loaded and stored whole. Not by struct.pack_into, which puts noughts there first:
 the other process would see the count go back."""
 HEAD_BYTES = 3 * struct.calcsize("@Q")
-RECORD = struct.Struct("@QddL")
-"""Number, counted from 1; time; label; CRC of the image and the rest."""
+RECORD = struct.Struct("@QdL")
+"""Number, counted from 1; time; CRC of the two, the label and the image, which follow."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
     number: int
     t: float
-    label: float
+    label: Labels
+    """As the task's kind has it: a number, or rows of boxes."""
     image: Image
 
 
@@ -42,10 +44,11 @@ class Ring:
     """`ends` are two file descriptors that a child may inherit: the memory, and an eventfd that wakes the
     reader."""
 
-    def __init__(self, spec: Input, slots: int, ends: tuple[int, int] | None = None) -> None:
-        self.shape = (spec.height, spec.width, spec.channels)
+    def __init__(self, spec: Input, slots: int, ends: tuple[int, int] | None = None, label: Shape = ()) -> None:
+        self.shape, self.label = (spec.height, spec.width, spec.channels), label
         self.slots = slots
-        self.stride = RECORD.size + spec.height * spec.width * spec.channels
+        self.image_at = RECORD.size + 4 * math.prod(label)
+        self.stride = self.image_at + math.prod(self.shape)
         if ends is None:
             ends = os.memfd_create("milepost-ring"), os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
             os.ftruncate(ends[0], HEAD_BYTES + slots * self.stride)
@@ -54,8 +57,9 @@ class Ring:
         self._head = memoryview(self.memory)[:HEAD_BYTES].cast("Q")
 
     @classmethod
-    def sized(cls, spec: Input, megabytes: float) -> Ring:
-        return cls(spec, max(16, int(megabytes * 1e6) // (spec.height * spec.width * spec.channels)))
+    def sized(cls, round_: Round, megabytes: float) -> Ring:
+        slots = max(16, int(megabytes * 1e6) // math.prod(round_.input.sample))
+        return cls(round_.input, slots, label=label_shape(round_))
 
     def __repr__(self) -> str:
         return f"<Ring {self.written - self._head[READ]} waiting in {self.slots} slots, {self.lost} lost>"
@@ -68,13 +72,13 @@ class Ring:
     def lost(self) -> int:
         return self._head[LOST]
 
-    def put(self, t: float, label: float, image: Image) -> None:
+    def put(self, t: float, label: Labels, image: Image) -> None:
         """Write one record and wake the reader. Never waits."""
         number = self.written + 1
         at = HEAD_BYTES + (number % self.slots) * self.stride
-        pixels = image.tobytes()
-        RECORD.pack_into(self.memory, at, number, t, label, _check(number, t, label, pixels))
-        self.memory[at + RECORD.size : at + self.stride] = pixels
+        content = np.asarray(label, np.float32).tobytes() + image.tobytes()
+        RECORD.pack_into(self.memory, at, number, t, _check(number, t, content))
+        self.memory[at + RECORD.size : at + self.stride] = content
         self._head[WRITTEN] = number
         os.eventfd_write(self.ends[1], 1)
 
@@ -102,11 +106,13 @@ class Ring:
 
     def _record(self, number: int) -> Record | None:
         at = HEAD_BYTES + (number % self.slots) * self.stride
-        found, t, label, check = RECORD.unpack_from(self.memory, at)
-        pixels = self.memory[at + RECORD.size : at + self.stride]
-        if found != number or check != _check(found, t, label, pixels):
+        found, t, check = RECORD.unpack_from(self.memory, at)
+        content = self.memory[at + RECORD.size : at + self.stride]
+        if found != number or check != _check(found, t, content):
             return None
-        return Record(number, t, label, np.frombuffer(pixels, np.uint8).reshape(self.shape))
+        label = np.frombuffer(content, np.float32, math.prod(self.label)).reshape(self.label)
+        pixels = np.frombuffer(content, np.uint8, offset=self.image_at - RECORD.size)
+        return Record(number, t, label, pixels.reshape(self.shape))
 
     def close(self) -> None:
         """Idempotent. The memory is given back once the other side has closed too."""
@@ -117,5 +123,5 @@ class Ring:
                 os.close(end)
 
 
-def _check(number: int, t: float, label: float, pixels: bytes) -> int:
-    return zlib.crc32(pixels, zlib.crc32(struct.pack("@Qdd", number, t, label)))
+def _check(number: int, t: float, content: bytes) -> int:
+    return zlib.crc32(content, zlib.crc32(struct.pack("@Qd", number, t)))

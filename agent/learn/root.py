@@ -12,7 +12,7 @@ from pathlib import Path
 from agent.core.documents import Round
 from agent.errors import Refused
 from agent.learn import checkpoint, judging, update
-from agent.learn.samples import Samples, pictures
+from agent.learn.samples import Samples, label_shape, pictures
 from agent.learn.testset import TestSet
 from agent.learn.weights import Weights
 from agent.ports import TrainingTask
@@ -34,8 +34,9 @@ def train(round_: Round, base: Path, own: TestSet) -> Weights:
         from agent.learn import loop
     except ImportError:
         raise NoRoot(what=what, why="torch is not installed here, and it is learnt with it") from None
-    samples = Samples(round_.input, 1.1 * own.images.nbytes / 1e6, round_.number)
-    for image, label in zip(pictures(own.images), own.labels.tolist(), strict=True):
+    megabytes = 1.1 * own.images.nbytes / 1e6
+    samples = Samples(round_.input, megabytes, round_.number, label=label_shape(round_))
+    for image, label in zip(pictures(own.images), own.labels, strict=True):
         samples.trip.add(image, label)
     with tempfile.TemporaryDirectory(prefix="milepost-") as folder:
         task = TrainingTask(Path(folder), base, round_, round_.number)

@@ -14,11 +14,14 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from agent.core.documents import Input, Recipe
+from agent.core.documents import Input, Recipe, Round
+from agent.learn import kinds
 from agent.learn.checkpoint import TrainingState
 
 Image = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.float32]
+"""(n, *label_shape) as the kind of task has them (`learn.kinds`), or one sample's."""
+Shape = tuple[int, ...]
 
 BLOCK_S = 2.0
 EVERY = 10
@@ -26,6 +29,10 @@ FIRST = 3
 GUARD_S = 0.25
 START = 16
 """Samples before the first step: less than a second of driving."""
+
+
+def label_shape(round_: Round) -> Shape:
+    return kinds.of(round_.task, round_.input.sample).label_shape
 
 
 def prepare(image: Image, spec: Input) -> Image:
@@ -83,17 +90,17 @@ class Reservoir:
     added: int = 0
 
     @classmethod
-    def sized(cls, spec: Input, megabytes: float, seed: int) -> Reservoir:
+    def sized(cls, spec: Input, megabytes: float, seed: int, label: Shape = ()) -> Reservoir:
         each = spec.height * spec.width * spec.channels
         slots = max(64, int(megabytes * 1e6) // each)
         # np.empty of this size is address space; the system gives pages when they are first written.
         images = np.empty((slots, spec.height, spec.width, spec.channels), np.uint8)
-        return cls(images, np.empty(slots, np.float32), seed)
+        return cls(images, np.empty((slots, *label), np.float32), seed)
 
     def __len__(self) -> int:
         return min(self.added, len(self.labels))
 
-    def add(self, image: Image, label: float) -> None:
+    def add(self, image: Image, label: Labels | float) -> None:
         slot = self.added
         if slot >= len(self.labels):
             slot = int(np.random.default_rng((self.seed, self.added)).integers(self.added + 1))
@@ -107,11 +114,13 @@ class Samples:
     """What a trip has shown so far: a reservoir to train on, a smaller one held back, and the past, if it
     is kept."""
 
-    def __init__(self, spec: Input, megabytes: float, seed: int, replay: Reservoir | None = None) -> None:
+    def __init__(
+        self, spec: Input, megabytes: float, seed: int, replay: Reservoir | None = None, label: Shape = ()
+    ) -> None:
         self.seed = seed
-        self.trip = Reservoir.sized(spec, megabytes * 0.95, seed)
+        self.trip = Reservoir.sized(spec, megabytes * 0.95, seed, label)
         self.held = Reservoir.sized(
-            spec, min(megabytes * 0.05, 256 * spec.height * spec.width * spec.channels / 1e6), seed + 1
+            spec, min(megabytes * 0.05, 256 * spec.height * spec.width * spec.channels / 1e6), seed + 1, label
         )
         self.replay = replay
         self.over = False
@@ -126,7 +135,7 @@ class Samples:
         seen = max(state.samples, self.trip.added)
         return len(self.trip) >= START and state.steps * recipe.batch < recipe.passes * seen
 
-    def add(self, image: Image, label: float, seconds: float) -> Use:
+    def add(self, image: Image, label: Labels | float, seconds: float) -> Use:
         """Take a sample, `seconds` after the trip's first; says what it is used for."""
         used = use(seconds)
         if used == "train":
@@ -142,7 +151,7 @@ class Samples:
         random = np.random.default_rng((self.seed, step))
         old = count // 2 if self.replay is not None and len(self.replay) else 0
         images = np.empty((count, *self.trip.images.shape[1:]), np.uint8)
-        labels = np.empty(count, np.float32)
+        labels = np.empty((count, *self.trip.labels.shape[1:]), np.float32)
         for source, part in ((self.trip, slice(0, count - old)), (self.replay, slice(count - old, count))):
             if source is not None and part.stop > part.start:
                 chosen = random.integers(len(source), size=part.stop - part.start)

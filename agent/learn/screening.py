@@ -1,21 +1,31 @@
 """Who has a voice in a roll: looked at before anything is scored, from lengths and directions alone.
 
-An update far shorter or longer than the roll's median, one that points as an earlier one (a copy, perhaps with noise),
+An update far shorter or longer than the roll's measure, one that points as an earlier one (a copy, perhaps with noise),
 and one that does not point where the initiator's own samples point are left out of the fusion. Nobody loses a
 stake for that alone.
+
+The measure is a median, and whoever makes half of a roll makes its median: entries of next to nothing would leave
+out all that is trained. So the root update bounds it, and without one who moves next to nothing does not count in it.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
 
 from agent.learn.fusion import inner_products
 from agent.learn.weights import Weights
 
 SHORTEST, LONGEST = 0.1, 3.0
-"""Times the roll's median length."""
+"""Times the roll's measure of length."""
+ROOT_BOUNDS = 0.5, 2.0
+"""Times the root update's length: what the measure lies between. Honest medians lie well within."""
+NEXT_TO_NOTHING = 0.01
+"""Of the best fall of the loss by one entry: who brings less does not count in the measure."""
 COPY = 0.85
 """Above this cosine two updates were not trained on two drives: honest ones measured .79 at most, copies with noise of
 two fifths of their length .92."""
@@ -32,21 +42,29 @@ class Screen:
     """What is known of a roll's updates, in the order they were given."""
 
     lengths: tuple[float, ...]
-    median: float
-    """The lower median of the lengths that are not nought; 0.0 where all are."""
+    measure: float
+    """Of length: the lower median of those that count; 0.0 where all updates are nought."""
     opposed: tuple[bool, ...]
     """Points against the root update. Without one nobody does."""
     same: tuple[bool, ...]
     """Is an earlier entry's, or the last public step, as it was."""
     why: tuple[str, ...]
     """Why it is left out, or ''."""
+    products: NDArray[np.float64] = field(repr=False, compare=False)
+    """The updates' inner products."""
 
 
-def screen(updates: Sequence[Weights], root: Weights | None = None, last_step: Weights | None = None) -> Screen:
+def screen(
+    updates: Sequence[Weights],
+    root: Weights | None = None,
+    last_step: Weights | None = None,
+    falls: Sequence[float] = (),
+) -> Screen:
     """`updates`: in the order of the ledger, then of the entries' ids. `root`: the update that the initiator trained on
-    samples of its own; `last_step`: the public step that led to the base. Empty where there are no updates."""
+    samples of its own; `last_step`: the public step that led to the base; `falls`: of the loss, by each update alone,
+    where there is no root. Empty where there are no updates."""
     if not updates:
-        return Screen((), 0.0, (), (), ())
+        return Screen((), 0.0, (), (), (), np.zeros((0, 0)))
     known = [vector for vector in (root, last_step) if vector is not None]
     products = inner_products([*updates, *known])
     lengths = [math.sqrt(max(0.0, float(products[i, i]))) for i in range(len(products))]
@@ -56,18 +74,17 @@ def screen(updates: Sequence[Weights], root: Weights | None = None, last_step: W
         return float(products[i, j]) / whole if whole else 0.0
 
     count = len(updates)
-    spread = sorted(length for length in lengths[:count] if length)
-    median = spread[(len(spread) - 1) // 2] if spread else 0.0
+    measure = _measure(lengths[:count], None if root is None else lengths[count], falls)
     opposed = tuple(root is not None and cosine(i, count) < AGAINST for i in range(count))
     step = None if last_step is None else len(products) - 1
     why, same = list[str](), list[bool]()
     for i in range(count):
-        relative = lengths[i] / median if median else 0.0
+        relative = lengths[i] / measure if measure else 0.0
         like = max((cosine(i, j) for j in range(i)), default=0.0)
         public = 0.0 if step is None else cosine(i, step)
         same.append(max(like, public) > SAME)
         if relative < SHORTEST or relative > LONGEST:
-            why.append(f"its length is {relative:.3g} times the median of its roll")
+            why.append(f"its length is {relative:.3g} times the measure of its roll")
         elif like > COPY:
             why.append(f"it points as an earlier entry does (cosine {like:.3f})")
         elif public > COPY:
@@ -76,4 +93,12 @@ def screen(updates: Sequence[Weights], root: Weights | None = None, last_step: W
             why.append(f"it does not point as the root update does (cosine {cosine(i, count):.3f})")
         else:
             why.append("")
-    return Screen(tuple(lengths[:count]), median, opposed, tuple(same), tuple(why))
+    return Screen(tuple(lengths[:count]), measure, opposed, tuple(same), tuple(why), products[:count, :count])
+
+
+def _measure(lengths: Sequence[float], root: float | None, falls: Sequence[float]) -> float:
+    best = max((fall for fall in falls if math.isfinite(fall)), default=0.0)
+    counts = [not falls or best <= 0.0 or falls[i] >= NEXT_TO_NOTHING * best for i in range(len(lengths))]
+    spread = sorted(length for length, does in zip(lengths, counts, strict=True) if length and does)
+    median = spread[(len(spread) - 1) // 2] if spread else 0.0
+    return min(max(median, ROOT_BOUNDS[0] * root), ROOT_BOUNDS[1] * root) if root and median else median

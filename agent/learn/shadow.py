@@ -7,13 +7,15 @@ of it.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from agent.core.documents import Task
+from agent.learn import kinds
 from agent.learn.runner import Labels, Runner, Samples
-from agent.learn.score import Losses, score
+from agent.learn.score import Score, score
 
 SURE = 3.0
 """Standard errors by which the loss must be higher. Frames of one trip are not independent, hence not two."""
@@ -34,35 +36,34 @@ class Comparison:
 
 
 class Shadow:
-    """Takes the trip's labelled samples as they come and keeps nothing of them but losses."""
+    """Takes the trip's labelled samples as they come and keeps nothing of them but what networks made of them."""
 
     def __init__(self, newest: Runner, last: Runner | None, task: Task) -> None:
-        self._runners, self._task = [newest, *filter(None, [last])], task
-        self._losses: list[list[Losses]] = []
-        self._squares = np.zeros(len(self._runners))
-        self._samples = 0
+        self._runners, self._kind = [newest, *filter(None, [last])], kinds.of(task, newest.sample)
+        self._scores: list[list[Score]] = []
 
     def __repr__(self) -> str:
-        return f"<Shadow {self._samples} samples>"
+        return f"<Shadow {self.samples} samples>"
+
+    @property
+    def samples(self) -> int:
+        return sum(first.samples for first, *_ in self._scores)
 
     def see(self, samples: Samples, labels: Labels) -> None:
         """(n, channels, height, width) uint8 and what the driver did. Raises Malformed."""
-        scores = [score(runner.run(samples), labels, self._task) for runner in self._runners]
-        self._losses.append([each.losses for each in scores])
-        # Both figures are means over samples: of squares under a root, or of hits.
-        power = 2 if self._task.kind == "steering" else 1
-        self._squares += np.array([each.figure for each in scores]) ** power * len(labels)
-        self._samples += len(labels)
+        self._scores.append([score(runner.run(samples), labels, self._kind) for runner in self._runners])
 
     def verdict(self) -> Comparison | None:
         """None before enough samples were seen."""
-        if self._samples < FEWEST:
+        if self.samples < FEWEST:
             return None
-        power = 2 if self._task.kind == "steering" else 1
-        newest, *last = (float(figure) for figure in (self._squares / self._samples) ** (1.0 / power))
+        newest, *last = map(self._figure, zip(*self._scores, strict=True))
         if not last:
-            return Comparison(newest=newest, last=None, samples=self._samples, worse=False)
-        difference = np.concatenate([new - old for new, old in self._losses])
+            return Comparison(newest=newest, last=None, samples=self.samples, worse=False)
+        difference = np.concatenate([new.losses - old.losses for new, old in self._scores])
         margin = SURE * float(difference.std()) / math.sqrt(len(difference))
         worse = not float(difference.mean()) <= margin
-        return Comparison(newest=newest, last=last[0], samples=self._samples, worse=worse)
+        return Comparison(newest=newest, last=last[0], samples=self.samples, worse=worse)
+
+    def _figure(self, scores: Sequence[Score]) -> float:
+        return self._kind.figure(np.concatenate([each.rows() for each in scores]))

@@ -1,7 +1,8 @@
 """Labelled samples to measure on: the global test set, a validator's private one, frames held back.
 
 A file is safetensors with `images` (uint8: samples, channels, height, width, as the network takes them) and `labels`
-(float32: degrees or class index).
+(float32: degrees, class index, or boxes as `kinds.detection` has them; whether they are the task's is seen as they are
+measured on).
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class TestSet:
         if images.dtype != np.uint8 or labels.dtype != np.float32:
             raise Malformed(what=WHAT, why=f"images are {images.dtype} and labels {labels.dtype}")
         wanted = (spec.channels, spec.height, spec.width)
-        if images.ndim != 4 or images.shape[1:] != wanted or labels.shape != images.shape[:1] or not len(labels):
+        if images.ndim != 4 or images.shape[1:] != wanted or labels.shape[:1] != images.shape[:1] or not len(labels):
             raise Malformed(what=WHAT, why=f"images are {images.shape}, labels {labels.shape}, wanted {wanted} each")
         if not np.isfinite(labels.astype(np.float32, copy=False)).all():
             raise Malformed(what=WHAT, why="a label is not finite")

@@ -1,19 +1,23 @@
-"""The trainer that the daemon holds: frames go in at its door, a child process learns behind it."""
+"""The trainer that the daemon holds: frames go in at its door, a child process learns behind it.
+
+What works on frames is loaded by the first task: numpy is a seventh of a parked car's memory.
+"""
 
 from __future__ import annotations
 
 import os
 import threading
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from agent.errors import Refused
-from agent.learn import replay
-from agent.learn.frame_filter import FrameFilter
-from agent.learn.process import TrainingProcess
-from agent.learn.result import training_result
-from agent.learn.ring import Ring
 from agent.learn.settings import Settings
 from agent.ports import LabelledFrame, Progress, Trained, TrainingTask
+
+if TYPE_CHECKING:
+    from agent.learn.frame_filter import FrameFilter
+    from agent.learn.process import TrainingProcess
+    from agent.learn.ring import Ring
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +43,27 @@ class ChildTrainer:
         return f"<ChildTrainer {self._job.process if self._job else 'idle'}>"
 
     def start(self, task: TrainingTask) -> None:
+        from agent.learn.frame_filter import FrameFilter
+        from agent.learn.process import TrainingProcess
+        from agent.learn.ring import Ring
+
         if self._job is not None:
             if self._job.task.folder != task.folder:
                 other = self._job.task.folder.name
                 raise Refused(what=f"training for {task.folder.name}", why=f"{other} is still training")
             return
         task.folder.mkdir(parents=True, exist_ok=True)
-        ring = Ring.sized(task.round.input, self.settings.ring_mb)
+        ring = Ring.sized(task.round, self.settings.ring_mb)
         process = TrainingProcess(task, self.settings, ring, self._past_memory(task))
         self._job = StartedTask(task, FrameFilter(task.round), ring, process)
 
     def feed(self, frame: LabelledFrame) -> None:
         with self._lock:
             job = self._job
-            if job is None or (image := job.frame_filter.sample(frame)) is None or frame.label is None:
+            if job is None or (image := job.frame_filter.sample(frame)) is None:
                 return
-            job.ring.put(frame.t, frame.label, image)
+            if (label := job.frame_filter.label(frame)) is not None:
+                job.ring.put(frame.t, label, image)
 
     def hold(self, closed: bool) -> None:
         if self._job is not None:
@@ -73,6 +82,8 @@ class ChildTrainer:
         )
 
     def finish(self, task: TrainingTask) -> Trained:
+        from agent.learn.result import training_result
+
         if self._job is not None and self._job.task.folder == task.folder:
             self._job.process.attend()
             self._job.process.finish()
@@ -90,6 +101,8 @@ class ChildTrainer:
         """Memory for the samples of earlier trips that outlives each child. In a file it needs none here."""
         if not self.settings.past_mb or self.settings.past_file is not None:
             return None
+        from agent.learn import replay
+
         if self._past is None:
             self._past = os.memfd_create("milepost-past")
         os.ftruncate(self._past, replay.size(task.round, self.settings.past_mb))

@@ -13,7 +13,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from agent.core.ids import StakeId, TxHash
+from agent.core.ids import AccountId, StakeId, TxHash
 from agent.core.ledger import Signed as Signed
 from agent.core.money import Asset, Stroops, stroops
 from agent.errors import Malformed
@@ -179,7 +179,7 @@ def sdk_asset(asset: Asset) -> stellar_sdk.Asset:
 def own_asset(asset: stellar_sdk.Asset) -> Asset:
     from agent.core.money import XLM
 
-    return XLM if asset.is_native() else Asset(asset.code, asset.issuer or "")
+    return XLM if asset.is_native() else Asset(asset.code, AccountId(asset.issuer or ""))
 
 
 def own_price(price: stellar_sdk.Price) -> Fraction:

@@ -32,7 +32,7 @@ def head(record: Mapping[str, Any]) -> Head:
 def asset(record: Mapping[str, Any], prefix: str = "") -> Asset:
     if record[prefix + "asset_type"] == "native":
         return XLM
-    return Asset(str(record[prefix + "asset_code"]), str(record[prefix + "asset_issuer"]))
+    return Asset(str(record[prefix + "asset_code"]), AccountId(str(record[prefix + "asset_issuer"])))
 
 
 def account(record: Mapping[str, Any]) -> Account:

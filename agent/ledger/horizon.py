@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any
 
+from agent.core.ids import AccountId, StakeId, TxHash
 from agent.core.ledger import BALANCE_V0, FIRST, Account, Action, Head, Offer, Stake, Transaction, Way
 from agent.core.money import MAX_STROOPS, Asset, Stroops, text
 from agent.errors import Refused
@@ -54,11 +55,19 @@ class Horizon(Connection):
         with self._mapped():
             return None if record is None else facts.account(record)
 
-    def offers(self, seller: str) -> list[Offer]:
+    def offers(self, seller: AccountId) -> list[Offer]:
         """The seller's open offers, newest first."""
         with self._mapped():
             call = self._sdk().offers().for_account(seller).order(desc=True).limit(PAGE).call
             return [facts.offer(record) for record in facts.records(call())]
+
+    def wanting(self, buying: Asset, most: int) -> list[Offer]:
+        """Open offers of anybody that buy an asset, whatever they sell: `most` of them, oldest first."""
+
+        def builder(server: Server) -> Any:
+            return server.offers().for_buying(_sdk_asset(buying))
+
+        return list(islice(self._pages(builder, facts.offer), most))
 
     def find(self, transaction_hash: str) -> Transaction | None:
         """The transaction if a ledger holds it, failed or not; None if none does yet."""
@@ -76,7 +85,7 @@ class Horizon(Connection):
             self.remembers(ledger)
         return found
 
-    def offering(self, seller: str, most: int, since: int | None = None) -> Iterator[Transaction]:
+    def offering(self, seller: AccountId, most: int, since: int | None = None) -> Iterator[Transaction]:
         """The transactions that set an offer of the seller: newest first, or with `since` oldest first from that ledger
         on; as far as `most` of its operations go. Among an account's operations, unlike its transactions, are none that
         only traded with it. Raises HistoryTooShort where history ends before the answer does."""
@@ -126,22 +135,22 @@ class Horizon(Connection):
         with self._mapped():
             return [facts.transaction(record) for record in records], len(records) < cut.size
 
-    def touching(self, stake_id: str) -> list[Transaction]:
+    def touching(self, stake_id: StakeId) -> list[Transaction]:
         """The transactions that made or claimed a claimable balance, oldest first, as far as history is remembered.
         Works after it is gone."""
         return list(self._pages(lambda server: server.transactions().for_claimable_balance(BALANCE_V0 + stake_id)))
 
-    def actions(self, *, stake: str = "", transaction: str = "") -> list[Action]:
-        """The operations of a transaction, or those that made, claimed or clawed back a claimable balance, oldest
-        first, as far as history is remembered."""
+    def actions(self, transaction: TxHash) -> list[Action]:
+        """A transaction's operations, as far as history is remembered."""
+        return list(self._pages(lambda server: server.operations().for_transaction(transaction), facts.action))
 
-        def builder(server: Server) -> Any:
-            call = server.operations()
-            return call.for_claimable_balance(BALANCE_V0 + stake) if stake else call.for_transaction(transaction)
+    def actions_on(self, stake: StakeId) -> list[Action]:
+        """The operations that made, claimed or clawed back a claimable balance, oldest first, as far as history is
+        remembered."""
+        name = BALANCE_V0 + stake
+        return list(self._pages(lambda server: server.operations().for_claimable_balance(name), facts.action))
 
-        return list(self._pages(builder, facts.action))
-
-    def stakes(self, claimant: str, asset: Asset | None = None) -> Iterator[Stake]:
+    def stakes(self, claimant: AccountId, asset: Asset | None = None) -> Iterator[Stake]:
         """The unclaimed balances that an account may claim, of one asset or of all, oldest change first. By asset it is
         one request however many strangers' balances there are; a Horizon that cannot filter by both is asked for
         all."""
@@ -163,7 +172,7 @@ class Horizon(Connection):
             found = [stake for stake in self._pages(builder, facts.stake) if stake.asset == asset]
         yield from found
 
-    def stake(self, stake_id: str) -> Stake | None:
+    def stake(self, stake_id: StakeId) -> Stake | None:
         """One claimable balance while it is unclaimed."""
         record = self._one(lambda server: server.claimable_balances().claimable_balance(BALANCE_V0 + stake_id).call())
         with self._mapped():

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent import credential, files
+from agent.core.ids import AccountId
 from agent.errors import CredentialError, Malformed, Refused
 
 if TYPE_CHECKING:
@@ -51,12 +52,16 @@ def load(path: Path) -> Keypair:
         raise CredentialError(path=path, why="it does not hold a Stellar secret (S and 55 more signs)") from None
 
 
-def address(path: Path) -> str:
+def account_of(keypair: Keypair) -> AccountId:
+    return AccountId(keypair.public_key)
+
+
+def address(path: Path) -> AccountId:
     """The account of the key in `path`. Raises CredentialError."""
-    return load(path).public_key
+    return account_of(load(path))
 
 
-def sealing_public(account: str) -> bytes:
+def sealing_public(account: AccountId) -> bytes:
     """The Curve25519 public key (32 bytes) of a Stellar account. Raises Malformed when it is none."""
     from nacl.bindings import crypto_sign_ed25519_pk_to_curve25519
     from nacl.exceptions import CryptoError
@@ -69,7 +74,7 @@ def sealing_public(account: str) -> bytes:
         raise Malformed(what=f"the account {account[:60]!r}", why="no point that could be sealed to") from error
 
 
-def seal(account: str, data: bytes, seed: bytes | None = None) -> bytes:
+def seal(account: AccountId, data: bytes, seed: bytes | None = None) -> bytes:
     """A box (48 bytes longer than `data`) that only the account's key opens. The ephemeral key pair follows from `seed`
     (32 secret bytes) where one is given: the same seed gives the same box. Raises Malformed."""
     from nacl.bindings import crypto_box, crypto_box_NONCEBYTES, crypto_box_seed_keypair

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from stellar_sdk import xdr
+from dataclasses import dataclass
 
-from agent.core.money import Stroops
+import stellar_sdk
+from stellar_sdk import StrKey, xdr
+
+from agent.core.ids import AccountId
+from agent.core.money import Asset, Stroops
 from agent.errors import Malformed
+from agent.ledger.envelope import own_asset
 
 
 def offer_ids(result: str) -> dict[int, int]:
@@ -38,14 +43,38 @@ def refused_claims(result: str) -> dict[int, str]:
     return {index: code for index, code in codes.items() if code != "CLAIM_CLAIMABLE_BALANCE_SUCCESS"}
 
 
-def received(result: str) -> Stroops:
-    """What the strict-send path payments in a transaction delivered, together. Raises Malformed."""
-    return sum(
-        operation.path_payment_strict_send_result.success.last.amount.int64
-        for _, operation in _operations(result)
-        if operation.path_payment_strict_send_result is not None
-        and operation.path_payment_strict_send_result.success is not None
-    )
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What a strict-send path payment came to."""
+
+    xlm: Stroops
+    """XLM that were bought on the way, or that arrived."""
+    to: AccountId
+    """The account that holds what arrived."""
+    asset: Asset
+    amount: Stroops
+    """Of `asset`."""
+
+
+def received(result: str) -> Received | None:
+    """What the strict-send path payment in a transaction delivered; None where there is none. Raises Malformed."""
+    for _, operation in _operations(result):
+        payment = operation.path_payment_strict_send_result
+        if payment is not None and payment.success is not None:
+            last = payment.success.last
+            asset, amount = own_asset(stellar_sdk.Asset.from_xdr_object(last.asset)), last.amount.int64
+            xlm = amount if asset.is_native else sum(_xlm_sold(each) for each in payment.success.offers)
+            key = last.destination.account_id.ed25519
+            assert key is not None  # noqa: S101  (an account has no other kind of key)
+            return Received(xlm, AccountId(StrKey.encode_ed25519_public_key(key.uint256)), asset, amount)
+    return None
+
+
+def _xlm_sold(claimed: xdr.ClaimAtom) -> Stroops:
+    """XLM that whoever was crossed gave."""
+    atom = claimed.v0 or claimed.order_book or claimed.liquidity_pool
+    assert atom is not None  # noqa: S101  (the union has no other arm)
+    return atom.amount_sold.int64 if atom.asset_sold.type is xdr.AssetType.ASSET_TYPE_NATIVE else 0
 
 
 def _operations(result: str) -> list[tuple[int, xdr.OperationResultTr]]:

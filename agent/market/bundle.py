@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from agent import files
 from agent.content import exporter, importer
 from agent.core.cid import Cid
 from agent.core.documents import Contribution, D, Round, SettlementRecord
+from agent.core.ids import AccountId, CidText
 from agent.errors import Malformed
 from agent.market import sealed
 from agent.ports import BundleLimits, ContentStore
@@ -49,7 +51,7 @@ class Shelf:
         self.store = store
         self._keep = keep
 
-    def get(self, cid: str, limits: BundleLimits) -> Path:
+    def get(self, cid: CidText, limits: BundleLimits) -> Path:
         """The bundle's folder, fetched if it is not here. Raises Unavailable, Refused, Malformed."""
         path = self.folder / cid
         if not path.is_dir():
@@ -61,25 +63,25 @@ class Shelf:
             os.utime(path)
         return path
 
-    def holds(self, cid: str) -> bool:
+    def holds(self, cid: CidText) -> bool:
         return (self.folder / cid).is_dir()
 
-    def is_sound(self, cid: str) -> bool:
+    def is_sound(self, cid: CidText) -> bool:
         """Whether what lies on the disk is still what was fetched: its bytes make the CID again."""
         return exporter.holds(self.folder / cid, Cid.parse(cid))
 
-    def is_plain(self, cid: str) -> bool:
+    def is_plain(self, cid: CidText) -> bool:
         """Whether storing these files again makes this CID, as it does where a vehicle cut them as `put` does."""
         return importer.root(self.folder / cid) == Cid.parse(cid)
 
-    def drop(self, cid: str) -> None:
+    def drop(self, cid: CidText) -> None:
         """Forget a bundle, so that it is fetched again."""
         shutil.rmtree(self.folder / cid, ignore_errors=True)
 
-    def round(self, cid: str) -> Round:
+    def round(self, cid: CidText) -> Round:
         return _parse(Round, self.get(cid, ROUND_LIMITS) / ROUND)
 
-    def taking(self, cid: str) -> dict[str, Round]:
+    def taking(self, cid: CidText) -> dict[CidText, Round]:
         """The rounds whose entries count while round `cid` is the newest, by CID: itself, then its forebears within its
         `staleness`."""
         newest = self.round(cid)
@@ -89,13 +91,13 @@ class Shelf:
             step = found[step].previous
         return found
 
-    def contribution(self, cid: str) -> Contribution:
+    def contribution(self, cid: CidText) -> Contribution:
         return _parse(Contribution, self.get(cid, CONTRIBUTION_LIMITS) / CONTRIBUTION)
 
-    def record(self, cid: str) -> SettlementRecord:
+    def record(self, cid: CidText) -> SettlementRecord:
         return _parse(SettlementRecord, self.get(cid, RECORD_LIMITS) / RECORD)
 
-    def update(self, cid: str, reader: Keypair, initiator: str) -> bytes:
+    def update(self, cid: CidText, reader: Keypair, initiator: AccountId) -> bytes:
         """A contribution's update, opened with one reader's key. Raises Malformed where its round's initiator could not
         read it: nobody is paid for what cannot be fused."""
         contribution = self.contribution(cid)
@@ -103,7 +105,7 @@ class Shelf:
             raise Malformed(what=f"the contribution {cid}", why="its key is not sealed to the initiator")
         return self.opened(cid, sealed.key(contribution.keys, reader))
 
-    def opened(self, cid: str, key: bytes) -> bytes:
+    def opened(self, cid: CidText, key: bytes) -> bytes:
         """A contribution's update, opened with the update's own key. Raises Malformed."""
         contribution = self.contribution(cid)
         ciphertext = _read(self.get(cid, CONTRIBUTION_LIMITS) / UPDATE, CONTRIBUTION_LIMITS.total_bytes)
@@ -116,7 +118,7 @@ class Shelf:
         boxes = round_.global_set.keys
         return sealed.unseal(ciphertext, test_set_purpose(round_.model), boxes, sealed.key(boxes, reader))
 
-    def root(self, cid: str, reader: Keypair, most: int) -> bytes:
+    def root(self, cid: CidText, reader: Keypair, most: int) -> bytes:
         """The root update of a round that has one, of at most so many bytes, opened with one validator's key. Raises
         Malformed, also where not the whole committee can read it: some would judge by it and some not."""
         round_ = self.round(cid)
@@ -135,7 +137,7 @@ class Shelf:
                 shutil.rmtree(old, ignore_errors=True)
 
 
-def update_purpose(base: str, vehicle: str) -> str:
+def update_purpose(base: CidText, vehicle: AccountId) -> str:
     """An update is for one base round and one vehicle: another vehicle cannot hand in the same ciphertext."""
     return f"milepost/update/{base}/{vehicle}"
 
@@ -148,31 +150,16 @@ def root_purpose(model: str, number: int) -> str:
     return f"milepost/root/{model}/{number}"
 
 
-def lay(folder: Path, files: dict[str, bytes | Path]) -> Path:
+def lay(folder: Path, contents: Mapping[str, bytes | Path]) -> Path:
     """Write a bundle's files into a fresh folder, synced, ready for `ContentStore.put`. Runs twice without harm."""
-    part = folder.with_name(folder.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    for name, content in files.items():
-        if isinstance(content, Path):
-            shutil.copyfile(content, part / name)
-        else:
-            (part / name).write_bytes(content)
-        with (part / name).open("rb") as file:
-            os.fsync(file.fileno())
-    shutil.rmtree(folder, ignore_errors=True)
-    part.rename(folder)
+    files.write_folder(folder, contents)
     return folder
 
 
 def write(path: Path, content: bytes) -> None:
-    """One file of a folder that is being laid out, whole or not at all."""
-    part = path.parent.with_name(f"{path.parent.name}.{path.name}.part")
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    """One file of a folder that is being laid out, whole or not at all. Until it is there, nothing of it is in the
+    folder, whose files are the bundle's."""
+    files.write_whole(path, content, aside=path.parent.with_name(f"{path.parent.name}.{path.name}{files.PART}"))
 
 
 def _read(path: Path, most: int) -> bytes:

@@ -19,13 +19,16 @@ from stellar_sdk import (
     ManageBuyOffer,
     PathPaymentStrictReceive,
     PathPaymentStrictSend,
+    Payment,
 )
 from stellar_sdk.operation import Operation
 
 from agent.core.documents import Round
+from agent.core.ids import AccountId
 from agent.core.ledger import BALANCE_V0, BASE_RESERVE, Account, Way
 from agent.core.money import UNIT, XLM, Asset, Stroops, text
 from agent.ledger.envelope import sdk_asset, sdk_price
+from agent.market.payout import Redemption
 
 SLIPPAGE = Fraction(1, 50)
 """How far above what was seen DLC may cost."""
@@ -40,7 +43,7 @@ class EntryTerms:
 
     dlc: Asset
     model: Asset
-    settlement: str
+    settlement: AccountId
 
     @classmethod
     def of(cls, round_: Round) -> EntryTerms:
@@ -121,28 +124,24 @@ def least(credit: Stroops, reward: Stroops) -> Stroops:
 
 def closing(
     terms: EntryTerms,
-    vehicle: str,
     *,
     take_back: str | None = None,
-    credit: Stroops = 0,
-    least: Stroops = 1,
-    path: Sequence[Asset] = (),
+    redemption: Redemption | None = None,
     bids: Sequence[int] = (),
 ) -> list[Operation]:
-    """Take the stake back if nobody judged it · turn the credit into at least so much XLM · withdraw the bid. Empty:
-    nothing to do."""
+    """Take the stake back if nobody judged it · turn the credit into pay · withdraw the bid. Empty: nothing to do."""
     operations: list[Operation] = []
     if take_back is not None:
         operations.append(ClaimClaimableBalance(BALANCE_V0 + take_back))
-    if credit:
+    if redemption is not None:
         operations.append(
             PathPaymentStrictSend(
-                destination=vehicle,
+                destination=redemption.to,
                 send_asset=sdk_asset(terms.credit_asset),
-                send_amount=text(credit),
-                dest_asset=sdk_asset(XLM),
-                dest_min=text(least),
-                path=[sdk_asset(between) for between in path],
+                send_amount=text(redemption.credit),
+                dest_asset=sdk_asset(redemption.asset),
+                dest_min=text(redemption.least),
+                path=[sdk_asset(between) for between in redemption.path],
             )
         )
     for bid in bids:
@@ -156,3 +155,8 @@ def closing(
             )
         )
     return operations
+
+
+def sweep(to: str, amount: Stroops) -> list[Operation]:
+    """XLM that the owner does not leave on the car."""
+    return [Payment(destination=to, asset=sdk_asset(XLM), amount=text(amount))]

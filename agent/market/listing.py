@@ -14,6 +14,7 @@ from stellar_sdk import ManageData, ManageSellOffer
 
 from agent.core.cid import Cid
 from agent.core.documents import Round
+from agent.core.ids import AccountId, CidText
 from agent.core.ledger import Account, Offer, Transaction
 from agent.core.money import XLM
 from agent.errors import Malformed, Refused
@@ -35,7 +36,7 @@ class Listing:
     locked elsewhere (`market.pledge`)."""
 
     offer: Offer
-    cid: str
+    cid: CidText
     """Of the round's bundle."""
     ledger: int
     """The round is open after it; until then its bundle is not to be had."""
@@ -52,14 +53,14 @@ def signs(initiator: Account) -> Mapping[str, Sign]:
     return found
 
 
-def training_offers(horizon: Horizon, initiator: str) -> list[Offer]:
+def training_offers(horizon: Horizon, initiator: AccountId) -> list[Offer]:
     """The initiator's offers that sell XLM for a DLM, newest first. Whether that is one of its own its issuer says."""
     return [
         offer for offer in horizon.offers(initiator) if offer.selling == XLM and offer.buying.code.startswith("DLM")
     ]
 
 
-def listings(horizon: Horizon, initiator: str) -> tuple[list[Listing], list[str]]:
+def listings(horizon: Horizon, initiator: AccountId) -> tuple[list[Listing], list[str]]:
     """What an initiator offers, and sentences about the offers that stand for nothing. Two requests. Raises
     Unavailable."""
     offers = training_offers(horizon, initiator)
@@ -88,7 +89,7 @@ def listing(initiator: Account | None, offer: Offer, offers: Sequence[Offer]) ->
     return Listing(offer, sign.cid, sign.ledger)
 
 
-def is_dated_back(horizon: Horizon, round_: Round, cid: str) -> bool:
+def is_dated_back(horizon: Horizon, round_: Round, cid: CidText) -> bool:
     """Whether a round was put on the ledger later than it says: what was entered meanwhile would be measured against a
     round that nobody knew of. Reads the initiator's transactions of the ledgers within which that must have happened.
     Raises Unavailable, HistoryTooShort."""
@@ -114,7 +115,7 @@ def is_dated_back(horizon: Horizon, round_: Round, cid: str) -> bool:
     return True
 
 
-def publication(horizon: Horizon, round_: Round, cid: str) -> Transaction | None:
+def publication(horizon: Horizon, round_: Round, cid: CidText) -> Transaction | None:
     """The transaction in which the round's initiator offered XLM for it, within the ledgers that the round names.
     Raises Unavailable."""
     offered, digest = (XLM, round_.model_asset), Cid.parse(cid).digest

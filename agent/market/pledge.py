@@ -14,6 +14,7 @@ from stellar_sdk import Claimant, ClaimPredicate, CreateClaimableBalance
 
 from agent.core import pay
 from agent.core.documents import Round
+from agent.core.ids import AccountId
 from agent.core.ledger import Stake
 from agent.core.money import XLM, Asset, Stroops, text
 from agent.core.pay import Locked
@@ -84,7 +85,7 @@ def too_short(round_: Round, now: int, trip: bool) -> str:
     return f"its pay is locked for {max(0, round_.pledge.until - now)} s more, and {what} may take {needed} s"
 
 
-def due_back(horizon: Horizon, initiator: str, settlement: str, now: int) -> list[Stake]:
+def due_back(horizon: Horizon, initiator: AccountId, settlement: AccountId, now: int) -> list[Stake]:
     """Balances that a settlement account shares with an initiator, and that are the initiator's by now, oldest first.
     Raises Unavailable."""
     return [

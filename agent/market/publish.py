@@ -25,6 +25,7 @@ from stellar_sdk.operation import Operation
 
 from agent.core.cid import Cid
 from agent.core.fields import MOST_PRICE
+from agent.core.ids import AccountId, CidText
 from agent.core.money import UNIT, XLM, Asset, Stroops, text
 from agent.core.verdict import threshold
 from agent.ledger.envelope import sdk_asset, sdk_price
@@ -48,7 +49,7 @@ hand in the step to a round which others do not know of yet."""
 class Sign:
     """What an initiator's data entry says of a model: digest (32 bytes), offer (8) and ledger (4), big endian."""
 
-    cid: str
+    cid: CidText
     """Of the newest round's bundle."""
     offer: int
     """Its offer. 0: not known when it was signed; it is the only one for this model then."""
@@ -63,7 +64,7 @@ class Sign:
         """None: it is no such entry."""
         if len(data) != 44:
             return None
-        return cls(str(Cid.v0(data[:32])), int.from_bytes(data[32:40], "big"), int.from_bytes(data[40:], "big"))
+        return cls(Cid.v0(data[:32]).text, int.from_bytes(data[32:40], "big"), int.from_bytes(data[40:], "big"))
 
 
 def offer(dlm: Asset, budget: Stroops, reward: Stroops, sign: Sign) -> list[Operation]:
@@ -102,7 +103,7 @@ def operator_account(dlc: Asset, amount: Stroops, price: Fraction, home_domain: 
     ]
 
 
-def authorise(dlc: Asset, holders: Sequence[str]) -> list[Operation]:
+def authorise(dlc: Asset, holders: Sequence[AccountId]) -> list[Operation]:
     """The compliance desk lets these accounts hold DLC."""
     return [SetTrustLineFlags(holder, sdk_asset(dlc), set_flags=TrustLineFlags.AUTHORIZED_FLAG) for holder in holders]
 
@@ -113,9 +114,9 @@ class Parties:
 
     name: str
     """The model's short name."""
-    initiator: str
-    issuer: str
-    settlement: str
+    initiator: AccountId
+    issuer: AccountId
+    settlement: AccountId
 
     @property
     def dlm(self) -> Asset:
@@ -127,7 +128,7 @@ class Parties:
 
 
 def set_up(
-    parties: Parties, dlc: Asset, committee: Sequence[str], reward: Stroops, starting_xlm: Stroops
+    parties: Parties, dlc: Asset, committee: Sequence[AccountId], reward: Stroops, starting_xlm: Stroops
 ) -> list[Operation]:
     """Signed by the initiator and, once and never again, by issuer and settlement account: both accounts, what the
     issuer says for ever, trustlines and the issue; then the issuer is locked, and the settlement account is its

@@ -10,12 +10,13 @@ settlement    record.json, envelope.xdr
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from agent.content.importer import root
 from agent.core.cid import Cid
 from agent.core.documents import SettledEntry, SettlementRecord
+from agent.core.ids import CidText, StakeId
 from agent.core.ledger import Account
 from agent.errors import Malformed
 from agent.market import bundle
@@ -28,17 +29,17 @@ ENVELOPE = "envelope.xdr"
 LIMITS = BundleLimits(total_bytes=(2 << 20) + (256 << 10), files=2, depth=1)
 
 
-def newest(account: Account) -> str | None:
+def newest(account: Account) -> CidText | None:
     """The CID of the newest record; None: none was ever settled there. Raises Malformed."""
     digest = account.data.get(ENTRY)
     if digest is None:
         return None
     if len(digest) != 32:
         raise Malformed(what=f"the data entry {ENTRY} of {account.id}", why="it is no digest")
-    return str(Cid.v0(digest))
+    return Cid.v0(digest).text
 
 
-def chain(shelf: Shelf, cid: str | None) -> Iterator[tuple[str, SettlementRecord]]:
+def chain(shelf: Shelf, cid: CidText | None) -> Iterator[tuple[CidText, SettlementRecord]]:
     """(CID, record), from one record back to the first. Raises Unavailable; Malformed where it is no chain."""
     index: int | None = None
     while cid is not None:
@@ -51,7 +52,7 @@ def chain(shelf: Shelf, cid: str | None) -> Iterator[tuple[str, SettlementRecord
         raise Malformed(what="a chain of records", why=f"it ends at record {index}")
 
 
-def settled(shelf: Shelf, cid: str | None, stake: str, since: int = 0) -> SettledEntry | None:
+def settled(shelf: Shelf, cid: CidText | None, stake: StakeId, since: int = 0) -> SettledEntry | None:
     """What became of a stake, by the records from `cid` back to index `since`; None when none of them settled it.
     Raises Unavailable, Malformed."""
     for _, record in chain(shelf, cid):
@@ -82,7 +83,7 @@ def keep(record: SettlementRecord, envelope: str, store: ContentStore) -> Cid:
         return store.put(_laid(scratch, {RECORD: record.to_bytes(), ENVELOPE: envelope.encode()}))
 
 
-def kept(shelf: Shelf, cid: str) -> tuple[SettlementRecord, str]:
+def kept(shelf: Shelf, cid: CidText) -> tuple[SettlementRecord, str]:
     """(the record, the envelope) of such a bundle; that they belong together is for the reader to check: the envelope's
     memo is the CID of the record's own bundle. Raises Unavailable, Malformed."""
     folder = shelf.get(cid, LIMITS)
@@ -93,5 +94,5 @@ def kept(shelf: Shelf, cid: str) -> tuple[SettlementRecord, str]:
     return SettlementRecord.parse(record), envelope
 
 
-def _laid(scratch: str, files: dict[str, bytes | Path]) -> Path:
-    return bundle.lay(Path(scratch) / "record", files)
+def _laid(scratch: str, contents: Mapping[str, bytes | Path]) -> Path:
+    return bundle.lay(Path(scratch) / "record", contents)

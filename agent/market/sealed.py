@@ -16,6 +16,7 @@ import secrets
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from agent.core.ids import AccountId
 from agent.errors import Malformed
 from agent.ledger import keys
 
@@ -27,7 +28,7 @@ OVERHEAD = 40
 """Bytes by which sealing lengthens: nonce and tag."""
 
 
-def seal(data: bytes, purpose: str, readers: Iterable[str]) -> tuple[bytes, dict[str, str]]:
+def seal(data: bytes, purpose: str, readers: Iterable[AccountId]) -> tuple[bytes, dict[AccountId, str]]:
     """(ciphertext, the key in a box for each reader's account, in base64)."""
     from nacl.secret import Aead
 
@@ -35,9 +36,9 @@ def seal(data: bytes, purpose: str, readers: Iterable[str]) -> tuple[bytes, dict
     return bytes(Aead(key).encrypt(data, purpose.encode())), {reader: boxed(key, reader) for reader in set(readers)}
 
 
-def key(boxes: Mapping[str, str], reader: Keypair) -> bytes:
+def key(boxes: Mapping[AccountId, str], reader: Keypair) -> bytes:
     """The key, out of one reader's box. Raises Malformed."""
-    box = boxes.get(reader.public_key)
+    box = boxes.get(keys.account_of(reader))
     if box is None:
         raise Malformed(what="the sealed bundle", why="its key is not sealed to this reader")
     try:
@@ -46,7 +47,7 @@ def key(boxes: Mapping[str, str], reader: Keypair) -> bytes:
         raise Malformed(what="the sealed bundle", why="this reader's box does not open") from None
 
 
-def unseal(ciphertext: bytes, purpose: str, boxes: Mapping[str, str], key: bytes) -> bytes:
+def unseal(ciphertext: bytes, purpose: str, boxes: Mapping[AccountId, str], key: bytes) -> bytes:
     """Open it with its key. Raises Malformed, also when a box holds something else: then not all readers would read
     the same, or not all at all."""
     from nacl.exceptions import CryptoError
@@ -61,7 +62,7 @@ def unseal(ciphertext: bytes, purpose: str, boxes: Mapping[str, str], key: bytes
         raise Malformed(what=what, why="it does not open with the key that came with it") from None
 
 
-def boxed(key: bytes, reader: str) -> str:
+def boxed(key: bytes, reader: AccountId) -> str:
     """The one box of this key for a reader's account, in base64. Raises Malformed where nothing can be sealed to it."""
     seed = hashlib.blake2b(reader.encode(), key=key, person=b"milepost/box", digest_size=32).digest()
     return base64.b64encode(keys.seal(reader, key, seed)).decode()

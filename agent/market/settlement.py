@@ -17,6 +17,7 @@ from stellar_sdk.operation import Operation
 
 from agent.core import pay
 from agent.core.documents import Outcome, Round, SettlementRecord
+from agent.core.ids import AccountId, StakeId
 from agent.core.ledger import BALANCE_V0, Account, Offer, Stake, Transaction
 from agent.core.money import UNIT, XLM, Asset, Stroops, text
 from agent.ledger.envelope import Opened, opened, own_amount, own_asset, sdk_asset, sdk_price
@@ -101,9 +102,9 @@ class StakeOutcome:
     returned: Stroops
 
 
-def read(envelope: Opened, settlement: str) -> Mapping[str, StakeOutcome]:
+def read(envelope: Opened, settlement: AccountId) -> Mapping[StakeId, StakeOutcome]:
     """Stake id → what became of it. The payments that follow a claim, up to the next claim, belong to it."""
-    done: dict[str, StakeOutcome] = {}
+    done: dict[StakeId, StakeOutcome] = {}
     for _, operation, stake in _by_stake(envelope, settlement):
         if not stake:
             continue
@@ -117,12 +118,12 @@ def read(envelope: Opened, settlement: str) -> Mapping[str, StakeOutcome]:
     return done
 
 
-def claims(envelope: Opened, settlement: str) -> list[str]:
+def claims(envelope: Opened, settlement: AccountId) -> list[StakeId]:
     """The stakes that a transaction claims, in its order."""
     return [s for _, operation, s in _by_stake(envelope, settlement) if isinstance(operation, ClaimClaimableBalance)]
 
 
-def failures(envelope: Opened, settlement: str, result: str) -> Mapping[str, str]:
+def failures(envelope: Opened, settlement: AccountId, result: str) -> Mapping[str, str]:
     """Stake id → code, for the entries that made a settlement fail: a claim or a payment that the ledger refused; of a
     share, the vehicle's account → code. Everybody can read it off the ledger, which holds failed transactions too.
     Raises Malformed."""
@@ -135,18 +136,20 @@ def failures(envelope: Opened, settlement: str, result: str) -> Mapping[str, str
     return found
 
 
-def _by_stake(envelope: Opened, settlement: str) -> Iterator[tuple[int, ClaimClaimableBalance | Payment, str]]:
+def _by_stake(
+    envelope: Opened, settlement: AccountId
+) -> Iterator[tuple[int, ClaimClaimableBalance | Payment, StakeId]]:
     """(index, operation, stake) of each claim and each payment. '': a payment that follows no claim."""
-    stake = ""
+    stake = StakeId("")
     for index, operation in enumerate(envelope.operations):
         if (operation.source.account_id if operation.source else envelope.source) != settlement:
             continue
         if isinstance(operation, ManageSellOffer):
             return  # what follows is the pledge
         if isinstance(operation, ClaimClaimableBalance):
-            stake = operation.balance_id.removeprefix(BALANCE_V0)
+            stake = StakeId(operation.balance_id.removeprefix(BALANCE_V0))
         elif not isinstance(operation, Payment):
-            stake = ""
+            stake = StakeId("")
             continue
         yield index, operation, stake
 
@@ -160,7 +163,7 @@ class SettlingTransaction:
     settled: StakeOutcome
 
 
-def settling(horizon: Horizon, stake: str, settlement: str) -> SettlingTransaction | None:
+def settling(horizon: Horizon, stake: StakeId, settlement: AccountId) -> SettlingTransaction | None:
     """How a stake was settled, or None while it is not, or when its vehicle took it back. A stake is claimed once."""
     for transaction in horizon.touching(stake):
         if transaction.source == settlement:

@@ -10,13 +10,14 @@ from collections import Counter
 from collections.abc import Mapping
 
 from agent.core.documents import Round
+from agent.core.ids import AccountId, CidText
 from agent.core.money import Stroops
 from agent.errors import Malformed
 from agent.market import records
 from agent.market.bundle import Shelf
 
 
-def credits(shelf: Shelf, newest: str | None, round_: Round) -> Mapping[str, Stroops]:
+def credits(shelf: Shelf, newest: CidText | None, round_: Round) -> Mapping[AccountId, Stroops]:
     """Vehicle → VLM stroops that it was paid, for what a round was fused from, by the records from `newest` back.
     Raises Unavailable; Malformed when the lineage names anything but entries of the rounds before it that were to be
     fused, once."""
@@ -24,7 +25,7 @@ def credits(shelf: Shelf, newest: str | None, round_: Round) -> Mapping[str, Str
     fused = {part.cid for before in taking.values() for part in before.lineage}
     wanted = {(part.cid, part.vehicle) for part in round_.lineage}
     paid = _paid(shelf, newest, taking, wanted) if taking else {}
-    found: Counter[str] = Counter()
+    found: Counter[AccountId] = Counter()
     for part in round_.lineage:
         if part.cid in fused or (part.cid, part.vehicle) not in paid:
             raise Malformed(what=f"the lineage of round {round_.number}", why=f"{part.cid} has no place in it")
@@ -34,10 +35,10 @@ def credits(shelf: Shelf, newest: str | None, round_: Round) -> Mapping[str, Str
 
 
 def _paid(
-    shelf: Shelf, newest: str | None, taking: Mapping[str, Round], wanted: set[tuple[str, str]]
-) -> dict[tuple[str, str], Stroops]:
+    shelf: Shelf, newest: CidText | None, taking: Mapping[CidText, Round], wanted: set[tuple[CidText, AccountId]]
+) -> dict[tuple[CidText, AccountId], Stroops]:
     """(contribution, vehicle) → credit, of those that are wanted and have a voice, on one of these rounds."""
-    oldest, paid = min(r.number for r in taking.values()), dict[tuple[str, str], Stroops]()
+    oldest, paid = min(r.number for r in taking.values()), dict[tuple[CidText, AccountId], Stroops]()
     for _, record in records.chain(shelf, newest):
         if record.purse.round < oldest or wanted <= paid.keys():
             break  # a record names the newest round of its time: before that none of them was published

@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 from stellar_sdk import CreateClaimableBalance
 
 from agent.core.documents import Round
+from agent.core.ids import AccountId, StakeId, TxHash
 from agent.core.ledger import Transaction
 from agent.core.money import Asset, Stroops
 from agent.core.stake import stake_due
@@ -39,7 +40,7 @@ class StillCounting(Unavailable):
 
 
 @dataclass
-class Reading:
+class StrikeCount:
     """What was read of one vehicle's transactions: all from ledger `since` on, up to the one at `newest`."""
 
     newest: str = ""
@@ -47,23 +48,23 @@ class Reading:
     """Cursors of the transactions read."""
     since: int | None = None
     """None: nothing was read."""
-    stakes: dict[str, tuple[int, Asset]] = field(default_factory=dict)
+    stakes: dict[StakeId, tuple[int, Asset]] = field(default_factory=dict)
     """Stake → the ledger that it was made in, and what it is in."""
-    ended: dict[str, int] = field(default_factory=dict)
+    ended: dict[StakeId, int] = field(default_factory=dict)
     """Stake → the ledger in which it was forfeited; 0: it never can be any more."""
 
 
-_READ: WeakKeyDictionary[Horizon, dict[str, Reading]] = WeakKeyDictionary()
+_READ: WeakKeyDictionary[Horizon, dict[str, StrikeCount]] = WeakKeyDictionary()
 
 
-def due(horizon: Horizon, round_: Round, vehicle: str, ledger: int, grace: int = 0) -> Stroops:
+def due(horizon: Horizon, round_: Round, vehicle: AccountId, ledger: int, grace: int = 0) -> Stroops:
     """The stake a vehicle must put down for an entry in `ledger`. Validators give `grace` ledgers: a strike that was
     settled while the entry was on its way is not held against it. Raises Unavailable."""
     since, until = ledger - round_.stake.window_ledgers, ledger - grace
     return stake_due(round_.stake, strikes(horizon, vehicle, Asset.parse(round_.stake.asset), since, until))
 
 
-def strikes(horizon: Horizon, vehicle: str, dlc: Asset, since: int, until: int) -> int:
+def strikes(horizon: Horizon, vehicle: AccountId, dlc: Asset, since: int, until: int) -> int:
     """Stakes in this DLC that the vehicle made since ledger `since` and that were forfeited before ledger `until`.
     Where history is too short, the archive is asked. Raises StillCounting, HistoryTooShort, Unavailable."""
     try:
@@ -74,14 +75,14 @@ def strikes(horizon: Horizon, vehicle: str, dlc: Asset, since: int, until: int) 
         return _counted(horizon.archive, vehicle, dlc, since, until)
 
 
-def _counted(horizon: Horizon, vehicle: str, dlc: Asset, since: int, until: int) -> int:
+def _counted(horizon: Horizon, vehicle: AccountId, dlc: Asset, since: int, until: int) -> int:
     readings = _READ.setdefault(horizon, {})
-    reading, left = readings.setdefault(vehicle, Reading()), _Left(vehicle, MOST_QUESTIONS)
+    reading, left = readings.setdefault(vehicle, StrikeCount()), _Left(vehicle, MOST_QUESTIONS)
     begun_at = reading.newest
     _read_on(horizon, reading, left)
     reach = horizon.reach()
     if begun_at and reach.elder > int(begun_at) >> 32:  # what came between the cursor and the elder is forgotten
-        reading = readings[vehicle] = Reading(ended=reading.ended)
+        reading = readings[vehicle] = StrikeCount(ended=reading.ended)
     _read_back(horizon, reading, since, left)
     if reach.latest < until - 1:
         why = f"knows history up to ledger {reach.latest}, and {until - 1} is needed"
@@ -103,7 +104,7 @@ def _counted(horizon: Horizon, vehicle: str, dlc: Asset, since: int, until: int)
 class _Left:
     """Questions that this count may still ask."""
 
-    vehicle: str
+    vehicle: AccountId
     questions: int
 
     def take(self, why: str) -> None:
@@ -112,7 +113,7 @@ class _Left:
         self.questions -= 1
 
 
-def _read_on(horizon: Horizon, reading: Reading, left: _Left) -> None:
+def _read_on(horizon: Horizon, reading: StrikeCount, left: _Left) -> None:
     """Towards now."""
     is_over = not reading.newest
     while not is_over:
@@ -123,7 +124,7 @@ def _read_on(horizon: Horizon, reading: Reading, left: _Left) -> None:
             reading.newest = found[-1].cursor
 
 
-def _read_back(horizon: Horizon, reading: Reading, since: int, left: _Left) -> None:
+def _read_back(horizon: Horizon, reading: StrikeCount, since: int, left: _Left) -> None:
     """Towards the beginning, as far as is needed."""
     while reading.since is None or reading.since > since:
         left.take(f"they are read back to ledger {reading.since}, and {since} is needed")
@@ -140,7 +141,7 @@ def _read_back(horizon: Horizon, reading: Reading, since: int, left: _Left) -> N
             return
 
 
-def _keep(horizon: Horizon, reading: Reading, vehicle: str, found: list[Transaction]) -> None:
+def _keep(horizon: Horizon, reading: StrikeCount, vehicle: AccountId, found: list[Transaction]) -> None:
     for transaction in found:
         if transaction.source == vehicle:
             for index, asset in _balances(horizon, transaction):
@@ -153,7 +154,7 @@ def _balances(horizon: Horizon, transaction: Transaction) -> Iterator[tuple[int,
     try:
         envelope = opened(transaction.envelope, horizon.passphrase)
     except Malformed:
-        for action in horizon.actions(transaction=transaction.hash):
+        for action in horizon.actions(transaction.hash):
             if action.kind == "create_claimable_balance" and action.asset is not None:
                 yield action.index, action.asset
         return
@@ -162,10 +163,10 @@ def _balances(horizon: Horizon, transaction: Transaction) -> Iterator[tuple[int,
             yield index, own_asset(operation.asset)
 
 
-def _ended(horizon: Horizon, vehicle: str, stake: str) -> int | None:
+def _ended(horizon: Horizon, vehicle: AccountId, stake: StakeId) -> int | None:
     """The ledger in which a stake was forfeited; 0 when it ended otherwise; None while it has not, as far as is
     known."""
-    for action in horizon.actions(stake=stake):
+    for action in horizon.actions_on(stake):
         if action.kind == CLAWBACK or (action.kind == CLAIM and action.source == vehicle):
             return 0
         if action.kind == CLAIM:
@@ -173,10 +174,10 @@ def _ended(horizon: Horizon, vehicle: str, stake: str) -> int | None:
     return None
 
 
-def _paid_back(horizon: Horizon, vehicle: str, stake: str, transaction: str) -> bool:
+def _paid_back(horizon: Horizon, vehicle: AccountId, stake: StakeId, transaction: TxHash) -> bool:
     """Whether anything was paid to the vehicle after its stake was claimed, before the next one was."""
     is_its = False
-    for action in horizon.actions(transaction=transaction):
+    for action in horizon.actions(transaction):
         if action.kind == CLAIM:
             is_its = action.balance == stake
         elif is_its and action.kind == "payment" and action.to == vehicle:

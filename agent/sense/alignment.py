@@ -4,6 +4,8 @@ Readings come from the daemon's loop, frames from the capture thread, and a fram
 a reading after it is there. Too far from a reading on either side, there is no label: a guess would be
 learnt as truth. Nor is there one where steering means nothing: at a standstill, in reverse, or where the
 signal has stuck while the car drives.
+
+A camera shows the road as it was some time ago. By how much is measured on the way, and labels follow it.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import threading
 from collections import deque
 
 from agent.ports import Frame, LabelledFrame, Reading
+from agent.sense.latency import LatencyMeter
 
 REMEMBERED_S = 30.0
 """Steering older than this belongs to no frame that is still waiting."""
@@ -34,10 +37,13 @@ WAITING_BYTES = 64 << 20
 
 
 class Aligner:
-    """Thread-safe. `gap_s`: the longest time between two readings over which steering is interpolated."""
+    """Thread-safe. `gap_s`: the longest time between two readings over which steering is interpolated. `latency_s`: how
+    much earlier than its stamp a frame's road was; it may be set at any time."""
 
-    def __init__(self, gap_s: float = 0.25) -> None:
+    def __init__(self, gap_s: float = 0.25, latency_s: float = 0.0) -> None:
         self._gap_s = gap_s
+        self.latency_s = latency_s
+        self.meter = LatencyMeter()
         self._lock = threading.Lock()
         self._times: list[float] = []
         self._degrees: list[float] = []
@@ -57,6 +63,7 @@ class Aligner:
 
     def reading(self, reading: Reading) -> None:
         """Take a reading; those without steering still say that time went on."""
+        self.meter.reading(reading)
         with self._lock:
             if reading.t < self._heard - REMEMBERED_S:  # the source's clock went back: what it said is undated now
                 self._times, self._degrees = [], []
@@ -99,6 +106,7 @@ class Aligner:
 
     def frame(self, frame: Frame) -> None:
         """Take a frame; it comes out of `ready` in its turn."""
+        self.meter.frame(frame)
         with self._lock:
             self._waiting.append(frame)
             self._waiting_bytes += frame.image.nbytes
@@ -112,13 +120,15 @@ class Aligner:
             while self._waiting and (last or self._decided(self._waiting[0]) or self._full()):
                 frame = self._waiting.popleft()
                 self._waiting_bytes -= frame.image.nbytes
-                halted = any(begin <= frame.t <= end for begin, end in self._halts)
-                label = None if halted else steering_at(frame.t, self._times, self._degrees, self._gap_s)
+                moment = frame.t - self.latency_s
+                halted = any(begin <= moment <= end for begin, end in self._halts)
+                label = None if halted else steering_at(moment, self._times, self._degrees, self._gap_s)
                 ready.append(LabelledFrame(frame.t, frame.image, label))
             return ready
 
     def _decided(self, frame: Frame) -> bool:
-        return bool(self._times and self._times[-1] >= frame.t) or self._heard > frame.t + self._gap_s
+        moment = frame.t - self.latency_s
+        return bool(self._times and self._times[-1] >= moment) or self._heard > moment + self._gap_s
 
     def _full(self) -> bool:
         return self._waiting_bytes > WAITING_BYTES

@@ -11,6 +11,7 @@ A mapping says which signals of the DBC are which VSS signals (docs/sensing.md):
 from __future__ import annotations
 
 import codecs
+import math
 import threading
 import time
 from collections import deque
@@ -24,8 +25,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from agent import toml
 from agent.core.pauses import Patience
 from agent.errors import BAD_CONFIG, ConfigError, MilepostError
-from agent.ports import Reading
+from agent.ports import Reading, Wake, nobody
 from agent.sense import vss
+from agent.sense.closing import Closing
 from agent.sentences import did_you_mean, first_mistake
 
 if TYPE_CHECKING:
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 
 SILENCE_S = 3.0
 """A mapped message comes many times a second: past this the bus is dead or is another car's."""
+
+LOOK_S = 0.2
+"""Between two looks at a bus whose driver cannot be waited for together with the end."""
 
 KEPT = 8192
 
@@ -240,11 +245,12 @@ class CanOdometer:
         name: str = "CAN",
         stamp: Callable[[can.Message], float] | None = None,
         now: Callable[[], float] = time.monotonic,
+        wake: Wake = nobody,
     ) -> None:
-        self._connect, self._decoder, self._name, self._now = connect, decoder, name, now
+        self._connect, self._decoder, self._name, self._now, self._wake = connect, decoder, name, now, wake
         self._stamp = stamp or (lambda _: now())
         self._readings: deque[Reading] = deque(maxlen=KEPT)
-        self._closing = threading.Event()
+        self._closing = Closing()
         self._lost: str | None = "it was not opened yet"
         self._decoded_at = self._now()
         self.decoded = 0
@@ -252,6 +258,8 @@ class CanOdometer:
         """Mapped frames that the DBC does not fit."""
         self._thread = threading.Thread(target=self._listen, name="canbus", daemon=True)
         self._thread.start()
+
+    pause_s = math.inf
 
     def __repr__(self) -> str:
         counts = f"decoded={self.decoded} refused={self.refused}"
@@ -303,11 +311,14 @@ class CanOdometer:
             [{"can_id": one.number, "can_mask": one.mask, "extended": one.extended} for one in wanted]
             + [{"can_id": BUS_OFF, "can_mask": EVERY_BIT}]
         )
+        device = _device(bus)
         while not self._closing.is_set():
-            message = bus.recv(timeout=0.2)
+            message = bus.recv(timeout=LOOK_S if device is None else 0)
             if message is None:
                 if bus.state is can.BusState.ERROR:
                     raise can.CanError("the controller went bus-off")
+                if device is not None:
+                    self._closing.readable(device, SILENCE_S)
             elif message.is_error_frame:
                 if message.arbitration_id & BUS_OFF:
                     raise can.CanError("the controller went bus-off")
@@ -326,6 +337,16 @@ class CanOdometer:
         self.decoded += 1
         self._decoded_at = self._now()
         self._readings.append(vss.reading(self._stamp(message), values))
+        self._wake()
+
+
+def _device(bus: can.BusABC) -> int | None:
+    """What can be waited for; None for a bus inside this process and for drivers that have no file descriptor."""
+    try:
+        number: int = bus.fileno()
+    except NotImplementedError:
+        return None
+    return number
 
 
 def _nearest(name: str, names: Sequence[str] | Mapping[str, object]) -> str:

@@ -33,6 +33,10 @@ class ComposedOdometer:
         troubles = [source.trouble for source in self._sources]
         return troubles[0] if all(troubles) else None
 
+    @property
+    def pause_s(self) -> float:
+        return min(source.pause_s for source in self._sources)
+
     def poll(self) -> Sequence[Reading]:
         heard = [(reading, rank) for rank, source in enumerate(self._sources) for reading in source.poll()]
         heard.sort(key=lambda one: (one[0].t, one[1]))

@@ -16,7 +16,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from agent.core.pauses import Patience
-from agent.ports import Position, Reading
+from agent.ports import Position, Reading, Wake, nobody
+from agent.sense.closing import Closing
 
 WATCH = b'?WATCH={"enable":true,"json":true}\n'
 LONGEST_LINE = 64 << 10
@@ -34,10 +35,14 @@ KEPT = 4096
 class GpsdOdometer:
     """Speed and position from gpsd at `host`:`port`. A thread listens and reconnects with growing pauses."""
 
-    def __init__(self, host: str, port: int = 2947, now: Callable[[], float] = time.monotonic) -> None:
-        self._at, self._now = (host, port), now
+    pause_s = math.inf
+
+    def __init__(
+        self, host: str, port: int = 2947, now: Callable[[], float] = time.monotonic, wake: Wake = nobody
+    ) -> None:
+        self._at, self._now, self._wake = (host, port), now, wake
         self._readings: deque[Reading] = deque(maxlen=KEPT)
-        self._closing = threading.Event()
+        self._closing = Closing()
         self._connected = False
         self._fixed_at = now()
         self._last_time: object = None
@@ -55,10 +60,10 @@ class GpsdOdometer:
         host, port = self._at
         if not self._connected:
             return f"No gpsd at {host}:{port}. Trips cannot start by GPS. Is it running there?"
-        if (silent_s := self._now() - self._fixed_at) < NO_FIX_S:
+        if self._now() - self._fixed_at < NO_FIX_S:
             return None
-        return (
-            f"No fix from gpsd for {silent_s:.0f} s. Trips cannot start by GPS. "
+        return (  # the bound, not the time: what creeps is no news
+            f"No fix from gpsd for {NO_FIX_S:.0f} s. Trips cannot start by GPS. "
             "Check the antenna, or run `milepost doctor`."
         )
 
@@ -74,7 +79,6 @@ class GpsdOdometer:
         while not self._closing.is_set():
             try:
                 with socket.create_connection(self._at, timeout=2.0) as link:
-                    link.settimeout(0.5)
                     link.sendall(WATCH)
                     self._follow(link, patience)
             except OSError:
@@ -85,11 +89,8 @@ class GpsdOdometer:
     def _follow(self, link: socket.socket, patience: Patience) -> None:
         """Take lines until gpsd hangs up or goes silent. Raises OSError."""
         rest, heard_at = b"", self._now()
-        while not self._closing.is_set() and self._now() - heard_at < SILENCE_S:
-            try:
-                received = link.recv(LONGEST_LINE)
-            except TimeoutError:
-                continue
+        while self._closing.readable(link.fileno(), heard_at + SILENCE_S - self._now()):
+            received = link.recv(LONGEST_LINE)
             if not received:
                 return
             heard_at = self._now()
@@ -112,6 +113,7 @@ class GpsdOdometer:
             if reading is not None:
                 self._fixed_at = reading.t
                 self._readings.append(reading)
+                self._wake()
 
     def _is_new(self, time: object) -> bool:
         """gpsd gives parts of a report without a time too; only a receiver that never has one is believed without."""

@@ -7,6 +7,7 @@ the agent; this only reads what arrives.
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -25,7 +26,7 @@ TOGETHER_S = 2.0
 
 
 class Subscription(Protocol):
-    """The part of agent.ports.FleetLink that an odometer needs."""
+    """The part of agent.ports.FleetLink that an odometer needs. It tells of messages by a `Wake` of its own."""
 
     @property
     def connected(self) -> bool: ...
@@ -55,6 +56,8 @@ class MqttOdometer:
     def __repr__(self) -> str:
         return f"<MqttOdometer refused={self.refused} trouble={self.trouble!r}>"
 
+    pause_s = math.inf
+
     @property
     def topics(self) -> tuple[str, ...]:
         """What has to be subscribed."""
@@ -64,10 +67,10 @@ class MqttOdometer:
     def trouble(self) -> str | None:
         if not self._link.connected:
             return "The broker that carries the car's signals is away. Trips cannot start by MQTT meanwhile."
-        if (silent_s := self._now() - self._heard_at) < SILENCE_S:
+        if self._now() - self._heard_at < SILENCE_S:
             return None
         return (
-            f"No signal of the car over MQTT for {silent_s:.0f} s ({self.refused} refused). "
+            f"No signal of the car over MQTT for {SILENCE_S:.0f} s ({self.refused} refused). "
             "Trips cannot start by MQTT. Check the sender and the topic prefix."
         )
 

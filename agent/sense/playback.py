@@ -95,6 +95,13 @@ class ReplayOdometer:
 
     trouble: str | None = None
 
+    @property
+    def pause_s(self) -> float:
+        """Until the next row is due, or the car that has arrived says so again."""
+        playback = self._playback
+        due_s = float(playback.t[self._next]) if self._next < len(playback.t) else self._parked_at + PARKED_EVERY_S
+        return max(0.0, due_s - playback.seconds) / playback.speed
+
     def poll(self) -> Sequence[Reading]:
         playback = self._playback
         seconds = playback.seconds

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import zlib
+from typing import TYPE_CHECKING
 
-from agent.sense.film import Image
+if TYPE_CHECKING:
+    from agent.sense.film import Image
 
 BLACK_MEAN = 6.0
 """Of 255. A night road with headlights on is above 15; a covered lens or a dead sensor below 3."""

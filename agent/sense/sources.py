@@ -11,31 +11,33 @@
     rtsp://10.0.0.5/front#fps=10&latency=0.4    http://10.0.0.5/mjpeg#fps=10
     file:/data/video.mp4            folder:/data/images?fps=10
 
-Camera and odometer of the same replay or road share one clock, so both are opened from one `Sources`.
+Camera and odometer of the same replay or road share one clock, so both are opened from one `Sources`. What a recording
+or a camera needs is loaded when one is opened: it is a seventh of what a parked car would hold.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 from agent.core import redact
 from agent.errors import BAD_CONFIG, MilepostError
-from agent.ports import Camera, Odometer
-from agent.sense.camera import PATIENCE, Device, LiveCamera
+from agent.ports import Camera, Odometer, Wake, nobody
 from agent.sense.canbus import CanOdometer, Decoder, load_database, load_map
 from agent.sense.composed import ComposedOdometer
-from agent.sense.drive import Drive, load_drive, load_film
 from agent.sense.gpsd import GpsdOdometer
 from agent.sense.mqtt import MqttOdometer, Subscription
-from agent.sense.playback import Playback, ReplayCamera, ReplayOdometer
-from agent.sense.road import synthetic_drive
 from agent.sentences import did_you_mean
 
 if TYPE_CHECKING:
     import can
+
+    from agent.sense.camera import Device
+    from agent.sense.drive import Drive
+    from agent.sense.playback import Playback
 
 GPSD_PORT = 2947
 DISTANCES = {"m": 1.0, "km": 1000.0, "mi": 1609.344}
@@ -96,6 +98,7 @@ class Settings:
         return name in self._values
 
 
+DEVICES = ("v4l2", "gst", "rtsp", "http", "https")
 STRETCH = ("start", "end", "speed")
 REPLAY = (*STRETCH, "steering", "route", "nominal_mps")
 ROAD = (*STRETCH, "seconds", "fps", "seed")
@@ -103,10 +106,11 @@ ROAD = (*STRETCH, "seconds", "fps", "seed")
 
 
 class Sources:
-    """Opens cameras and odometers. `link`: where MQTT signals arrive, if anywhere."""
+    """Opens cameras and odometers. `link`: where MQTT signals arrive, if anywhere. `wake`: told of each reading that
+    comes by itself, but for those of the link."""
 
-    def __init__(self, link: Subscription | None = None) -> None:
-        self._link = link
+    def __init__(self, link: Subscription | None = None, wake: Wake = nobody) -> None:
+        self._link, self._wake = link, wake
         self._playbacks: dict[str, Playback] = {}
 
     def odometer(self, source: str) -> Odometer:
@@ -119,18 +123,23 @@ class Sources:
             return ComposedOdometer([self.odometer(one.strip()) for one in sources])
         kind, rest, text = _parts(source)
         if kind == "replay":
+            from agent.sense.drive import load_drive
+            from agent.sense.playback import ReplayOdometer
+
             settings = Settings(source, text, REPLAY)
             route = load_drive(settings.path("route")) if settings.has("route") else None
             nominal_mps = settings.number("nominal_mps", 0) if settings.has("nominal_mps") else None
             return ReplayOdometer(self._replay(source, rest, settings), route, nominal_mps)
         if kind == "road":
+            from agent.sense.playback import ReplayOdometer
+
             return ReplayOdometer(self._road(source, text))
         if kind == "gpsd":
             Settings(source, text, ())
             host, port = _host(source)
-            return GpsdOdometer(host, port)
+            return GpsdOdometer(host, port, wake=self._wake)
         if kind == "can":
-            return _can(source, rest, Settings(source, text, ("dbc", "map", "interface", "fd")))
+            return _can(source, rest, Settings(source, text, ("dbc", "map", "interface", "fd")), self._wake)
         if kind == "mqtt":
             if self._link is None:
                 raise SourceUnusable(source=source, why="no MQTT broker is configured")
@@ -143,6 +152,10 @@ class Sources:
     def camera(self, source: str) -> Camera:
         """What cannot work raises SourceUnusable, DriveUnusable or FilmUnusable; what is away is
         `trouble`."""
+        from agent.sense.camera import LiveCamera
+        from agent.sense.drive import load_film
+        from agent.sense.playback import Playback, ReplayCamera
+
         kind, rest, text = _parts(source)
         if kind == "replay":
             return ReplayCamera(self._replay(source, rest, Settings(source, text, REPLAY)))
@@ -150,13 +163,15 @@ class Sources:
             return ReplayCamera(self._road(source, text))
         if kind in ("file", "folder"):
             return ReplayCamera(Playback(load_film(Path(rest), Settings(source, text, ("fps",)).number("fps", 0))))
-        if kind in ("v4l2", "gst", "rtsp", "http", "https"):
+        if kind in DEVICES:
             device, fps, latency_s = _device(source, kind, rest, text)
             _able(source, device)
             return LiveCamera(device, fps, latency_s=latency_s)
         raise _unknown(source, ("replay", "road", "v4l2", "gst", "rtsp", "http", "file", "folder"))
 
     def _replay(self, source: str, folder: str, settings: Settings) -> Playback:
+        from agent.sense.drive import load_drive
+
         steering = settings.text("steering", "steering_deg")
         key = f"{folder} {steering} {[settings.text(name, '') for name in STRETCH]}"
         if key not in self._playbacks:
@@ -164,12 +179,24 @@ class Sources:
         return self._playbacks[key]
 
     def _road(self, source: str, text: str) -> Playback:
+        from agent.sense.road import synthetic_drive
+
         if text not in self._playbacks:
             settings = Settings(source, text, ROAD)
             seconds, fps = settings.number("seconds", 120), settings.number("fps", 20)
             drive = synthetic_drive(seconds, fps, int(settings.number("seed", 0)))
             self._playbacks[text] = _playback(drive, settings)
         return self._playbacks[text]
+
+
+def said_latency(source: str) -> float | None:
+    """Seconds by which a camera's pictures come late, where its source says so; None: it is to be measured. In a
+    recording the table says what belongs together. Raises SourceUnusable."""
+    kind, rest, text = _parts(source)
+    if kind not in DEVICES:
+        return 0.0
+    said = _device(source, kind, rest, text)[2]
+    return said if re.search(r"(^|&)latency=", text) else None
 
 
 def open_odometer(source: str) -> Odometer:
@@ -198,6 +225,8 @@ def _unknown(source: str, kinds: tuple[str, ...]) -> SourceUnusable:
 
 
 def _playback(drive: Drive, settings: Settings) -> Playback:
+    from agent.sense.playback import Playback
+
     return Playback(
         drive,
         start_s=settings.number("start", 0.0),
@@ -214,7 +243,7 @@ def _host(source: str) -> tuple[str, int]:
         raise SourceUnusable(source=source, why=str(error)) from None
 
 
-def _can(source: str, channel: str, settings: Settings) -> Odometer:
+def _can(source: str, channel: str, settings: Settings, wake: Wake) -> Odometer:
     dbc, path = settings.path("dbc"), settings.path("map")
     try:
         decoder = Decoder.of(load_database(dbc), load_map(path), path)
@@ -227,11 +256,13 @@ def _can(source: str, channel: str, settings: Settings) -> Odometer:
 
         return can.Bus(channel=channel, interface=interface, fd=fd)
 
-    return CanOdometer(connect, decoder, channel)
+    return CanOdometer(connect, decoder, channel, wake=wake)
 
 
 def _device(source: str, kind: str, rest: str, text: str) -> tuple[Device, float | None, float]:
     """The device, frames a second, seconds of latency."""
+    from agent.sense.camera import PATIENCE, Device
+
     if kind == "gst":
         return Device(rest, "CAP_GSTREAMER"), None, 0.0
     known = ("width", "height", "rate", "fps", "latency") if kind == "v4l2" else ("fps", "latency")

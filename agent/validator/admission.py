@@ -13,6 +13,7 @@ from typing import Protocol
 
 from agent.core import pay
 from agent.core.documents import Contribution
+from agent.core.ids import CidText
 from agent.core.money import Asset, Stroops, text
 from agent.core.verdict import Verdict
 from agent.errors import Refused
@@ -27,7 +28,7 @@ class Facts:
     entry: Entry
     rounds: tuple[Served, ...]
     """Of its settlement account, as known now. Not empty."""
-    due: Mapping[str, Stroops]
+    due: Mapping[CidText, Stroops]
     """Round → the stake that is due there, strikes counted."""
     is_repeat: bool = False
     """Whether its vehicle entered this very contribution before, and that is not turned down."""
@@ -45,7 +46,7 @@ class Bundle:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class NotYet:
     """Its base, or a round that it joins, is not known here. It may have been published a moment ago."""
 
 
@@ -60,7 +61,7 @@ class Admitted:
     """The newest one published before it was entered: what it would be fused with."""
 
 
-Decision = Verdict | Bundle | Patience | Admitted
+Decision = Verdict | Bundle | NotYet | Admitted
 
 
 class Placed(Protocol):
@@ -82,14 +83,14 @@ def decide(facts: Facts) -> Decision:
     if contribution is None:
         return Bundle()
     if facts.is_behind and not facts.is_overdue:
-        return Patience()
+        return NotYet()
     if isinstance(contribution, Refused):
         return _rejected(str(contribution))
     if contribution.vehicle != entry.vehicle:
         return _rejected("the contribution names another vehicle than the one that staked")
     at = next((served for served in facts.rounds if served.cid == contribution.base), None)
     if at is None:
-        return Verdict("idle", 0, "its base is no round that is open for review") if facts.is_overdue else Patience()
+        return Verdict("idle", 0, "its base is no round that is open for review") if facts.is_overdue else NotYet()
     joins = newest_before(entry, facts.rounds, at)
     if joins.round.number - at.round.number > at.round.staleness:
         return Verdict("idle", 0, "its base was too old when it was entered")

@@ -9,14 +9,16 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from agent.core.documents import Vote
+from agent.core.ids import AccountId, CidText
 from agent.core.jobs.review import Review
 from agent.errors import Malformed
+from agent.ledger.keys import account_of
 
 if TYPE_CHECKING:
     from stellar_sdk import Keypair
 
 
-def vote(review: Review, keypair: Keypair, roll: str | None = None) -> Vote:
+def vote(review: Review, keypair: Keypair, roll: CidText | None = None) -> Vote:
     """Our vote on a judged review, which is on this roll. The same review gives the same vote: Ed25519 signatures are
     deterministic."""
     verdict = review.verdict
@@ -24,7 +26,7 @@ def vote(review: Review, keypair: Keypair, roll: str | None = None) -> Vote:
         round=verdict.round,
         entry=review.id,
         contribution=review.entry.contribution,
-        validator=keypair.public_key,
+        validator=account_of(keypair),
         outcome=verdict.outcome,
         reason=verdict.reason,
         credit=verdict.credit,
@@ -36,7 +38,7 @@ def vote(review: Review, keypair: Keypair, roll: str | None = None) -> Vote:
     return unsigned.model_copy(update={"signature": signature})
 
 
-def check(cast: Vote, committee: Sequence[str]) -> None:
+def check(cast: Vote, committee: Sequence[AccountId]) -> None:
     """Raises Malformed unless a member of the committee signed exactly this."""
     from stellar_sdk import Keypair
     from stellar_sdk.exceptions import BadSignatureError

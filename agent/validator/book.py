@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from agent.core.ids import AccountId, CidText
+from agent.core.ids import AccountId, CidText, StakeId
 from agent.core.jobs.fold import owed
 from agent.core.jobs.review import Review, ReviewStep
 from agent.journal import Journal
@@ -19,22 +19,22 @@ class ReviewBook(Book[Review]):
 
     def __init__(self, journal: Journal) -> None:
         self.ended: Counter[str] = Counter()
-        self._over: set[str] = set()
+        self._over: set[StakeId] = set()
         self._entered: set[Work] = set()
         """What ended otherwise than rejected or taken back."""
-        super().__init__(journal, Review)
+        super().__init__(journal, lambda entry: Review(StakeId(entry)))
 
     @property
-    def seen(self) -> set[str]:
+    def seen(self) -> set[StakeId]:
         """Every entry that was ever found."""
-        return self._over | self.open.keys()
+        return self._over | {review.id for review in self.open.values()}
 
-    def judged(self, round_cid: str) -> list[Review]:
+    def judged(self, round_cid: CidText) -> list[Review]:
         """Reviews of one round that have a verdict of ours, oldest entry first."""
         reviews = (r for r in self._with_verdict if r.verdict.round == round_cid)
         return sorted(reviews, key=lambda r: (r.entry.ledger, r.id))
 
-    def was_entered(self, entry: str, vehicle: AccountId, contribution: CidText) -> bool:
+    def was_entered(self, entry: StakeId, vehicle: AccountId, contribution: CidText) -> bool:
         """Whether another entry of this vehicle with this contribution has a verdict of ours, or the committee's, that
         does not turn it down."""
         if not contribution:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from agent.core.documents import SettlementRecord
+from agent.core.ids import AccountId, CidText, StakeId
 from agent.core.ledger import Account
 from agent.core.record import ChainEnd, ServedTerms
 from agent.core.roll import Anchored
@@ -33,11 +34,11 @@ class Chain:
     """`rounds`: what is served of this account now. Rolls are read as far back as these go."""
 
     def __init__(
-        self, horizon: Horizon, shelf: Shelf, account: str, rounds: Callable[[], Sequence[ServedTerms]] = tuple
+        self, horizon: Horizon, shelf: Shelf, account: AccountId, rounds: Callable[[], Sequence[ServedTerms]] = tuple
     ) -> None:
         self._horizon, self._shelf, self._account, self._rounds = horizon, shelf, account, rounds
         self._end = ChainEnd()
-        self.rolls: Mapping[str, Anchored] = {}
+        self.rolls: Mapping[StakeId, Anchored] = {}
         """Entry → the roll that it is on, for those that no record has settled, as they were read last."""
         self._failures: Mapping[str, Failure] = {}
         self._read: tuple[int, int, str] | None = None
@@ -53,9 +54,9 @@ class Chain:
             self._end = ChainEnd() if record is None else ChainEnd(record.index, cid, record.agreements, record.purse)
         return self._end
 
-    def _read_back(self, newest: str | None) -> Mapping[str, Anchored]:
+    def _read_back(self, newest: CidText | None) -> Mapping[StakeId, Anchored]:
         """From the newest record to the last one that was read, or to what was before all rounds that are served."""
-        settled, found = set[str](), dict[str, Anchored]()
+        settled, found = set[StakeId](), dict[StakeId, Anchored]()
         for cid, record in records.chain(self._shelf, newest):
             if cid == self._end.cid or self._is_past(record):
                 break

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from agent.core.documents import Vote
+from agent.core.ids import AccountId, TxHash
 from agent.errors import Malformed
 from agent.fleet import topics
 from agent.fleet.reading import parsed
@@ -35,25 +36,24 @@ class Proposal:
 class Cosignature:
     """A validator's signature of a proposed transaction."""
 
-    validator: str
-    transaction: str
-    """Hash, hex."""
+    validator: AccountId
+    transaction: TxHash
     signature: bytes
 
 
 class Committee:
     """Speaks and listens for one validator."""
 
-    def __init__(self, link: FleetLink, validator: str) -> None:
+    def __init__(self, link: FleetLink, validator: AccountId) -> None:
         self._link, self._validator = link, validator
 
-    def say_vote(self, settlement: str, vote: Vote) -> None:
+    def say_vote(self, settlement: AccountId, vote: Vote) -> None:
         self._say(settlement, "vote", vote.to_bytes())
 
-    def say_proposal(self, settlement: str, proposal: Proposal) -> None:
+    def say_proposal(self, settlement: AccountId, proposal: Proposal) -> None:
         self._say(settlement, "proposal", _json({"envelope": proposal.envelope}))
 
-    def say_signature(self, settlement: str, signed: Cosignature) -> None:
+    def say_signature(self, settlement: AccountId, signed: Cosignature) -> None:
         signature = base64.b64encode(signed.signature).decode()
         words = {"validator": signed.validator, "transaction": signed.transaction, "signature": signature}
         self._say(settlement, "signature", _json(words))
@@ -63,17 +63,17 @@ class Committee:
         return [m for m in self._link.receive() if m.topic.rpartition("/")[2] != self._validator]
 
     @staticmethod
-    def read(message: Message) -> tuple[str, Vote | Proposal | Cosignature] | None:
+    def read(message: Message) -> tuple[AccountId, Vote | Proposal | Cosignature] | None:
         """(settlement account, what was said), typed; None when it is malformed."""
         levels = message.topic.split("/")
         if len(levels) != 6 or levels[4] not in _READERS:
             return None
         try:
-            return levels[3], _READERS[levels[4]](message.payload)
+            return AccountId(levels[3]), _READERS[levels[4]](message.payload)
         except Malformed:
             return None
 
-    def _say(self, settlement: str, kind: str, payload: bytes) -> None:
+    def _say(self, settlement: AccountId, kind: str, payload: bytes) -> None:
         self._link.publish(Message(f"{topics.market(settlement)}/{kind}/{self._validator}", payload))
 
 
@@ -102,7 +102,7 @@ def _read_proposal(payload: bytes) -> Proposal:
 
 def _read_signature(payload: bytes) -> Cosignature:
     validator, transaction, signature = _words(payload, "validator", "transaction", "signature")
-    return Cosignature(validator, transaction, _base64(signature))
+    return Cosignature(AccountId(validator), TxHash(transaction), _base64(signature))
 
 
 _READERS: dict[str, Callable[[bytes], Vote | Proposal | Cosignature]] = {

@@ -7,8 +7,8 @@ import os
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
+from agent.core.ids import AccountId
 from agent.core.ledger import Head
 from agent.core.pace import Ask, Pace
 from agent.host import status_file
@@ -36,7 +36,7 @@ class Parts:
     link: FleetLink
     clock: Clock
     log: Log
-    account: str
+    account: AccountId
     state_dir: Path
     poll_s: float
     notifier: Notifier = field(default_factory=Notifier)
@@ -120,7 +120,7 @@ class Validator:
         if whole:
             self._looked_at = head.sequence
 
-    def status(self, word: str) -> dict[str, Any]:
+    def status(self, word: str) -> dict[str, object]:
         parts = self.parts
         halted = map(_halted, parts.settling.halted)
         troubles = (

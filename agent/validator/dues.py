@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from agent.core.ids import CidText, StakeId
 from agent.core.money import Stroops
 from agent.ledger.horizon import Horizon
 from agent.market import strikes
@@ -18,9 +19,9 @@ GRACE_LEDGERS = 60
 class Dues:
     def __init__(self, horizon: Horizon) -> None:
         self._horizon = horizon
-        self._known: dict[str, Mapping[str, Stroops]] = {}
+        self._known: dict[StakeId, Mapping[CidText, Stroops]] = {}
 
-    def of(self, found: Entry, rounds: tuple[Served, ...]) -> Mapping[str, Stroops]:
+    def of(self, found: Entry, rounds: tuple[Served, ...]) -> Mapping[CidText, Stroops]:
         """Round → the stake due there. Raises Unavailable, StillCounting."""
         known = self._known.get(found.stake.id, {})
         if any(served.cid not in known for served in rounds):
@@ -34,7 +35,7 @@ class Dues:
             self._known[found.stake.id] = known = due
         return known
 
-    def forget(self, entry: str) -> None:
+    def forget(self, entry: StakeId) -> None:
         self._known.pop(entry, None)
 
     def _counted(self, found: Entry, served: Served) -> Stroops:

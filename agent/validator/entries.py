@@ -52,10 +52,10 @@ class Entry:
             ledger=self.ledger,
         )
 
-    def found(self, settlement: str) -> Found:
+    def found(self, settlement: AccountId) -> Found:
         """For the journal."""
         return Found(
-            settlement=AccountId(settlement),
+            settlement=settlement,
             vehicle=self.vehicle,
             transaction=self.transaction,
             ledger=self.ledger,
@@ -67,7 +67,7 @@ class Entry:
         )
 
 
-def is_formed(stake: Stake, settlement: str, rounds: Sequence[Round]) -> bool:
+def is_formed(stake: Stake, settlement: AccountId, rounds: Sequence[Round]) -> bool:
     """Whether a balance can be an entry in one of these rounds, as far as the balance itself tells: two claimants, the
     settlement account at once and another one not at once, and no less than a round's least stake."""
     others = set(stake.claimants) - {settlement}
@@ -79,7 +79,7 @@ def is_formed(stake: Stake, settlement: str, rounds: Sequence[Round]) -> bool:
     )
 
 
-def entry(horizon: Horizon, stake: Stake, settlement: str, rounds: Sequence[Round]) -> Entry | None:
+def entry(horizon: Horizon, stake: Stake, settlement: AccountId, rounds: Sequence[Round]) -> Entry | None:
     """The entry behind a stake; None while its transaction is not to be found yet. Raises NoEntry, Unavailable."""
     if not is_formed(stake, settlement, rounds):
         raise NoEntry(stake=stake.id, why="its claimants, its asset or its amount are not an entry's")
@@ -87,7 +87,7 @@ def entry(horizon: Horizon, stake: Stake, settlement: str, rounds: Sequence[Roun
     return None if made is None else read(made, horizon.passphrase, stake, settlement, rounds)
 
 
-def read(made: Transaction, passphrase: str, stake: Stake, settlement: str, rounds: Sequence[Round]) -> Entry:
+def read(made: Transaction, passphrase: str, stake: Stake, settlement: AccountId, rounds: Sequence[Round]) -> Entry:
     """The entry that a transaction made, perhaps wrapped in a fee bump. Raises NoEntry."""
     try:
         envelope = opened(made.envelope, passphrase)
@@ -104,11 +104,11 @@ def read(made: Transaction, passphrase: str, stake: Stake, settlement: str, roun
         raise NoEntry(stake=stake.id, why="it could be taken back before it is reviewed")
     return Entry(
         stake=stake,
-        vehicle=AccountId(vehicle),
-        transaction=TxHash(made.hash),
+        vehicle=vehicle,
+        transaction=made.hash,
         ledger=made.ledger,
         entered_at=made.closed_at,
-        contribution=CidText(str(Cid.v0(envelope.memo)) if envelope.memo else ""),
+        contribution=Cid.v0(envelope.memo).text if envelope.memo else CidText(""),
         take_back_at=back,
         fault="" if envelope.memo else "the entry's memo is not a hash",
     )
@@ -125,7 +125,7 @@ def _operation(envelope: Opened, wanted: str) -> CreateClaimableBalance | None:
     return None
 
 
-def _take_back_at(operation: CreateClaimableBalance, vehicle: str) -> int | None:
+def _take_back_at(operation: CreateClaimableBalance, vehicle: AccountId) -> int | None:
     """From when on the vehicle may claim its stake: `not before T` is the only form the protocol knows."""
     predicates = [c.predicate for c in operation.claimants if c.destination == vehicle]
     inner: ClaimPredicate | None = predicates[0].not_predicate if len(predicates) == 1 else None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from agent.core.documents import Contribution, Enrolled, Outcome, Round
 from agent.core.fields import MOST_LOSS, MOST_STALENESS
-from agent.core.ids import CidText
+from agent.core.ids import CidText, StakeId
 from agent.core.jobs.review import Judged
 from agent.core.money import UNIT
 from agent.core.roll import Anchored
@@ -24,7 +24,7 @@ from agent.core.verdict import Verdict
 from agent.errors import Malformed, MilepostError, Refused, Unavailable
 from agent.files import DiskFails
 from agent.learn import checkpoint, fusion, graph, judging, root, update, weights
-from agent.learn.runner import Device
+from agent.learn.device import Device
 from agent.learn.score import Scorer
 from agent.learn.testset import TestSet
 from agent.market import bundle, sealed
@@ -81,29 +81,29 @@ class Measurement:
     ) -> None:
         self._shelf, self._keypair = shelf, keypair
         self._private_set, self._vectors, self._machine = private_set, vectors, machine
-        self._bases: dict[str, Mapping[str, Flat]] = {}
+        self._bases: dict[CidText, Mapping[str, Flat]] = {}
         self._benches: dict[tuple[str, float], Bench] = {}
-        self._roots: dict[str, weights.Weights | str] = {}
+        self._roots: dict[CidText, weights.Weights | str] = {}
         """Or why it is not used."""
-        self._fetched_again: set[str] = set()
-        self._plain: set[str] = set()
+        self._fetched_again: set[CidText] = set()
+        self._plain: set[CidText] = set()
 
     def limits(self, rounds: Iterable[Served]) -> BundleLimits:
         """What a contribution to one of these rounds can need. Raises CannotJudge, Unavailable."""
         most = max(update.most_bytes(s.round.recipe.encoding, self._base(s)) for s in rounds)
         return BundleLimits(Contribution.max_bytes + sealed.OVERHEAD + most, files=2, depth=1, seconds=TRY_S)
 
-    def contribution(self, cid: str) -> Contribution | Refused:
+    def contribution(self, cid: CidText) -> Contribution | Refused:
         """What a bundle that is on the shelf says; a refusal is about its bytes. Raises CannotJudge, Unavailable."""
         return self._of_its_bytes(cid, lambda: self._read(cid))
 
-    def measured(self, roll: Anchored, at: Served, known: Sequence[Served]) -> Mapping[str, Judgement]:
+    def measured(self, roll: Anchored, at: Served, known: Sequence[Served]) -> Mapping[StakeId, Judgement]:
         """Entry → what it deserves, for all on a roll of entries that were trained on round `at`, judged together.
         `known`: the rounds known now. Raises CannotJudge, Unavailable: then nothing was found out.
 
         What is judged together follows from the roll's bytes alone, or members would measure different figures. What
         else a member knows of an entry (that it copies one of another roll) counts for that entry."""
-        updates, found = dict[str, Update](), dict[str, Judgement]()
+        updates, found = dict[StakeId, Update](), dict[StakeId, Judgement]()
         for one in roll.roll.entries:
             read = self._update(one, at)
             if isinstance(read, Verdict):
@@ -153,7 +153,7 @@ class Measurement:
 
     # --- the contribution's own bytes
 
-    def _of_its_bytes(self, cid: str, read: Callable[[], T]) -> T | Refused:
+    def _of_its_bytes(self, cid: CidText, read: Callable[[], T]) -> T | Refused:
         """What reading a contribution comes to. A refusal counts only while the disk still holds what was fetched."""
         try:
             return read()
@@ -166,7 +166,7 @@ class Measurement:
         self._shelf.drop(cid)
         raise Unavailable(what=f"The contribution {cid}, which is not on this disk as it was fetched,")
 
-    def _read(self, cid: str) -> Contribution:
+    def _read(self, cid: CidText) -> Contribution:
         """One that is cut into other blocks than ours could not be kept for its initiator by who votes for it."""
         contribution = self._shelf.contribution(cid)
         if cid not in self._plain and not self._shelf.is_plain(cid):
@@ -174,7 +174,7 @@ class Measurement:
         self._plain.add(cid)
         return contribution
 
-    def _delta(self, contribution: Contribution, cid: str, at: Served, base: weights.Weights) -> Mapping[str, Flat]:
+    def _delta(self, contribution: Contribution, cid: CidText, at: Served, base: weights.Weights) -> Mapping[str, Flat]:
         return update.decode(self._shelf.update(cid, self._keypair, at.round.initiator), base, contribution.encoding)
 
     # --- what it is like
@@ -186,7 +186,7 @@ class Measurement:
         at: Served,
         known: Iterable[Served],
         flat: Flat,
-        later: Collection[str],
+        later: Collection[StakeId],
     ) -> Verdict | None:
         """The one that was judged first is the original, whichever round it was entered on. Who came first and is
         judged late is not to blame for it."""
@@ -219,7 +219,7 @@ class Measurement:
 
     # --- what it is worth
 
-    def _judged(self, roll: Anchored, joins: Served, updates: Mapping[str, Update]) -> dict[str, Judgement]:
+    def _judged(self, roll: Anchored, joins: Served, updates: Mapping[StakeId, Update]) -> dict[StakeId, Judgement]:
         """By the round that they would be fused with."""
         base, round_, what = self._base(joins), joins.round, f"entries on round {joins.round.number}"
         if any(_is_other(one.delta, base) for one in updates.values()):  # all were trained on one round
@@ -257,7 +257,7 @@ class Measurement:
     def _base(self, served: Served) -> Mapping[str, Flat]:
         return self._weights(served.cid, served.round.number)
 
-    def _weights(self, cid: str, number: int) -> Mapping[str, Flat]:
+    def _weights(self, cid: CidText, number: int) -> Mapping[str, Flat]:
         if cid not in self._bases:
             folder = self._shelf.get(cid, bundle.ROUND_LIMITS)
             found = _own(f"round {number}", lambda: checkpoint.read_weights(folder / bundle.WEIGHTS))
@@ -347,12 +347,11 @@ def _judgement(one: judging.Judged, figure: float, of: Update) -> Judgement:
     return Judgement(Verdict(outcome, credit, one.reason[:200]), figure, one.fused and outcome != "rejected")
 
 
-def brief(judgement: Judgement, round_cid: str, roll: str | None = None) -> Judged:
+def brief(judgement: Judgement, round_cid: CidText, roll: CidText | None = None) -> Judged:
     """For the journal."""
     verdict = judgement.verdict
     measured = judgement.figure
     # A vote holds 24 digits. A loss that is too large for them is turned down like any other that rises.
     figure = None if measured is None or not measured < MOST_LOSS else f"{measured:.15f}"
-    on = None if roll is None else CidText(roll)
     fused: Literal[True] | None = True if judgement.fused else None
-    return Judged(CidText(round_cid), verdict.outcome, verdict.credit, verdict.reason, figure, on, fused)
+    return Judged(round_cid, verdict.outcome, verdict.credit, verdict.reason, figure, roll, fused)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from agent import files
 from agent.core.cid import Cid
+from agent.core.ids import CidText
 from agent.ports import BundleLimits, ContentStore
 
 HANDS = 4
@@ -20,18 +21,18 @@ class Porter:
 
     def __init__(self, store: ContentStore, folder: Path, patience_s: float = PATIENCE_S) -> None:
         self._store, self._folder, self._patience_s = store, folder, patience_s
-        self._busy: dict[str, threading.Thread] = {}
-        self._failed: dict[str, Exception] = {}
+        self._busy: dict[CidText, threading.Thread] = {}
+        self._failed: dict[CidText, Exception] = {}
 
     @property
     def has_a_hand_free(self) -> bool:
         return len(self._busy) < HANDS
 
-    def asked(self, cid: str) -> bool:
+    def asked(self, cid: CidText) -> bool:
         """Whether a bundle is being fetched now."""
         return cid in self._busy
 
-    def send(self, cid: str, limits: BundleLimits) -> None:
+    def send(self, cid: CidText, limits: BundleLimits) -> None:
         """Begin to fetch it to where the shelf looks for it, if a hand is free."""
         if self.has_a_hand_free and cid not in self._busy:
             self._busy[cid] = thread = threading.Thread(
@@ -39,7 +40,7 @@ class Porter:
             )
             thread.start()
 
-    def failure(self, cid: str) -> Exception | None:
+    def failure(self, cid: CidText) -> Exception | None:
         """Why the last try came to nothing, told once."""
         return self._failed.pop(cid, None)
 
@@ -50,7 +51,7 @@ class Porter:
             left -= _joined(thread, max(0.0, left))
         self._busy = {cid: thread for cid, thread in self._busy.items() if thread.is_alive()}
 
-    def _fetch(self, cid: str, limits: BundleLimits) -> None:
+    def _fetch(self, cid: CidText, limits: BundleLimits) -> None:
         try:
             with files.room_for(self._folder):
                 self._folder.mkdir(parents=True, exist_ok=True)

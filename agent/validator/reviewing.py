@@ -14,10 +14,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from agent.core import turns
 from agent.core.documents import Contribution
+from agent.core.ids import AccountId, CidText, StakeId
 from agent.core.jobs.fold import Event
 from agent.core.jobs.review import Gone, Review, Settled, awaits_judging
 from agent.core.ledger import Head, Stake
@@ -56,13 +57,13 @@ PAUSES = "pauses"
 class Business(Protocol):
     """What the committee of each settlement account is about."""
 
-    def forget(self, entry: str) -> None:
+    def forget(self, entry: StakeId) -> None:
         """It is settled or gone."""
 
-    def prepare(self, settlement: str, ready: Sequence[Ready]) -> None:
+    def prepare(self, settlement: AccountId, ready: Sequence[Ready]) -> None:
         """These can be put on a roll."""
 
-    def rolls(self, settlement: str) -> Mapping[str, Anchored]:
+    def rolls(self, settlement: AccountId) -> Mapping[StakeId, Anchored]:
         """Entry → the roll that it is on, as the ledger has it now. Raises Unavailable, Refused."""
 
 
@@ -86,20 +87,20 @@ class Reviewing:
         self._measurement, self._porter, self._guard = measurement, porter, guard
         self._clock, self._log, self._business = clock, log, business
         self._pauses = Pauses(book.journal.note(PAUSES) or "")
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[StakeId, Entry] = {}
         self._dues = Dues(horizon)
-        self._counting: set[str] = set()
+        self._counting: set[StakeId] = set()
         """Entries whose vehicles' strikes were not counted in one look."""
-        self._no_entries: dict[str, set[str]] = {}
+        self._no_entries: dict[AccountId, set[StakeId]] = {}
         """Settlement account → balances that looked like entries and are none."""
-        self._judgements: dict[str, Mapping[str, Judgement]] = {}
+        self._judgements: dict[CidText, Mapping[StakeId, Judgement]] = {}
         """Roll → what its entries deserve."""
-        self._unread: dict[str, set[str]] = {}
+        self._unread: dict[AccountId, set[StakeId]] = {}
         """Settlement account → stakes of which the ledger did not tell enough yet."""
 
     # --- what is there
 
-    def look(self, account: str, head: Head) -> bool:
+    def look(self, account: AccountId, head: Head) -> bool:
         """New stakes become reviews; stakes that are gone were settled or taken back. False: there is more to look at.
         Raises Unavailable."""
         there, began = self._there(account), self._clock.monotonic()
@@ -125,21 +126,21 @@ class Reviewing:
         """Whether there are stakes of which the ledger did not tell enough yet."""
         return any(self._unread.values())
 
-    def has_news(self, account: str) -> bool:
+    def has_news(self, account: AccountId) -> bool:
         """Whether there is a stake that was not looked at: one request. Raises Unavailable."""
         return bool(self._new(account, self._there(account)))
 
-    def _there(self, account: str) -> dict[str, Stake]:
+    def _there(self, account: AccountId) -> dict[StakeId, Stake]:
         """The unclaimed balances in the asset that entries are staked in."""
         assets = {Asset.parse(served.round.stake.asset) for served in self._rounds.of(account)}
         return {stake.id: stake for asset in sorted(assets) for stake in self._horizon.stakes(account, asset)}
 
-    def _new(self, account: str, there: Mapping[str, Stake]) -> set[str]:
+    def _new(self, account: AccountId, there: Mapping[StakeId, Stake]) -> set[StakeId]:
         rounds = [served.round for served in self._rounds.of(account)]
         old = self._book.seen | self._no_entries.get(account, set())
         return {s.id for s in there.values() if s.id not in old and is_formed(s, account, rounds)}
 
-    def _find(self, stake: Stake, account: str) -> None:
+    def _find(self, stake: Stake, account: AccountId) -> None:
         rounds = [served.round for served in self._rounds.of(account)]
         try:
             found = entry(self._horizon, stake, account, rounds)
@@ -153,7 +154,7 @@ class Reviewing:
             self._unread[account].discard(stake.id)
             self._record(stake.id, found.found(account))
 
-    def _ended(self, review: Review, account: str, head: Head) -> None:
+    def _ended(self, review: Review, account: AccountId, head: Head) -> None:
         """A list that lacks a stake says nothing: it may come from a replica that is late. What claimed it does."""
         found = settlement.settling(self._horizon, review.id, account)
         if found is not None:
@@ -177,7 +178,7 @@ class Reviewing:
 
     def judge(self, head: Head) -> None:
         """At most one roll a settlement account: votes and settlements of others do not wait for a long queue."""
-        rolls = set[str]()
+        rolls = set[CidText]()
         for account in sorted(self._rounds.settlements):
             rounds = tuple(self._rounds.of(account))
             waiting = [r for r in self._book.open.values() if r.entry.settlement == account]
@@ -205,8 +206,8 @@ class Reviewing:
     def _in_turn(self, waiting: list[Review]) -> list[Review]:
         """Who was not tried yet comes first: bundles that never come, and histories without end, hold up no new one.
         The first entry of each vehicle comes before anybody's second."""
-        entered = Counter[str]()
-        nth: dict[str, int] = {}
+        entered = Counter[AccountId]()
+        nth: dict[StakeId, int] = {}
         for review in sorted(waiting, key=_place_of):
             nth[review.id] = entered[review.entry.vehicle]
             entered[review.entry.vehicle] += 1
@@ -229,12 +230,12 @@ class Reviewing:
         elif isinstance(decision, Bundle):
             self._fetch(found.contribution, found, rounds)
 
-    def _fetch(self, contribution: str, placed: Placed, rounds: tuple[Served, ...]) -> None:
+    def _fetch(self, contribution: CidText, placed: Placed, rounds: tuple[Served, ...]) -> None:
         self._porter.send(contribution, self._measurement.limits(open_to(placed, rounds)))
 
-    def _prepare(self, account: str, waiting: list[Review], rounds: tuple[Served, ...], head: Head) -> None:
+    def _prepare(self, account: AccountId, waiting: list[Review], rounds: tuple[Served, ...], head: Head) -> None:
         """What can be put on a roll: admitted, and with no entry before it that is not known yet."""
-        places, ready = list[turns.Waiting](), dict[str, Ready]()
+        places, ready = list[turns.Waiting](), dict[StakeId, Ready]()
         for review in waiting:
             placed = self._tried(review.id, head, partial(self._place, review, rounds, head), "bundle")
             places.append(placed[0] if placed is not None else self._unknown(review, rounds))
@@ -258,7 +259,7 @@ class Reviewing:
         if isinstance(decision, Admitted):
             return place, Ready(found.enrolled, found.entered_at, (decision.at.cid, decision.joins.cid))
         contribution = self._measurement.contribution(found.contribution)
-        base = contribution.base if isinstance(contribution, Contribution) else ""
+        base = contribution.base if isinstance(contribution, Contribution) else CidText("")
         at = next((served for served in rounds if served.cid == base), rounds[-1])
         until = turns.patience(found.entered_at, at.round.review_window)
         return replace(place, base=base, holds_until=until), None
@@ -269,7 +270,7 @@ class Reviewing:
         return turns.Waiting(review.id, review.entry.ledger, until)
 
     def _measured(
-        self, waiting: list[Review], on: Mapping[str, Anchored], rounds: tuple[Served, ...], head: Head
+        self, waiting: list[Review], on: Mapping[StakeId, Anchored], rounds: tuple[Served, ...], head: Head
     ) -> None:
         """The first roll that is all here. What was found out about it is kept until all on it have their verdicts."""
         for roll in {on[review.id].cid: on[review.id] for review in sorted(waiting, key=_place_of)}.values():
@@ -297,7 +298,7 @@ class Reviewing:
                 self._fetch(one.contribution, one, rounds)
         return not away
 
-    def _take(self, review: Review, roll: str, rounds: tuple[Served, ...], head: Head) -> None:
+    def _take(self, review: Review, roll: CidText, rounds: tuple[Served, ...], head: Head) -> None:
         """What was measured counts for what is admitted."""
         found = self._entry(review, rounds)
         decision = decide(self._facts(found, rounds, head)) if found is not None else None
@@ -346,11 +347,13 @@ class Reviewing:
 
     # --- what is kept of it
 
-    def _judged(self, found: Entry, judgement: Judgement, rounds: tuple[Served, ...], roll: str | None = None) -> None:
+    def _judged(
+        self, found: Entry, judgement: Judgement, rounds: tuple[Served, ...], roll: CidText | None = None
+    ) -> None:
         """Settled under its base where that is served, else under the newest round published before it, so that rubbish
         is settled too."""
         contribution = self._contribution(found)
-        base = contribution.base if isinstance(contribution, Contribution) else ""
+        base = contribution.base if isinstance(contribution, Contribution) else CidText("")
         under = base if any(served.cid == base for served in rounds) else newest_before(found, rounds).cid
         self._record(found.stake.id, brief(judgement, under, roll))
         self._pauses.forget(found.stake.id)
@@ -380,7 +383,7 @@ class Reviewing:
 
     def _record(self, entry_id: str, event: Event) -> None:
         self._book.record(entry_id, event, self._clock.now())
-        written: dict[str, Any] = encode(event)
+        written = encode(event)
         shown = {k: written[k] for k in ("vehicle", "outcome", "credit", "reason", "figure") if k in written}
         self._log.event(f"entry.{event.kind}", entry=entry_id[:16], **shown)
 
@@ -389,7 +392,7 @@ def _place_of(review: Review) -> tuple[int, str]:
     return review.entry.ledger, review.id
 
 
-def _roll_name(cid: str) -> str:
+def _roll_name(cid: CidText) -> str:
     return f"roll {cid}"
 
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from agent.core.documents import Round
+from agent.core.ids import AccountId, CidText
 from agent.core.ledger import Account, Head
 from agent.core.money import Stroops
 from agent.core.pauses import Backoff
@@ -35,7 +36,7 @@ BACKOFF = Backoff(2, 128)
 class Served:
     """One round this validator is on the committee of. `newest`: the number of the model's newest round."""
 
-    cid: str
+    cid: CidText
     round: Round
     newest: int
 
@@ -49,7 +50,7 @@ class Served:
 class Published:
     """A model's newest round: open after `ledger`."""
 
-    cid: str
+    cid: CidText
     ledger: int
 
 
@@ -75,14 +76,14 @@ class Rounds:
 
     horizon: Horizon
     shelf: Shelf
-    initiators: Sequence[str]
-    validator: str
-    served: dict[str, Served] = field(default_factory=dict)
-    newest: dict[str, Published] = field(default_factory=dict)
+    initiators: Sequence[AccountId]
+    validator: AccountId
+    served: dict[CidText, Served] = field(default_factory=dict)
+    newest: dict[AccountId, Published] = field(default_factory=dict)
     """Settlement account → the newest round that is settled there."""
-    _away: dict[tuple[str, str], int] = field(default_factory=dict)
+    _away: dict[tuple[AccountId, str], int] = field(default_factory=dict)
     """(Initiator, code of the model's DLM) → the ledger after which a round of it is open that could not be had yet."""
-    _seen: dict[str, _Seen] = field(default_factory=dict)
+    _seen: dict[AccountId, _Seen] = field(default_factory=dict)
 
     def look(self) -> None:
         """One request for each initiator while nothing has changed. Raises LedgerUnavailable. A round that is not what
@@ -104,10 +105,10 @@ class Rounds:
         return [trouble for seen in self._seen.values() for trouble in seen.troubles]
 
     @property
-    def settlements(self) -> set[str]:
+    def settlements(self) -> set[AccountId]:
         return {served.round.settlement for served in self.served.values()}
 
-    def of(self, settlement: str) -> list[Served]:
+    def of(self, settlement: AccountId) -> list[Served]:
         """Oldest round first."""
         found = [s for s in self.served.values() if s.round.settlement == settlement]
         return sorted(found, key=lambda s: s.round.number)
@@ -175,11 +176,11 @@ class Rounds:
         others = {served.round.model for served in self.of(newest.settlement)} - {newest.model}
         return f"its settlement account is that of {', '.join(sorted(others))}" if others else ""
 
-    def _forebears(self, newest: Round, now: int) -> dict[str, Round]:
+    def _forebears(self, newest: Round, now: int) -> dict[CidText, Round]:
         """The rounds before it, newest first: those that entries may be based on or still be open on, and on to one
         that is known. Raises Refused, Unavailable."""
         known = self._newest_known(newest.model)
-        found: dict[str, Round] = {}
+        found: dict[CidText, Round] = {}
         step = newest.previous
         while step is not None and len(found) < CATCH_UP:
             is_needed = len(found) <= newest.staleness or not (
@@ -196,7 +197,7 @@ class Rounds:
             step = found[step].previous
         return found
 
-    def _broken(self, cid: str, newest: Round, forebears: Mapping[str, Round]) -> str:
+    def _broken(self, cid: CidText, newest: Round, forebears: Mapping[CidText, Round]) -> str:
         """Why a round does not go on where the ones before it stopped, or ''."""
         later = newest
         for before in forebears.values():
@@ -220,7 +221,7 @@ class Rounds:
             return f"it does not follow round {known.round.number}, the newest that is known here"
         return ""
 
-    def _dated_back(self, found: Mapping[str, Round]) -> str:
+    def _dated_back(self, found: Mapping[CidText, Round]) -> str:
         """Why a round that is new here cannot be told from one that was published after the entries it is said to
         precede, or ''. What is older than the ledger's history precedes them all. Raises Unavailable."""
         for cid, round_ in found.items():

@@ -9,25 +9,26 @@ and passed over.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from agent.core import moves
-from agent.core.agenda import CommitteeState
+from agent.core.agenda import VALID_S, CommitteeState
 from agent.core.ballots import apart, halted
 from agent.core.cid import Cid
 from agent.core.committee import step
 from agent.core.documents import SettlementRecord, Vote
+from agent.core.ids import AccountId, StakeId, TxHash
 from agent.core.ledger import Head
-from agent.core.motion import VALID_S
 from agent.core.record import ChainEnd
 from agent.core.roll import Anchored, Ready
 from agent.errors import Malformed, Refused, Unavailable
 from agent.host.logs import Log
 from agent.ledger.envelope import Signed, opened, with_signatures
 from agent.ledger.horizon import Horizon
+from agent.ledger.keys import account_of
 from agent.ledger.submission import Entered, Refusal, look
 from agent.market import bundle, records
 from agent.validator import ballots, transactions
@@ -69,16 +70,16 @@ class SettlementState:
     draft: Signed | None = None
     """Our proposal, signed by us alone."""
     submitted: Signed | None = None
-    awaited: dict[str, Awaited] = field(default_factory=dict)
+    awaited: dict[TxHash, Awaited] = field(default_factory=dict)
     """By hash: it is kept with its record once a ledger holds it."""
     failed: str = ""
     """Why the last settlement of ours came to nothing."""
     is_sharing: bool = False
     """Whether the newest round may leave something to be shared."""
-    halted: list[str] = field(default_factory=list)
+    halted: list[StakeId] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
 
-    def awaits(self, transaction: str, signed: Awaited) -> None:
+    def awaits(self, transaction: TxHash, signed: Awaited) -> None:
         self.awaited = dict([*self.awaited.items(), (transaction, signed)][-MOST_AWAITED:])
 
     def notice(self, view: View) -> None:
@@ -116,16 +117,19 @@ class Settling:
         self._committee, self._rounds, self._log = committee, rounds, log
         self._guard = Guard(log)
         self._office = Office(horizon, shelf, keypair, book, rounds, self._guard)
-        self._states: dict[str, SettlementState] = {}
+        self._states: dict[AccountId, SettlementState] = {}
         self._passed_over: Counter[str] = Counter()
         """Messages by kind that nobody foresaw."""
 
     def hear(self) -> None:
         """Take in what the others said."""
-        views: dict[str, View] = {}
+        views: dict[AccountId, View] = {}
         for message in self._committee.receive():
-            settlement, said = self._guard("A message", partial(self._committee.read, message)) or ("", None)
-            if said is None or settlement not in self._rounds.settlements:
+            heard = self._guard("A message", partial(self._committee.read, message))
+            if heard is None:
+                continue
+            settlement, said = heard
+            if settlement not in self._rounds.settlements:
                 continue
             view = views.setdefault(settlement, self._view(settlement, None))
             kind = type(said).__name__.lower()
@@ -141,7 +145,7 @@ class Settling:
         self._guard.keep(_label(""), map(_label, self._rounds.settlements))
 
     @property
-    def halted(self) -> list[str]:
+    def halted(self) -> list[StakeId]:
         """Entries that cannot be settled because the committee does not agree on what it measured."""
         return [entry for current in self._states.values() for entry in current.halted]
 
@@ -156,23 +160,23 @@ class Settling:
         """Whether something that was signed here may still enter a ledger, or there may be something to be shared."""
         return any(current.state.draft or current.awaited or current.is_sharing for current in self._states.values())
 
-    def forget(self, entry: str) -> None:
+    def forget(self, entry: StakeId) -> None:
         self._office.forget(entry)
 
-    def rolls(self, settlement: str) -> Mapping[str, Anchored]:
+    def rolls(self, settlement: AccountId) -> Mapping[StakeId, Anchored]:
         """Entry → the roll that it is on, as the ledger has it now. Raises Unavailable, Refused."""
         return self._view(settlement, None).rolls
 
-    def prepare(self, settlement: str, ready: Sequence[Ready]) -> None:
+    def prepare(self, settlement: AccountId, ready: Sequence[Ready]) -> None:
         """What can be put on a roll from now on."""
         self._office.ready[settlement] = ready
 
     # --- telling the machine
 
-    def _view(self, settlement: str, head: Head | None) -> View:
+    def _view(self, settlement: AccountId, head: Head | None) -> View:
         if settlement not in self._states:
             chain = Chain(self._horizon, self._shelf, settlement, partial(self._rounds.of, settlement))
-            self._states[settlement] = SettlementState(CommitteeState(self._keypair.public_key), chain)
+            self._states[settlement] = SettlementState(CommitteeState(account_of(self._keypair)), chain)
         return View(self._office, settlement, self._states[settlement].chain, head)
 
     def _speak(self, view: View) -> None:
@@ -186,7 +190,13 @@ class Settling:
     def _hear(self, view: View, said: Vote | Proposal | Cosignature) -> None:
         """What is refused is no trouble: anybody may say anything. What has to wait is said again."""
         try:
-            heard = _HEARD[type(said)](self, view, said)
+            match said:
+                case Vote():
+                    heard = self._vote(view, said)
+                case Proposal():
+                    heard = self._proposal(view, said)
+                case Cosignature():
+                    heard = self._cosignature(view, said)
             if heard is not None:
                 self._tell(view, heard)
         except (Refused, Unavailable) as error:
@@ -197,7 +207,7 @@ class Settling:
         while told:
             current.state, actions = step(current.state, told.popleft(), view)
             for action in actions:
-                told.extend(_DONE[type(action)](self, view, current, action))
+                told.extend(self._done(view, current, action))
 
     def _vote(self, view: View, said: Vote) -> moves.Said | None:
         served = view.rounds.get(said.round)
@@ -225,9 +235,28 @@ class Settling:
 
     # --- doing what it wants
 
-    def _say_vote(self, view: View, _: SettlementState, action: moves.SayVote) -> list[moves.Said]:
-        self._committee.say_vote(view.settlement, action.vote)
-        return []
+    def _done(self, view: View, current: SettlementState, action: moves.Action) -> list[moves.Said]:
+        match action:
+            case moves.SayVote():
+                self._committee.say_vote(view.settlement, action.vote)
+                return []
+            case moves.Propose():
+                return self._propose(view, current, action)
+            case moves.SayProposal():
+                return self._say_proposal(view, current, action)
+            case moves.FetchVotes():
+                return self._fetch_votes(view, action)
+            case moves.Sign():
+                return self._sign(view, current, action)
+            case moves.SaySignature():
+                return self._say_signature(view, action)
+            case moves.Decline():
+                self._log.detail("message.refused", why=str(Declined(settlement=view.settlement, why=action.why)))
+                return []
+            case moves.Submit():
+                return self._submit(view, current, action)
+            case moves.Follow():
+                return self._follow(current, action)
 
     def _propose(self, view: View, current: SettlementState, action: moves.Propose) -> list[moves.Said]:
         made = action.record
@@ -247,7 +276,7 @@ class Settling:
             self._committee.say_proposal(view.settlement, Proposal(current.draft.envelope))
         return []
 
-    def _fetch_votes(self, view: View, _: SettlementState, action: moves.FetchVotes) -> list[moves.Said]:
+    def _fetch_votes(self, view: View, action: moves.FetchVotes) -> list[moves.Said]:
         """Nothing in the record but its votes, and whom it enrols, is looked at: the rest is built here."""
         proposed = action.proposed
         try:
@@ -275,14 +304,10 @@ class Settling:
         self._log.event("settlement.cosigned", index=made.index, speaker=made.speaker)
         return [moves.Cosigned(proposed)]
 
-    def _say_signature(self, view: View, _: SettlementState, action: moves.SaySignature) -> list[moves.Said]:
+    def _say_signature(self, view: View, action: moves.SaySignature) -> list[moves.Said]:
         signature = self._keypair.sign(bytes.fromhex(action.hash))
-        said = Cosignature(self._keypair.public_key, action.hash, signature)
+        said = Cosignature(account_of(self._keypair), action.hash, signature)
         self._committee.say_signature(view.settlement, said)
-        return []
-
-    def _decline(self, view: View, _: SettlementState, action: moves.Decline) -> list[moves.Said]:
-        self._log.detail("message.refused", why=str(Declined(settlement=view.settlement, why=action.why)))
         return []
 
     def _submit(self, view: View, current: SettlementState, action: moves.Submit) -> list[moves.Said]:
@@ -293,9 +318,9 @@ class Settling:
         pairs = [(Keypair.from_public_key(v).signature_hint(), s) for v, s in action.signatures.items()]
         current.submitted = with_signatures(current.draft.envelope, self._horizon.passphrase, pairs)
         self._log.event("settlement.submitted", hash=action.hash, signers=len(pairs))
-        return self._follow(view, current, moves.Follow(action.hash))
+        return self._follow(current, moves.Follow(action.hash))
 
-    def _follow(self, _: View, current: SettlementState, action: moves.Follow) -> list[moves.Said]:
+    def _follow(self, current: SettlementState, action: moves.Follow) -> list[moves.Said]:
         if current.submitted is None or current.submitted.hash != action.hash:
             return [moves.Over(action.hash)]
         try:
@@ -351,21 +376,3 @@ def _is_other(link: ChainEnd, record: SettlementRecord, view: View) -> bool:
 
 def _label(settlement: str) -> str:
     return f"The business of {settlement}"
-
-
-_HEARD: Mapping[type, Callable[[Settling, View, Any], moves.Said | None]] = {
-    Vote: Settling._vote,
-    Proposal: Settling._proposal,
-    Cosignature: Settling._cosignature,
-}
-_DONE: Mapping[type, Callable[[Settling, View, SettlementState, Any], list[moves.Said]]] = {
-    moves.SayVote: Settling._say_vote,
-    moves.Propose: Settling._propose,
-    moves.SayProposal: Settling._say_proposal,
-    moves.FetchVotes: Settling._fetch_votes,
-    moves.Sign: Settling._sign,
-    moves.SaySignature: Settling._say_signature,
-    moves.Decline: Settling._decline,
-    moves.Submit: Settling._submit,
-    moves.Follow: Settling._follow,
-}

@@ -10,6 +10,7 @@ from stellar_sdk import ManageData, ManageSellOffer, TransactionEnvelope
 from agent.core.agenda import LEAST_FEE
 from agent.core.cid import Cid
 from agent.core.documents import Round, SettlementRecord
+from agent.core.ids import AccountId, TxHash
 from agent.core.ledger import Account, Offer, Stake
 from agent.core.money import Stroops, stroops
 from agent.core.moves import Proposed
@@ -52,7 +53,7 @@ def envelope(
     ).to_xdr()
 
 
-def proposed(text: str, passphrase: str, account: str, members: Iterable[str]) -> Proposed:
+def proposed(text: str, passphrase: str, account: AccountId, members: Iterable[AccountId]) -> Proposed:
     """What a proposed transaction says. Raises Malformed unless a member has signed it."""
     read, fee = opened(text, passphrase), _fee(text, passphrase)
     if read.memo is None or not read.operations or read.source != account:
@@ -61,8 +62,8 @@ def proposed(text: str, passphrase: str, account: str, members: Iterable[str]) -
     if not signers:
         raise Malformed(what="a proposal", why="nobody on the committee put it forward")
     return Proposed(
-        hash=read.hash.hex(),
-        cid=str(Cid.v0(read.memo)),
+        hash=TxHash(read.hash.hex()),
+        cid=Cid.v0(read.memo).text,
         stakes=tuple(settlement.claims(read, account)),
         signers=signers,
         max_time=read.max_time,
@@ -88,7 +89,7 @@ def _fee(text: str, passphrase: str) -> Stroops:
         raise Malformed(what="a proposal", why=f"{type(error).__name__}: {str(error)[:120]}") from None
 
 
-def _has_signed(member: str, read: Opened) -> bool:
+def _has_signed(member: AccountId, read: Opened) -> bool:
     """False too where the member's address is none: nobody holds its key."""
     try:
         return read.is_signed_by(member)

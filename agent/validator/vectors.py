@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent import files
+from agent.core.ids import CidText, StakeId
 
 Flat = NDArray[np.float32]
 
@@ -28,7 +29,7 @@ class EntryPlace:
     """Where an entry stands: the ledger it came in, then its stake's id."""
 
     ledger: int
-    entry: str
+    entry: StakeId
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Vectors:
         self._folder = folder
 
     def likeness(
-        self, bases: Iterable[str], place: EntryPlace, flat: Flat, later: Collection[str] = ()
+        self, bases: Iterable[CidText], place: EntryPlace, flat: Flat, later: Collection[StakeId] = ()
     ) -> Likeness | None:
         """The first entry that was judged on one of these bases with the same update, if there is one. `later`: those
         that come after this one on its roll, and may have been looked at before a restart."""
@@ -58,7 +59,7 @@ class Vectors:
                     found.append(Likeness(other, cosine))
         return min(found, key=lambda like: like.place, default=None)
 
-    def keep(self, base: str, place: EntryPlace, flat: Flat) -> None:
+    def keep(self, base: CidText, place: EntryPlace, flat: Flat) -> None:
         """Twice is harmless."""
         folder = self._folder / base
         with files.room_for(folder):
@@ -67,10 +68,10 @@ class Vectors:
         np.save(file, direction(flat).astype(np.float16), allow_pickle=False)
         files.write_whole(folder / f"{place.ledger}-{place.entry}.npy", file.getvalue())
 
-    def holds(self, base: str, place: EntryPlace) -> bool:
+    def holds(self, base: CidText, place: EntryPlace) -> bool:
         return (self._folder / base / f"{place.ledger}-{place.entry}.npy").is_file()
 
-    def _held(self, base: str) -> Iterator[tuple[EntryPlace, NDArray[np.float16]]]:
+    def _held(self, base: CidText) -> Iterator[tuple[EntryPlace, NDArray[np.float16]]]:
         for path in sorted((self._folder / base).glob("*.npy"), key=lambda p: p.name):
             ledger, _, entry = path.stem.partition("-")
             try:
@@ -79,7 +80,7 @@ class Vectors:
                 path.unlink(missing_ok=True)
                 continue
             if ledger.isdigit() and loaded.dtype == np.float16 and loaded.ndim == 1:
-                yield EntryPlace(int(ledger), entry), loaded
+                yield EntryPlace(int(ledger), StakeId(entry)), loaded
 
 
 def direction(flat: Flat) -> Flat:

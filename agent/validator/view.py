@@ -1,5 +1,5 @@
-"""One settlement account as this validator sees it now: what `core.motion.Sight` asks for, read off ledger, store and
-journal as it is needed, each thing once."""
+"""One settlement account as this validator sees it now: what `core.motion.CommitteeView` asks for, read off ledger,
+store and journal as it is needed, each thing once."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from agent.core.documents import Round, SettlementRecord, Vote
+from agent.core.ids import AccountId, CidText, StakeId
 from agent.core.jobs.review import Review, is_measured
 from agent.core.ledger import Account, Head, Stake
 from agent.core.money import XLM, Asset, Stroops
@@ -43,16 +44,16 @@ class Office:
     book: ReviewBook
     rounds: Rounds
     guard: Guard
-    votes: dict[str, Vote] = field(default_factory=dict)
+    votes: dict[StakeId, Vote] = field(default_factory=dict)
     """Entry → ours."""
-    ready: dict[str, Sequence[Ready]] = field(default_factory=dict)
+    ready: dict[AccountId, Sequence[Ready]] = field(default_factory=dict)
     """Settlement account → entries that could be on a roll."""
-    belonging: set[str] = field(default_factory=set)
+    belonging: set[CidText] = field(default_factory=set)
     """Rounds whose settlement account was seen to be theirs."""
-    _credits: dict[str, Mapping[str, Stroops]] = field(default_factory=dict)
-    _kept: set[str] = field(default_factory=set)
+    _credits: dict[CidText, Mapping[AccountId, Stroops]] = field(default_factory=dict)
+    _kept: set[CidText] = field(default_factory=set)
 
-    def keep(self, contribution: str) -> None:
+    def keep(self, contribution: CidText) -> None:
         """Whoever votes for a contribution, or signs for it, keeps it: its initiator can fetch what it has paid for.
         Raises Unavailable, Refused."""
         if contribution not in self._kept:
@@ -61,7 +62,7 @@ class Office:
                 raise Refused(what=f"The contribution {contribution}", why=f"what is kept of it is {kept}")
             self._kept.add(contribution)
 
-    def own_vote(self, review: Review, roll: str | None) -> Vote:
+    def own_vote(self, review: Review, roll: CidText | None) -> Vote:
         """On a judged review that is on this roll. Raises Unavailable while what it is about cannot be kept."""
         if review.verdict.outcome == "accepted":
             self.keep(review.entry.contribution)
@@ -70,7 +71,7 @@ class Office:
             self.votes[review.id] = known = vote(review, self.keypair, roll)
         return known
 
-    def credits(self, served: Served, published: int, view: View) -> Mapping[str, Stroops]:
+    def credits(self, served: Served, published: int, view: View) -> Mapping[AccountId, Stroops]:
         """Of a round published in ledger `published`. A lineage that is not true earns nobody anything; one that may
         only be ahead of what our Horizon shows is looked at again. Raises Unavailable."""
         if served.cid not in self._credits:
@@ -82,16 +83,16 @@ class Office:
                 self._credits[served.cid] = {}
         return self._credits[served.cid]
 
-    def forget(self, entry: str) -> None:
+    def forget(self, entry: StakeId) -> None:
         self.votes.pop(entry, None)
 
 
 class View:
-    """A `core.motion.Sight`. Raises Unavailable, Refused."""
+    """A `core.motion.CommitteeView`. Raises Unavailable, Refused."""
 
-    def __init__(self, office: Office, settlement: str, chain: Chain, head: Head | None = None) -> None:
+    def __init__(self, office: Office, settlement: AccountId, chain: Chain, head: Head | None = None) -> None:
         self._office, self._chain, self.settlement = office, chain, settlement
-        self._accounts: dict[str, Account | None] = {}
+        self._accounts: dict[AccountId, Account | None] = {}
         if head is not None:
             self.head = head
 
@@ -119,7 +120,7 @@ class View:
         return self._chain.end(self.account)
 
     @cached_property
-    def rounds(self) -> Mapping[str, Served]:
+    def rounds(self) -> Mapping[CidText, Served]:
         """Those that are served and whose settlement account this is: one account, one model, one committee."""
         belonging, found = self._office.belonging, self._office.rounds.of(self.settlement)
         for served in found:
@@ -128,13 +129,13 @@ class View:
         return {served.cid: served for served in found if served.cid in belonging}
 
     @property
-    def foreign(self) -> list[str]:
+    def foreign(self) -> list[CidText]:
         """Rounds that name this settlement account and are not settled here."""
         return [s.cid for s in self._office.rounds.of(self.settlement) if s.cid not in self._office.belonging]
 
     @cached_property
-    def own(self) -> Mapping[str, tuple[Review, Vote]]:
-        office, found = self._office, dict[str, tuple[Review, Vote]]()
+    def own(self) -> Mapping[StakeId, tuple[Review, Vote]]:
+        office, found = self._office, dict[StakeId, tuple[Review, Vote]]()
         for cid in self.rounds:
             for review in office.book.judged(cid):
                 on = self.rolls.get(review.id)
@@ -154,7 +155,7 @@ class View:
         return [one for one in waiting if one.id in office.book.open and one.group[0] in self.rounds]
 
     @cached_property
-    def rolls(self) -> Mapping[str, Anchored]:
+    def rolls(self) -> Mapping[StakeId, Anchored]:
         """As they were read last, where they cannot be read now: what is said about others than the ledger's counts for
         nothing."""
         with suppress(Unavailable):
@@ -162,7 +163,7 @@ class View:
         return self._chain.rolls
 
     @property
-    def fused(self) -> str | None:
+    def fused(self) -> CidText | None:
         """The newest round, where it was made of contributions."""
         published = self._office.rounds.newest.get(self.settlement)
         served = self.rounds.get(published.cid) if published is not None else None
@@ -194,10 +195,10 @@ class View:
     def locked(self, round_: Round) -> Locked:
         return pledge.locked(round_, self._balances)
 
-    def is_troubled(self, entry: str) -> bool:
+    def is_troubled(self, entry: StakeId) -> bool:
         return entry in self._failures
 
-    def receives(self, vehicle: str, amount: Stroops) -> bool:
+    def receives(self, vehicle: AccountId, amount: Stroops) -> bool:
         if self.sharing is None:
             return False
         failed, account = self._failures.get(vehicle), self._vehicle(vehicle)
@@ -206,8 +207,8 @@ class View:
         line = account.lines.get(Asset.parse(self.sharing.served.round.stake.asset))
         return line is not None and line.authorized and line.room >= amount
 
-    def cid(self, record: SettlementRecord) -> str:
-        return str(records.record_cid(record))
+    def cid(self, record: SettlementRecord) -> CidText:
+        return records.record_cid(record).text
 
     @cached_property
     def _failures(self) -> Mapping[str, Failure]:
@@ -220,7 +221,7 @@ class View:
         """The XLM that the settlement account may claim."""
         return [*self._office.horizon.stakes(self.settlement, XLM)]
 
-    def _vehicle(self, account: str) -> Account | None:
+    def _vehicle(self, account: AccountId) -> Account | None:
         if account not in self._accounts:
             self._accounts[account] = self._office.horizon.account(account)
         return self._accounts[account]

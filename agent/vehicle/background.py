@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from math import inf
 
 from agent.core.jobs.contribution import Job, Lapsed, Refused, Step
 from agent.core.jobs.fold import owed
 from agent.core.pauses import Backoff
 from agent.errors import MilepostError, TryAgain, Unavailable
 from agent.files import DiskFails
+from agent.ports import Wake, nobody
 from agent.vehicle.verdict import Events
 
 WAIT_S = Backoff(1.0, 10.0)
@@ -46,10 +48,10 @@ class StepOutcome:
 
 class BackgroundSteps:
     """Runs steps in a thread of its own, by `do` (`agent.vehicle.steps`). For one caller, which writes the events
-    down."""
+    down. `wake` is told when a step is over."""
 
-    def __init__(self, do: Callable[[Job, Step], Events]) -> None:
-        self._do = do
+    def __init__(self, do: Callable[[Job, Step], Events], wake: Wake = nobody) -> None:
+        self._do, self._wake = do, wake
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="step")
         self._running: Future[StepOutcome] | None = None
         self._pauses: dict[str, Pause] = {}
@@ -69,7 +71,12 @@ class BackgroundSteps:
             if step in barred or (step in SIGNING and in_flight is not None):
                 continue
             self._running = self._worker.submit(self._run, job, step)
+            self._running.add_done_callback(lambda _: self._wake())
             return
+
+    def due(self, now: float) -> float:
+        """When the next pause is over; inf: none will be. What is due and was not sent waits for something else."""
+        return min((pause.until for pause in self._pauses.values() if pause.until > now), default=inf)
 
     def poll(self) -> StepOutcome | None:
         """What the finished step brought, or None. Stays until `done`, so that nothing is lost when it cannot be

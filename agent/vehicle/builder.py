@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from agent import __version__, files
 from agent.core.documents import Contribution, Round
 from agent.core.fields import MOST_LOSS
+from agent.core.ids import CidText
 from agent.core.jobs.contribution import Job, Passed, Shadow, Trained
 from agent.core.jobs.fold import Event
 from agent.errors import MilepostError, Refused
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from stellar_sdk import Keypair
 
     from agent.learn.shadow import Comparison
+    from agent.learn.weights import Weights
 
 Sink = Callable[[LabelledFrame], None]
 
@@ -38,12 +40,12 @@ class ContributionBuilder:
     keypair: Keypair
     folder: Path
     """Jobs' scratch."""
-    last_round: Callable[[str], str | None] = lambda _: None
+    last_round: Callable[[str], CidText | None] = lambda _: None
     """CID of the round that the last job of a model was for."""
     _shadows: dict[str, ShadowEvaluation] = field(default_factory=dict)
     """By job: what sees, or saw, its trip."""
 
-    def unfit(self, round_: Round, cid: str) -> str:
+    def unfit(self, round_: Round, cid: CidText) -> str:
         """Why this machine cannot train a round, or ''."""
         from agent.learn import fitness
 
@@ -105,13 +107,13 @@ class ContributionBuilder:
         home = self.home(job)
         home.mkdir(parents=True, exist_ok=True)
         files.write_whole(home / "residual", update.seal_residual(encoded.residual, self._residual_key()))
-        purpose = bundle.update_purpose(job.choice.round, self.keypair.public_key)
+        purpose = bundle.update_purpose(job.choice.round, keys.account_of(self.keypair))
         readers = (*round_.committee, round_.initiator)
         ciphertext, boxes = sealed.seal(encoded.data, purpose, readers)
         contribution = Contribution(
             model=round_.model,
             base=job.choice.round,
-            vehicle=self.keypair.public_key,
+            vehicle=keys.account_of(self.keypair),
             samples=trained.samples,
             steps=trained.steps,
             planned=round_.recipe.steps,
@@ -149,7 +151,7 @@ class ContributionBuilder:
             return None
         return Shadow(verdict.newest, verdict.last, verdict.worse) if verdict else None
 
-    def _compare(self, shadow: ShadowEvaluation, newest: str, last: str | None) -> Comparison | None:
+    def _compare(self, shadow: ShadowEvaluation, newest: CidText, last: CidText | None) -> Comparison | None:
         before = None
         if last is not None and last != newest and self.shelf.holds(last):
             before = self.shelf.get(last, bundle.ROUND_LIMITS)
@@ -165,7 +167,7 @@ class ContributionBuilder:
     def _residual_file(self, round_: Round) -> Path:
         return self.folder.parent / "residual" / round_.model.replace(":", "-")
 
-    def _residual(self, round_: Round, base: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    def _residual(self, round_: Round, base: Weights) -> Weights | None:
         """What earlier updates of this model left out. One that does not fit any more is forgotten."""
         from agent.learn import update
 

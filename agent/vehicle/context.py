@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING
 from agent.core import ledger
 from agent.core.documents import Round
 from agent.core.experience import Deed
+from agent.core.ids import AccountId
 from agent.core.jobs.contribution import Chosen, Job, Lapsed, Refused
 from agent.core.ledger import Account, Head
-from agent.core.money import Asset, Stroops
+from agent.core.money import XLM, Asset, Stroops
 from agent.errors import TryAgain, Unavailable
 from agent.ledger import submission
 from agent.ledger.envelope import build, signed
 from agent.ledger.horizon import Horizon
+from agent.ledger.keys import account_of
 from agent.market import bundle, entry
 from agent.market.listing import signs
+from agent.market.ownership import owner_of
 from agent.vehicle.builder import ContributionBuilder
 from agent.vehicle.offers import Survey, VehicleView, promised, survey
 from agent.vehicle.settings import Preferences
@@ -62,8 +65,11 @@ class StepContext:
     open_jobs: Callable[[], Collection[Job]] = tuple
     """The vehicle's jobs that are not over."""
 
+    owner: AccountId | None = None
+    """Whose key had the last word on the account when it was looked at last; None: nobody's, or it was not."""
+
     def __post_init__(self) -> None:
-        self.verdicts = Verdicts(self.horizon, self.shelf, self.keypair.public_key)
+        self.verdicts = Verdicts(self.horizon, self.shelf, account_of(self.keypair))
 
     def survey(self, account: Account | None = None, job: Job | None = None) -> Survey:
         """The offers as they are now, for a new job. `job`: the one that chooses."""
@@ -107,10 +113,17 @@ class StepContext:
         owed = promised(others, account, bid)
         return VehicleView(self.horizon, self.preferences, account, head, bid, self.deeds(), owed)
 
+    def spare(self, account: Account, job: Job, operations: int) -> Stroops:
+        """XLM that neither a closing of so many operations nor the vehicle's other jobs need."""
+        bid = self._bid(job)
+        others = [each for each in self.open_jobs() if each.id != job.id]
+        return account.free(XLM) - promised(others, account, bid).xlm - operations * bid
+
     def account(self) -> Account:
         account = self.horizon.account(self.keypair.public_key)
         if account is None:
             raise NotFunded(account=self.keypair.public_key)
+        self.owner = owner_of(account)
         return account
 
     def enrolled(self) -> Account:

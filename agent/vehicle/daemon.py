@@ -2,17 +2,20 @@
 
 Three threads: this loop (the journal's only writer), the capture thread (camera to trainer), one step (network and
 files). Training is a child process. After a crash the journal is folded and the loop goes on: there is no other state.
+
+The loop sleeps until something happens or is due. Whatever happens in another thread (a reading, a message, the end of
+a step) ends the sleep by the clock's `wake`; what is due by time is in `_due`.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from agent import __version__
 from agent.core import redact
@@ -20,7 +23,7 @@ from agent.core.gates import Work
 from agent.core.jobs.contribution import Arrived, Job, JobState, Opened, Passed, Step, Trained
 from agent.core.jobs.fold import Event, owed
 from agent.core.plain import plain
-from agent.core.trip import Doubted, Tick, TripClosed, TripOpened, TripRules, TripState, advance
+from agent.core.trip import Doubted, Phase, Tick, TripClosed, TripOpened, TripRules, TripState, advance
 from agent.errors import MilepostError, Unavailable
 from agent.host import status_file
 from agent.host.logs import Log
@@ -35,19 +38,30 @@ from agent.vehicle import steps
 from agent.vehicle.background import BackgroundSteps, is_waiting
 from agent.vehicle.book import TRIP, JobBook
 from agent.vehicle.builder import ContributionBuilder
+from agent.vehicle.camera_latency import CameraLatency
 from agent.vehicle.context import StepContext
 from agent.vehicle.gauges import Gauges
+from agent.vehicle.session import VehicleStatus
 from agent.vehicle.settings import Identity
 from agent.vehicle.supervisor import Supervisor
 
+if TYPE_CHECKING:
+    from agent.vehicle.camera_aim import CameraAim
+
 TURN_S = 0.05
-"""The loop's pause. Twenty looks a second at the odometer are plenty for a car."""
-TELL_S = 1.0
-"""How often status, gates and the fleet are seen to."""
+"""From one turn to the next, at least, and during a trip at most: twenty looks a second at the odometer are plenty."""
+TELL_S = 0.9
+"""From one look at gates, status and fleet to the next, at least; but a message is heard at once."""
+QUIET_S = 1.2
+"""The same at most. Between the two lies the second of a receiver that says where the car stands: one turn for both."""
 AGAIN_S = 5.0
 """Pause before a camera or a trainer that could not be started is tried again."""
+STATUS_S = 5.0
+"""How often the status file says again that nothing changed. Each time it costs a parked car a write to its flash."""
 NOTE_S = 15.0
-"""How often the mileage is written down while the car drives: a power cut costs so many seconds of distance."""
+"""How often the mileage is written down while it grows: a power cut costs so many seconds of distance."""
+MEASURE_S = 30.0
+"""How often the camera's latency and aim are measured while frames come."""
 TRANSFERS = (Step.FETCH, Step.STORE)
 """Steps that move bundles, for which a metered link is not good enough."""
 COMMITMENTS = (Step.CHOOSE, Step.SIGN)
@@ -61,6 +75,9 @@ class Parts:
     odometer: Odometer
     camera: Callable[[], Camera]
     """Opens the camera: it is on only while a trip is trained on."""
+    latency: CameraLatency
+    aim: Callable[[], CameraAim]
+    """Opens what is known of its view, with the camera."""
     trainer: Trainer
     identity: Identity
     context: StepContext
@@ -80,15 +97,19 @@ class Vehicle:
         self.parts = parts
         self._log = parts.log
         self._trip: TripState = parts.book.mileage()
-        self._background = BackgroundSteps(partial(steps.do, parts.context))
+        self._background = BackgroundSteps(partial(steps.do, parts.context), parts.clock.wake)
         self._camera: Camera | None = None
         self._aligner: Aligner | None = None
+        self._aim: CameraAim | None = None
         self._capture: Capture | Album | None = None
         self._trouble = ""
         self._held = False
         self._learn_at = float("-inf")
         self._readings = 0
-        self._told = self._noted = float("-inf")
+        self._told = self._tell_by = self._noted_at = self._measured = float("-inf")
+        self._noted = self._trip.mileage
+        self._written: tuple[float, Mapping[str, object]] = (float("-inf"), {})
+        """The last status file: when, and what it said but for the time."""
         self._turned = parts.clock.monotonic()
 
     def run(self) -> None:
@@ -99,7 +120,7 @@ class Vehicle:
         try:
             while not clock.stopped:
                 self.turn()
-                clock.sleep(TURN_S)
+                self._rest()
         finally:
             self.close()
 
@@ -109,14 +130,31 @@ class Vehicle:
         try:
             self._drive(now)
             self._learn(now)
+            self._measure(now)
             self._work(now)
         except Unavailable as error:
             self._say("writing down", error)
-        if now - self._told >= TELL_S:
-            self._told = now
+        if now - self._told >= TELL_S or self.parts.supervisor.spoken_to:
+            self._told, self._tell_by = now, now + QUIET_S
             self._tell(now)
         self.parts.gauges.turned()
         self._turned = now
+
+    def _rest(self) -> None:
+        """Until something happens or is due; what happens all the time, as readings do, is looked at every TURN_S."""
+        clock = self.parts.clock
+        if (pause := self._due() - self._turned) > TURN_S:
+            clock.wait(pause)
+        if (early := self._turned + TURN_S - clock.monotonic()) > 0:
+            clock.sleep(early)
+
+    def _due(self) -> float:
+        """When the next turn is due though nobody wakes the loop. While the car waits for a trip no timer runs that
+        could open one."""
+        now = self._turned
+        if self._trip.mileage.phase is Phase.OPEN:
+            return now
+        return min(self._tell_by, self._background.due(now), now + self.parts.odometer.pause_s)
 
     def close(self) -> None:
         self.parts.notifier.stopping()
@@ -125,7 +163,7 @@ class Vehicle:
         self.parts.trainer.close()
         self.parts.odometer.close()
         self.parts.supervisor.close()
-        self._write_status(self.status("stopped"))
+        self._write_status(self.status("stopped"), self.parts.clock.monotonic())
         self.parts.book.journal.close()
         self._log.event("vehicle.stopped")
 
@@ -146,8 +184,8 @@ class Vehicle:
             self._trip = after
             if self._aligner is not None and not isinstance(seen, Tick):
                 self._aligner.reading(seen)
-        if now - self._noted >= NOTE_S and self._trip.mileage.total_m:
-            self._noted = now
+        if now - self._noted_at >= NOTE_S and self._trip.mileage != self._noted:
+            self._noted_at, self._noted = now, self._trip.mileage
             self.parts.book.journal.remember(TRIP, json.dumps(self._trip.stored()))
 
     def _open(self, event: TripOpened, trip: TripState) -> None:
@@ -191,21 +229,35 @@ class Vehicle:
         feed = self.parts.trainer.feed
         if task.round.task.labels == "folder":
             return self.parts.builder.pictures(task, feed)
-        self._camera, self._aligner = self.parts.camera(), Aligner()
-        return Capture(self._camera, self._aligner, self._sink(task))
+        self._camera, self._aligner = self.parts.camera(), Aligner(latency_s=self.parts.latency.for_labels_s)
+        self._aim = self.parts.aim()
+        self._aim.begin()
+        return Capture(self._camera, self._aligner, self._sink(task, self._aim))
 
-    def _sink(self, task: TrainingTask) -> Callable[[LabelledFrame], None]:
+    def _sink(self, task: TrainingTask, aim: CameraAim) -> Callable[[LabelledFrame], None]:
         """Where a camera's frames go: past the teacher, or past the shadow where a driver's deeds are learnt."""
-        feed = self.parts.trainer.feed
+        feed: Callable[[LabelledFrame], None] = self.parts.trainer.feed
+        watch = [aim.see]
         if task.round.task.labels == "teacher":
-            return self.parts.builder.taught(task.round, task.base, feed)
-        shadow = self.parts.builder.shadow(task)
+            feed = self.parts.builder.taught(task.round, task.base, feed)
+        else:
+            watch.append(self.parts.builder.shadow(task).see)
 
-        def both(frame: LabelledFrame) -> None:
+        def take(frame: LabelledFrame) -> None:
             feed(frame)
-            shadow.see(frame)
+            for see in watch:
+                see(frame)
 
-        return both
+        return take
+
+    def _measure(self, now: float) -> None:
+        """How late the camera is, which labels follow from then on, and whether it is aimed as it was."""
+        if self._aligner is not None and now - self._measured >= MEASURE_S:
+            self._measured = now
+            self.parts.latency.look(self._aligner.meter)
+            self._aligner.latency_s = self.parts.latency.for_labels_s
+            if self._aim is not None:
+                self._aim.keep()
 
     def _stop_capture(self) -> None:
         if self._capture is not None:
@@ -213,7 +265,7 @@ class Vehicle:
             self._log.event("capture.stopped", frames=self._capture.counts.frames)
         if self._camera is not None:
             self._camera.close()
-        self._capture = self._camera = self._aligner = None
+        self._capture = self._camera = self._aligner = self._aim = None
 
     # --- its jobs go on
 
@@ -242,12 +294,13 @@ class Vehicle:
     def _record(self, job_id: str, event: Event, trip: TripState | None = None) -> None:
         note = {TRIP: json.dumps(trip.stored())} if trip else None
         job = self.parts.book.record(job_id, event, self.parts.clock.now(), note)
+        self._tell_by = self._told + TELL_S
         self.parts.gauges.job(event, job.state.value)
         if isinstance(event, Trained) and event.shadow and event.shadow.worse:
             shadow = event.shadow
             self._log.warning("round.worse_here", round=job.choice.round, figure=shadow.newest, last=shadow.last)
         written = encode(event).items()
-        shown: dict[str, Any] = {k: v for k, v in written if isinstance(v, (int, str, float)) and k != "envelope"}
+        shown = {k: v for k, v in written if isinstance(v, (int, str, float)) and k != "envelope"}
         self._log.event(f"job.{event.kind}", job=job_id, **shown)
         if job.is_over:
             self._log.event("job.over", job=job_id, outcome=job.outcome or "passed")
@@ -260,7 +313,10 @@ class Vehicle:
         frames = self._capture.counts.frames if self._capture else None
         parts.gauges.car(self._trip, frames, self._readings, now)
         training = self._capture is not None
+        before = parts.supervisor.closed
         parts.supervisor.look(self._trip.recent.memory.ignition)
+        if parts.supervisor.closed != before:
+            parts.clock.wake()  # what they barred may go on
         held = parts.supervisor.bars(Work.TRAINING)
         if training and held is not self._held:
             self._held = held
@@ -273,20 +329,23 @@ class Vehicle:
             parts.supervisor.talk(said, parts.gauges.metrics.figures())
         except Unavailable as error:
             self._say("fleet", error)
-        self._write_status(said)
+        self._write_status(said, now)
         parts.notifier.watchdog()
 
-    def status(self, word: str) -> dict[str, Any]:
-        """What `milepost status` and the fleet are told. No position."""
+    def status(self, word: str) -> VehicleStatus:
         parts, mileage = self.parts, self._trip.mileage
         training = self._capture is not None
-        troubles = [parts.odometer.trouble, self._capture.trouble if self._capture else None, self._trouble or None]
+        troubles = [parts.odometer.trouble, self._trouble or None]
+        if self._capture:
+            troubles += [self._capture.trouble, parts.latency.trouble, self._aim.trouble if self._aim else None]
         return {
             "status": word,
             "at": parts.clock.now(),
             "pid": os.getpid(),
             "vehicle": parts.identity.vehicle,
             "account": parts.identity.account,
+            "owner": parts.context.owner,
+            "payout": payout.to if (payout := parts.context.preferences.payout) else None,
             "trip": {"phase": mileage.phase.value, "metres": round(mileage.since_m), "total": round(mileage.total_m)},
             "jobs": [_brief(job) for job in parts.book.open.values()],
             "training": self._progress() if training else None,
@@ -294,17 +353,22 @@ class Vehicle:
             "set_by_fleet": dict(parts.supervisor.followed.taken),
             "software": __version__,
             "profile": parts.identity.profile,
+            "latency": parts.latency.told(),
             "troubles": [redact.text(plain(t)) for t in (*troubles, *parts.supervisor.troubles) if t],
         }
 
-    def _progress(self) -> dict[str, Any]:
+    def _progress(self) -> Mapping[str, object]:
         progress = self.parts.trainer.progress()
         self.parts.gauges.training(progress)
         return {name: getattr(progress, name) for name in progress.__slots__}
 
-    def _write_status(self, said: dict[str, Any]) -> None:
+    def _write_status(self, said: VehicleStatus, now: float) -> None:
+        news, (at, before) = {**said, "at": 0}, self._written
+        if news == before and now - at < STATUS_S:
+            return
         try:
             status_file.write(self.parts.state_dir, said)
+            self._written = now, news
         except OSError as error:
             self._say("status", Unavailable(what=f"{self.parts.state_dir / status_file.FILE} ({error.strerror})"))
 
@@ -319,6 +383,6 @@ class Vehicle:
             self._log.error("work.failed", error, step=what)
 
 
-def _brief(job: Job) -> dict[str, Any]:
+def _brief(job: Job) -> Mapping[str, object]:
     step = owed(job)
     return {"job": job.id, "state": job.state.value, "owed": step.value if step else None, "outcome": job.outcome}

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
-from typing import Any
 
 from agent.core import experience
 from agent.core.choice import Candidate, Means, Ranked, rank
 from agent.core.documents import Round
 from agent.core.experience import Deed
+from agent.core.ids import AccountId, CidText
 from agent.core.jobs.contribution import Job, JobState
 from agent.core.ledger import BASE_RESERVE, Account, Head, Way
 from agent.core.money import UNIT, XLM, Asset, Stroops
@@ -67,7 +67,7 @@ def promised(jobs: Iterable[Job], account: Account, bid: Stroops) -> Promised:
 class Shown:
     """Where a round was seen."""
 
-    cid: str
+    cid: CidText
     offer: int
     """The sign on the book; it says nothing about what is paid."""
     since: int = 0
@@ -138,7 +138,7 @@ class VehicleView:
         return Fraction(0) if way is None else Fraction(way.amount, amount)
 
 
-def survey(view: VehicleView, shelf: Shelf, unfit: Callable[[Round, str], str]) -> Survey:
+def survey(view: VehicleView, shelf: Shelf, unfit: Callable[[Round, CidText], str]) -> Survey:
     """Look at every followed initiator's offers. Raises Unavailable when ledger or store cannot be asked."""
     found, passed_over = listings(view.horizon, view.preferences.initiators)
     candidates = []
@@ -178,7 +178,7 @@ def uncarried(account: Account, round_: Round) -> str:
     return ""
 
 
-def listings(horizon: Horizon, initiators: Sequence[str]) -> tuple[list[Listing], list[str]]:
+def listings(horizon: Horizon, initiators: Sequence[AccountId]) -> tuple[list[Listing], list[str]]:
     """Verified offers, and sentences about those that are not."""
     found, passed_over = [], []
     for initiator in initiators:
@@ -188,7 +188,7 @@ def listings(horizon: Horizon, initiators: Sequence[str]) -> tuple[list[Listing]
     return found, passed_over
 
 
-def _same_model(offered: Listing, round_: Round, operator: str | None) -> None:
+def _same_model(offered: Listing, round_: Round, operator: AccountId | None) -> None:
     if (round_.model_asset, round_.initiator) != (offered.offer.buying, offered.offer.seller):
         why = f"the offer buys {offered.offer.buying}, its round is for {round_.model} of {round_.initiator}"
         raise Malformed(what=f"the round {offered.cid}", why=why)
@@ -199,7 +199,7 @@ def _same_model(offered: Listing, round_: Round, operator: str | None) -> None:
         raise Malformed(what=f"the round {offered.cid}", why="its stake is not the DLC of market.operator")
 
 
-def numbers(candidate: Candidate, net: int, lost: str) -> dict[str, Any]:
+def numbers(candidate: Candidate, net: int, lost: str) -> dict[str, object]:
     """For the journal and as JSON: fractions as text."""
     plain = {k: str(v) if isinstance(v, Fraction) else v for k, v in asdict(candidate).items()}
     return {**plain, "net": net, "lost": lost}

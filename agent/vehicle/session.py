@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TypedDict
 
 from agent import __version__
+from agent.core.ids import AccountId
 from agent.fleet.broker import Broker
 from agent.fleet.commands import Commands, Handler
 from agent.fleet.desired import Desired, WishOutcome
@@ -22,7 +23,32 @@ from agent.ports import Clock
 from agent.vehicle.gauges import Gauges
 from agent.vehicle.settings import Identity
 
-Follow = Callable[[Mapping[str, Any]], WishOutcome]
+Follow = Callable[[Mapping[str, object]], WishOutcome]
+
+
+class VehicleStatus(TypedDict):
+    """What `milepost status` and the fleet are told. No position."""
+
+    status: str
+    at: float
+    """Seconds since the epoch."""
+    pid: int
+    vehicle: str
+    account: AccountId
+    owner: AccountId | None
+    """Whose key has the last word on the account, where that is known."""
+    payout: str | None
+    """Where pay goes, where it is not the account."""
+    trip: Mapping[str, object]
+    jobs: list[Mapping[str, object]]
+    training: Mapping[str, object] | None
+    closed_gates: list[str]
+    set_by_fleet: dict[str, object]
+    software: str
+    profile: str
+    latency: Mapping[str, object]
+    troubles: list[str]
+    """Sentences."""
 
 
 class FleetSession:
@@ -42,7 +68,7 @@ class FleetSession:
         topics = VehicleTopics(identity.fleet, identity.vehicle)
         session = secrets.token_hex(8)
         self.link = link = PahoLink(
-            broker, topics.vehicle, (topics.commands, topics.desired), will=last_will(topics, session)
+            broker, topics.vehicle, (topics.commands, topics.desired), will=last_will(topics, session), wake=clock.wake
         )
         self._presence = Presence(link, topics, session, clock)
         self._outbox = Outbox(journal, link, describer(topics))
@@ -55,7 +81,7 @@ class FleetSession:
         self._presence.online()
         self._desired.report()
 
-    def talk(self, status: Mapping[str, Any], figures: Mapping[str, Any], metric_s: float) -> None:
+    def talk(self, status: VehicleStatus, figures: Mapping[str, object], metric_s: float) -> None:
         """Publish what is new, say how we are, obey. Raises JournalFull."""
         if metric_s != self._announced:
             self._announced = metric_s
@@ -68,6 +94,11 @@ class FleetSession:
             self._commands.obey(heard)
         finally:  # a full disk keeps a command from being answered; a wish waits until it can be written down
             self._desired.hear(heard)
+
+    @property
+    def spoken_to(self) -> bool:
+        """Whether `talk` would hear something."""
+        return self.link.has_heard
 
     @property
     def trouble(self) -> str | None:
@@ -86,6 +117,13 @@ class FleetSession:
         self.link.close()
 
 
-def _facts(status: Mapping[str, Any]) -> dict[str, Any]:
+def _facts(status: VehicleStatus) -> dict[str, object]:
     """What the fleet page shows of the status, without what changes every second."""
-    return {name: status[name] for name in ("account", "trip", "jobs", "training", "software", "profile")}
+    return {
+        "account": status["account"],
+        "trip": status["trip"],
+        "jobs": status["jobs"],
+        "training": status["training"],
+        "software": status["software"],
+        "profile": status["profile"],
+    }

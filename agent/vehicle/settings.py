@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.core.ids import AccountId
 from agent.core.money import Stroops
+from agent.market.payout import Payout
 
 if TYPE_CHECKING:
-    from agent.learn.runner import Device
+    from agent.learn.device import Device
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class Identity:
     vehicle: str
     """Its name: MQTT client id and the certificate's CN."""
     fleet: str
-    account: str
+    account: AccountId
     """Its Stellar account."""
     profile: str
     """The board's firmware profile."""
@@ -32,9 +34,9 @@ class Identity:
 class Preferences:
     """Whom the owner wants to train for, and how much to risk."""
 
-    initiators: tuple[str, ...]
+    initiators: tuple[AccountId, ...]
     """Accounts whose offers are considered."""
-    operator: str | None
+    operator: AccountId | None
     """The account that issues DLC; None: the vehicle takes part in nothing."""
     max_stake: Stroops
     """Most DLC to stake on one contribution."""
@@ -46,6 +48,8 @@ class Preferences:
     """Assumed until the vehicle has a record of its own, 0 to 1."""
     open_rounds: bool
     """Whether to take part in rounds that publish their updates."""
+    payout: Payout | None
+    """Where pay goes; None: to the car's own account."""
     max_fee: Stroops
     """Most that is bid for one operation."""
 

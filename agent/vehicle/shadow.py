@@ -13,7 +13,8 @@ from agent.core.documents import Round
 from agent.ports import LabelledFrame
 
 if TYPE_CHECKING:
-    from agent.learn.runner import Device, Runner
+    from agent.learn.device import Device
+    from agent.learn.runner import Runner
     from agent.learn.samples import Image
     from agent.learn.shadow import Comparison
 
@@ -37,12 +38,12 @@ class ShadowEvaluation:
     def see(self, frame: LabelledFrame) -> None:
         from agent.learn.samples import prepare
 
-        if frame.label is None or len(self._labels) >= MOST:
+        if not isinstance(frame.label, float | int) or len(self._labels) >= MOST:
             return
         self._counted += 1
         if self._counted % EVERY == 0:
             self._samples.append(prepare(frame.image, self._round.input))
-            self._labels.append(frame.label)
+            self._labels.append(float(frame.label))
 
     def verdict(self, newest: Path, last: Path | None, machine: Device) -> Comparison | None:
         """The bundles' figures on what was seen; None when that was too little. Raises Malformed."""

@@ -6,21 +6,20 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from typing import Any
 
 from agent.core import gates
 from agent.fleet.commands import Handler
 from agent.fleet.desired import WishOutcome
 from agent.host.logs import Log
 from agent.journal import Journal
-from agent.ports import Conditions, Host
+from agent.ports import Conditions, Host, Wake, nobody
 from agent.vehicle.gauges import Gauges
-from agent.vehicle.session import FleetSession, Follow
+from agent.vehicle.session import FleetSession, Follow, VehicleStatus
 
 HOLD = "hold"
 """The journal's note of an operator's hold: it outlives a restart."""
 
-Checkup = Callable[[], Mapping[str, Any]]
+Checkup = Callable[[], Mapping[str, object]]
 """What the doctor finds. Takes seconds."""
 OpenSession = Callable[[Mapping[str, Handler], Follow], FleetSession]
 
@@ -32,29 +31,32 @@ class Followed:
     limits: gates.GateLimits
     metric_s: float
     """Between two messages with figures; 0: none."""
-    taken: Mapping[str, Any]
+    taken: Mapping[str, object]
     """The wishes that were followed, by key."""
     outcome: WishOutcome
 
 
 class Supervisor:
     """`closed`: names of the gates that are shut now. `settle` holds wishes against the vehicle's own settings;
-    `followed`: what came of the last ones. `tune` makes the radio; None: the vehicle has none."""
+    `followed`: what came of the last ones. `open_session` makes the radio; None: the vehicle has none. `wake` is told
+    when an order that took long is done."""
 
     def __init__(
         self,
-        settle: Callable[[Mapping[str, Any]], Followed],
+        settle: Callable[[Mapping[str, object]], Followed],
         host: Host,
         journal: Journal,
         log: Log,
         checkup: Checkup,
         open_session: OpenSession | None,
+        wake: Wake = nobody,
     ) -> None:
         self._settle, self._host, self._journal, self._log = settle, host, journal, log
         self._paused = False
         self._noted: str | None = None
-        self._checkup = checkup
-        self._checked: Future[Mapping[str, Any]] | None = None
+        self._checkup, self._wake = checkup, wake
+        self._checked: Future[Mapping[str, object]] | None = None
+        self._answered = False
         self.closed: frozenset[str] = frozenset()
         self.conditions = Conditions()
         self.followed = settle({})
@@ -66,6 +68,11 @@ class Supervisor:
             "doctor": lambda _: self._doctor(),
         }
         self._radio = open_session(orders, self._follow) if open_session else None
+
+    @property
+    def spoken_to(self) -> bool:
+        """Whether somebody waits to be heard or answered by `talk`."""
+        return self._answered or (self._radio is not None and self._radio.spoken_to)
 
     @property
     def troubles(self) -> list[str]:
@@ -82,8 +89,9 @@ class Supervisor:
     def bars(self, work: gates.Work) -> bool:
         return bool(gates.barred(self.closed, work))
 
-    def talk(self, status: Mapping[str, Any], figures: Mapping[str, Any]) -> None:
+    def talk(self, status: VehicleStatus, figures: Mapping[str, object]) -> None:
         """Tell the fleet how we are and obey it. Raises JournalFull."""
+        self._answered = False
         if self._radio is not None:
             self._note(self._radio.trouble)
             self._radio.talk(status, figures, self.followed.metric_s)
@@ -108,24 +116,29 @@ class Supervisor:
         if self._radio is not None:
             self._radio.close()
 
-    def _pause(self, paused: bool) -> dict[str, Any]:
+    def _pause(self, paused: bool) -> dict[str, object]:
         """Until `resume` or a restart."""
         self._paused = paused
         return {"paused": paused}
 
-    def _hold(self, held: bool) -> dict[str, Any]:
+    def _hold(self, held: bool) -> dict[str, object]:
         """Until `release`, restarts included."""
         self._journal.remember(HOLD, "held" if held else "")
         return {"held": held}
 
-    def _doctor(self) -> Future[Mapping[str, Any]]:
+    def _doctor(self) -> Future[Mapping[str, object]]:
         """Beside the loop, which has no seconds to give. Who asks meanwhile gets the same answer."""
         if self._checked is None or self._checked.done():
-            self._checked = checked = Future[Mapping[str, Any]]()
+            self._checked = checked = Future[Mapping[str, object]]()
+            checked.add_done_callback(self._examined)
             threading.Thread(target=lambda: _examine(checked, self._checkup), name="doctor", daemon=True).start()
         return self._checked
 
-    def _follow(self, wishes: Mapping[str, Any]) -> WishOutcome:
+    def _examined(self, _checked: Future[Mapping[str, object]]) -> None:
+        self._answered = True
+        self._wake()
+
+    def _follow(self, wishes: Mapping[str, object]) -> WishOutcome:
         self.followed = self._settle(wishes)
         for key, value in self.followed.taken.items():
             self._log.event("setting.followed", key=key, value=value)
@@ -134,7 +147,7 @@ class Supervisor:
         return self.followed.outcome
 
 
-def _examine(checked: Future[Mapping[str, Any]], checkup: Checkup) -> None:
+def _examine(checked: Future[Mapping[str, object]], checkup: Checkup) -> None:
     """A doctor that dies is an answer too: else it would be waited for until the next restart."""
     try:
         checked.set_result(checkup())

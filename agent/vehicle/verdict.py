@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from agent.core.cid import Cid
+from agent.core.ids import AccountId, StakeId
 from agent.core.jobs.contribution import Accepted, Clawed, Entered, Idle, Job, Lapsed, Rejected, Silent, Verdict
 from agent.core.jobs.fold import Event
 from agent.core.ledger import Action
@@ -45,7 +46,7 @@ class Verdicts:
 
     horizon: Horizon
     shelf: Shelf
-    vehicle: str
+    vehicle: AccountId
     _not_before: dict[str, int] = field(default_factory=dict)
     """Stake → the ledger before which its window cannot be over."""
 
@@ -164,7 +165,7 @@ class Verdicts:
         """Why the committee decided as it did, from the record behind the settlement's memo; '' when it is not to
         be had now. The decision itself is the ledger's, so nothing waits for this."""
         try:
-            record = self.shelf.record(str(Cid.v0(memo or b"")))
+            record = self.shelf.record(Cid.v0(memo or b"").text)
         except (Unavailable, Refused):
             return ""
         return next((e.reason for e in record.entries if e.entry == stake), "")
@@ -174,6 +175,6 @@ def _gone(why: str) -> Events:
     return [Clawed(f"the stake is gone without a verdict: {why}")]
 
 
-def _taken(horizon: Horizon, stake: str) -> Action | None:
+def _taken(horizon: Horizon, stake: StakeId) -> Action | None:
     """The operation that ended a stake, as far as history is remembered."""
-    return next((a for a in horizon.actions(stake=stake) if a.kind in (CLAIM, CLAWBACK)), None)
+    return next((a for a in horizon.actions_on(stake) if a.kind in (CLAIM, CLAWBACK)), None)

@@ -40,3 +40,35 @@ def test_no_time_is_slept_at_once(clock: Clock) -> None:
     monotonic = clock.monotonic()
     clock.sleep(0)
     assert clock.monotonic() >= monotonic
+
+
+def test_whoever_waits_is_woken_and_once_is_enough_before_it_waits(clock: SystemClock | ManualClock) -> None:
+    monotonic = clock.monotonic()
+    clock.wake()
+    clock.wake()
+    clock.wait(600)
+    assert clock.monotonic() < monotonic + 600
+    clock.wait(0.01)
+    assert clock.monotonic() > monotonic
+    waiter = threading.Thread(target=lambda: clock.wait(600))
+    waiter.start()
+    clock.wake()
+    waiter.join(10)
+    assert not waiter.is_alive()
+
+
+def test_who_sleeps_is_not_woken(clock: Clock) -> None:
+    monotonic = clock.monotonic()
+    clock.wake()
+    clock.sleep(0.02)
+    assert clock.monotonic() > monotonic
+    clock.wait(600)
+    assert clock.monotonic() < monotonic + 600
+
+
+def test_a_clock_that_was_told_to_stop_lets_nobody_wait(clock: SystemClock) -> None:
+    waiter = threading.Thread(target=lambda: clock.wait(600))
+    waiter.start()
+    clock.stop()
+    waiter.join(10)
+    assert not waiter.is_alive()

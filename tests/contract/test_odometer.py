@@ -10,6 +10,8 @@ import pytest
 from agent.ports import Message, Odometer
 from agent.sense.composed import ComposedOdometer
 from agent.sense.mqtt import MqttOdometer
+from agent.sense.playback import Playback, ReplayOdometer
+from agent.sense.road import synthetic_drive
 from agent.sense.sources import open_odometer
 
 DBC = 'VERSION ""\nBU_: CAR\nBO_ 100 MOTION: 8 CAR\n SG_ SPEED : 0|16@1+ (0.01,0) [0|655] "km/h" CAR\n'
@@ -66,3 +68,18 @@ def test_closing_is_idempotent_and_polling_afterwards_harmless(odometer):
 def test_no_position_is_shown_by_accident(odometer):
     odometer.poll()
     assert "latitude" not in repr(odometer)
+
+
+def test_it_says_for_how_long_nobody_need_look(odometer):
+    odometer.poll()
+    assert odometer.pause_s >= 0
+
+
+def test_a_recording_has_its_next_row_when_it_said(tmp_path):
+    clock = [0.0]
+    drive = synthetic_drive(2, 10)
+    odometer = ReplayOdometer(Playback(drive, now=lambda: clock[0]))
+    odometer.poll()
+    for _ in range(40):
+        clock[0] += odometer.pause_s + 1e-9
+        assert odometer.poll()  # at the end the car stands and goes on saying so

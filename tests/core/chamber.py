@@ -14,7 +14,7 @@ from typing import Any
 from stellar_sdk import Keypair
 
 from agent.core import moves
-from agent.core.agenda import CommitteeState
+from agent.core.agenda import VALID_S, CommitteeState
 from agent.core.cid import Cid
 from agent.core.committee import step
 from agent.core.documents import Enrolled, Outcome, Purse, Round, SettlementRecord, Vote
@@ -23,7 +23,7 @@ from agent.core.jobs.review import Found, Judged, Review
 from agent.core.jobs.review import ReviewState as Reviewed
 from agent.core.ledger import Head
 from agent.core.money import UNIT
-from agent.core.motion import VALID_S, Sharing
+from agent.core.motion import Sharing
 from agent.core.pay import Locked
 from agent.core.record import ChainEnd, Hindrance
 from agent.core.roll import Anchored, Ready
@@ -184,6 +184,7 @@ class Chamber:
         self.lacking: dict[str, set[str]] = {}
         """Member → entries whose bundles it lacks."""
         self.rolls: dict[str, Anchored] = {}
+        self._votes: dict[tuple[str, str], tuple[tuple[Review, Anchored | None], Vote]] = {}
         self.transactions: dict[str, Transaction] = {}
         self.pinned: dict[str, SettlementRecord] = {}
         self.applied: list[Transaction] = []
@@ -227,7 +228,7 @@ class Chamber:
     def view(self, member: str) -> Sight:
         lacks, waits = self.lacking.get(member, set()), self.collected - self.rolls.keys()
         judged = {e: r for e, r in self.reviews.items() if e not in waits and not self._is_away(e, lacks)}
-        own = {entry: (review, self.own_vote(review, member)) for entry, review in judged.items()}
+        own = {entry: (review, self._signed(review, member)) for entry, review in judged.items()}
         ready = tuple(a_ready(self.reviews[e]) for e in sorted(waits - lacks) if e in self.reviews)
         rounds = {self.served.cid: self.served}
         return Sight(
@@ -238,6 +239,15 @@ class Chamber:
         """Whether what is on the entry's roll is not all to be had."""
         on = self.rolls.get(entry)
         return on is not None and any(one.entry in lacks for one in on.roll.entries)
+
+    def _signed(self, review: Review, member: str) -> Vote:
+        """A vote is made once, as in life, until the review or its roll is another."""
+        key = (member, review.id)
+        about = (review, self.rolls.get(review.id))
+        known = self._votes.get(key)
+        if known is None or known[0][0] is not about[0] or known[0][1] is not about[1]:
+            self._votes[key] = known = about, self.own_vote(review, member)
+        return known[1]
 
     def own_vote(self, review: Review, member: str) -> Vote:
         lie, on = self.lies.get(member), self.rolls.get(review.id)

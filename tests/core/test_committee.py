@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.core import moves
-from agent.core.agenda import LEAST_FEE, MOST_FEE, CommitteeState
+from agent.core.agenda import LEAST_FEE, MOST_FEE, VALID_S, CommitteeState
 from agent.core.ballots import EARLY, apart, halted
 from agent.core.committee import PATIENCE_S, step
 from agent.core.documents import Purse
 from agent.core.money import UNIT
-from agent.core.motion import VALID_S, Batch, Sharing, on_turn, share_out
+from agent.core.motion import Batch, Sharing, on_turn, share_out
 from agent.core.record import MAX_ENTRIES, Hindrance
 from agent.core.verdict import threshold
 from tests.core.chamber import CID, LEDGER_S, LIES, MEMBERS, STRANGER, TURN_S, Chamber, a_review, a_vote, entered, named

@@ -110,6 +110,7 @@ contributions = st.builds(
 documents = st.one_of(votes, records, records_of_shares, contributions)
 
 ACCOUNT, CID = "G" + "A" * 52 + "WHF", "Qm" + "1" * 44
+RECIPE: dict[str, Any] = {"steps": 1, "batch": 1, "learning_rate": "0.001", "minimum_samples": 1}
 
 
 def a_round(**other: Any) -> Round:
@@ -119,7 +120,7 @@ def a_round(**other: Any) -> Round:
         "task": {"kind": "steering"},
         "architecture": {"name": "pilotnet"},
         "input": {"height": 66, "width": 200},
-        "recipe": {"steps": 1, "batch": 1, "learning_rate": "0.001", "minimum_samples": 1},
+        "recipe": RECIPE,
         "stake": {"asset": f"DLC:{ACCOUNT}", "base": 2, "fee": 1},
         "settlement": ACCOUNT,
         "committee": (ACCOUNT,),
@@ -306,6 +307,11 @@ def test_a_reason_may_not_hold_half_a_character() -> None:
         {"stake": {"asset": f"DLC:{ACCOUNT}", "base": 500_000_000, "fee": 499_000_000}},
         {"stake": {"asset": f"DLC:{ACCOUNT}", "base": 10**13, "fee": 2_147_483_649}},
         {"recipe": {"steps": 1_000_000, "batch": 4096, "learning_rate": "0.001", "minimum_samples": 1}},
+        {"recipe": {**RECIPE, "decay": {"power": "9"}}},
+        {"recipe": {**RECIPE, "decay": {"power": "0"}}},
+        {"recipe": {**RECIPE, "decay": {"floor": "0"}}},
+        {"recipe": {**RECIPE, "decay": {"start": "0"}}},
+        {"recipe": {**RECIPE, "decay": {"start": "1", "steps": 4}}},
         {"committee": (ACCOUNT, ACCOUNT)},
         {"committee": (ACCOUNT[:-1] + "E",)},
         {"settlement": ACCOUNT[:-1] + "E"},
@@ -367,6 +373,24 @@ def test_an_address_is_taken_as_the_official_library_takes_it(key: bytes, at: in
     except ValueError:
         taken = False
     assert taken == StrKey.is_valid_ed25519_public_key(text)
+
+
+@given(
+    st.binary(min_size=32, max_size=32),
+    st.integers(0, 2**64 - 1),
+    st.integers(0, 68),
+    st.sampled_from("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"),
+)
+def test_a_muxed_address_is_the_official_librarys(key: bytes, id_: int, at: int, letter: str) -> None:
+    whole = StrKey.encode_med25519_public_key(key + id_.to_bytes(8, "big"))
+    assert address.payee(whole) == whole
+    assert address.account_of(whole) == StrKey.encode_ed25519_public_key(key)
+    text = whole[:at] + letter + whole[at + 1 :]
+    try:
+        taken = address.payee(text) == text
+    except ValueError:
+        taken = False
+    assert taken == (text == whole)
 
 
 def test_what_a_stranger_writes_moves_no_terminal() -> None:

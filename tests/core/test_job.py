@@ -170,6 +170,7 @@ WRITTEN: list[tuple[str, dict[str, Any]]] = [
     ("closing", {**SIGNED, "waits": ""}),
     ("partly", {}),
     ("closed", {"paid": 9}),
+    ("closed", {"paid": 9, "paid_to": "G", "arrived": 2, "arrived_as": "USD:G"}),
 ]  # fmt: skip
 """What the agent wrote of each event before events had classes."""
 

@@ -24,17 +24,18 @@ from stellar_sdk import (
     Keypair,
     ManageSellOffer,
     PathPaymentStrictSend,
+    Payment,
     Price,
     TransactionEnvelope,
 )
 
+from agent.core.agenda import VALID_S
 from agent.core.ids import CidText
 from agent.core.jobs.contribution import TABLE, Closed, Job, JobState
 from agent.core.jobs.review import Found, Judged, Review
 from agent.core.jobs.review import ReviewState as Reviewed
 from agent.core.ledger import BALANCE_V0, Offer
-from agent.core.money import UNIT, XLM
-from agent.core.motion import VALID_S
+from agent.core.money import UNIT, XLM, text
 from agent.core.record import ChainEnd, record
 from agent.errors import Unavailable
 from agent.journal import JournalMissing, JournalReader
@@ -54,6 +55,8 @@ pytestmark = pytest.mark.slow
 
 T = TypeVar("T")
 
+KEEP = 5 * UNIT
+FRIENDBOT = 10_000 * UNIT
 FAULTS = "lose-request=0.1,lose-answer=0.1"
 TURN_S = 0.15
 PATIENCE_S = 90.0
@@ -91,7 +94,10 @@ class Stage:
     town: Town
     ledger: Path
     vehicle: Keypair
+    owner: str
+    """Whom it pays, and who gets what is above KEEP."""
     lumens: int
+    """Of the vehicle; the owner has FRIENDBOT's."""
     born: int
     """The last ledger before the trip."""
 
@@ -102,9 +108,12 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
     with Localnet(state=folder / "ledger") as net:
         town = found(net, folder, committee=1)
         vehicle = town.driver()
+        owner = Keypair.random().public_key
+        net.fund(owner)
         account = town.horizon.account(vehicle.public_key)
         assert account is not None
-        return Stage(town, folder / "ledger", vehicle, account.lines[XLM].balance, town.horizon.head().sequence)
+        lumens = account.lines[XLM].balance
+        return Stage(town, folder / "ledger", vehicle, owner, lumens, town.horizon.head().sequence)
 
 
 @pytest.fixture
@@ -138,7 +147,7 @@ class Play:
 
     def __init__(self, stage: Stage, net: Localnet, folder: Path, story: Story) -> None:
         self.town, self.net, self.folder, self.story = stage.town.moved(net), net, folder, story
-        self.vehicle, self.lumens = stage.vehicle, stage.lumens
+        self.vehicle, self.owner, self.lumens = stage.vehicle, stage.owner, stage.lumens
         self.committee = stage.town.committee[0]
         self.horizon = Horizon(net.url, net.passphrase)
         self.process: subprocess.Popen[bytes] | None = None
@@ -232,6 +241,8 @@ class Play:
                 "initiators": [self.town.initiator.public_key],
                 "operator": self.town.operator.public_key,
                 "min_pay": self.story.min_pay,
+                "payout": self.owner,
+                "keep": text(KEEP),
             },
             "odometer": {"source": "road:?seconds=1"},
             "camera": {"source": "road:?seconds=600&fps=10"},
@@ -330,13 +341,13 @@ class Play:
         cid = records.pin(made, town.store)
         until = self.horizon.head().closed_at + VALID_S
         offers = self.horizon.offers(town.settlement)
-        text = transactions.envelope(made, cid, town.round, account, offers, self.horizon.passphrase, until)
-        return signed(TransactionEnvelope.from_xdr(text, self.horizon.passphrase), self.committee)
+        drawn = transactions.envelope(made, cid, town.round, account, offers, self.horizon.passphrase, until)
+        return signed(TransactionEnvelope.from_xdr(drawn, self.horizon.passphrase), self.committee)
 
     # --- what the ledger says at the end
 
     def check_the_ledger(self) -> None:
-        """One entry, one stake, settled once, paid once, and every stroop where it belongs."""
+        """One entry, one stake, settled once, the owner paid once, and every stroop where it belongs."""
         me, story = self.vehicle.public_key, self.story
         entered = story.outcome != ""
         done = Counter(type(operation) for operation in insist(self._applied))
@@ -351,8 +362,13 @@ class Play:
         assert account.lines[self.town.dlc].balance == DLC_EACH - lost.get(story.outcome, 0)
         assert account.lines[self.town.round.credit_asset].balance == 0
         paid = REWARD if story.outcome == "accepted" else 0
-        assert account.lines[XLM].balance == self.lumens - insist(self._fees) + paid
+        owner = insist(lambda: self.horizon.account(self.owner))
+        assert owner is not None
+        away = owner.lines[XLM].balance - FRIENDBOT
+        assert account.lines[XLM].balance == self.lumens - insist(self._fees) + paid - away
         assert not entered or self.job.of(Closed).paid == paid
+        assert not entered or account.lines[XLM].balance <= KEEP  # so the pay is among what went away
+        assert done[Payment] == entered
 
     def _applied(self) -> list[Any]:
         """The operations of the vehicle's successful transactions on this trip."""

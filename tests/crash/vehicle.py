@@ -46,6 +46,7 @@ class Car:
     """An odometer whose trip lasts until it was trained on for a moment, or, where it cannot be, a while."""
 
     trouble: str | None = None
+    pause_s = 0.0
 
     def __init__(self, book: JobBook, longest: float) -> None:
         self._logbook, self._longest = book, longest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -60,6 +61,21 @@ def test_without_a_broker_there_is_a_sentence_and_no_exception() -> None:
     until(lambda: "does not answer" in (link.trouble or ""))
     assert not link.connected
     link.close()
+
+
+def test_whoever_waits_is_told_of_a_message(mosquitto: Mosquitto) -> None:
+    told = threading.Event()
+    car = mosquitto.link("car", [TOPICS.commands], wake=told.set)
+    until(lambda: car.connected)
+    workshop = mosquitto.link("workshop")
+    until(lambda: workshop.connected)
+    workshop.publish(Message(TOPICS.command("hold"), b"{}"))
+    assert told.wait(60)
+    assert car.has_heard
+    assert len(car.receive()) == 1
+    assert not car.has_heard
+    car.close()
+    workshop.close()
 
 
 def test_a_tunnel_is_no_alarm(mosquitto: Mosquitto) -> None:
@@ -178,10 +194,12 @@ def test_a_broker_that_keeps_no_retained_messages_is_said_and_gets_all_else(
 @pytest.mark.parametrize("most", [2, 10])
 def test_no_more_is_on_its_way_than_the_broker_takes(strict: Callable[[str], Mosquitto], most: int) -> None:
     broker = strict(f"allow_anonymous true\nmax_inflight_messages {most}")
-    page, car = broker.link("page", ["events"]), broker.link("car", [TOPICS.commands])
+    page = broker.link("page", ["events"])
+    until(lambda: page.connected)  # a broker keeps nothing for whom it has not met
+    car = broker.link("car", [TOPICS.commands])
     for number in range(200):
         car.publish(Message("events", b"%d" % number))
-    until(lambda: page.connected and car.connected)
+    until(lambda: car.connected)
     broker.part(car)
     until(lambda: not car.connected)
     broker.join(car)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from agent.core.plain import plain
 from agent.fleet.page.access import ADDRESSES, TRIES, Access
 from agent.fleet.page.dashboard import MAX_JOBS, MAX_PAYMENTS, MAX_ROUNDS, Dashboard
-from agent.fleet.page.shelf import Shelf
+from agent.fleet.page.shelf import CardShelf
 from agent.fleet.page.table import table
 from agent.host.clock import ManualClock
 from agent.ports import Message
@@ -90,7 +90,7 @@ def test_payments_of_ever_new_assets_are_added_up_as_others() -> None:
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 40)), max_size=200), st.integers(1, 12))
 def test_a_shelf_is_bounded_and_who_took_less_than_a_share_loses_nothing(put: list[tuple[int, int]], most: int) -> None:
     """(kk) Whatever the order in which cards come."""
-    shelf: Shelf[int] = Shelf(most)
+    shelf: CardShelf[int] = CardShelf(most)
     owned: dict[str, set[str]] = {}
     for owner, card in put:
         key = f"{owner}/{card}"

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from stellar_sdk import Keypair
 
-from agent.core.documents import Architecture, Input, Recipe, Task
+from agent.core.decay import rate
+from agent.core.documents import Architecture, Decay, Input, Recipe, Task
 from agent.errors import Refused
 from agent.initiator.publishing import Publisher
 from agent.learn import export, fitness, graph, networks, weights
@@ -93,6 +94,17 @@ def test_a_network_for_an_owners_labelled_folder_is_published(town: Town, tmp_pa
     assert (round_.task, round_.architecture.name, round_.settlement) == (SIGNS, "onnx", told["settlement"])
     assert (round_.figure is not None) and (round_.figure.name, round_.figure.samples) == ("accuracy", 24)
     fitness.check(round_, town.shelf.get(told["cid"], bundle.ROUND_LIMITS), memory_mb=2048)
+
+
+def test_a_rate_that_falls_starts_at_the_first_rounds_own_error(town: Town) -> None:
+    falling = Recipe(steps=1, batch=1, learning_rate="0.1", minimum_samples=1, decay=Decay())
+    publisher = publisher_of(town, **PLAN, recipe=falling)
+    publisher.test_set.write_bytes(pictures(0).dump())
+    round_ = town.shelf.round(publisher.first(*network(town.folder)).cid)
+    assert round_.figure is not None and round_.recipe.decay is not None
+    assert round_.recipe.decay.start == 1 - round_.figure.value
+    assert rate(round_.recipe, round_.figure) == 0.1
+    publisher.book.journal.close()
 
 
 def test_a_network_of_other_classes_is_refused(town: Town) -> None:

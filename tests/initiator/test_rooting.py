@@ -18,7 +18,7 @@ from agent.initiator.plan import Plan, PlanError, read
 from agent.initiator.publishing import RoundDraft
 from agent.initiator.restoring import restore
 from agent.learn import graph, judging, root, weights
-from agent.learn.runner import HERE
+from agent.learn.device import HERE
 from agent.learn.score import Scorer
 from agent.learn.testset import TestSet
 from agent.market import bundle

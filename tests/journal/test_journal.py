@@ -240,10 +240,3 @@ def test_a_full_disk_is_a_sentence_and_nothing_is_half_written(tmp_path: Path) -
 def test_an_event_cannot_be_changed(journal: Journal) -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         journal.append("a", "k", {}, at=0.0).seq = 2  # type: ignore[misc]
-
-
-def test_importing_the_journal_leaves_sqlite_utils_alone() -> None:
-    subprocess.run(
-        [sys.executable, "-c", "import sys, agent.journal; assert 'sqlite_utils' not in sys.modules"],
-        check=True,
-    )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import numpy as np
 import pytest
 
+from agent.core.documents import Input, Task
 from agent.learn.frame_filter import FROZEN, FrameFilter, one_colour
-from agent.ports import LabelledFrame
+from agent.ports import Box, LabelledFrame
 from tests.learn.trips import DIGITS, SMALL, road
 from tools.bench.plain_round import plain_round
 
@@ -42,6 +45,19 @@ def test_a_teacher_with_other_classes_is_said() -> None:
     taken = [frame_filter.sample(LabelledFrame(f.t, f.image, label)) for f, label in zip(frames, labels, strict=True)]
     assert [sample is not None for sample in taken] == [True, False, False]
     assert frame_filter.trouble is not None and "2 labels are none of the round's 10 classes" in frame_filter.trouble
+
+
+def test_boxes_of_other_classes_are_skipped_and_those_of_the_rounds_are_cropped_with_the_picture() -> None:
+    task = Task(kind="detection", labels="folder", classes=("sign",))
+    sample = Input(height=32, width=32, crop_top=Decimal("0.5"))
+    frame_filter = FrameFilter(plain_round(network="smallfcos", task=task, sample=sample))
+    image = next(road(1)).image
+    frame = LabelledFrame(0.0, image, (Box(0, 0.0, 0.5, 1.0, 0.75),))
+    assert frame_filter.sample(frame) is not None
+    label = frame_filter.label(frame)
+    assert label is not None and label[0].tolist() == [0.0, 0.0, 0.0, 1.0, 0.5] and (label[1:] == -1).all()
+    assert frame_filter.sample(LabelledFrame(0.1, image, (Box(1, 0.0, 0.5, 1.0, 0.75),))) is None
+    assert frame_filter.trouble is not None and "1 labels are none of the round's 1 classes" in frame_filter.trouble
 
 
 def _road(height: int = 120, width: int = 160) -> np.ndarray:

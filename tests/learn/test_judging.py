@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from agent.core.money import UNIT
 from agent.learn.fusion import Taken
-from agent.learn.judging import Entered, Roll, Rules, judge_roll
+from agent.learn.judging import Entered, Roll, Rules, adds, judge_roll
 
 SEED = hashlib.sha256(b"a ledger").digest()
 RULES = Rules(tolerance=0.97, gain_reference=0.05, pledge=1000 * UNIT)
@@ -107,6 +108,22 @@ def test_a_copy_with_noise_is_neither_fused_nor_paid_and_keeps_its_stake() -> No
     assert "earlier entry" in last.reason
 
 
+@pytest.mark.parametrize("share", [1e-6, 1e-3, 0.2])
+@pytest.mark.parametrize("tiny", [1, 7, 20])
+def test_however_many_hand_in_next_to_nothing_who_trained_is_paid(share: float, tiny: int) -> None:
+    """Half of a roll makes its median: a car's work was called a million times too long beside two of nothing."""
+    rng = np.random.default_rng(9)
+    least = [
+        {"w": (share * one["w"]).astype(np.float32)}
+        for one in (towards(int(rng.integers(99, 9999))) for _ in range(tiny))
+    ]
+    root = {"root": towards(50)}
+    found = judged(roll(*HONEST, *least), **root)
+    assert [one.outcome for one in found.entries[:6]] == ["accepted"] * 6
+    if share < 0.01:
+        assert judged(roll(HONEST[0], *least)).entries[0].outcome == "accepted", "without a root too"
+
+
 def test_what_harms_and_points_against_the_root_loses_its_stake() -> None:
     against = {"w": (-1.2 * HONEST[0]["w"]).astype(np.float32)}
     found = judged([*roll(*HONEST), Entered(8, "liar", against)], root=towards(50))
@@ -143,7 +160,7 @@ def test_without_a_root_who_only_takes_too_long_a_step_is_heard() -> None:
     """Alone on a roll an update is taken whole: it overshoots, and a quarter of it is of use."""
     far = {"w": (2.5 * TRUTH).astype(np.float32)}
     (one,) = judged(roll(far), private=score).entries
-    assert (one.outcome, one.fused) == ("idle", True)
+    assert (one.outcome, one.fused) == ("accepted", True)
 
 
 def test_who_harms_sideways_keeps_the_stake() -> None:
@@ -171,6 +188,94 @@ def test_what_anybody_could_hand_in_is_not_paid() -> None:
     disguised = {"w": step["w"] + 0.1 * towards(71)["w"]}
     found = judged([*roll(*HONEST), Entered(8, "replay", disguised)], last_step=step)
     assert not found.entries[-1].fused and not found.entries[-1].credit
+
+
+def test_a_public_step_that_gains_nothing_lowers_nobody() -> None:
+    """All go along with it a little, and it leads nowhere any more: nobody could have handed it in for pay."""
+    past = np.random.default_rng(8).normal(size=SIZE)
+    past -= TRUTH * (past @ TRUTH) / (TRUTH @ TRUTH)
+    few = roll(*({"w": (towards(i, 0.3, 0.5)["w"] + 0.2 * past).astype(np.float32)} for i in range(6)))
+    last_step = {"w": past.astype(np.float32)}
+    assert judged(few, last_step=last_step).entries == judged(few).entries
+
+
+def test_where_all_honest_work_points_along_the_public_step_it_is_paid_all_the_same() -> None:
+    """What is learnt there is one number: another step of the same kind is worth paying for."""
+    step = {"w": np.mean([towards(70 + i, 0.1, 0.1)["w"] for i in range(3)], axis=0).astype(np.float32)}
+    found = judged(roll(*(towards(i, 0.1, 0.1) for i in range(3))), last_step=step)
+    assert [one.outcome for one in found.entries] == ["accepted"] * 3
+
+
+def test_a_disguised_replay_is_not_paid_and_takes_nothing_from_others() -> None:
+    """As much noise as step: no copy, heard, and worth what anybody could have handed in."""
+    rng = np.random.default_rng(0)
+
+    def road(number: int) -> dict[str, np.ndarray]:
+        """What is to be learnt on the `number`th third of all roads."""
+        of_it = np.where(np.arange(SIZE) % 3 == number, 0.9 * TRUTH, 0)
+        return {"w": (of_it + 0.1 * rng.normal(size=SIZE)).astype(np.float32)}
+
+    step = road(0)
+    noise = rng.normal(size=SIZE)
+    noise -= TRUTH * (noise @ TRUTH) / (TRUTH @ TRUTH)  # in so few numbers chance would know something of it
+    noise *= np.linalg.norm(step["w"]) / np.linalg.norm(noise)
+    replay = Entered(8, "replay", {"w": (step["w"] + noise).astype(np.float32)})
+    entries = [*roll(road(1), road(2)), replay]
+    *unseen, paid = judged(entries).entries
+    assert paid.credit
+    *others, unpaid = judged(entries, last_step=step).entries
+    assert unpaid.fused and not unpaid.credit
+    assert all(one.credit >= before.credit for one, before in zip(others, unseen, strict=True))
+
+
+def test_what_a_roll_of_two_adds_does_not_hang_on_the_orders_drawn() -> None:
+    """Each order stands beside its reverse on the same samples: of two entries that is all there is."""
+    two = roll(towards(1), towards(2, 0.6))
+    gains = {tuple(one.gain for one in judge_roll(BASE, two, score, seed=seed, rules=RULES).entries) for seed in SEEDS}
+    assert len(gains) == 1
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 6, 9, 10, 17])
+def test_what_all_add_comes_to_what_they_gain_together(count: int) -> None:
+    """On every sample, however many orders there is time for."""
+    entries = roll(*(towards(i, 0.3, 0.5) for i in range(count)))
+    parts = [one.update["w"].astype(np.float64) for one in entries]
+    at_base = score(BASE, slice(None))
+    together = at_base - score({"w": np.mean(parts, axis=0).astype(np.float32)}, slice(None))
+    np.testing.assert_allclose(adds(BASE, parts, score, at_base, SEED).sum(axis=0), together, atol=1e-3)
+
+
+SEEDS = [hashlib.sha256(bytes([i])).digest() for i in range(5)]
+
+
+def test_who_overshoots_with_the_others_is_paid_for_the_step_that_the_round_takes() -> None:
+    """The whole of both goes to the other side of the truth and gains next to nothing; half of both is right."""
+    found = judged(roll(towards(1, 1.95, 1.2), towards(2, 1.95, 1.2)))
+    assert found.candidate is not None and found.candidate.taken.step == Fraction(1, 2)
+    assert [one.outcome for one in found.entries] == ["accepted", "accepted"]
+    assert sum(one.gain for one in found.entries) == pytest.approx(found.before - found.after, rel=1e-6)
+
+
+def test_samples_that_are_kind_to_all_do_not_hide_what_one_adds() -> None:
+    """A drive's few curves make up the loss: all gain on the same samples, and each one's share is sure."""
+    heavy = np.random.default_rng(5).pareto(1.2, SAMPLES) + 0.01
+
+    def curves(weights: dict[str, np.ndarray], part: slice) -> np.ndarray:
+        return heavy[part] * score(weights, part)
+
+    found = judge_roll(BASE, roll(*(towards(i, 0.2, 0.2) for i in range(3))), curves, seed=SEED, rules=RULES)
+    assert [one.outcome for one in found.entries] == ["accepted"] * 3
+    assert all(one.error < one.gain / 5 for one in found.entries)
+
+
+def test_among_good_work_what_adds_nothing_is_not_paid() -> None:
+    """The share of one that points nowhere is as unsure as it was."""
+    rng = np.random.default_rng(6)
+    nowhere = [rng.normal(size=SIZE) for _ in range(20)]
+    nowhere = [row - TRUTH * (row @ TRUTH) / (TRUTH @ TRUTH) for row in nowhere]
+    liars = [Entered(8, f"{i:02}", {"w": (0.2 * row).astype(np.float32)}) for i, row in enumerate(nowhere)]
+    paid = [judged([*roll(*HONEST), liar]).entries[-1].credit for liar in liars]
+    assert sum(bool(credit) for credit in paid) <= 1
 
 
 def test_the_same_roll_gives_the_same_bytes() -> None:

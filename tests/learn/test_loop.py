@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 import torch
 
 from agent.compose.vehicle import training
+from agent.core.documents import Decay, Figure
 from agent.errors import MilepostError
 from agent.host.sections import Train
 from agent.learn import checkpoint, loop, networks
@@ -59,6 +62,20 @@ def test_training_ends_with_its_planned_steps(tmp_path: Path) -> None:
 def test_no_sample_is_drawn_more_often_than_the_recipe_says(tmp_path: Path) -> None:
     trained = _drive(task(tmp_path, batch=16, passes=4))
     assert trained.steps == -(-trained.samples * 4 // 16)
+
+
+def test_a_model_that_is_nearly_right_learns_in_smaller_steps(tmp_path: Path) -> None:
+    def moved(error: str) -> float:
+        what = task(tmp_path / error, steps=20)
+        figure = Figure(name="rmse", unit="deg", better="lower", value=Decimal(error), samples=100)
+        decay = Decay(power=Decimal(2), floor=Decimal("0.01"), start=Decimal(12))
+        recipe = what.round.recipe.model_copy(update={"decay": decay})
+        what = replace(what, round=what.round.model_copy(update={"figure": figure, "recipe": recipe}))
+        base = checkpoint.read_weights(what.base / "weights.safetensors")
+        after = checkpoint.read_weights(_drive(what, 60).weights)
+        return float(sum(np.abs(after[name] - base[name]).sum() for name in base))
+
+    assert moved("1.2") < moved("12") / 10
 
 
 def test_the_pull_keeps_the_weights_near_the_rounds(tmp_path: Path) -> None:

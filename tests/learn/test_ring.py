@@ -34,6 +34,14 @@ def test_what_goes_in_comes_out_in_order() -> None:
     ring.close()
 
 
+def test_a_label_of_many_numbers_comes_out_as_it_went_in() -> None:
+    ring, label = Ring(TINY, 16, label=(32, 5)), np.arange(160, dtype=np.float32).reshape(32, 5)
+    ring.put(1.0, label, np.full((8, 8, 1), 7, np.uint8))
+    (record,) = ring.take()
+    assert np.array_equal(record.label, label) and (record.image == 7).all()
+    ring.close()
+
+
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.integers(1, 50), max_size=8))
 def test_when_it_is_full_the_oldest_are_lost_and_counted(bursts: list[int]) -> None:

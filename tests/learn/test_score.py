@@ -13,8 +13,9 @@ import torch
 
 from agent.core.documents import Architecture, Input, Round, Task
 from agent.errors import Malformed
-from agent.learn import graph, loop, networks
+from agent.learn import graph, kinds, loop, networks
 from agent.learn.export import export
+from agent.learn.kinds.detection import MOST
 from agent.learn.runner import Runner
 from agent.learn.score import Scorer, figure, score
 
@@ -28,7 +29,14 @@ NETWORKS = {
         Task(kind="classification", classes=tuple("0123456789")),
         Input(height=28, width=28, colour="grey"),
     ),
+    "smallfcos": (
+        Task(kind="detection", labels="folder", classes=("person", "sign", "light")),
+        Input(height=60, width=100, colour="rgb"),
+    ),
 }
+
+
+STEERING = kinds.of(Task(kind="steering"), (3, 66, 200))
 
 
 def a_round(name: str) -> Round:
@@ -43,7 +51,19 @@ def some_samples(round: Round, count: int = 70) -> tuple[np.ndarray, np.ndarray]
     samples = rng.integers(0, 256, (count, spec.channels, spec.height, spec.width), dtype=np.uint8)
     if round.task.kind == "steering":
         return samples, rng.normal(0, 30, count).astype(np.float32)
+    if round.task.kind == "detection":
+        return samples, some_boxes(rng, count)
     return samples, rng.integers(0, len(round.task.classes), count).astype(np.float32)
+
+
+def some_boxes(rng: np.random.Generator, count: int) -> np.ndarray:
+    """Up to five in a picture, of three classes."""
+    boxes = np.full((count, MOST, 5), -1, np.float32)
+    for picture in boxes:
+        for row in range(rng.integers(0, 6)):
+            left, top, width, height = rng.uniform(0.02, 0.5, 4)
+            picture[row] = rng.integers(0, 3), left, top, left + width, top + height
+    return boxes
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -60,13 +80,14 @@ def test_a_validator_without_torch_gets_torchs_figure(name: str) -> None:
     loop.load_weights(network, other)
     with torch.no_grad():
         out = network(torch.from_numpy(samples))
-        loss = loop.objective(round)(out, torch.from_numpy(labels))
+        targets = kinds.of(round.task, round.input.sample).targets(labels)
+        loss = loop.objective(round)(out, torch.from_numpy(targets))
     assert measured.loss == pytest.approx(float(loss), abs=1e-4)
     if round.task.kind == "steering":
         assert measured.figure == pytest.approx(
             float(((out[:, 0] * 25 - torch.from_numpy(labels)) ** 2).mean().sqrt()), abs=1e-4
         )
-    else:
+    elif round.task.kind == "classification":
         assert measured.figure == float((out.argmax(1).numpy() == labels).mean())
 
 
@@ -101,24 +122,26 @@ assert 'torch' not in sys.modules
 
 def test_weights_that_give_no_number_score_an_infinite_loss() -> None:
     outputs = np.array([[np.nan], [0.0]], np.float32)
-    assert score(outputs, np.zeros(2, np.float32), Task(kind="steering")).loss == np.inf
+    assert score(outputs, np.zeros(2, np.float32), STEERING).loss == np.inf
 
 
 def test_labels_and_samples_that_do_not_fit_are_refused() -> None:
     round = a_round("deepchain")
+    digits = kinds.of(round.task, round.input.sample)
     runner = Runner(graph.check(export(networks.build(round), round.input)))
     with pytest.raises(Malformed, match="takes uint8"):
         runner.run(np.zeros((1, 3, 28, 28), np.uint8))
     with pytest.raises(Malformed, match="10 classes"):
-        score(np.zeros((1, 10), np.float32), np.array([10.0], np.float32), round.task)
+        score(np.zeros((1, 10), np.float32), np.array([10.0], np.float32), digits)
     with pytest.raises(Malformed, match="0 labels"):
-        score(np.zeros((0, 10), np.float32), np.zeros(0, np.float32), round.task)
+        score(np.zeros((0, 10), np.float32), np.zeros(0, np.float32), digits)
+    with pytest.raises(Malformed, match=r"a label is \(5,\) numbers, the task's \(\)"):
+        score(np.zeros((1, 10), np.float32), np.zeros((1, 5), np.float32), digits)
     assert runner.run(np.zeros((0, 1, 28, 28), np.uint8)).shape == (0, 10)
 
 
 def test_a_figure_says_what_it_is() -> None:
-    steering = Task(kind="steering")
-    measured = score(np.array([[0.4], [0.0]], np.float32), np.zeros(2, np.float32), steering)
-    stated = figure(steering, measured)
+    measured = score(np.array([[0.4], [0.0]], np.float32), np.zeros(2, np.float32), STEERING)
+    stated = figure(measured)
     assert (stated.name, stated.unit, stated.better, stated.samples) == ("rmse", "deg", "lower", 2)
     assert stated.value == Decimal("7.071068")

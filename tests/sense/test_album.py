@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from agent.core.documents import Task
-from agent.ports import LabelledFrame
+from agent.ports import Box, LabelledFrame
 from agent.sense import album
 from agent.sense.album import Album, UnusableAlbum, pictures
 
@@ -55,6 +55,39 @@ def test_steering_comes_from_a_table_beside_the_pictures(tmp_path: Path) -> None
     (tmp_path / "steering.csv").write_text("\n".join(["image,steering_deg", *rows]))
     _, frames = _shown(tmp_path, STEERING)
     assert {int(frame.image[0, 0, 0]): frame.label for frame in frames} == {0: -1.5, 1: -0.5, 2: 0.5}
+
+
+BOXES = Task(kind="detection", labels="folder", classes=("person", "sign"))
+
+
+def _table(folder: Path, *rows: str) -> None:
+    (folder / "boxes.csv").write_text("\n".join(["image,class,left,top,right,bottom", *rows]))
+
+
+def test_boxes_come_from_a_table_in_pixels_of_each_picture(tmp_path: Path) -> None:
+    for number in range(3):
+        _picture(tmp_path / f"{number}.png", number)
+    _table(tmp_path, "0.png,sign,2,4,6,8", "1.png,,,,,", "0.png,person,-4,0,4,40", "2.png,sign,90,0,99,8")
+    _, frames = _shown(tmp_path, BOXES)
+    labels = {int(frame.image[0, 0, 0]): frame.label for frame in frames}
+    assert labels == {0: (Box(1, 0.25, 0.5, 0.75, 1.0), Box(0, 0.0, 0.0, 0.5, 1.0)), 1: (), 2: ()}
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ("0.png,dog,0,0,1,1", "dog is none of the round's classes, person, sign"),
+        ("0.png,sign,0,0,x,1", "right of 0.png is no number"),
+        ("0.png,sign,0,0,inf,1", "right of 0.png is no number"),
+        ("0.png,sign,4,0,4,1", "a box of 0.png has no area"),
+        ("../0.png,sign,0,0,1,1", "is outside the folder"),
+    ],
+)
+def test_a_table_of_boxes_with_a_mistake_is_refused_with_it(tmp_path: Path, row: str, why: str) -> None:
+    _table(tmp_path, row)
+    with pytest.raises(UnusableAlbum, match=r"boxes\.csv cannot be read") as refused:
+        pictures(tmp_path, BOXES)
+    assert why in str(refused.value)
 
 
 def test_a_broken_picture_is_skipped_and_said(tmp_path: Path) -> None:

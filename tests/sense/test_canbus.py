@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from pathlib import Path
 
 import can
@@ -170,6 +172,56 @@ def test_values_that_no_car_has_are_refused(tmp_path):
     broken = decoder(tmp_path, mapping=SMALL.replace('["SPEED"] }', '["SPEED"], scale = 100 }'))
     with pytest.raises(ValueError, match="out of range"):
         broken.decode(100, bytes([0x10, 0x27, 1, 0, 0, 0, 0, 0]))
+
+
+def test_whoever_waits_for_the_car_is_told_of_a_message(tmp_path, until):
+    told = threading.Event()
+    odometer = CanOdometer(lambda: virtual("wakes"), decoder(tmp_path), wake=told.set)
+    with virtual("wakes") as car:
+        until(lambda: odometer.trouble is None)
+        car.send(can.Message(arbitration_id=100, data=[0, 1, 0, 0, 0, 0, 0, 0], is_extended_id=False))
+        assert told.wait(60)
+        assert len(odometer.poll()) == 1
+    odometer.close()
+
+
+class Socket(can.BusABC):
+    """A bus with a file descriptor to wait for, as SocketCAN's; the test sends identifiers into it."""
+
+    def __init__(self) -> None:
+        super().__init__("socket")
+        self._out, self.car = socket.socketpair()
+        self._out.setblocking(False)
+
+    def fileno(self) -> int:
+        return self._out.fileno()
+
+    def send(self, msg, timeout=None) -> None:
+        raise NotImplementedError
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        self._out.close()
+        self.car.close()
+
+    def _recv_internal(self, timeout):
+        try:
+            number = self._out.recv(1)[0]
+        except BlockingIOError:
+            return None, False
+        return can.Message(arbitration_id=number, data=bytes(8), is_extended_id=False), False
+
+
+def test_a_bus_is_waited_for_and_not_looked_at(tmp_path, until):
+    bus, told = Socket(), threading.Semaphore(0)
+    odometer = CanOdometer(lambda: bus, decoder(tmp_path), wake=told.release)
+    until(lambda: odometer.trouble is None)
+    for frames in (b"\x64", b"\x01\x02\x64\x64"):  # others' messages come between
+        bus.car.send(frames)
+        for _ in range(frames.count(b"\x64")):
+            assert told.acquire(timeout=60)
+    odometer.close()
+    assert len(odometer.poll()) == 3
 
 
 def test_a_bus_without_a_mapped_message_is_told(tmp_path, until):

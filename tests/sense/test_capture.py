@@ -50,22 +50,20 @@ def test_every_frame_reaches_the_learner_with_its_steering(frames):
 
 
 def test_a_learner_that_fails_is_told_and_the_next_frame_is_tried(frames):
-    told, seen, both = [], [], threading.Event()
+    told, seen, slides = [], [], Slides(frames)
 
     def sink(frame: LabelledFrame) -> None:
         seen.append(frame)
         if len(seen) == 1:
             raise RuntimeError("the ring is gone")
         told.append(capture.trouble)
-        if len(seen) > 2:
-            both.set()
 
     aligner = Aligner()
     for t in range(11):
         aligner.reading(Reading(t / 10, steering_deg=0.0))
-    capture = Capture(Slides(frames), aligner, sink)
+    capture = Capture(slides, aligner, sink)
     capture.start()
-    both.wait(60)
+    slides.over.wait(60)
     capture.stop()
     assert told[0] == "A frame could not be taken in (the ring is gone). Capture goes on with the next one."
     assert capture.counts.failures == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from agent.compose.vehicle import rules
@@ -15,6 +17,8 @@ METRE = 1 / 111_194.9
 
 class Said:
     """A source that says what it was told."""
+
+    pause_s = math.inf
 
     def __init__(self, *readings: Reading, trouble: str | None = None) -> None:
         self.readings, self.trouble, self.closed = list(readings), trouble, False

@@ -98,6 +98,16 @@ def test_a_fix_is_speed_and_position(odometer, daemon, until):
     assert (reading.position.latitude_deg, reading.position.accuracy_m) == (37.7, 4.2)
 
 
+def test_whoever_waits_for_the_car_is_told_of_a_fix(daemon, until):
+    told = threading.Event()
+    odometer = GpsdOdometer("127.0.0.1", daemon.port, wake=told.set)
+    until(lambda: daemon.taken)
+    daemon.say(TPV)
+    assert told.wait(60)
+    assert len(odometer.poll()) == 1
+    odometer.close()
+
+
 def test_no_fix_is_no_position(odometer, daemon, until):
     assert not heard(odometer, daemon, until, {**TPV, "mode": 1}, {**TPV, "mode": 0}, {"class": "TPV"})
 
@@ -156,7 +166,7 @@ def test_a_minute_without_a_fix_is_told(daemon, until):
     until(lambda: odometer.trouble is None)
     clock[0] = 61.0
     assert odometer.trouble == (
-        "No fix from gpsd for 61 s. Trips cannot start by GPS. Check the antenna, or run `milepost doctor`."
+        "No fix from gpsd for 60 s. Trips cannot start by GPS. Check the antenna, or run `milepost doctor`."
     )
     odometer.close()
 

@@ -84,7 +84,7 @@ def test_an_absent_broker_and_a_silent_sender_are_told(line):
     odometer = MqttOdometer(line, now=lambda: clock[0])
     assert odometer.trouble is None
     clock[0] = 31.0
-    assert odometer.trouble.startswith("No signal of the car over MQTT for 31 s (0 refused).")
+    assert odometer.trouble.startswith("No signal of the car over MQTT for 30 s (0 refused).")
     line.connected = False
     assert "is away" in odometer.trouble
 

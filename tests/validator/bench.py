@@ -33,7 +33,7 @@ from agent.core.ledger import Stake
 from agent.core.money import UNIT, Asset
 from agent.core.roll import Anchored
 from agent.learn import root, update, weights
-from agent.learn.runner import HERE
+from agent.learn.device import HERE
 from agent.learn.testset import TestSet
 from agent.market import bundle, sealed
 from agent.validator.entries import Entry

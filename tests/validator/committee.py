@@ -19,7 +19,7 @@ from agent.host.clock import SystemClock
 from agent.host.logs import Log
 from agent.journal import Journal, JournalReader
 from agent.journal.book import every
-from agent.learn.runner import HERE
+from agent.learn.device import HERE
 from agent.ledger.envelope import opened
 from agent.ledger.horizon import Horizon
 from agent.market import settlement

@@ -16,7 +16,7 @@ from agent.core.ledger import Stake
 from agent.core.money import UNIT, XLM
 from agent.core.verdict import Verdict
 from agent.errors import Malformed
-from agent.validator.admission import Admitted, Bundle, Facts, Patience, decide, newest_before
+from agent.validator.admission import Admitted, Bundle, Facts, NotYet, decide, newest_before
 from agent.validator.entries import is_formed
 from agent.validator.rounds import Served
 from tests.validator.bench import BASE, DLC, INITIATOR, SETTLEMENT, WINDOW, Workbench, an_entry
@@ -95,13 +95,13 @@ def test_a_memo_that_is_no_hash_is_turned_down(rounds: tuple[Served, ...]) -> No
 
 def test_a_base_that_is_not_known_here_may_be_a_round_of_a_moment_ago(rounds: tuple[Served, ...]) -> None:
     elsewhere = contribution(rounds[1], base=CID)
-    assert isinstance(decide(facts(rounds, contribution=elsewhere)), Patience)
+    assert isinstance(decide(facts(rounds, contribution=elsewhere)), NotYet)
     assert outcome(facts(rounds, contribution=elsewhere, is_overdue=True))[0] == "idle"
 
 
 def test_an_entry_is_not_measured_on_an_older_round_while_a_newer_one_cannot_be_had(rounds: tuple[Served, ...]) -> None:
     """Others have it, measure there, and get another figure."""
-    assert isinstance(decide(facts(rounds, is_behind=True)), Patience)
+    assert isinstance(decide(facts(rounds, is_behind=True)), NotYet)
     assert isinstance(decide(facts(rounds, is_behind=True, is_overdue=True)), Admitted)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from agent.initiator import fusing, submitting
 from agent.learn import checkpoint, graph
-from agent.learn.runner import HERE
+from agent.learn.device import HERE
 from agent.learn.score import Scorer
 from agent.market import bundle
 from agent.validator.entries import entry

@@ -9,11 +9,10 @@ import pytest
 from stellar_sdk import ClaimClaimableBalance, Keypair
 
 from agent.core import record as makers
-from agent.core.agenda import LEAST_FEE
+from agent.core.agenda import LEAST_FEE, VALID_S
 from agent.core.cid import Cid
 from agent.core.ledger import BALANCE_V0
 from agent.core.money import UNIT
-from agent.core.motion import VALID_S
 from agent.fleet.link import MAX_PAYLOAD
 from agent.fleet.loopback import LoopbackLink
 from agent.ledger.envelope import build, opened

@@ -18,8 +18,8 @@ from agent.core.jobs.contribution import Job, Opened, Step
 from agent.host.sections import Config
 from agent.journal import Journal
 from agent.learn import networks
+from agent.learn.device import HERE
 from agent.learn.export import export
-from agent.learn.runner import HERE
 from agent.learn.teacher import NAME, OtherTeacher
 from agent.ledger.horizon import Horizon, LedgerUnavailable
 from agent.market.bundle import Shelf

@@ -39,6 +39,7 @@ class Wheel:
     """An odometer that the test turns."""
 
     trouble: str | None = None
+    pause_s = 0.0
 
     def __init__(self) -> None:
         self.t = self.metres = 0.0

@@ -173,7 +173,9 @@ class Bare:
         pixels = np.stack([prepare(frame.image, task.round.input) for frame in taken])
         scale = float(task.round.task.scale)
         self.images = torch.from_numpy(planes(pixels)).to(device)
-        self.labels = torch.tensor([float(frame.label or 0) / scale for frame in taken]).to(device)
+        self.labels = torch.tensor(
+            [frame.label / scale if isinstance(frame.label, float) else 0.0 for frame in taken]
+        ).to(device)
         self.batch, self.device = task.round.recipe.batch, device
         self.network = networks.build(task.round).to(device, memory_format=torch.channels_last).train()
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=0.001)

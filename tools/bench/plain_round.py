@@ -6,8 +6,9 @@ from decimal import Decimal
 from pathlib import Path
 
 from agent.core.documents import Architecture, GlobalSet, Input, Recipe, Round, StakeSchedule, Task
+from agent.core.ids import AccountId, CidText
 
-NOBODY = "G" + "A" * 52 + "WHF"
+NOBODY = AccountId("G" + "A" * 52 + "WHF")
 
 
 def plain_round(
@@ -45,7 +46,7 @@ def plain_round(
         review_window=60,
         length=60,
         gain_reference=Decimal("0.1"),
-        global_set=GlobalSet(cid="Qm" + "a" * 44, keys={}),
+        global_set=GlobalSet(cid=CidText("Qm" + "a" * 44), keys={}),
     )
 
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from agent.core.documents import Round
 from agent.learn import checkpoint, graph, loop, networks
 from agent.learn.checkpoint import Checkpoint
+from agent.learn.device import Device
 from agent.learn.export import export
 from agent.learn.fusion import Momentum, fuse
-from agent.learn.runner import Device
 from agent.learn.samples import Reservoir, Samples
 from agent.learn.score import Scorer
 from agent.learn.testset import TestSet

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from stellar_sdk import Keypair
 
+from agent.core.ids import AccountId, CidText
 from agent.fleet.loopback import LoopbackLink
 from agent.host.logs import Log
-from agent.learn.runner import HERE
+from agent.learn.device import HERE
 from agent.ports import BundleLimits
 from agent.validator.book import ReviewBook
 from agent.validator.committee import EVERYTHING, Committee
@@ -41,7 +42,7 @@ class Witness(Guard):
 class AtOnce(Porter):
     """Bundles are fetched when they are asked for: one thread, one order of events."""
 
-    def send(self, cid: str, limits: BundleLimits) -> None:
+    def send(self, cid: CidText, limits: BundleLimits) -> None:
         if not self.asked(cid):
             self._fetch(cid, limits)
 
@@ -50,7 +51,7 @@ class Bench(Daemon):
     """A validator."""
 
     def __init__(
-        self, name: str, ground: Ground, key: Keypair, tally: Tally, initiators: Sequence[str], number: int
+        self, name: str, ground: Ground, key: Keypair, tally: Tally, initiators: Sequence[AccountId], number: int
     ) -> None:
         super().__init__(name, ground, key, tally)
         self._initiators, self.number = tuple(initiators), number

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -70,7 +70,7 @@ class Books:
                 self._take(record)
         self._read = max(self._read, head)
 
-    def of(self, makers: set[str]) -> list[Stake]:
+    def of(self, makers: Collection[str]) -> list[Stake]:
         """Stakes that a settlement account may claim, oldest first."""
         return [stake for stake in self.stakes.values() if stake.maker in makers]
 

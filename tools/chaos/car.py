@@ -10,14 +10,17 @@ from typing import Any
 
 from stellar_sdk import Keypair
 
-from agent.compose.vehicle import followed, identity, preferences, resources, rules
+from agent.compose.vehicle import followed, identity, latency, preferences, resources, rules
+from agent.core.ids import AccountId
 from agent.core.jobs.contribution import JobState, Signed
 from agent.host.metrics import Metrics
 from agent.host.scripted import ScriptedHost
 from agent.host.sections import Agent, Config, Content, Market, Mqtt, Trip
+from agent.ledger.keys import account_of
 from agent.ports import Frame, Reading
 from agent.vehicle.book import JOURNAL, JobBook
 from agent.vehicle.builder import ContributionBuilder
+from agent.vehicle.camera_aim import CameraAim
 from agent.vehicle.context import StepContext
 from agent.vehicle.daemon import Parts as VehicleParts
 from agent.vehicle.daemon import Vehicle
@@ -57,6 +60,7 @@ class Wheel:
     """An odometer whose trips last until they were trained on for a moment, or until nobody offered anything."""
 
     trouble: str | None = None
+    pause_s = 0.0
 
     def __init__(self, book: JobBook, wanted: Callable[[], bool]) -> None:
         self._logbook, self._wanted = book, wanted
@@ -87,7 +91,7 @@ class Car(Daemon):
         ground: Ground,
         key: Keypair,
         tally: Tally,
-        initiators: Sequence[str],
+        initiators: Sequence[AccountId],
         making: lesson.Making = lesson.better,
     ) -> None:
         super().__init__(name, ground, key, tally)
@@ -97,7 +101,7 @@ class Car(Daemon):
             agent=Agent(id=name, state_dir=self.folder, profile="chaos"),
             market=Market(
                 initiators=tuple(initiators),
-                operator=ground.operator.public_key,
+                operator=account_of(ground.operator),
                 max_stake="200",
                 buy_stake_budget="200",
             ),
@@ -129,6 +133,8 @@ class Car(Daemon):
             VehicleParts(
                 odometer=Wheel(book, lambda: self.drives),
                 camera=Dark,
+                latency=latency(config, journal),
+                aim=lambda: CameraAim(self.folder, config.camera.source),
                 trainer=trainer,
                 identity=identity(config, self.key),
                 context=context,

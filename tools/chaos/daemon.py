@@ -13,8 +13,10 @@ from pathlib import Path
 
 from stellar_sdk import Keypair
 
+from agent.core.ids import AccountId
 from agent.errors import MilepostError
 from agent.host.logs import Log
+from agent.ledger.keys import account_of
 from agent.market.bundle import Shelf
 from tools.chaos.bent_line import BentHorizon
 from tools.chaos.doors import Crash, ShakyJournal, ShakyStore, Weather
@@ -64,8 +66,8 @@ class Daemon(ABC):
         """Visits until it is started again."""
 
     @property
-    def account(self) -> str:
-        return self.key.public_key
+    def account(self) -> AccountId:
+        return account_of(self.key)
 
     def visit(self, turns: int = 1) -> None:
         if self.down_for:

@@ -18,9 +18,11 @@ from stellar_sdk import (
 from stellar_sdk.operation import Operation
 
 from agent.content.folder import FolderStore
+from agent.core.ids import AccountId
 from agent.core.money import UNIT, Asset, Stroops, text
 from agent.errors import MilepostError, Refused
 from agent.ledger.envelope import Signed, build, result_code, sdk_asset, signed
+from agent.ledger.keys import account_of
 from agent.market import publish
 from tools.chaos.bent_line import BentHorizon, Exchange
 from tools.chaos.doors import ShakyBroker, TownClock, Weather
@@ -45,7 +47,7 @@ class Ground:
         self.store = FolderStore(folder / "content")
         self.broker = ShakyBroker(dice)
         self.operator = self.key()
-        self.dlc = Asset("DLC", self.operator.public_key)
+        self.dlc = Asset("DLC", account_of(self.operator))
         self.line = self.calm()
         """Nobody's: nothing ever goes wrong on it."""
         self.clock = TownClock(self.line.head().closed_at)
@@ -80,7 +82,7 @@ class Ground:
 
     def fund(self, *keys: Keypair) -> None:
         """On the ledger, with 10,000 XLM each."""
-        self.net.fund(*(key.public_key for key in keys))
+        self.net.fund(*(account_of(key) for key in keys))
         self.exchange.answers.clear()
         self.exchange.head = self.line.head().sequence
         self.clock.turn_to(self.line.head().closed_at)
@@ -89,20 +91,20 @@ class Ground:
         """Funded, and with DLC."""
         self.fund(*keys)
         dlc = sdk_asset(self.dlc)
-        self.apply([ChangeTrust(dlc, source=key.public_key) for key in keys], *keys)
-        self.allow(*(key.public_key for key in keys))
-        self.apply([Payment(key.public_key, dlc, text(DLC_EACH)) for key in keys], self.operator)
+        self.apply([ChangeTrust(dlc, source=account_of(key)) for key in keys], *keys)
+        self.allow(*(account_of(key) for key in keys))
+        self.apply([Payment(account_of(key), dlc, text(DLC_EACH)) for key in keys], self.operator)
 
-    def allow(self, *accounts: str) -> None:
+    def allow(self, *accounts: AccountId) -> None:
         self.apply(publish.authorise(self.dlc, accounts), self.operator)
 
     # --- transactions
 
     def signed(self, operations: Sequence[Operation], *keys: Keypair, memo: bytes | None = None) -> Signed:
         """Under the first key's account."""
-        account = self.line.account(keys[0].public_key)
+        account = self.line.account(account_of(keys[0]))
         if account is None:
-            raise Foiled(why=f"{keys[0].public_key} is not on the ledger")
+            raise Foiled(why=f"{account_of(keys[0])} is not on the ledger")
         envelope = build(
             account.id,
             account.sequence,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from stellar_sdk import Keypair
 
+from agent.core.ids import AccountId
 from agent.core.money import Asset
 from agent.errors import MilepostError, TryAgain, Unavailable
 from agent.initiator.book import RoundBook
@@ -95,8 +96,8 @@ class House(Daemon):
             close_round(self.publisher)
 
     @property
-    def settlement(self) -> str:
-        return self.publisher.book.settlement or ""
+    def settlement(self) -> AccountId:
+        return self.publisher.book.settlement or AccountId("")
 
     def drop(self) -> None:
         self._journal.close()

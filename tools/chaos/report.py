@@ -8,6 +8,7 @@ from typing import Any
 
 from agent.core.cid import Cid
 from agent.core.documents import SettlementRecord
+from agent.core.ids import AccountId
 from agent.core.money import UNIT, Stroops
 from agent.errors import MilepostError
 from agent.ledger.envelope import opened
@@ -87,8 +88,8 @@ def _worth(town: Town, stake: Stake) -> bool:
 
 def sore(town: Town) -> list[str]:
     """Each honest stake that did not fare as it should, for people who look for the cause."""
-    names = {car.account: car.name for car in town.cars}
-    houses = {account: house.name for account, house in town.settlements.items()}
+    names: dict[str, str] = {car.account: car.name for car in town.cars}
+    houses: dict[str, str] = {account: house.name for account, house in town.settlements.items()}
     found = []
     for s in town.books.of(town.honest):
         if s.ended_by == "clawback":
@@ -142,12 +143,12 @@ def _purses(town: Town) -> Stroops:
     return lost
 
 
-def _newest(town: Town, settlement: str) -> SettlementRecord | None:
+def _newest(town: Town, settlement: AccountId) -> SettlementRecord | None:
     for transaction in town.ground.line.history(settlement, newest_first=True):
         memo = opened(transaction.envelope, town.ground.net.passphrase).memo
         if transaction.source == settlement and memo is not None:
             try:
-                return town.shelf.record(str(Cid.v0(memo)))
+                return town.shelf.record(Cid.v0(memo).text)
             except MilepostError:
                 return None
     return None

@@ -14,12 +14,14 @@ from stellar_sdk.operation import Operation
 
 from agent.core.cid import Cid
 from agent.core.documents import Contribution, Round
+from agent.core.ids import AccountId, CidText, StakeId
 from agent.core.jobs.round import RoundState
 from agent.core.ledger import Way
 from agent.core.money import UNIT, Asset, Stroops, text
 from agent.initiator.plan import Plan
 from agent.learn import update, weights
 from agent.ledger.envelope import stake_id
+from agent.ledger.keys import account_of
 from agent.market import bundle, entry, sealed
 from agent.market.bundle import Shelf
 from tools.chaos import lesson
@@ -55,13 +57,13 @@ class Town:
         for start in range(0, len(drivers), 8):
             ground.enrol(*drivers[start : start + 8])
         weights_file, graph_file = lesson.network(ground.folder)
-        five, seven = ([self.judges[i].public_key for i in seats] for seats in (FIVE, SEVEN))
+        five, seven = ([account_of(self.judges[i]) for i in seats] for seats in (FIVE, SEVEN))
         plans = (("alder", masters[0], five), ("birch", masters[1], seven), ("cedar", masters[2], five))
         self.houses = [House(name, ground, key, self.tally, self.plan(name, seats)) for name, key, seats in plans]
         self.hostile_house = self.houses[2]
         for house in self.houses:
             house.first(weights_file, graph_file)
-        follow = [key.public_key for key in masters]
+        follow = [account_of(key) for key in masters]
         names = [f"car{n}" for n in range(HONEST_CARS)]
         self.cars = [Car(n, ground, k, self.tally, follow) for n, k in zip(names, drivers, strict=False)]
         lies = (lesson.noise, lesson.flipped)
@@ -90,7 +92,7 @@ class Town:
         return [*self.houses, *self.cars, *self.lying_cars, *self.benches]
 
     @property
-    def honest(self) -> set[str]:
+    def honest(self) -> set[AccountId]:
         return {car.account for car in self.cars}
 
     @property
@@ -102,13 +104,13 @@ class Town:
     def settlements(self) -> dict[str, House]:
         return {house.settlement: house for house in self.houses}
 
-    def round_of(self, house: House) -> tuple[str, Round]:
+    def round_of(self, house: House) -> tuple[CidText, Round]:
         """The newest round that is open."""
         jobs = [job for job in house.publisher.book.rounds if job.state is RoundState.OPEN]
         cid = jobs[-1].cid
         return cid, self.shelf.round(cid)
 
-    def plan(self, name: str, committee: Sequence[str], **other: Any) -> Plan:
+    def plan(self, name: str, committee: Sequence[AccountId], **other: Any) -> Plan:
         values: dict[str, Any] = {
             "name": name,
             "committee": tuple(committee),
@@ -141,25 +143,25 @@ class Town:
         self.ground.enrol(key)
         return key
 
-    def numbers(self, cid: str, seed: int, make: lesson.Making = lesson.better) -> Numbers:
+    def numbers(self, cid: CidText, seed: int, make: lesson.Making = lesson.better) -> Numbers:
         folder = self.shelf.get(cid, bundle.ROUND_LIMITS)
         return make(self.base(cid), folder / bundle.GRAPH, self.shelf.round(cid).contributions, seed)
 
-    def base(self, cid: str) -> Numbers:
+    def base(self, cid: CidText) -> Numbers:
         return dict(weights.load((self.shelf.get(cid, bundle.ROUND_LIMITS) / bundle.WEIGHTS).read_bytes()))
 
-    def contribution(self, owner: Keypair, cid: str, delta: Numbers | bytes) -> Path:
+    def contribution(self, owner: Keypair, cid: CidText, delta: Numbers | bytes) -> Path:
         """Laid out as a vehicle would, and not stored."""
         round_, base = self.shelf.round(cid), self.base(cid)
         data = delta
         if not isinstance(data, bytes):
             data = update.encode("dense-fp32", base, {name: base[name] + data[name] for name in base}).data
         readers = (*round_.committee, round_.initiator)
-        ciphertext, boxes = sealed.seal(data, bundle.update_purpose(cid, owner.public_key), readers)
+        ciphertext, boxes = sealed.seal(data, bundle.update_purpose(cid, account_of(owner)), readers)
         document = Contribution(
             model=round_.model,
             base=cid,
-            vehicle=owner.public_key,
+            vehicle=account_of(owner),
             samples=100,
             steps=10,
             planned=10,
@@ -174,11 +176,11 @@ class Town:
         return bundle.lay(home, {bundle.CONTRIBUTION: document.to_bytes(), bundle.UPDATE: ciphertext})
 
     def entry(self, key: Keypair, round_: Round, stake: Stroops) -> list[Operation]:
-        account = self.ground.line.account(key.public_key)
+        account = self.ground.line.account(account_of(key))
         assert account is not None  # noqa: S101
         return entry.entry(round_, account, stake, Way(0), self.ground.now)
 
-    def enter(self, key: Keypair, cid: str, memo: Cid, stake: Stroops = BASE) -> str:
+    def enter(self, key: Keypair, cid: CidText, memo: Cid, stake: Stroops = BASE) -> StakeId:
         """An ordinary entry; its stake's id."""
         operations = self.entry(key, self.shelf.round(cid), stake)
         made = self.ground.apply(operations, key, memo=memo.digest)

@@ -12,8 +12,10 @@ from stellar_sdk.operation import Operation
 from agent.core import pay
 from agent.core.cid import Cid
 from agent.core.documents import GlobalSet, Pledge, Round
+from agent.core.ids import AccountId, CidText
 from agent.core.money import UNIT, XLM, text
 from agent.ledger.envelope import sdk_asset, sdk_price
+from agent.ledger.keys import account_of
 from agent.market import bundle, pledge, publish, sealed
 from tools.chaos.town import Town
 
@@ -23,9 +25,9 @@ REWARD, BUDGET = 60 * UNIT, 600 * UNIT
 
 @dataclass(frozen=True)
 class Trap:
-    cid: str
+    cid: CidText
     round: Round
-    settlement: str
+    settlement: AccountId
     own: Keypair
     """The settlement account's own key, which an honest initiator forgets."""
 
@@ -36,20 +38,20 @@ def lay(
     *,
     setup: Callable[[list[Operation]], list[Operation]] = list,
     graph: Callable[[bytes], bytes] = bytes,
-    committee: Sequence[str] | None = None,
+    committee: Sequence[AccountId] | None = None,
 ) -> Trap:
     """A new model of the hostile initiator, on offer. `setup`: what becomes of the settlement account's set-up;
     `twist`: of the round; `graph`: of its network."""
     ground, house = town.ground, town.hostile_house
     name = f"t{ground.dice.randrange(10**6)}"
     own, issuer, key = ground.key(), ground.key(), house.key
-    parties = publish.Parties(name, house.account, issuer.public_key, own.public_key)
+    parties = publish.Parties(name, house.account, account_of(issuer), account_of(own))
     dlm = parties.dlm
     model_cid, model = town.round_of(house)
     members = tuple(committee or model.committee)
-    honest = [m for m in members if m in {judge.public_key for judge in town.judges}]
+    honest = [m for m in members if m in {account_of(judge) for judge in town.judges}]
     ground.apply(setup(publish.set_up(parties, ground.dlc, honest, REWARD, 50 * UNIT)), key, issuer, own)
-    ground.allow(own.public_key)
+    ground.allow(account_of(own))
     purpose = bundle.test_set_purpose(str(dlm))
     ciphertext, keys = sealed.seal(house.test_set.read_bytes(), purpose, honest)
     home = ground.folder / "traps" / name
@@ -63,9 +65,9 @@ def lay(
             "published_at": ground.now,
             "previous": None,
             "lineage": (),
-            "settlement": own.public_key,
+            "settlement": account_of(own),
             "committee": members,
-            "global_set": GlobalSet.model_construct(cid=str(tests), keys=keys),
+            "global_set": GlobalSet.model_construct(cid=tests.text, keys=keys),
         }
     )
     locked = Pledge(amount=BUDGET, reward=REWARD, until=pay.until(plain))
@@ -75,12 +77,12 @@ def lay(
         bundle.WEIGHTS: folder / bundle.WEIGHTS,
         bundle.GRAPH: graph((folder / bundle.GRAPH).read_bytes()),
     }
-    cid = str(ground.store.put(bundle.lay(home / "round", {bundle.ROUND: made.to_bytes(), **files})))
+    cid = ground.store.put(bundle.lay(home / "round", {bundle.ROUND: made.to_bytes(), **files})).text
     offer(town, made, cid)
     return Trap(cid, made, made.settlement, own)
 
 
-def offer(town: Town, made: Round, cid: str) -> None:
+def offer(town: Town, made: Round, cid: CidText) -> None:
     """On the book."""
     operations = [
         *publish.offer(made.model_asset, REWARD, REWARD, publish.Sign(cid, 0, made.ledger)),
@@ -94,7 +96,7 @@ def take_up(town: Town, trap: Trap) -> None:
     if any(trap.settlement in stake.claimants for stake in town.books.of(town.honest)):
         return
     key = town.hostile_house.key
-    for standing in town.ground.line.offers(key.public_key):
+    for standing in town.ground.line.offers(account_of(key)):
         if standing.buying == trap.round.model_asset:
             gone = ManageSellOffer(
                 sdk_asset(XLM), sdk_asset(standing.buying), text(0), sdk_price(standing.price), offer_id=standing.id

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
+from agent.core.ids import AccountId
 from agent.core.money import UNIT, Asset
 from agent.errors import MilepostError
 from agent.ledger import keys
 from agent.ledger.envelope import build, sdk_asset, signed
 from agent.ledger.horizon import Horizon
+from agent.ledger.keys import account_of
 from agent.ledger.submission import Entered, look
 from agent.market import publish
 
@@ -55,8 +57,8 @@ class Party:
         return keys.load(self.key_file)
 
     @property
-    def account(self) -> str:
-        return self.keypair.public_key
+    def account(self) -> AccountId:
+        return account_of(self.keypair)
 
 
 def party(folder: Path, name: str, role: str) -> Party:
@@ -115,7 +117,7 @@ def trust(horizon: Horizon, dlc: Asset, parties: Sequence[Party]) -> None:
     submit(horizon, operations, *parties)
 
 
-def authorise(horizon: Horizon, operator: Party, dlc: Asset, accounts: Sequence[str]) -> None:
+def authorise(horizon: Horizon, operator: Party, dlc: Asset, accounts: Sequence[AccountId]) -> None:
     """The compliance desk's yes."""
     submit(horizon, publish.authorise(dlc, accounts), operator)
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import textwrap
 import time
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
+from agent.core.ids import AccountId
 from agent.core.jobs.contribution import JobState
 from agent.errors import OK, TRY_AGAIN, MilepostError
 from agent.sense.road import write_drive
@@ -41,8 +44,12 @@ def play(folder: Path, drive: Path | None, route: Path | None, rounds: int, seed
         with console.status("Rendering a synthetic road"):
             drive = folder / "road"
             write_drive(drive, SYNTHETIC_S, seed=seed)
-    course = Course.of(drive)
-    stage.check(course, route, rounds)
+    course = stage.fitted(Course.of(drive), route, rounds)
+    if course.scale < 1:
+        console.print(
+            f"The drive is short: its {course.drive.seconds:.0f} s are played with {course.scale:.0%} of each trip's"
+            " frames and first metres, and with smaller test sets."
+        )
     with Crew(folder / "logs") as crew:
         with console.status("Starting ledger and broker, issuing DLC, cutting up the drive"):
             scene, stretches = stage.prepare(folder, crew, course, route, rounds)
@@ -96,11 +103,11 @@ def _initiator(scene: Stage, verb: str, *arguments: str, code: int = OK) -> dict
     return facts
 
 
-def _settlement(scene: Stage) -> str:
+def _settlement(scene: Stage) -> AccountId:
     """The settlement account that the initiator has made."""
     config = str(scene.initiator.config)
     jobs = json.loads(scene.crew.call("initiator", "agent", "--config", config, "initiator", "status", "--json"))
-    return str(next(job["settlement"] for job in jobs if job["settlement"]))
+    return AccountId(next(job["settlement"] for job in jobs if job["settlement"]))
 
 
 def _audit(scene: Stage, cid: str) -> dict[str, Any]:
@@ -118,7 +125,9 @@ def _drive(scene: Stage, trip: int) -> None:
         else:
             scene.crew.start(vehicle.name, "tools.demo.hostile", str(vehicle.config))
     until = time.monotonic() + TRIP_S
-    columns = (TextColumn("{task.fields[who]:<10}"), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    words = TextColumn("{task.description}", table_column=Column(ratio=1))  # wraps, where others would cut it
+    bar = BarColumn(max(4, min(40, console.width - 70)))
+    columns = (TextColumn("{task.fields[who]:<10}"), bar, words, TimeElapsedColumn())
     with Progress(*columns, console=console) as bars:
         tasks = {v.name: bars.add_task("starting", total=len(STEPS), who=v.name) for v in scene.vehicles}
         waiting = set(tasks)
@@ -143,7 +152,7 @@ def _shown(bars: Progress, task: TaskID, vehicle: Party, trip: int) -> bool:
     if job.state is JobState.TRAINING:
         words += _training(vehicle)
     elif job.is_over:
-        words = f"{job.outcome or 'passed'} {job.reason}"[:100]
+        words = textwrap.shorten(f"{job.outcome or 'passed'} {job.reason}", 100, placeholder=" …")
     done = STEPS.index(job.state) + 1 if job.state in STEPS else len(STEPS)
     bars.update(task, completed=done, description=words)
     return job.is_over

@@ -8,9 +8,11 @@ from typing import Any
 
 import requests
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from agent.core.cid import Cid
+from agent.core.ids import AccountId
 from agent.core.jobs.contribution import Closed, Job, Rejected, Verdict
 from agent.core.money import UNIT, XLM, Asset, Stroops, stroops, text
 from agent.core.verdict import threshold
@@ -47,7 +49,7 @@ def jobs(vehicle: Party) -> list[Job]:
 
 
 def gather(
-    scene: Stage, settlement: str, history: list[dict[str, Any]], before: Balances, seconds: float
+    scene: Stage, settlement: AccountId, history: list[dict[str, Any]], before: Balances, seconds: float
 ) -> dict[str, Any]:
     """report.json."""
     after = balances(scene, settlement=settlement)
@@ -205,7 +207,18 @@ def faults(found: dict[str, Any], trips: int) -> list[str]:
 
 def _short(amount: str) -> str:
     """Two decimals are enough for a table; report.json has all seven."""
-    return f"{float(amount):.2f}"
+    return amount if amount == "-" else f"{float(amount):.2f}"
+
+
+def _print(console: Console, table: Table) -> None:
+    """Where the terminal is too narrow for it, a paragraph a row: no word is broken or left out."""
+    if Measurement.get(console, console.options.update(max_width=1000), table).maximum <= console.width:
+        console.print(table)
+        return
+    for cells in zip(*(column.cells for column in table.columns), strict=True):
+        console.print()
+        for column, cell in zip(table.columns, cells, strict=True):
+            console.print(f"{column.header}: {cell}", soft_wrap=True)
 
 
 def show(console: Console, found: dict[str, Any], file: Path) -> None:
@@ -222,18 +235,18 @@ def show(console: Console, found: dict[str, Any], file: Path) -> None:
             _short(e["paid_xlm"]),
             str(len(e["signers"])),
         )
-    console.print(entries)
+    _print(console, entries)
     for e in found["entries"]:
         console.print(f"  {e['vehicle']} on round {e['round']}: {e['verdict']}, {e['reason']}")
     money = Table("party", "XLM before", "XLM after", "DLC before", "DLC after")
     for party, held in found["balances"].items():
-        row = [held[when].get(asset, "-") for asset in ("XLM", "DLC") for when in ("before", "after")]
+        row = [_short(held[when].get(asset, "-")) for asset in ("XLM", "DLC") for when in ("before", "after")]
         money.add_row(party, *row)
-    console.print(money)
+    _print(console, money)
     figures = Table("round", f"{found['figure']['name']} ({found['figure']['unit']})", "fused", "bundle")
     for r in found["rounds"]:
         figures.add_row(str(r["number"]), f"{r['figure']:.3f}", str(len(r["fused"] or [])), r["cid"] or "not published")
-    console.print(figures)
+    _print(console, figures)
     for asset, book in found["books"].items():
         console.print(f"{asset}: issued {book['issued']}, held {book['held']}")
     console.print(

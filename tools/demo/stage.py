@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Sequence
@@ -110,7 +111,7 @@ class Stage:
                 },
                 "odometer": {"source": source},
                 "camera": {"source": source},
-                "trip": {"trigger_m": TRIGGER_M, "ignition_off_s": 1.0},
+                "trip": {"trigger_m": round(TRIGGER_M * self.course.scale, 1), "ignition_off_s": 1.0},
                 "train": {"device": "auto", "threads": 1, "checkpoint_s": 5},
                 "gates": {"pause_above_load": 1.0, "resume_below_load": 1.0, "disk_free_mb": 0},
             },
@@ -143,7 +144,8 @@ def plan(stage: Stage) -> Plan:
         contributions=2,
         review_window=600,
         turn=10,
-        collect=10,
+        collect=60,
+        most=len(VEHICLES),
         stake=StakePlan(asset=str(stage.dlc), base="10", fee="0.5"),
         gain_share=Decimal("0.1"),
         privacy="open",
@@ -151,8 +153,13 @@ def plan(stage: Stage) -> Plan:
         task=TASK,
         architecture=ARCHITECTURE,
         input=INPUT,
-        recipe=RECIPE,
+        recipe=recipe(stage.course),
     )
+
+
+def recipe(course: Course) -> Recipe:
+    """A short drive's trips have fewer frames."""
+    return RECIPE.model_copy(update={"minimum_samples": math.ceil(RECIPE.minimum_samples * course.scale)})
 
 
 def write_plan(path: Path, made: Plan) -> None:
@@ -181,13 +188,13 @@ def speed(stretches: Sequence[Sequence[Stretch]], step_s: float) -> float:
     return min(fastest, max(slowest, shortest / (START_S + TRIP_STEPS * shared * step_s)))
 
 
-def check(course: Course, route: Path | None, trips: int) -> None:
-    """Whether the recording is long enough. Raises TooShort, at once and not after minutes of waiting."""
+def fitted(course: Course, route: Path | None, trips: int) -> Course:
+    """The course as this recording is long enough for it. Raises TooShort, at once and not after minutes of waiting."""
     moving = load_drive(route) if route and not course.drive.knows_movement else course.drive
     known = moving.speed_mps[np.isfinite(moving.speed_mps)]
     mps = float(known.mean()) if len(known) else NOMINAL_MPS
     wanted = [(share, RECIPE.minimum_samples if role == "honest" else 0) for _, role, share in VEHICLES]
-    course.check(wanted, trips, TRIGGER_M / max(mps, 0.1))
+    return course.fitted(wanted, trips, TRIGGER_M / max(mps, 0.1))
 
 
 def network(folder: Path, own: TestSet, seed: int) -> tuple[Path, Path, float]:

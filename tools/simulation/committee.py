@@ -17,13 +17,14 @@ from dataclasses import dataclass
 from stellar_sdk import Keypair
 
 from agent.core import record as records
+from agent.core.agenda import VALID_S
 from agent.core.documents import Contribution, Enrolled, Roll, SettlementRecord
 from agent.core.fields import MOST_ON_ROLL
+from agent.core.ids import AccountId, CidText, StakeId
 from agent.core.jobs.fold import fold
 from agent.core.jobs.review import Review, is_measured
 from agent.core.ledger import Stake
 from agent.core.money import XLM
-from agent.core.motion import VALID_S
 from agent.core.pay import Till
 from agent.core.roll import Anchored
 from agent.core.verdict import Verdict, threshold
@@ -31,6 +32,7 @@ from agent.errors import Refused, Unavailable
 from agent.learn import update
 from agent.ledger.envelope import Signed, opened, with_signatures
 from agent.ledger.horizon import Horizon
+from agent.ledger.keys import account_of
 from agent.ledger.submission import Entered, look
 from agent.market import pledge, strikes
 from agent.market import records as kept
@@ -63,7 +65,7 @@ def admission(horizon: Horizon, shelf: Shelf, found: Entry, served: Served) -> D
     return decide(Facts(found, (served,), {served.cid: due}, contribution=contribution))
 
 
-def unmeasured(shelf: Shelf, keypair: Keypair, found: Entry, initiator: str) -> Judgement:
+def unmeasured(shelf: Shelf, keypair: Keypair, found: Entry, initiator: AccountId) -> Judgement:
     """An update that points down is harm, one that points up is gain."""
     delta = update.decode(shelf.update(found.contribution, keypair, initiator), FIRST_WEIGHTS)
     gain = float(delta["weight"].mean())
@@ -182,7 +184,7 @@ class Committee(threading.Thread):
         account = horizon.account(market.settlement)
         if not reviews or account is None:
             return None
-        link, now, speaker = chain.end(account), horizon.head().closed_at, market.committee[0].public_key
+        link, now, speaker = chain.end(account), horizon.head().closed_at, account_of(market.committee[0])
         balances = [*horizon.stakes(market.settlement, XLM)]
         ripe = [review for review in reviews if review.id in chain.rolls or not is_measured(review)]
         if ripe:
@@ -201,8 +203,8 @@ class Committee(threading.Thread):
         return Submitted(made, with_signatures(text, horizon.passphrase, self._signatures(text, horizon.passphrase)))
 
     def _cases(
-        self, ripe: Sequence[Review], rolls: Mapping[str, Anchored]
-    ) -> tuple[list[records.Case], records.Hindered, str | None]:
+        self, ripe: Sequence[Review], rolls: Mapping[StakeId, Anchored]
+    ) -> tuple[list[records.Case], records.Hindered, CidText | None]:
         """(those on one roll with their votes, nothing hinders anybody, the roll)."""
         of = {review.id: rolls[review.id].cid if review.id in rolls else None for review in ripe}
         roll = of[ripe[0].id]

@@ -18,13 +18,14 @@ from stellar_sdk.operation import Operation
 
 from agent.content.folder import FolderStore
 from agent.core import pay
-from agent.core.cid import Cid
 from agent.core.documents import Architecture, Figure, GlobalSet, Input, Pledge, Recipe, Round, StakeSchedule, Task
+from agent.core.ids import AccountId, CidText
 from agent.core.money import UNIT, Asset, text
 from agent.errors import MilepostError
 from agent.learn import weights
 from agent.ledger.envelope import Signed, build, sdk_asset, signed
 from agent.ledger.horizon import Horizon
+from agent.ledger.keys import account_of
 from agent.ledger.submission import Entered, look
 from agent.market import bundle, pledge, publish
 
@@ -50,11 +51,11 @@ class Market:
     store: FolderStore
     operator: Keypair
     initiator: Keypair
-    settlement: str
+    settlement: AccountId
     committee: tuple[Keypair, ...]
     dlc: Asset
     round: Round
-    cid: str
+    cid: CidText
 
 
 class Submitter:
@@ -80,9 +81,9 @@ class Submitter:
     def transaction(self, operations: Sequence[Operation], *keys: Keypair, memo: bytes | None = None) -> Signed:
         """Under the next sequence number of the first key's account."""
         horizon = self.horizon()
-        account, head = horizon.account(keys[0].public_key), horizon.head()
+        account, head = horizon.account(account_of(keys[0])), horizon.head()
         if account is None:
-            raise NotEntered(why=f"{keys[0].public_key} is not on the ledger")
+            raise NotEntered(why=f"{account_of(keys[0])} is not on the ledger")
         envelope = build(
             account.id,
             account.sequence,
@@ -107,23 +108,23 @@ def open_market(submitter: Submitter, root: Keypair, store: FolderStore, folder:
     submitter.enter(
         submitter.transaction(
             [
-                CreateAccount(operator.public_key, "1000"),
-                CreateAccount(initiator.public_key, text(budget + 10_000 * UNIT)),
-                *(CreateAccount(key.public_key, "100") for key in committee),
+                CreateAccount(account_of(operator), "1000"),
+                CreateAccount(account_of(initiator), text(budget + 10_000 * UNIT)),
+                *(CreateAccount(account_of(key), "100") for key in committee),
             ],
             root,
         )
     )
-    dlc = Asset("DLC", operator.public_key)
-    parties = publish.Parties("sim", initiator.public_key, issuer.public_key, own.public_key)
-    validators = [key.public_key for key in committee]
+    dlc = Asset("DLC", account_of(operator))
+    parties = publish.Parties("sim", account_of(initiator), account_of(issuer), account_of(own))
+    validators = [account_of(key) for key in committee]
     setup = publish.set_up(parties, dlc, validators, REWARD, 100 * UNIT)
     on_sale = STAKE * 3 * (vehicles + 10)
     submitter.enter(
         submitter.transaction(publish.operator_account(dlc, on_sale, DLC_PRICE), operator),
         submitter.transaction(setup, initiator, issuer, own),
     )
-    submitter.enter(submitter.transaction(publish.authorise(dlc, [own.public_key]), operator))
+    submitter.enter(submitter.transaction(publish.authorise(dlc, [account_of(own)]), operator))
     head = submitter.horizon().head()
     round_ = _round(parties, str(dlc), validators).model_copy(
         update={"ledger": head.sequence, "published_at": head.closed_at}
@@ -134,11 +135,11 @@ def open_market(submitter: Submitter, root: Keypair, store: FolderStore, folder:
     )
     cid = store.put(home)
     offered = [
-        *publish.offer(parties.dlm, REWARD, REWARD, publish.Sign(str(cid), 0, round_.ledger)),
+        *publish.offer(parties.dlm, REWARD, REWARD, publish.Sign(cid.text, 0, round_.ledger)),
         pledge.create(round_, budget),
     ]
-    submitter.enter(submitter.transaction(offered, initiator, memo=Cid.parse(str(cid)).digest))
-    return Market(submitter.horizon, store, operator, initiator, own.public_key, committee, dlc, round_, str(cid))
+    submitter.enter(submitter.transaction(offered, initiator, memo=cid.digest))
+    return Market(submitter.horizon, store, operator, initiator, account_of(own), committee, dlc, round_, cid.text)
 
 
 def enrol(submitter: Submitter, market: Market, root: Keypair, keys: Sequence[Keypair]) -> None:
@@ -146,21 +147,23 @@ def enrol(submitter: Submitter, market: Market, root: Keypair, keys: Sequence[Ke
     heads = keys[::OPERATIONS]
     for part in _parts(heads, OPERATIONS):
         starting = text(40 * OPERATIONS * UNIT)
-        submitter.enter(submitter.transaction([CreateAccount(key.public_key, starting) for key in part], root))
+        submitter.enter(submitter.transaction([CreateAccount(account_of(key), starting) for key in part], root))
     crews = [part for part in _parts(keys, OPERATIONS) if len(part) > 1]
-    submitter.enter(*submitter.transactions(([CreateAccount(k.public_key, "40") for k in p[1:]], p[:1]) for p in crews))
+    submitter.enter(
+        *submitter.transactions(([CreateAccount(account_of(k), "40") for k in p[1:]], p[:1]) for p in crews)
+    )
     asset = sdk_asset(market.dlc)
     small = list(_parts(keys, SIGNATURES))
-    submitter.enter(*submitter.transactions(([ChangeTrust(asset, source=k.public_key) for k in p], p) for p in small))
+    submitter.enter(*submitter.transactions(([ChangeTrust(asset, source=account_of(k)) for k in p], p) for p in small))
     whole = list(_parts(keys, OPERATIONS))
     submitter.enter(*submitter.transactions((_as_operator(market, p), [p[0], market.operator]) for p in whole))
 
 
 def _as_operator(market: Market, keys: Sequence[Keypair]) -> list[Operation]:
     """The operator's operations in somebody else's transaction, so that many fit into one ledger."""
-    operations = publish.authorise(market.dlc, [key.public_key for key in keys])
+    operations = publish.authorise(market.dlc, [account_of(key) for key in keys])
     for operation in operations:
-        operation.source = MuxedAccount(market.operator.public_key)
+        operation.source = MuxedAccount(account_of(market.operator))
     return operations
 
 
@@ -168,7 +171,7 @@ def _parts(items: Sequence[Any], size: int) -> Iterable[Sequence[Any]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-def _round(parties: publish.Parties, dlc: str, committee: Sequence[str]) -> Round:
+def _round(parties: publish.Parties, dlc: str, committee: Sequence[AccountId]) -> Round:
     """A round whose network is 64 numbers: nothing here is learnt."""
     return Round(
         model=str(parties.dlm),
@@ -185,6 +188,6 @@ def _round(parties: publish.Parties, dlc: str, committee: Sequence[str]) -> Roun
         review_window=86_400,
         length=86_400,
         gain_reference=Decimal("0.01"),
-        global_set=GlobalSet(cid="Qm" + "1" * 44, keys={}),
+        global_set=GlobalSet(cid=CidText("Qm" + "1" * 44), keys={}),
         figure=Figure(name="rmse", unit="deg", better="lower", value=Decimal("9.81"), samples=500),
     )

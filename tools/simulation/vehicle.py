@@ -15,6 +15,7 @@ from stellar_sdk import Keypair
 
 from agent.compose.vehicle import preferences, resources
 from agent.core.documents import Round
+from agent.core.ids import CidText
 from agent.core.jobs.contribution import Arrived, Job, Opened, Step
 from agent.core.jobs.fold import Event, advance, owed
 from agent.errors import MilepostError
@@ -101,7 +102,7 @@ class NoTrainer:
 class UnfitForNothing(ContributionBuilder):
     """A workshop that does not look whether the machine could train: nobody will."""
 
-    def unfit(self, round_: Round, cid: str) -> str:
+    def unfit(self, round_: Round, cid: CidText) -> str:
         return ""
 
 

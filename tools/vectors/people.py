@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.core.cid import Cid
+from agent.core.ids import AccountId, CidText
+from agent.ledger.keys import account_of
 
 if TYPE_CHECKING:
     from stellar_sdk import Keypair
@@ -25,12 +27,12 @@ def keypair(word: str) -> Keypair:
     return Keypair.from_raw_ed25519_seed(seed(word))
 
 
-def account(word: str) -> str:
-    return keypair(word).public_key
+def account(word: str) -> AccountId:
+    return account_of(keypair(word))
 
 
-def cid(word: str) -> str:
-    return str(Cid.v0(seed(word)))
+def cid(word: str) -> CidText:
+    return Cid.v0(seed(word)).text
 
 
 def hex32(word: str) -> str:

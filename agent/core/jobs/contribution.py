@@ -18,7 +18,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any
 
 from agent.core import ledger
 from agent.core.ids import AccountId, CidText, StakeId, TxHash
@@ -84,7 +83,7 @@ class Chosen(Event):
     """DLC that the bid promises besides."""
     planned: int | None = None
     """Steps for full credit; None: an older agent chose."""
-    offers: tuple[Mapping[str, Any], ...] = ()
+    offers: tuple[Mapping[str, object], ...] = ()
     """Every candidate's numbers, for people."""
     passed_over: tuple[str, ...] = ()
     """Why others were none, in sentences."""
@@ -256,7 +255,13 @@ class Closed(Event):
     """Nothing is left to do."""
 
     paid: Stroops = 0
-    """XLM."""
+    """XLM that the credit was redeemed for, whatever arrived; where history forgot it, the least that it can be."""
+    paid_to: AccountId | None = None
+    """The account that was paid, where it is not the car's."""
+    arrived: Stroops | None = None
+    """How much of `arrived_as`; None: XLM arrived."""
+    arrived_as: str | None = None
+    """CODE:ISSUER."""
 
 
 S = JobState

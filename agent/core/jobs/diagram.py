@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any
 
 from agent.core.jobs import addition, contribution, review, settlement
 from agent.core.jobs import round as rounds
-from agent.core.jobs.fold import Table, kind
+from agent.core.jobs.fold import AnyTable, kind
 
-TABLES: Mapping[str, Table[Any, Any]] = {
+TABLES: Mapping[str, AnyTable] = {
     "contribution": contribution.TABLE,
     "review": review.TABLE,
     "round": rounds.TABLE,
@@ -22,7 +21,7 @@ TABLES: Mapping[str, Table[Any, Any]] = {
 }
 
 
-def plain(table: Table[Any, Any]) -> dict[str, Any]:
+def plain(table: AnyTable) -> dict[str, object]:
     """`states` in their order, with what each is owed, and null where a job in it is over; `events` as [before, kind,
     after]. The state before the first event is not among the states."""
     states = {state.value: _owed(table, state) for state in _states(table)}
@@ -30,7 +29,7 @@ def plain(table: Table[Any, Any]) -> dict[str, Any]:
     return {"states": states, "events": events}
 
 
-def mermaid(table: Table[Any, Any]) -> str:
+def mermaid(table: AnyTable) -> str:
     """A state diagram (mermaid.js.org, stateDiagram-v2)."""
     arrows: dict[tuple[str, str], list[str]] = {}
     for (before, event), after in table.follows.items():
@@ -42,17 +41,17 @@ def mermaid(table: Table[Any, Any]) -> str:
     return "\n".join(["stateDiagram-v2", *(f"    {line}" for line in lines)])
 
 
-def _states(table: Table[Any, Any]) -> list[Enum]:
+def _states(table: AnyTable) -> list[Enum]:
     """All but the one before the first event."""
     reached = set(table.follows.values())
     return [state for state in type(next(iter(reached))) if state in reached]
 
 
-def _owed(table: Table[Any, Any], state: Enum) -> str | None:
+def _owed(table: AnyTable, state: Enum) -> str | None:
     """'' where a job waits, and the next event is somebody else's."""
     step = table.owes.get(state)
     return None if table.is_end(state) else step.value if step else ""
 
 
-def _node(table: Table[Any, Any], state: Enum) -> str:
+def _node(table: AnyTable, state: Enum) -> str:
     return state.value if state in table.follows.values() else "[*]"

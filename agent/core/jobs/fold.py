@@ -12,11 +12,12 @@ Theory
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from agent.errors import MilepostError
 
@@ -66,8 +67,11 @@ class Table(Generic[S, T]):
         return not any(before is state for before, _ in self.follows)
 
 
+AnyTable: TypeAlias = "Table[Any, Any]"
+
+
 @dataclass(frozen=True, slots=True)
-class Folded(Generic[S, T]):
+class Folded(ABC, Generic[S, T]):
     """What events make. A job of one kind says which `table` is its own, and what its state is before any event."""
 
     id: str
@@ -76,8 +80,8 @@ class Folded(Generic[S, T]):
     """The newest of each class, in the order in which they happened."""
 
     @property
-    def table(self) -> Table[S, T]:
-        raise NotImplementedError
+    @abstractmethod
+    def table(self) -> Table[S, T]: ...
 
     @property
     def is_over(self) -> bool:
@@ -100,7 +104,8 @@ class Folded(Generic[S, T]):
         return replace(self, state=state, events={**others, type(event): event})
 
 
-J = TypeVar("J", bound="Folded[Any, Any]")
+J = TypeVar("J", bound=Folded[Any, Any])
+"""A job of any kind."""
 
 
 def advance(job: J, event: Event) -> J:

@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Literal
 
 from agent.core.documents import Outcome
-from agent.core.ids import AccountId, CidText, TxHash
+from agent.core.ids import AccountId, CidText, StakeId, TxHash
 from agent.core.jobs.fold import Event, Folded, Table, owed
 from agent.core.money import Stroops
 
@@ -111,6 +111,7 @@ TABLE = Table(
 class Review(Folded[ReviewState, ReviewStep]):
     """One entry, by its stake's id."""
 
+    id: StakeId
     state: ReviewState = ReviewState.NONE
 
     @property

@@ -41,7 +41,7 @@ def fields(form: Any) -> tuple[Field, ...]:
     )
 
 
-def names(form: Any, *, lists: bool = True) -> tuple[str, ...]:
+def names(form: type, *, lists: bool = True) -> tuple[str, ...]:
     """What is written of a dataclass, in the order of its fields; without those that are `lists`, if one likes."""
     return tuple(
         name
@@ -51,7 +51,7 @@ def names(form: Any, *, lists: bool = True) -> tuple[str, ...]:
     )
 
 
-def _inner(hint: Any) -> type | None:
+def _inner(hint: object) -> type | None:
     """The dataclass that a field holds, or may hold."""
     choices = () if get_origin(hint) is tuple else (hint, *get_args(hint))
     return next((each for each in choices if isinstance(each, type) and dataclasses.is_dataclass(each)), None)

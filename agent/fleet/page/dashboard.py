@@ -4,7 +4,7 @@ Rules
   1. Messages come from outside: each is bounded, typed or dropped, and counted when it was no use.
   2. Events count once (`Intake`), in any order of arrival; a board that starts late simply knows less.
   3. Every change raises `version`, so that a reader asks for what changed since it last looked.
-  4. Everything kept is bounded, and no vehicle can take the place of others (`Shelf`).
+  4. Everything kept is bounded, and no vehicle can take the place of others (`CardShelf`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from agent.core.jobs.written import names
 from agent.core.plain import plain
 from agent.fleet.page.cards import JobCard, PaymentCard, RoundCard, VehicleCard
 from agent.fleet.page.said import MAX_TEXT, Condition, Event, Status, amount, number, short
-from agent.fleet.page.shelf import Shelf
+from agent.fleet.page.shelf import CardShelf
 from agent.fleet.reading import parsed
 from agent.fleet.status import OFFLINE, ONLINE
 from agent.fleet.topics import Address, address
@@ -69,8 +69,8 @@ class Dashboard:
         self.paid = 0
         """XLM stroops, all vehicles."""
         self.vehicles: dict[str, VehicleCard] = {}
-        self.jobs: Shelf[JobCard] = Shelf(MAX_JOBS)
-        self.rounds: Shelf[RoundCard] = Shelf(MAX_ROUNDS)
+        self.jobs: CardShelf[JobCard] = CardShelf(MAX_JOBS)
+        self.rounds: CardShelf[RoundCard] = CardShelf(MAX_ROUNDS)
         self.payments: dict[tuple[str, str, str, str], PaymentCard] = {}
 
     # --- in -----------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import TypeVar
 Card = TypeVar("Card")
 
 
-class Shelf(OrderedDict[str, Card]):
+class CardShelf(OrderedDict[str, Card]):
     """Cards by key, the one `put` last at the end. Put cards in with `put` alone."""
 
     def __init__(self, most: int) -> None:

@@ -18,16 +18,15 @@ from numpy.typing import NDArray
 
 from agent.core.documents import Round
 from agent.errors import Malformed, Refused
-from agent.learn.graph import protobuf
+from agent.learn import kinds
+from agent.learn.graph.file import WHAT, operator_set, parsed, read
+from agent.learn.graph.notes import strip
 from agent.learn.graph.shapes import Shapes, infer
 from agent.learn.graph.table import IR_VERSIONS, NEWER, OPERATORS, OPSETS, RUNNABLE_IR, RUNNABLE_OPSET
 
-WHAT = "model.onnx"
 MANY_SAMPLES = 64
 CHANNELS = (1, 3)
 """Grey or colour: what a round's samples have."""
-NOTES = frozenset({"doc_string", "metadata_props", "producer_name", "producer_version", "model_version"})
-"""Fields of any message in a model file that change nothing that is computed."""
 MOVES = frozenset({"Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Dropout", "Cast", "Transpose"})
 """Operators that leave every number what it is."""
 SHARES = frozenset({"Softmax", "Sigmoid"})
@@ -88,7 +87,7 @@ class Graph:
 
 def check(source: bytes | Path, limits: GraphLimits = GraphLimits()) -> Graph:
     """Raises UnknownOperator or Malformed; what comes back is safe to build, to train and to run."""
-    proto = _parsed(source, limits)
+    proto = parsed(read(source, limits.file_bytes), limits.structure_bytes)
     _structure(proto, limits)
     _untie(proto.graph)
     arrays = {tensor.name: _array(tensor) for tensor in proto.graph.initializer}
@@ -123,46 +122,36 @@ def check(source: bytes | Path, limits: GraphLimits = GraphLimits()) -> Graph:
 
 def fits(graph: Graph, round: Round) -> None:
     """Raises Malformed unless the graph takes the round's samples and gives what its task needs."""
-    sample = (round.input.channels, round.input.height, round.input.width)
-    if graph.sample != sample:
-        raise Malformed(what=WHAT, why=f"it takes samples of {graph.sample}, the round's are {sample}")
-    wanted = 1 if round.task.kind == "steering" else len(round.task.classes)
-    if graph.outputs != wanted:
-        raise Malformed(what=WHAT, why=f"it gives {graph.outputs} numbers, the round's task needs {wanted}")
-    if round.task.kind == "classification" and graph.shares:
+    if graph.sample != round.input.sample:
+        raise Malformed(what=WHAT, why=f"it takes samples of {graph.sample}, the round's are {round.input.sample}")
+    kind = kinds.of(round.task, round.input.sample)
+    if graph.outputs != kind.outputs:
+        raise Malformed(what=WHAT, why=f"it gives {graph.outputs} numbers, the round's task needs {kind.outputs}")
+    if kind.takes_logits:
+        gives_logits(graph)
+
+
+def gives_logits(graph: Graph) -> None:
+    """Raises Malformed where it ends in shares."""
+    if graph.shares:
         why = f"it ends in {graph.shares}, and the loss takes logits: export it without that last layer"
         raise Malformed(what=WHAT, why=why)
 
 
-def _parsed(source: bytes | Path, limits: GraphLimits) -> Any:
-    import onnx
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-
-    size = len(source) if isinstance(source, bytes) else source.stat().st_size
-    if size > limits.file_bytes:
-        raise Malformed(what=WHAT, why=f"{size} bytes, at most {limits.file_bytes} are read")
-    data = source if isinstance(source, bytes) else source.read_bytes()
-    protobuf.bounded(data, limits.structure_bytes)
-    proto = onnx.ModelProto()
-    try:
-        proto.ParseFromString(data)
-    except DecodeError:
-        raise Malformed(what=WHAT, why="it is not an ONNX file") from None
-    return proto
-
-
 def _structure(proto: Any, limits: GraphLimits) -> None:
     graph = proto.graph
-    versions = {opset.domain: opset.version for opset in proto.opset_import}
-    version = versions.get("", versions.get("ai.onnx"))
+    version = operator_set(proto)
     if version not in OPSETS:
         why = f"operator set {version}, {OPSETS[0]} to {OPSETS[-1]} are read: export it with opset_version=17"
         raise Malformed(what=WHAT, why=why)
     if proto.ir_version not in IR_VERSIONS:
-        why = f"file format {proto.ir_version}, {IR_VERSIONS[0]} to {IR_VERSIONS[-1]} are read"
+        why = (
+            f"file format {proto.ir_version}, {IR_VERSIONS[0]} to {IR_VERSIONS[-1]} are read: load it with the onnx"
+            f" package, set model.ir_version = {RUNNABLE_IR} and save it"
+        )
         raise Malformed(what=WHAT, why=why)
     _runnable(proto, version)
-    _strip(proto)
+    strip(proto)
     if proto.functions or proto.training_info or graph.sparse_initializer or graph.quantization_annotation:
         raise Malformed(what=WHAT, why="functions, training graphs and sparse weights are not read")
     if not 0 < len(graph.node) <= limits.nodes or len(graph.initializer) > limits.nodes:
@@ -177,18 +166,6 @@ def _runnable(proto: Any, version: Any) -> None:
     del proto.opset_import[:]
     proto.opset_import.add(domain="", version=min(version, needed))
     proto.ir_version = min(proto.ir_version, RUNNABLE_IR)
-
-
-def _strip(message: Any) -> None:
-    """Forget paths, stack traces, notes and names of tools, wherever an exporter put them."""
-    from google.protobuf.message import Message
-
-    for field, value in message.ListFields():
-        if field.name in NOTES:
-            message.ClearField(field.name)
-        elif field.message_type is not None:
-            for inner in (value,) if isinstance(value, Message) else value:
-                _strip(inner)
 
 
 def _untie(graph: Any) -> None:
@@ -302,7 +279,14 @@ def _input(graph: Any, arrays: Mapping[str, NDArray[Any]]) -> tuple[str, bool, t
     kind = inputs[0].type.tensor_type
     dims = [dim.dim_value if dim.HasField("dim_value") else None for dim in kind.shape.dim]
     if len(dims) != 4 or not all(dim and 0 < dim <= 4096 for dim in dims[1:]):
-        raise Malformed(what=WHAT, why="its input is not (any number of samples, channels, height, width)")
+        given = ", ".join(
+            str(dim or part.dim_param[:20] or "?") for dim, part in zip(dims, kind.shape.dim, strict=True)
+        )
+        why = (
+            f"its input is ({given}), not (any number of samples, channels, height, width): only the first may be open,"
+            " as dynamic_axes={'samples': {0: 'n'}} leaves it"
+        )
+        raise Malformed(what=WHAT, why=why)
     if kind.elem_type not in (TensorProto.UINT8, TensorProto.FLOAT):
         raise Malformed(what=WHAT, why=f"its input is {_kind(kind.elem_type)}, not uint8 or float32")
     channels, height, width = (int(dim or 0) for dim in dims[1:])

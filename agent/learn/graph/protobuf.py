@@ -39,7 +39,9 @@ def _walk(data: bytes, fields: Fields, at: int, end: int, left: int) -> int:
         elif kind == DELIMITED:
             length, at = _varint(data, at, end)
             if at + length > end:
-                raise Malformed(what=WHAT, why="a field is longer than the file")
+                raise Malformed(
+                    what=WHAT, why="it is not an ONNX file, or one cut short: a field is longer than the file"
+                )
             if isinstance(inside, dict):
                 left = _walk(data, inside, at, at + length, left)
             at += length
@@ -50,7 +52,7 @@ def _walk(data: bytes, fields: Fields, at: int, end: int, left: int) -> int:
         if left < 0:
             raise Malformed(what=WHAT, why="it has too many bytes besides its weights")
     if at > end:
-        raise Malformed(what=WHAT, why="a field is longer than the file")
+        raise Malformed(what=WHAT, why="it is not an ONNX file, or one cut short: a field is longer than the file")
     return left
 
 

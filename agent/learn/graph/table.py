@@ -26,7 +26,9 @@ RUNNABLE_OPSET = 20
 """The newest operator set of that runtime. Later ones add kinds of numbers to what the operators here take, and
 change or add the ones in NEWER."""
 NEWER = {"GroupNormalization": 21, "RMSNormalization": 23, "Attention": 23}
-"""What only a later set means or has: a graph with one needs a runtime that knows it (1.18; 1.23)."""
+"""What only a later set means or has: a graph with one needs a runtime that knows it."""
+RUNTIMES = {RUNNABLE_OPSET: "1.17", 21: "1.18", 23: "1.23"}
+"""The first onnxruntime that knows an operator set."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from agent.errors import Malformed
-from agent.learn.graph.check import WHAT, Graph
+from agent.learn.graph.check import Graph
+from agent.learn.graph.file import WHAT
 from agent.learn.graph.operators import APPLY
 
 

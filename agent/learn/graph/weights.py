@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from agent.learn.graph.check import WHAT, Graph
+from agent.learn.graph.check import Graph
+from agent.learn.graph.file import WHAT
 from agent.learn.weights import Weights, same_shape
 
 

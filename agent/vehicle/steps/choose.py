@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from agent.core.ids import CidText
 from agent.core.jobs.contribution import Chosen, Job
 from agent.errors import TryAgain, Unavailable
 from agent.vehicle.context import Events, StepContext
@@ -35,10 +34,12 @@ def choose(context: StepContext, job: Job) -> Events:
     winner = market.winner
     offers = [numbers(r.candidate, r.net, r.lost) for r in market.ranked]
     if winner is None:
-        raise NoOffer(why="; ".join([*(o["lost"] for o in offers), *market.passed_over]) or "nobody offers any")
+        raise NoOffer(
+            why="; ".join([*(ranked.lost for ranked in market.ranked), *market.passed_over]) or "nobody offers any"
+        )
     return [
         Chosen(
-            round=CidText(winner.cid),
+            round=winner.cid,
             number=winner.round,
             model=winner.model,
             offer=winner.offer,

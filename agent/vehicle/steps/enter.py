@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from agent.core.choice import Candidate, lacking, net_pay, unwanted
 from agent.core.documents import Round
-from agent.core.ids import AccountId
 from agent.core.jobs.contribution import Entered, Job, Passed, Refused, Signed, Trained
 from agent.core.ledger import Way
 from agent.core.money import XLM, Asset, Stroops, text
@@ -65,7 +64,7 @@ def sign(context: StepContext, job: Job) -> Events:
             fee=now.fee,
             reward=now.reward,
             stake_asset=round_.stake.asset,
-            settled_by=AccountId(round_.settlement),
+            settled_by=round_.settlement,
             stake_id=stake_id(made.envelope, context.horizon.passphrase, len(operations) - 1),
             take_back_at=head.closed_at + round_.review_window,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from agent.core.ids import CidText
 from agent.core.jobs.contribution import Job, Passed, Stored
 from agent.errors import Unavailable
 from agent.vehicle.context import Events, StepContext
@@ -33,4 +32,4 @@ def store(context: StepContext, job: Job) -> Events:
         if closed := context.closed(context.round(job), context.horizon.head()):
             return [Passed(closed)]
         raise
-    return [Stored(CidText(str(cid)))]
+    return [Stored(cid.text)]

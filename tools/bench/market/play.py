@@ -10,6 +10,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from agent.core.ids import StakeId
 from agent.core.money import UNIT
 from agent.learn import fusion, triggers
 from agent.learn.judging import ALL, Entered, Judged, Roll, Rules, Score, judge_roll
@@ -90,7 +91,7 @@ def play(world: World, rounds: int, seed: int, attack: Attack | None = None, hos
             updates[count - hostile :] = attack.update(made)
         late = attack is not None and attack.late
         entries = [
-            Entered(1 + int(late and i >= count - hostile), f"{number}-{_draw(seed, number, i)}-{i}", update)
+            Entered(1 + int(late and i >= count - hostile), StakeId(f"{number}-{_draw(seed, number, i)}-{i}"), update)
             for i, update in enumerate(updates)
         ]
         roll = judged(world, base, entries, root, last_step, f"{seed}/{number}".encode())

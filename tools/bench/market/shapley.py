@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.core.ids import StakeId
 from agent.learn.judging import Entered
 from agent.learn.weights import Weights
 from tools.bench.market import digits
@@ -45,7 +46,7 @@ def compared(world: World, seed: int) -> tuple[float, Numbers, Numbers]:
     for number in range(ROUNDS):
         updates = digits.trained(base, [*world.cars, world.root], 1000 * seed + number)
         root = updates.pop()
-        entries = [Entered(1, str(i), update) for i, update in enumerate(updates)]
+        entries = [Entered(1, StakeId(str(i)), update) for i, update in enumerate(updates)]
         roll = judged(world, base, entries, root, last, f"shapley/{seed}/{number}".encode())
         paid, worth = np.array([one.credit for one in roll.entries], float), exact(base, updates, world.on_global)
         found.append(spearman(paid, worth))

@@ -23,6 +23,7 @@ from agent.core.documents import Lineage, Round
 from agent.core.ledger import BALANCE_V0
 from agent.core.money import UNIT, XLM, text
 from agent.ledger.envelope import sdk_asset, sdk_price
+from agent.ledger.keys import account_of
 from agent.market import pledge, publish
 from tools.chaos import trap
 from tools.chaos.ground import Foiled
@@ -39,7 +40,7 @@ def fake_settlement(town: Town, cast: Cast) -> Course:
     cast.add(laid.own)
     for _ in range(BAIT):
         for stake in list(town.books.stakes.values()):
-            if laid.own.public_key in stake.claimants and not stake.ended_by:
+            if account_of(laid.own) in stake.claimants and not stake.ended_by:
                 town.ground.apply([ClaimClaimableBalance(BALANCE_V0 + stake.id)], laid.own)
         yield
     trap.take_up(town, laid)
@@ -109,7 +110,8 @@ def borrowed_settlement(town: Town, cast: Cast) -> Course:
     if not stake.credit:
         raise Foiled(why="the friend's work was not accepted")
     newest, round_ = town.round_of(house)
-    part = Lineage(cid=str(memo), vehicle=friend.public_key, weight=Decimal(1), settlement=_settled_by(town, entry))
+    settled_by = town.ground.line.touching(entry)[-1].hash
+    part = Lineage(cid=memo.text, vehicle=account_of(friend), weight=Decimal(1), settlement=settled_by)
     laid = trap.lay(
         town,
         _changed(settlement=house.settlement, number=round_.number + 1, previous=newest, lineage=(part,)),
@@ -175,10 +177,6 @@ def withdrawn_offer(town: Town, cast: Cast) -> Course:
     sign = publish.Sign(cid, 0, town.shelf.round(cid).ledger)
     again = publish.offer(dlm, house.plan.reward_stroops, house.plan.reward_stroops // 100, sign)
     town.ground.apply(again, house.key, memo=Cid.parse(cid).digest)
-
-
-def _settled_by(town: Town, entry: str) -> str:
-    return town.ground.line.touching(entry)[-1].hash
 
 
 KINDS = (

@@ -10,11 +10,13 @@ from decimal import Decimal
 from stellar_sdk import Keypair, Payment
 
 from agent.core.documents import Vote
+from agent.core.ids import AccountId, CidText, StakeId, TxHash
 from agent.core.money import UNIT, text
 from agent.errors import MilepostError
 from agent.fleet import topics
 from agent.fleet.loopback import LoopbackLink
 from agent.ledger.envelope import opened, sdk_asset
+from agent.ledger.keys import account_of
 from agent.validator.committee import Committee, Cosignature, Proposal
 from tools.chaos.kinds.kind import Act, Cast, Course, Kind, ledgers
 from tools.chaos.town import Town
@@ -25,7 +27,7 @@ Lie = Callable[[Town, Vote, Keypair], list[Vote]]
 
 
 def _cast(vote: Vote, key: Keypair, **changes: object) -> Vote:
-    unsigned = vote.model_copy(update={"validator": key.public_key, "signature": "", **changes})
+    unsigned = vote.model_copy(update={"validator": account_of(key), "signature": "", **changes})
     signature = base64.b64encode(key.sign(unsigned.to_bytes())).decode()
     return unsigned.model_copy(update={"signature": signature})
 
@@ -34,18 +36,18 @@ def _lying(lie: Lie) -> Act:
     def act(town: Town, cast: Cast) -> Course:
         broker = town.ground.broker
         link = LoopbackLink(broker, (f"{topics.market('+')}/vote/+",))
-        heard: dict[str, tuple[str, Vote]] = {}
+        heard: dict[str, tuple[AccountId, Vote]] = {}
         for _ in range(LASTS):
             for message in link.receive():
                 try:
                     vote = Vote.parse(message.payload)
                 except MilepostError:
                     continue
-                heard.setdefault(vote.entry, (message.topic.split("/")[3], vote))
+                heard.setdefault(vote.entry, (AccountId(message.topic.split("/")[3]), vote))
             for settlement, vote in heard.values():
                 for liar in town.liars:
                     for said in lie(town, vote, liar):
-                        Committee(link, liar.public_key).say_vote(settlement, said)
+                        Committee(link, account_of(liar)).say_vote(settlement, said)
             yield
         link.close()
 
@@ -96,14 +98,14 @@ def for_nothing(town: Town, cast: Cast) -> Course:
                 for _ in range(10):
                     vote = Vote(
                         round=cid,
-                        entry=dice.randbytes(32).hex(),
-                        contribution="",
-                        validator=liar.public_key,
+                        entry=StakeId(dice.randbytes(32).hex()),
+                        contribution=CidText(""),
+                        validator=account_of(liar),
                         outcome="rejected",
                         reason="nothing",
                         credit=0,
                     )
-                    Committee(link, liar.public_key).say_vote(house.settlement, _cast(vote, liar))
+                    Committee(link, account_of(liar)).say_vote(house.settlement, _cast(vote, liar))
         yield
     link.close()
 
@@ -117,9 +119,9 @@ def grab(town: Town, cast: Cast) -> Course:
             account = town.ground.line.account(house.settlement)
             assert account is not None  # noqa: S101
             for liar in town.liars:
-                whole = Payment(key.public_key, sdk_asset(town.ground.dlc), text(UNIT), source=house.settlement)
+                whole = Payment(account_of(key), sdk_asset(town.ground.dlc), text(UNIT), source=house.settlement)
                 made = town.ground.signed([whole], town.ground.operator, liar, memo=town.ground.dice.randbytes(32))
-                Committee(link, liar.public_key).say_proposal(house.settlement, Proposal(made.envelope))
+                Committee(link, account_of(liar)).say_proposal(house.settlement, Proposal(made.envelope))
         yield
     link.close()
 
@@ -132,12 +134,12 @@ def false_signatures(town: Town, cast: Cast) -> Course:
         for message in link.receive():
             try:
                 envelope = str(json.loads(message.payload)["envelope"])
-                transaction = opened(envelope, town.ground.net.passphrase).hash.hex()
+                transaction = TxHash(opened(envelope, town.ground.net.passphrase).hash.hex())
             except (MilepostError, ValueError, KeyError, TypeError, RecursionError):
                 continue
             for judge in town.judges:
-                said = Cosignature(judge.public_key, transaction, town.ground.dice.randbytes(64))
-                Committee(link, town.liars[0].public_key).say_signature(message.topic.split("/")[3], said)
+                said = Cosignature(account_of(judge), transaction, town.ground.dice.randbytes(64))
+                Committee(link, account_of(town.liars[0])).say_signature(AccountId(message.topic.split("/")[3]), said)
         yield
     link.close()
 

@@ -16,11 +16,13 @@ from stellar_sdk import (
 
 from agent.content.importer import root
 from agent.core.cid import Cid
+from agent.core.ids import CidText
 from agent.core.jobs.round import RoundState, Signed
 from agent.core.ledger import BALANCE_V0
 from agent.core.money import text
 from agent.learn import weights
 from agent.ledger.envelope import sdk_asset, sdk_price, stake_id
+from agent.ledger.keys import account_of
 from agent.market import bundle
 from tools.chaos import lesson
 from tools.chaos.ground import Foiled
@@ -45,7 +47,7 @@ def third_claimant(town: Town, cast: Cast) -> Course:
     memo = town.ground.store.put(town.contribution(key, cid, town.numbers(cid, 5, lesson.flipped)))
     *others, _ = town.entry(key, round_, BASE)
     later = ClaimPredicate.predicate_not(ClaimPredicate.predicate_before_absolute_time(town.ground.now + REVIEW_S))
-    claimants = [Claimant(round_.settlement), Claimant(key.public_key, later), Claimant(friend.public_key)]
+    claimants = [Claimant(round_.settlement), Claimant(account_of(key), later), Claimant(account_of(friend))]
     staked = CreateClaimableBalance(sdk_asset(town.ground.dlc), text(BASE), claimants)
     made = town.ground.apply([*others, staked], key, memo=memo.digest)
     entry = stake_id(made.envelope, town.ground.net.passphrase, len(others))
@@ -81,10 +83,10 @@ def unpublished_step(town: Town, cast: Cast) -> Course:
             yield
         else:
             raise Foiled(why="no round was stored")
-        cid = newest.cid if newest.newest(Signed) else ""
+        cid = newest.cid if newest.newest(Signed) else CidText("")
         if not cid or not town.ground.store.has(Cid.parse(cid)):
             raise Foiled(why="what is not published is nowhere to be had")
-        before = str(town.shelf.round(cid).previous)
+        before = CidText(str(town.shelf.round(cid).previous))
         base, after = town.base(before), town.base(cid)
         for times in (1, 2):
             key = cast.straw()
@@ -129,7 +131,7 @@ def withdrawn_line(town: Town, cast: Cast) -> Course:
     town.enter(key, cid, memo)
     yield
     dlc, vlm = sdk_asset(town.ground.dlc), sdk_asset(round_.credit_asset)
-    bids = town.ground.line.offers(key.public_key)
+    bids = town.ground.line.offers(account_of(key))
     gone = [ManageBuyOffer(dlc, vlm, "0", sdk_price(Fraction(1)), offer_id=bid.id) for bid in bids]
     town.ground.apply([*gone, ChangeTrust(vlm, limit="0")], key)
 
