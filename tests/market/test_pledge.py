@@ -39,8 +39,10 @@ from agent.initiator import pay_trail, paying
 from agent.initiator.book import Job, RoundBook
 from agent.initiator.paying import TooLittle
 from agent.ledger.envelope import result_code, sdk_asset, sdk_price, signed
+from agent.ledger.keys import account_of
 from agent.market import entry, pledge, publish, round_accounts
 from agent.market.listing import publication
+from agent.market.payout import Redemption
 from agent.validator import transactions
 from tests.market.town import BASE, FEE, REWARD, Town, found, publisher_of
 from tests.validator.committee import House
@@ -85,7 +87,8 @@ def redeems(town: Town, car: Keypair, credit: Stroops, reward: Stroops) -> Stroo
     way = town.horizon.proceeds(round_.credit_asset, credit, XLM)
     assert way is not None
     terms = entry.EntryTerms.of(round_)
-    closing = entry.closing(terms, car.public_key, credit=credit, least=entry.least(credit, reward), path=way.path)
+    pays = Redemption(account_of(car), credit, XLM, entry.least(credit, reward), way.path)
+    closing = entry.closing(terms, redemption=pays)
     before = town.horizon.account(car.public_key)
     town.apply(closing, car)
     after = town.horizon.account(car.public_key)
