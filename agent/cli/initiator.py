@@ -64,7 +64,7 @@ def publish(
 
     with publisher(load(config_path), plan, test_set, _say(as_json)) as made:
         job = made.first(weights, graph, teacher)
-    _print({**_round(job), "settlement": made.book.settlement}, as_json)
+    _print({**_round(job), "settlement": made.book.settlement, "issuer": made.book.account.issuer}, as_json)
 
 
 @initiator.command()
