@@ -127,7 +127,6 @@ class Trained:
     steps: int
     held_back: float | None
     """The task's figure on frames kept from training."""
-    fingerprint: tuple[str, ...] = ()
 
 
 class Trainer(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -42,8 +43,13 @@ def room_of(file: Path) -> str:
     return file.relative_to(AGENT).parts[0].removesuffix(".py")
 
 
-def imported(file: Path, *, top: bool = False) -> Iterator[str]:
+@cache
+def imported(file: Path, *, top: bool = False) -> tuple[str, ...]:
     """Dotted names that a file imports; `top`: only those it imports when it is itself imported."""
+    return tuple(_imported(file, top))
+
+
+def _imported(file: Path, top: bool) -> Iterator[str]:
     tree = ast.parse(file.read_text(encoding="utf-8"))
     later = {
         id(inner)

@@ -29,12 +29,12 @@ def run(config_path: str | None) -> None:
 
 
 @validator.command(name="set")
-@click.argument("drive", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option(
     "--plan",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     required=True,
-    help="The model's plan.toml: how large samples are.",
+    help="The model's plan.toml: how large samples are, and what is learnt.",
 )
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write.")
 @click.option("--start", default=0.0, show_default=True, help="Seconds into the drive.")
@@ -45,15 +45,21 @@ def run(config_path: str | None) -> None:
 @click.option(
     "--steering", default="steering_deg", show_default=True, help="Column of telemetry.csv to take labels from."
 )
-def make_set(drive: Path, plan: Path, out: Path, start: float, end: float, count: int, steering: str) -> None:
-    """Make a test set from a recorded drive (video.mp4, telemetry.csv). Needs OpenCV."""
+def make_set(source: Path, plan: Path, out: Path, start: float, end: float, count: int, steering: str) -> None:
+    """Make a test set from a recorded drive (video.mp4, telemetry.csv), or from a folder of labelled pictures where
+    the plan's labels are no drive's. Needs OpenCV."""
     from agent import files
     from agent.initiator.plan import read
     from agent.sense.drive import load_drive
+    from agent.validator import labelled
     from agent.validator.recording import rows, spread, test_set
 
-    recorded = load_drive(drive, steering)
-    made = test_set(recorded, spread(rows(recorded, start, end), count), read(plan).input)
+    wanted = read(plan)
+    if wanted.task.labels == "drive":
+        recorded = load_drive(source, steering)
+        made = test_set(recorded, spread(rows(recorded, start, end), count), wanted.input)
+    else:
+        made = labelled.test_set(source, wanted.task, wanted.input, count)
     files.write_whole(out, made.dump())
     say(f"{len(made)} samples written to {out}")
 

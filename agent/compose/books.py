@@ -49,4 +49,4 @@ def _parties(config: Config, ledger: Horizon, model: Asset) -> tuple[Parties, As
             return Parties(initiator), None
     if round_.model_asset != model:
         return Parties(initiator), None
-    return Parties(initiator, round_.settlement), Asset.parse(round_.stake.asset)
+    return Parties(initiator, round_.settlement), round_.stake_asset

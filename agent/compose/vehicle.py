@@ -187,6 +187,7 @@ def training(train: Train) -> Settings:
         memory_mb=train.memory_mb,
         reservoir_mb=train.reservoir_mb,
         checkpoint_s=train.checkpoint_s,
+        keep=train.keep,
         past_mb=train.past_mb,
     )
 
@@ -199,7 +200,6 @@ def _trainer(config: Config, keypair: Keypair) -> Trainer:
         training(config.train),
         past_file=config.agent.state_dir / "past" if config.train.past_mb else None,
         past_key=keys.derived(keypair, "milepost/past"),
-        fingerprint_key=keys.derived(keypair, "milepost/fingerprint"),
     )
     return ChildTrainer(settings)
 

@@ -38,7 +38,7 @@ class Node:
     size: int
     """Of the file below this node; 0 for a directory."""
     part_sizes: tuple[int, ...]
-    """Of the file below each link."""
+    """Bytes of the file below each link."""
 
 
 def leaf_frame(size: int) -> tuple[bytes, bytes]:

@@ -26,7 +26,7 @@ class Draft:
     """A proposal of ours, on its way to enough signatures and into a ledger."""
 
     name: str
-    """Of the motion it is about."""
+    """Name of the motion that it is about."""
     record: SettlementRecord
     committee: tuple[AccountId, ...]
     sequence: int

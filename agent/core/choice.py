@@ -49,7 +49,7 @@ class Candidate:
     steps: int
     """Steps that this car is expected to make, or has made."""
     share: Fraction
-    """Of full credit, when it is accepted."""
+    """Part of full credit that it earns when it is accepted."""
     privacy: str
     """What becomes of the update: `open` or `sealed`."""
     unfit: str = ""

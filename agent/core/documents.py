@@ -303,7 +303,7 @@ class Round(Document):
     most: int = Field(default=32, ge=1, le=MOST_ON_ROLL)
     """Entries on one roll: with so many it is full."""
     least: int = Field(default=1, ge=1, le=MOST_ON_ROLL)
-    """With fewer a roll waits once more as long."""
+    """A roll with fewer entries waits once more as long."""
     length: int = Field(ge=1, le=366 * 86_400)
     """Seconds after which the round closes with what there is."""
     tolerance: Number = Field(default=Decimal("0.97"), gt=0, le=1)
@@ -376,6 +376,11 @@ class Round(Document):
         return Asset("VLM" + model.code.removeprefix("DLM"), model.issuer)
 
     @property
+    def stake_asset(self) -> Asset:
+        """The operator's DLC."""
+        return Asset.parse(self.stake.asset)
+
+    @property
     def model_asset(self) -> Asset:
         return Asset.parse(self.model)
 
@@ -398,7 +403,8 @@ class Contribution(Document):
     """Relative L2 error of the encoded update against the trained one."""
     keys: dict[AccountId, Base64] = Field(max_length=32)
     """The bundle's key, sealed to each validator and the initiator."""
-    fingerprint: tuple[Hex32, ...] = Field(default=(), max_length=256)
+    fingerprint: tuple[Hex32, ...] | None = Field(default=None, max_length=256)
+    """Of older vehicles; nobody reads it (docs/decisions/054)."""
     held_back: Loss | None = None
     """The figure on the vehicle's own held-back frames."""
     software: Name
@@ -516,7 +522,7 @@ class SettlementRecord(Document):
     enrols: Roll | None = None
     shares: tuple[Share, ...] = Field(default=(), max_length=100)
     purse: Purse = Purse()
-    """As it is with this record."""
+    """Forfeited stakes once this record is settled."""
     agreements: dict[AccountId, Count] = Field(max_length=20)
     """Votes of each validator, up to and with this record, that agreed with what was settled: D_i of the speaker."""
     speaker: AccountId

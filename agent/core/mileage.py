@@ -94,7 +94,8 @@ def count(memory: Memory, seen: Reading, bounds: Bounds) -> tuple[Memory, Counte
     metres = metres if memory.ignition is not False else 0.0
     memory, amends_m, contradictions = _compared(memory, heard, metres)
     withheld_m = min(memory.surplus_m, metres + amends_m)
-    memory = replace(memory, surplus_m=memory.surplus_m - withheld_m)
+    if withheld_m:
+        memory = replace(memory, surplus_m=memory.surplus_m - withheld_m)
 
     doubts = by_odometer.doubts + by_wheels.doubts + by_receiver.doubts + contradictions
     if clock_went_back:

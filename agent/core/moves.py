@@ -30,7 +30,7 @@ class Proposed:
 
     hash: TxHash
     cid: CidText
-    """Of its record, by its memo."""
+    """CID of its record, as its memo has it."""
     stakes: tuple[StakeId, ...]
     """It claims these, in this order; none: it shares out, or enrols."""
     signers: frozenset[AccountId]

@@ -13,7 +13,7 @@ from agent.core.documents import Purse, Roll, Round, SettledEntry, SettlementRec
 from agent.core.ids import AccountId, CidText
 from agent.core.jobs.review import Review
 from agent.core.ledger import Account
-from agent.core.money import Asset, Stroops
+from agent.core.money import Stroops
 from agent.core.pay import Till
 from agent.core.verdict import merge, of_one_figure, threshold
 from agent.errors import Malformed
@@ -62,7 +62,7 @@ class Hindrance:
 def hindrance(vehicle: Account | None, round_: Round, stake: Stroops, credit: Stroops) -> Hindrance | None:
     """What the vehicle's trustlines hinder now, of giving back the stake and paying the credit."""
     lines = {} if vehicle is None else vehicle.lines
-    dlc, vlm = lines.get(Asset.parse(round_.stake.asset)), lines.get(round_.credit_asset)
+    dlc, vlm = lines.get(round_.stake_asset), lines.get(round_.credit_asset)
     if dlc is not None and not dlc.authorized:
         return Hindrance("waits", "the operator does not let the vehicle hold DLC")
     if vlm is not None and not vlm.authorized:

@@ -48,7 +48,7 @@ class Anchored:
     """A roll that a ledger holds."""
 
     cid: CidText
-    """Of its record."""
+    """CID of the roll's record."""
     base: CidText
     roll: Roll
 

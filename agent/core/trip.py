@@ -161,8 +161,8 @@ def advance(rules: TripRules, state: TripState, seen: Reading | Tick) -> tuple[T
         recent = replace(state.recent, ticked_s=state.recent.ticked_s + seconds)
     else:
         memory, counted = count(state.recent.memory, seen, rules.bounds)
-        # Ticks already accounted for the silence before this reading.
-        counted = replace(counted, elapsed_s=max(0.0, counted.elapsed_s - state.recent.ticked_s))
+        if state.recent.ticked_s:  # ticks already accounted for the silence before this reading
+            counted = replace(counted, elapsed_s=max(0.0, counted.elapsed_s - state.recent.ticked_s))
         recent = replace(state.recent, memory=memory, ticked_s=0.0)
     recent, entered = _fence(rules, _timers(recent, counted))
     mileage = replace(

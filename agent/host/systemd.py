@@ -13,10 +13,6 @@ class Notifier:
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         address = environ.get("NOTIFY_SOCKET", "")
         self._address = "\0" + address[1:] if address.startswith("@") else address
-        watched = environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
-        microseconds = environ.get("WATCHDOG_USEC", "") if watched else ""
-        self.watchdog_s: float | None = int(microseconds) / 2e6 if microseconds.isdecimal() else None
-        """How often `watchdog` must be called: half of systemd's limit. None: nobody watches."""
 
     def ready(self, status: str) -> None:
         """The daemon serves. Type=notify units count as started from now on."""

@@ -45,7 +45,7 @@ class Audit:
     round: Round
     finding: Finding
     ledger: int | None
-    """That published the round; None: none did."""
+    """Ledger that published the round; None: none did."""
     credits: dict[CidText, Stroops]
     """Contribution → VLM stroops that the ledger paid for it, where it did."""
     faults: tuple[str, ...]
@@ -64,7 +64,7 @@ def audit(horizon: Horizon, shelf: bundle.Shelf, cid: CidText, reader: Keypair |
 class _Auditor:
     horizon: Horizon
     history: Horizon
-    """Which of them remembers most."""
+    """The Horizon that remembers most."""
     shelf: bundle.Shelf
     cid: CidText
     reader: Keypair | None

@@ -104,5 +104,5 @@ def new_job(job_id: str) -> Job:
 
 
 def round_id(number: int) -> str:
-    """Of its job."""
+    """Id of a round's job."""
     return f"round-{number}"

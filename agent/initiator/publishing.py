@@ -338,7 +338,7 @@ class Publisher(Submitter):
         what = f"round {draft.number}"
         if why := round_accounts.issued(self.horizon.account(draft.issuer), draft):
             raise Refused(what=what, why=f"{why}. A model's reward is fixed as it is set up: put it back into the plan")
-        dlc, account = Asset.parse(draft.stake.asset), self.horizon.account(draft.settlement)
+        dlc, account = draft.stake_asset, self.horizon.account(draft.settlement)
         line = account.lines.get(dlc) if account else None
         if line is not None and not line.authorized:
             raise Unauthorised(settlement=draft.settlement, dlc=dlc)

@@ -27,9 +27,11 @@ class JournalFull(errors.Unavailable):
     Everything written before is safe. Free some space; the agent then goes on by itself."""
 
 
-class JournalBusy(errors.TryAgain):
-    """{path} is locked by another process for longer than {seconds:g} s. Close whatever has it open for
-    writing."""
+class JournalBusy(errors.Unavailable):
+    """{path} is locked by another process for longer than {seconds:g} s. A daemon that runs waits and tries again.
+    Close whatever has it open for writing."""
+
+    exit_code = errors.TRY_AGAIN
 
 
 class StateClosed(errors.MilepostError):

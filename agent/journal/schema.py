@@ -17,8 +17,11 @@ def _events_and_marks(db: Connection) -> None:
         "CREATE TABLE events (seq INTEGER PRIMARY KEY AUTOINCREMENT, job TEXT NOT NULL, kind TEXT NOT NULL,"
         " data TEXT NOT NULL, at REAL NOT NULL)"
     )
-    db.execute("CREATE INDEX idx_events_job_seq ON events (job, seq)")
-    db.execute("CREATE TABLE marks (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
+    from sqlite_utils import Database  # brings numpy, which a parked car has no use for: only where a journal is new
+
+    new = Database(db)
+    new["events"].create_index(["job", "seq"])
+    new["marks"].create({"name": str, "value": str}, pk="name", not_null={"value"})
 
 
 def _checksums(db: Connection) -> None:

@@ -45,7 +45,6 @@ class TrainingState:
     held_back_samples: int = 0
     held_back_base: float | None = None
     """The base's figure on the same frames, measured at the end."""
-    fingerprint: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +72,10 @@ def load(folder: Path) -> Checkpoint | None:
         return None
     tensors, header = tensors_and_metadata(read_bytes(path, 3 * MAX_BYTES), NAME, 3 * MAX_BYTES)
     try:
-        state = TrainingState(**json.loads(header["state"]))
-        state.fingerprint = tuple(state.fingerprint)
-    except (KeyError, ValueError, TypeError):
+        said = json.loads(header["state"])
+        said.pop("fingerprint", None)  # of a trip that an older version began
+        state = TrainingState(**said)
+    except (KeyError, ValueError, TypeError, AttributeError):
         raise Malformed(what=NAME, why="it holds no state of a trainer") from None
     return Checkpoint(state, _part(tensors, WEIGHT), _part(tensors, MOMENT))
 

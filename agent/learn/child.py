@@ -23,6 +23,7 @@ from typing import Any
 
 import psutil
 
+from agent.core.bundle_files import ROUND
 from agent.core.documents import Round
 from agent.errors import Malformed, MilepostError
 from agent.learn import checkpoint
@@ -30,7 +31,7 @@ from agent.learn.control import DEVICE_LOST, DONE, FAILED, ControlSocket
 from agent.learn.recorder import SampleRecorder
 from agent.learn.replay import ReplayBuffer
 from agent.learn.ring import Ring
-from agent.learn.samples import Samples, label_shape
+from agent.learn.samples import Samples, label_shape, sort_of
 from agent.ports import TrainingTask
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
@@ -45,7 +46,7 @@ class Driver:
 
     def __init__(self, control: ControlSocket, setup: dict[str, Any]) -> None:
         base = Path(setup["base"])
-        round = Round.parse((base / "round.json").read_bytes())
+        round = Round.parse((base / ROUND).read_bytes())
         self.control, self.setup = control, setup
         self.task = TrainingTask(Path(setup["folder"]), base, round, setup["seed"])
         self.notes: list[str] = setup["notes"]
@@ -53,18 +54,13 @@ class Driver:
         self.reported = 0.0
         self.told: dict[str, Any] = {}
         self.replay = self._past()
-        self.samples = Samples(
-            round.input,
-            setup["reservoir_mb"],
-            self.task.seed,
-            self.replay.reservoir if self.replay else None,
-            label_shape(round),
-        )
+        past = self.replay.reservoir if self.replay else None
+        sort = sort_of(round.task) if setup["keep"] == "rare" else None
+        self.samples = Samples(round.input, setup["reservoir_mb"], self.task.seed, past, label_shape(round), sort)
         self.last = self._last()
         self.ring = Ring(round.input, setup["slots"], (setup["memory"], setup["bell"]), label_shape(round))
         self.ring.again()
-        key = bytes.fromhex(setup["fingerprint_key"])
-        self.recorder = SampleRecorder(self.samples, self.last.state, setup["ring"], key)
+        self.recorder = SampleRecorder(self.samples, self.last.state, setup["ring"])
 
     def run(self) -> None:
         """To the end of the trip or of the planned steps. Raises Malformed, TooLarge; RuntimeError from

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from agent.core.bundle_files import GRAPH, WEIGHTS
 from agent.core.documents import Round
 from agent.errors import Malformed, Refused
 from agent.learn import architecture, checkpoint, encoding, graph, teacher, weights
@@ -23,11 +24,11 @@ def check(round_: Round, folder: Path, memory_mb: int) -> None:
     """`folder`: the verified bundle. Raises UnknownOperator, UnknownEncoding, OtherTeacher, Malformed or Unfit."""
     encoding.named(round_.recipe.encoding)
     architecture.hyper(round_)
-    checked = graph.check(_held(folder, "model.onnx"))
+    checked = graph.check(_held(folder, GRAPH))
     graph.fits(checked, round_)
     if round_.task.labels == "teacher":
         teacher.check(graph.check(_held(folder, teacher.NAME)), round_)
-    base = checkpoint.read_weights(folder / "weights.safetensors")
+    base = checkpoint.read_weights(folder / WEIGHTS)
     weights.same_shape(base, checked.weights, "the round's weights")
     if (needed := needed_mb(checked)) > memory_mb:
         raise Unfit(why=f"it needs about {needed:.0f} MB, train.memory_mb is {memory_mb}")

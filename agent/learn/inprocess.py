@@ -13,7 +13,7 @@ from agent.learn.frame_filter import FrameFilter
 from agent.learn.recorder import SampleRecorder
 from agent.learn.result import training_result
 from agent.learn.ring import Record
-from agent.learn.samples import Samples, label_shape
+from agent.learn.samples import Samples, label_shape, sort_of
 from agent.learn.settings import Settings
 from agent.ports import LabelledFrame, Progress, Trained, TrainingTask
 
@@ -48,9 +48,11 @@ class InProcessTrainer:
                 raise Refused(what=f"training for {task.folder.name}", why=f"{other} is still training")
             return
         task.folder.mkdir(parents=True, exist_ok=True)
-        samples = Samples(task.round.input, self.settings.reservoir_mb, task.seed, label=label_shape(task.round))
+        sort = sort_of(task.round.task) if self.settings.keep == "rare" else None
+        shape = label_shape(task.round)
+        samples = Samples(task.round.input, self.settings.reservoir_mb, task.seed, label=shape, sort=sort)
         last = checkpoint.load(task.folder) or checkpoint.Checkpoint()
-        recorder = SampleRecorder(samples, last.state, secrets.token_hex(8), self.settings.fingerprint_key)
+        recorder = SampleRecorder(samples, last.state, secrets.token_hex(8))
         torch.set_num_threads(self.settings.threads or 1)  # sums depend on how many share them
         notes: list[str] = []
         options = loop.Options(checkpoint_s=self.settings.checkpoint_s, say=notes.append)

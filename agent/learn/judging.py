@@ -113,7 +113,7 @@ class Candidate:
     taken: Taken
     weights: Weights = field(repr=False)
     losses: Losses = field(repr=False)
-    """On G."""
+    """Losses on G."""
 
 
 def judge_roll(
@@ -275,21 +275,22 @@ def shares(found: Vector) -> tuple[Vector, Vector]:
 
 def public(base: Weights, parts: Sequence[Vector], last_step: Weights, score: Score, at_base: Losses) -> Vector:
     """What anybody could have handed in of what each update adds: as much of the public step that led to the base as
-    is in it, times what one such step adds, no longer than others are (the mean of joining first and last). Nought
-    where that gains nothing."""
+    is in it, beyond what random directions of so few numbers have in common, times what one such step adds, no longer
+    than others are and in the place of one (the mean of joining first and last). Nought where that gains nothing."""
     start, step, count = _wide(base), _wide(last_step), max(1, len(parts))
-    lengths = sorted(math.sqrt(ordered_sum(part * part)) for part in parts)
-    square = ordered_sum(step * step)
-    if not square or not lengths or not lengths[(count - 1) // 2]:
+    lengths = [math.sqrt(ordered_sum(part * part)) for part in parts]
+    length, median = math.sqrt(ordered_sum(step * step)), sorted(lengths)[(count - 1) // 2] if lengths else 0.0
+    if not length or not median:
         return np.zeros(len(parts))
-    step *= min(1.0, lengths[(count - 1) // 2] / math.sqrt(square))
-    square = ordered_sum(step * step)
+    step *= min(1.0, median / length)
+    length = min(length, median)
     whole, one = start + sum(parts, np.zeros(start.shape)) / count, step / count
-    first, before, last = (score(_as(at, base), ALL) for at in (start + one, whole, whole + one))
+    first, before, last = (score(_as(at, base), ALL) for at in (start + one, whole - one, whole))
     with np.errstate(invalid="ignore"):
         worth = 0.5 * float((at_base - first + before - last).mean())
-    known = max(0.0, worth) if math.isfinite(worth) else 0.0
-    return np.array([known * max(0.0, ordered_sum(part * step) / square) for part in parts])
+    known, chance = max(0.0, worth) if math.isfinite(worth) else 0.0, ERRORS / math.sqrt(step.size)
+    along = [ordered_sum(part * step) / length - chance * own for part, own in zip(parts, lengths, strict=True)]
+    return np.array([known * max(0.0, share / length) for share in along])
 
 
 def orders(seed: bytes, count: int) -> Iterator[list[int]]:

@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from agent.core import decay
+from agent.core.bundle_files import WEIGHTS
 from agent.core.documents import Round
 from agent.errors import MilepostError
 from agent.learn import checkpoint, kinds, networks
@@ -65,7 +66,7 @@ def train(task: TrainingTask, samples: Samples, last: Checkpoint, options: Optio
     """
     recipe, device, state = task.round.recipe, torch.device(options.device), last.state
     network = networks.build(task.round, task.base, task.seed)
-    load_weights(network, checkpoint.read_weights(task.base / "weights.safetensors"))
+    load_weights(network, checkpoint.read_weights(task.base / WEIGHTS))
     network.to(device, memory_format=torch.channels_last).train()
     adam = Adam({name: p for name, p in network.named_parameters() if p.requires_grad})
     values = list(adam.parameters.values())
@@ -150,13 +151,13 @@ def save(task: TrainingTask, network: nn.Module, adam: Adam, samples: Samples, s
 def base_figure(task: TrainingTask, samples: Samples) -> float | None:
     """The round's own figure on the frames held back: what training has to beat."""
     network = networks.build(task.round, task.base)
-    load_weights(network, checkpoint.read_weights(task.base / "weights.safetensors"))
+    load_weights(network, checkpoint.read_weights(task.base / WEIGHTS))
     return figure(network, samples.held, task.round)
 
 
 def load_weights(network: nn.Module, values: Weights) -> None:
     """Raises Malformed unless names and shapes are the network's."""
-    same_shape(values, weights(network), "weights.safetensors")
+    same_shape(values, weights(network), WEIGHTS)
     network.load_state_dict({name: torch.from_numpy(value) for name, value in values.items()})
 
 

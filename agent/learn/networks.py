@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from agent.core.bundle_files import GRAPH
 from agent.core.documents import Round
 from agent.errors import Malformed
 from agent.learn import architecture
@@ -29,7 +31,7 @@ def build(round: Round, bundle: Path | None = None, seed: int = 0) -> nn.Module:
             raise Malformed(what="the round", why="its network is model.onnx, and no bundle was given")
         from agent.learn import graph
 
-        module: nn.Module = graph.module(bundle / "model.onnx")
+        module: nn.Module = graph.module(bundle / GRAPH)
         return module
     hyper = architecture.hyper(round)
     sample = round.input.sample
@@ -127,12 +129,10 @@ def pilotnet(sample: tuple[int, int, int], out: int, width_percent: int) -> nn.M
 
 def smallres(sample: tuple[int, int, int], out: int, filters: int, blocks: int) -> nn.Module:
     """Three stages of residual blocks, each at half the size and twice the filters of the one before."""
-    stages: list[nn.Module] = []
-    before = sample[0]
-    for width in (filters, 2 * filters, 4 * filters):
-        stages += [nn.Conv2d(before, width, 3, 2, padding=1), *(Residual(width) for _ in range(blocks))]
-        before = width
-    return nn.Sequential(Pixels(), *stages, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before, out))
+    stages = _stages(sample[0], filters, blocks)
+    return nn.Sequential(
+        Pixels(), *stages, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4 * filters, out)
+    )
 
 
 def deepchain(sample: tuple[int, int, int], out: int, filters: int, hidden: int) -> nn.Module:
@@ -151,12 +151,16 @@ def deepchain(sample: tuple[int, int, int], out: int, filters: int, hidden: int)
 def smallfcos(sample: tuple[int, int, int], out: int, filters: int, blocks: int) -> nn.Module:
     """`smallres` down to cells of 8 x 8 pixels, and a head of its own on each (Tian et al. 2019, on one level)."""
     rows, columns = cells(sample)
+    stages = _stages(sample[0], filters, blocks)
+    return nn.Sequential(Pixels(), *stages, BoxHead(4 * filters, out // (rows * columns)))
+
+
+def _stages(channels: int, filters: int, blocks: int) -> list[nn.Module]:
+    """Residual stages of `filters`, twice and four times as many channels, each at half the size of the one before."""
     stages: list[nn.Module] = []
-    before = sample[0]
-    for width in (filters, 2 * filters, 4 * filters):
+    for before, width in pairwise((channels, filters, 2 * filters, 4 * filters)):
         stages += [nn.Conv2d(before, width, 3, 2, padding=1), *(Residual(width) for _ in range(blocks))]
-        before = width
-    return nn.Sequential(Pixels(), *stages, BoxHead(before, out // (rows * columns)))
+    return stages
 
 
 BUILTIN: dict[str, Callable[..., Any]] = {

@@ -110,9 +110,9 @@ class TrainingProcess:
             **{"folder": str(self.task.folder), "base": str(self.task.base), "seed": self.task.seed},
             **{"memory": memory, "bell": bell, "slots": self.ring.slots, "ring": self.name},
             **{"device": self.device, "precision": chosen.precision, "threads": threads, "hold": self.hold},
-            **{"memory_mb": chosen.memory_mb, "reservoir_mb": chosen.reservoir_mb},
-            **{"checkpoint_s": chosen.checkpoint_s, "fingerprint_key": chosen.fingerprint_key.hex()},
-            **{"past": self.replay, "past_mb": chosen.past_mb, "past_key": chosen.past_key.hex()},
+            **{"memory_mb": chosen.memory_mb, "reservoir_mb": chosen.reservoir_mb, "keep": chosen.keep},
+            **{"checkpoint_s": chosen.checkpoint_s, "past": self.replay},
+            **{"past_mb": chosen.past_mb, "past_key": chosen.past_key.hex()},
             "past_file": None if chosen.past_file is None else str(chosen.past_file),
         }
 

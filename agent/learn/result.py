@@ -40,7 +40,7 @@ def training_result(task: TrainingTask) -> Trained:
     weights = task.folder / "trained.safetensors"
     checkpoint.write_weights(weights, last.weights)
     held_back = state.held_back if state.held_back is None or math.isfinite(state.held_back) else None
-    return Trained(weights, state.samples, state.steps, held_back, state.fingerprint)
+    return Trained(weights, state.samples, state.steps, held_back)
 
 
 def _good(task: TrainingTask, state: checkpoint.TrainingState) -> bool:

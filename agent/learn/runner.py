@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.core.bundle_files import GRAPH
 from agent.errors import Malformed
 from agent.learn.device import HERE, Device
 from agent.learn.graph.check import MANY_SAMPLES, Graph
-from agent.learn.graph.file import WHAT
 from agent.learn.graph.weights import put
 from agent.learn.weights import Weights
 
@@ -72,7 +72,7 @@ class Runner:
         try:
             out: Outputs = self._session.run([self._graph.output], {self._graph.input: given})[0]
         except _failures() as error:
-            raise Malformed(what=WHAT, why=" ".join(str(error).split())[:200]) from None
+            raise Malformed(what=GRAPH, why=" ".join(str(error).split())[:200]) from None
         return out
 
 
@@ -89,7 +89,7 @@ def _session(data: bytes, machine: Device) -> Any:
     try:
         return ort.InferenceSession(data, options, providers=providers)
     except _failures() as error:
-        raise Malformed(what=WHAT, why=" ".join(str(error).split())[:200]) from None
+        raise Malformed(what=GRAPH, why=" ".join(str(error).split())[:200]) from None
 
 
 def _failures() -> tuple[type[Exception], ...]:

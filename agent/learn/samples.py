@@ -8,13 +8,15 @@ view of them is already in the channels-last layout that convolutions want.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from agent.core.documents import Input, Recipe, Round
+from agent.core.documents import Input, Recipe, Round, Task
 from agent.learn import kinds
 from agent.learn.checkpoint import TrainingState
 
@@ -26,7 +28,9 @@ Shape = tuple[int, ...]
 BLOCK_S = 2.0
 EVERY = 10
 FIRST = 3
+"""Of every ten blocks of a drive the fourth is held back."""
 GUARD_S = 0.25
+"""At either end of a block that is held back: frames there are like their neighbours', and are nobody's."""
 START = 16
 """Samples before the first step: less than a second of driving."""
 
@@ -76,10 +80,30 @@ def use(seconds: float) -> Use:
     return "held" if GUARD_S <= inside < BLOCK_S - GUARD_S else "skip"
 
 
+Sort = Callable[[Labels | float], int]
+"""What a label is one of: rare sorts are kept rather than common ones."""
+
+
+def bend(label: Labels | float) -> int:
+    """Of steering: straight on, and bends twice as tight each."""
+    return math.floor(math.log2(1 + abs(float(label))))
+
+
+def in_whole(label: Labels | float) -> int:
+    """Of classes: each its own."""
+    return int(label)
+
+
+def sort_of(task: Task) -> Sort | None:
+    """None: pictures with boxes are kept alike."""
+    return {"steering": bend, "classification": in_whole}.get(task.kind)
+
+
 @dataclass(slots=True)
 class Reservoir:
-    """A uniform random choice of everything ever added, in a fixed number of slots (Vitter 1985,
-    algorithm R).
+    """A random choice of everything ever added, in a fixed number of slots. Without a `sort` it is uniform (Vitter
+    1985, algorithm R); with one, samples of a sort that was seldom until then weigh as much more (Efraimidis and
+    Spirakis 2006, A-Res), so that about as many of each are kept: of a motorway's hour the bends are left too.
 
     Memory is taken as samples come, never more than `slots` images.
     """
@@ -88,26 +112,46 @@ class Reservoir:
     labels: Labels
     seed: int
     added: int = 0
+    sort: Sort | None = None
+    keys: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    """With a `sort`: ln(u) / weight of each kept sample. The largest stay."""
+    seen: Counter[int] = field(default_factory=Counter)
 
     @classmethod
-    def sized(cls, spec: Input, megabytes: float, seed: int, label: Shape = ()) -> Reservoir:
+    def sized(cls, spec: Input, megabytes: float, seed: int, label: Shape = (), sort: Sort | None = None) -> Reservoir:
         each = spec.height * spec.width * spec.channels
         slots = max(64, int(megabytes * 1e6) // each)
         # np.empty of this size is address space; the system gives pages when they are first written.
         images = np.empty((slots, spec.height, spec.width, spec.channels), np.uint8)
-        return cls(images, np.empty((slots, *label), np.float32), seed)
+        labels, keys = np.empty((slots, *label), np.float32), np.empty(slots if sort else 0)
+        return cls(images, labels, seed, sort=sort, keys=keys)
 
     def __len__(self) -> int:
         return min(self.added, len(self.labels))
 
     def add(self, image: Image, label: Labels | float) -> None:
-        slot = self.added
-        if slot >= len(self.labels):
-            slot = int(np.random.default_rng((self.seed, self.added)).integers(self.added + 1))
+        slot = self._slot() if self.sort is None else self._weighed(self.sort(label))
         self.added += 1
-        if slot < len(self.labels):
+        if slot is not None:
             self.images[slot] = image
             self.labels[slot] = label
+
+    def _slot(self) -> int | None:
+        """Where the next sample goes; None: nowhere."""
+        if self.added < len(self.labels):
+            return self.added
+        slot = int(np.random.default_rng((self.seed, self.added)).integers(self.added + 1))
+        return slot if slot < len(self.labels) else None
+
+    def _weighed(self, sort: int) -> int | None:
+        self.seen[sort] += 1
+        weight = (self.added + 1) / self.seen[sort]
+        key = math.log(1 - np.random.default_rng((self.seed, self.added)).random()) / weight
+        slot = self.added if self.added < len(self.labels) else int(self.keys.argmin())
+        if self.added >= len(self.labels) and key <= self.keys[slot]:
+            return None
+        self.keys[slot] = key
+        return slot
 
 
 class Samples:
@@ -115,10 +159,16 @@ class Samples:
     is kept."""
 
     def __init__(
-        self, spec: Input, megabytes: float, seed: int, replay: Reservoir | None = None, label: Shape = ()
+        self,
+        spec: Input,
+        megabytes: float,
+        seed: int,
+        replay: Reservoir | None = None,
+        label: Shape = (),
+        sort: Sort | None = None,
     ) -> None:
         self.seed = seed
-        self.trip = Reservoir.sized(spec, megabytes * 0.95, seed, label)
+        self.trip = Reservoir.sized(spec, megabytes * 0.95, seed, label, sort)
         self.held = Reservoir.sized(
             spec, min(megabytes * 0.05, 256 * spec.height * spec.width * spec.channels / 1e6), seed + 1, label
         )

@@ -58,7 +58,11 @@ class Scorer:
 
     def score(self, weights: Weights, samples: Samples, labels: Labels) -> Score:
         """Raises Malformed when weights, samples or labels are not the graph's and the task's."""
-        return score(Runner(self._graph, weights, self._machine).run(samples), labels, self._kind)
+        return score(self.outputs(weights, samples), labels, self._kind)
+
+    def outputs(self, weights: Weights, samples: Samples) -> Outputs:
+        """(n, outputs) float32. Raises Malformed when weights or samples are not the graph's."""
+        return Runner(self._graph, weights, self._machine).run(samples)
 
 
 def score(outputs: Outputs, labels: Labels, kind: Kind) -> Score:

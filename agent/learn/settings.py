@@ -23,6 +23,8 @@ class Settings:
     reservoir_mb: float
     """Samples of this trip."""
     checkpoint_s: float
+    keep: Literal["uniform", "rare"]
+    """What stays of a trip that has more samples than that."""
     past_mb: float
     """Samples of earlier trips; 0: none are kept."""
     ring_mb: float = 16.0
@@ -31,5 +33,3 @@ class Settings:
     """Where they rest between runs of the daemon, encrypted; None: in memory alone."""
     past_key: bytes = b""
     """32 bytes."""
-    fingerprint_key: bytes = b""
-    """Keys the hashes that show whether two contributions saw the same frames. Empty: no fingerprint."""

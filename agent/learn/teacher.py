@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from agent.core.bundle_files import TEACHER
 from agent.core.documents import Round
 from agent.errors import Malformed, Refused
 from agent.learn import kinds
@@ -14,7 +15,7 @@ from agent.learn.graph import Graph
 from agent.learn.runner import Runner, Samples
 from agent.ports import Label
 
-NAME = "teacher.onnx"
+NAME = TEACHER
 """The teacher's file in the round bundle."""
 
 

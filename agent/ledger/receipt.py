@@ -53,7 +53,7 @@ class Received:
     """The account that holds what arrived."""
     asset: Asset
     amount: Stroops
-    """Of `asset`."""
+    """Stroops of `asset`."""
 
 
 def received(result: str) -> Received | None:

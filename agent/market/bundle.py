@@ -16,6 +16,15 @@ from typing import TYPE_CHECKING
 
 from agent import files
 from agent.content import exporter, importer
+from agent.core.bundle_files import CONTRIBUTION as CONTRIBUTION
+from agent.core.bundle_files import GRAPH as GRAPH
+from agent.core.bundle_files import RECORD as RECORD
+from agent.core.bundle_files import ROOT as ROOT
+from agent.core.bundle_files import ROUND as ROUND
+from agent.core.bundle_files import TEACHER as TEACHER
+from agent.core.bundle_files import TEST_SET as TEST_SET
+from agent.core.bundle_files import UPDATE as UPDATE
+from agent.core.bundle_files import WEIGHTS as WEIGHTS
 from agent.core.cid import Cid
 from agent.core.documents import Contribution, D, Round, SettlementRecord
 from agent.core.ids import AccountId, CidText
@@ -25,16 +34,6 @@ from agent.ports import BundleLimits, ContentStore
 
 if TYPE_CHECKING:
     from stellar_sdk import Keypair
-
-ROUND = "round.json"
-WEIGHTS = "weights.safetensors"
-GRAPH = "model.onnx"
-TEACHER = "teacher.onnx"
-ROOT = "root.sealed"
-CONTRIBUTION = "contribution.json"
-UPDATE = "update.sealed"
-TEST_SET = "set.sealed"
-RECORD = "record.json"
 
 ROUND_LIMITS = BundleLimits(total_bytes=1 << 30, files=5, depth=1)
 CONTRIBUTION_LIMITS = BundleLimits(total_bytes=1 << 30, files=2, depth=1)

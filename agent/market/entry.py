@@ -47,7 +47,7 @@ class EntryTerms:
 
     @classmethod
     def of(cls, round_: Round) -> EntryTerms:
-        return cls(Asset.parse(round_.stake.asset), round_.model_asset, round_.settlement)
+        return cls(round_.stake_asset, round_.model_asset, round_.settlement)
 
     @property
     def credit_asset(self) -> Asset:
@@ -61,7 +61,7 @@ def credit_asset(model: Asset) -> Asset:
 
 def missing(round_: Round, vehicle: Account, stake: Stroops) -> Stroops:
     """DLC that an entry takes and the vehicle does not have."""
-    return max(0, stake + round_.stake.fee - vehicle.free(Asset.parse(round_.stake.asset)))
+    return max(0, stake + round_.stake.fee - vehicle.free(round_.stake_asset))
 
 
 def reserve(credit: Asset, vehicle: Account) -> Stroops:
@@ -76,7 +76,7 @@ def entry(round_: Round, vehicle: Account, stake: Stroops, buy: Way, now: int) -
     once the review window after it is over. The stake is always the last operation (`ledger.envelope.stake_id` counts
     on it).
     """
-    dlc = Asset.parse(round_.stake.asset)
+    dlc = round_.stake_asset
     operations: list[Operation] = []
     if round_.credit_asset not in vehicle.lines:
         operations.append(ChangeTrust(sdk_asset(round_.credit_asset)))

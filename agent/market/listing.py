@@ -37,7 +37,7 @@ class Listing:
 
     offer: Offer
     cid: CidText
-    """Of the round's bundle."""
+    """CID of the round's bundle."""
     ledger: int
     """The round is open after it; until then its bundle is not to be had."""
 

@@ -16,7 +16,7 @@ from agent.core import pay
 from agent.core.documents import Round
 from agent.core.ids import AccountId
 from agent.core.ledger import Stake
-from agent.core.money import XLM, Asset, Stroops, text
+from agent.core.money import XLM, Stroops, text
 from agent.core.pay import Locked
 from agent.ledger.envelope import own_amount, sdk_asset
 from agent.ledger.horizon import Horizon
@@ -66,10 +66,7 @@ def free(horizon: Horizon, round_: Round) -> Stroops:
     if round_.pledge is None:
         return 0
     there = sum(each.amount for each in of(round_, horizon.stakes(round_.settlement, XLM)))
-    waiting = sum(
-        stake.amount >= round_.stake.base
-        for stake in horizon.stakes(round_.settlement, Asset.parse(round_.stake.asset))
-    )
+    waiting = sum(stake.amount >= round_.stake.base for stake in horizon.stakes(round_.settlement, round_.stake_asset))
     return there - waiting * round_.pledge.reward
 
 

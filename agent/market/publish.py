@@ -50,7 +50,7 @@ class Sign:
     """What an initiator's data entry says of a model: digest (32 bytes), offer (8) and ledger (4), big endian."""
 
     cid: CidText
-    """Of the newest round's bundle."""
+    """CID of the newest round's bundle."""
     offer: int
     """Its offer. 0: not known when it was signed; it is the only one for this model then."""
     ledger: int

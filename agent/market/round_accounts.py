@@ -10,7 +10,7 @@ from __future__ import annotations
 from agent.core import pay
 from agent.core.documents import Round
 from agent.core.ledger import Account
-from agent.core.money import UNIT, XLM, Asset, Stroops
+from agent.core.money import UNIT, XLM, Stroops
 from agent.core.verdict import threshold
 from agent.errors import Malformed
 from agent.ledger import keys
@@ -52,7 +52,7 @@ def governed(account: Account | None, round_: Round) -> str:
     would part."""
     if round_.pledge is not None and round_.pledge.until < pay.until(round_):
         return "its pay may be taken back before all that may be entered is judged"
-    dlc = Asset.parse(round_.stake.asset)
+    dlc = round_.stake_asset
     if account is None:
         return "the settlement account is not on the ledger"
     weights = {signer: weight for signer, weight in account.signers.items() if weight}
@@ -76,7 +76,7 @@ def trusted(account: Account | None, round_: Round) -> str:
     if why := governed(account, round_):
         return why
     assert account is not None  # noqa: S101
-    dlc = Asset.parse(round_.stake.asset)
+    dlc = round_.stake_asset
     for asset in (dlc, round_.model_asset, round_.credit_asset):
         line = account.lines.get(asset)
         if line is None or not line.authorized:

@@ -19,7 +19,7 @@ from agent.core import pay
 from agent.core.documents import Outcome, Round, SettlementRecord
 from agent.core.ids import AccountId, StakeId
 from agent.core.ledger import BALANCE_V0, Account, Offer, Stake, Transaction
-from agent.core.money import UNIT, XLM, Asset, Stroops, text
+from agent.core.money import UNIT, XLM, Stroops, text
 from agent.ledger.envelope import Opened, opened, own_amount, own_asset, sdk_asset, sdk_price
 from agent.ledger.horizon import Horizon
 from agent.ledger.receipt import refused_claims, refused_payments
@@ -56,7 +56,7 @@ def operations(
 ) -> list[Operation]:
     """The record's operations, in its order, and last the data entry with its digest. A record of shares is one payment
     each. `pays`: the balance of the round's pledge that what is accepted is paid from."""
-    dlc, vlm, dlm = (sdk_asset(a) for a in (Asset.parse(round_.stake.asset), round_.credit_asset, round_.model_asset))
+    dlc, vlm, dlm = (sdk_asset(a) for a in (round_.stake_asset, round_.credit_asset, round_.model_asset))
     made: list[Operation] = [Payment(share.vehicle, dlc, text(share.amount)) for share in record.shares]
     credit = 0
     for entry in record.entries:

@@ -61,7 +61,7 @@ def due(horizon: Horizon, round_: Round, vehicle: AccountId, ledger: int, grace:
     """The stake a vehicle must put down for an entry in `ledger`. Validators give `grace` ledgers: a strike that was
     settled while the entry was on its way is not held against it. Raises Unavailable."""
     since, until = ledger - round_.stake.window_ledgers, ledger - grace
-    return stake_due(round_.stake, strikes(horizon, vehicle, Asset.parse(round_.stake.asset), since, until))
+    return stake_due(round_.stake, strikes(horizon, vehicle, round_.stake_asset, since, until))
 
 
 def strikes(horizon: Horizon, vehicle: AccountId, dlc: Asset, since: int, until: int) -> int:

@@ -14,7 +14,7 @@ from typing import Protocol
 from agent.core import pay
 from agent.core.documents import Contribution
 from agent.core.ids import CidText
-from agent.core.money import Asset, Stroops, text
+from agent.core.money import Stroops, text
 from agent.core.verdict import Verdict
 from agent.errors import Refused
 from agent.validator.entries import Entry
@@ -127,7 +127,7 @@ def _unlike(entry: Entry, contribution: Contribution, at: Served, due: Stroops) 
         return "the contribution's model or its encoding is not the round's"
     if contribution.samples < round_.recipe.minimum_samples:
         return f"the contribution's {contribution.samples} samples are too few"
-    if entry.stake.asset != Asset.parse(round_.stake.asset):
+    if entry.stake.asset != round_.stake_asset:
         return f"the stake is in {entry.stake.asset}, not {round_.stake.asset}"
     if entry.stake.amount < due:
         return _too_little(entry, due)

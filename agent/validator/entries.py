@@ -17,7 +17,6 @@ from agent.core.documents import Enrolled, Round
 from agent.core.ids import AccountId, CidText, TxHash
 from agent.core.jobs.review import Found
 from agent.core.ledger import Stake, Transaction
-from agent.core.money import Asset
 from agent.errors import Refused
 from agent.ledger.envelope import Opened, balance_id, opened
 from agent.ledger.horizon import Horizon
@@ -75,7 +74,7 @@ def is_formed(stake: Stake, settlement: AccountId, rounds: Sequence[Round]) -> b
         len(stake.claimants) == 2
         and len(others) == 1
         and stake.at_once == (settlement,)
-        and any(Asset.parse(r.stake.asset) == stake.asset and stake.amount >= r.stake.base for r in rounds)
+        and any(r.stake_asset == stake.asset and stake.amount >= r.stake.base for r in rounds)
     )
 
 

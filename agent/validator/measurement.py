@@ -23,8 +23,9 @@ from agent.core.roll import Anchored
 from agent.core.verdict import Verdict
 from agent.errors import Malformed, MilepostError, Refused, Unavailable
 from agent.files import DiskFails
-from agent.learn import checkpoint, fusion, graph, judging, root, update, weights
+from agent.learn import checkpoint, fusion, graph, judging, root, triggers, update, weights
 from agent.learn.device import Device
+from agent.learn.runner import Samples
 from agent.learn.score import Scorer
 from agent.learn.testset import TestSet
 from agent.market import bundle, sealed
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+LOOKED_AT = 150
+"""Samples of G that are looked at for marks."""
 TRY_S = 120.0
 """For one try at a contribution's bundle."""
 
@@ -62,6 +65,9 @@ class Bench:
 
     on_global: judging.Score
     on_private: judging.Score
+    answer: triggers.Answer
+    looked_at: Samples
+    """Of G, for marks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,20 +240,30 @@ class Measurement:
             fusion=round_.fusion,
             momentum=self._momentum(round_),
         )
-        root_update = self.root(joins)
+        root_update, last_step = self.root(joins), self._last_step(joins)
+        seed = hashlib.sha256(roll.cid.encode()).digest()
         judged = _own(
             what,
             lambda: judging.judge_roll(
                 base,
                 [judging.Entered(places[entry], entry, one.delta) for entry, one in updates.items()],
                 bench.on_global,
-                seed=hashlib.sha256(roll.cid.encode()).digest(),
+                seed=seed,
                 rules=rules,
                 root=root_update,
+                last_step=last_step,
                 private=bench.on_private,
+                watch=_watch(base, bench, seed) if round_.task.kind == "classification" else None,
             ),
         )
         return {one.entry: _judgement(one, judged.after, updates[one.entry]) for one in judged.entries}
+
+    def _last_step(self, at: Served) -> weights.Weights | None:
+        """The public step that led to a round. None for the first, and where it led from another network."""
+        if at.round.previous is None:
+            return None
+        base, before = self._base(at), self._weights(at.round.previous, at.round.number - 1)
+        return None if _is_other(before, base) else {name: base[name] - before[name] for name in base}
 
     def _momentum(self, round_: Round) -> fusion.Momentum | None:
         if not (round_.momentum and round_.lineage and round_.previous):
@@ -301,7 +317,8 @@ class Measurement:
             on_private = TestSet.load(self._private_set.read_bytes(), at.round.input)
         except Malformed as error:
             raise Malformed(what=f"validator.private_set ({self._private_set})", why=error.facts.get("why")) from None
-        return Bench(_score(scorer, on_global), _score(scorer, on_private))
+        looked_at = on_global.images[:: -(-len(on_global) // LOOKED_AT)]
+        return Bench(_score(scorer, on_global), _score(scorer, on_private), scorer.outputs, looked_at)
 
 
 def _follows(served: Served, at: Served, entry: Enrolled) -> bool:
@@ -333,6 +350,17 @@ def _on_disk(what: str, work: Callable[[], T]) -> T:
 
 def _score(scorer: Scorer, on: TestSet) -> judging.Score:
     return lambda values, part: scorer.score(values, on.images[part], on.labels[part]).losses
+
+
+def _watch(base: weights.Weights, bench: Bench, seed: bytes) -> judging.Watch:
+    """Looks on G, with marks that follow from the roll: who looked on a set or for marks of its own would hear others
+    than the rest, and measure another figure."""
+    marks = triggers.families((*bench.looked_at.shape[1:],), int.from_bytes(seed[:8], "big"))
+
+    def watch(candidate: weights.Weights, updates: Sequence[weights.Weights]) -> list[str]:
+        return triggers.poisoned(bench.answer, base, candidate, updates, bench.looked_at, marks)
+
+    return watch
 
 
 def _is_other(values: weights.Weights, base: weights.Weights) -> bool:

@@ -22,7 +22,6 @@ from agent.core.ids import AccountId, CidText, StakeId
 from agent.core.jobs.fold import Event
 from agent.core.jobs.review import Gone, Review, Settled, awaits_judging
 from agent.core.ledger import Head, Stake
-from agent.core.money import Asset
 from agent.core.pauses import Pauses
 from agent.core.roll import Anchored, Ready
 from agent.core.verdict import Verdict
@@ -132,7 +131,7 @@ class Reviewing:
 
     def _there(self, account: AccountId) -> dict[StakeId, Stake]:
         """The unclaimed balances in the asset that entries are staked in."""
-        assets = {Asset.parse(served.round.stake.asset) for served in self._rounds.of(account)}
+        assets = {served.round.stake_asset for served in self._rounds.of(account)}
         return {stake.id: stake for asset in sorted(assets) for stake in self._horizon.stakes(account, asset)}
 
     def _new(self, account: AccountId, there: Mapping[StakeId, Stake]) -> set[StakeId]:

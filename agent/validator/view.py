@@ -13,7 +13,7 @@ from agent.core.documents import Round, SettlementRecord, Vote
 from agent.core.ids import AccountId, CidText, StakeId
 from agent.core.jobs.review import Review, is_measured
 from agent.core.ledger import Account, Head, Stake
-from agent.core.money import XLM, Asset, Stroops
+from agent.core.money import XLM, Stroops
 from agent.core.motion import Sharing
 from agent.core.pay import Locked
 from agent.core.record import ChainEnd, Hindrance, hindrance
@@ -204,7 +204,7 @@ class View:
         failed, account = self._failures.get(vehicle), self._vehicle(vehicle)
         if account is None or (failed is not None and failed.ledger >= self.sharing.ledger):
             return False
-        line = account.lines.get(Asset.parse(self.sharing.served.round.stake.asset))
+        line = account.lines.get(self.sharing.served.round.stake_asset)
         return line is not None and line.authorized and line.room >= amount
 
     def cid(self, record: SettlementRecord) -> CidText:

@@ -9,7 +9,7 @@ from agent.core.ids import CidText
 from agent.core.jobs.contribution import IN_FLIGHT, Chosen, Job, JobState, Opened, Trained
 from agent.core.jobs.fold import Event
 from agent.core.trip import Phase, TripState
-from agent.journal import Journal, JournalReader
+from agent.journal import Journal, JournalDamaged, JournalReader
 from agent.journal.book import Book, every
 
 JOURNAL = "journal.sqlite"
@@ -51,11 +51,15 @@ class JobBook(Book[Job]):
         return next((job for job in self.open.values() if job.state in IN_FLIGHT), None)
 
     def mileage(self) -> TripState:
-        """Where the trip machine stood. The journal's jobs have the last word on whether a trip is under way."""
+        """Where the trip machine stood. The journal's jobs have the last word on whether a trip is under way. Raises
+        JournalDamaged where an older agent's note, which has no checksum, has rotted."""
         note = self.journal.note(TRIP)
-        stored = json.loads(note) if note else TripState().stored()
         phase = Phase.OPEN if self.driving else Phase.WAITING
-        return TripState.restored({**stored, "phase": phase.value})
+        try:
+            stored = json.loads(note) if note else TripState().stored()
+            return TripState.restored({**stored, "phase": phase.value})
+        except (ValueError, KeyError, TypeError):
+            raise JournalDamaged(path=self.journal.path, why=f"what is remembered as {TRIP} is no mileage") from None
 
     def _take(self, job_id: str, event: Event) -> Job:
         if isinstance(event, Opened):

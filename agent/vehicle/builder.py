@@ -120,7 +120,6 @@ class ContributionBuilder:
             encoding=round_.recipe.encoding,
             encoding_error=encoded.error,
             keys=boxes,
-            fingerprint=trained.fingerprint,
             held_back=_stated(trained.held_back),
             software=f"milepost-{__version__}",
             profile=self.resources.profile,

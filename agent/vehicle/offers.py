@@ -103,7 +103,7 @@ class VehicleView:
     def candidate(self, sign: Shown, round_: Round, unfit: str, steps: int | None = None) -> Candidate:
         """Numbers of an entry for a round. `steps`: those that were made, where that is known: else a trip comes first.
         Raises Unavailable, Refused."""
-        dlc, planned = Asset.parse(round_.stake.asset), round_.recipe.steps
+        dlc, planned = round_.stake_asset, round_.recipe.steps
         stake = strikes.due(self.horizon, round_, self.account.id, self.head.sequence)
         missing = max(0, stake + round_.stake.fee - max(0, self.account.free(dlc) - self.promised.dlc))
         bought = self.horizon.cost(dlc, missing, XLM) if missing else Way(0)
@@ -195,7 +195,7 @@ def _same_model(offered: Listing, round_: Round, operator: AccountId | None) -> 
     if round_.ledger != offered.ledger:
         why = f"it opens after ledger {round_.ledger}, and is on offer for ledger {offered.ledger}"
         raise Malformed(what=f"the round {offered.cid}", why=why)
-    if operator is None or Asset.parse(round_.stake.asset) != Asset("DLC", operator):
+    if operator is None or round_.stake_asset != Asset("DLC", operator):
         raise Malformed(what=f"the round {offered.cid}", why="its stake is not the DLC of market.operator")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.core.bundle_files import GRAPH, WEIGHTS
 from agent.core.documents import Round
 from agent.ports import LabelledFrame
 
@@ -63,4 +64,4 @@ def _runner(folder: Path, machine: Device) -> Runner:
     from agent.learn import checkpoint, graph
     from agent.learn.runner import Runner
 
-    return Runner(graph.check(folder / "model.onnx"), checkpoint.read_weights(folder / "weights.safetensors"), machine)
+    return Runner(graph.check(folder / GRAPH), checkpoint.read_weights(folder / WEIGHTS), machine)

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from agent.core.cid import Cid
+from agent.core.fields import MOST_CREDIT
 from agent.core.ids import AccountId, StakeId
 from agent.core.jobs.contribution import Accepted, Clawed, Entered, Idle, Job, Lapsed, Rejected, Silent, Verdict
 from agent.core.jobs.fold import Event
@@ -146,12 +147,13 @@ class Verdicts:
         return _gone(f"history begins at ledger {reach.elder}, and no record of the committee names it")
 
     def _held(self, terms: EntryTerms, why: str) -> Events:
-        """The last resort, where the window is over and the records are not to be had: what this account holds."""
+        """The last resort, where the window is over and the records are not to be had: what this account holds, as
+        far as one entry can be credited. It is this account's own to sell, whichever entry it was for."""
         account = self.horizon.account(self.vehicle)
         line = account.lines.get(terms.credit_asset) if account else None
         if line is None or not line.free:
             return _gone(why)
-        return [Accepted(f"{why}: it is what this account was paid", credit=min(UNIT, line.free))]
+        return [Accepted(f"{why}: it is what this account was paid", credit=min(MOST_CREDIT * UNIT, line.free))]
 
     def _bids(self, terms: EntryTerms, ledger: int | None = None) -> tuple[int, ...]:
         """The vehicle's open bids for the round's credit; `ledger`: only those set in it."""

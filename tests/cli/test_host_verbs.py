@@ -69,6 +69,7 @@ def test_show_says_where_values_come_from_and_hides_places(vehicle: Path) -> Non
     assert "52.5" not in shown + as_json
 
 
+@pytest.mark.slow
 def test_show_says_what_the_fleet_set_over_the_air(vehicle: Path, tmp_path: Path) -> None:
     wish = {"id": "2026-11-21-1", "settings": {"gates.disk_free_mb": 4096, "market.max_stake": "1000"}}
     journal = Journal(tmp_path / "journal.sqlite")
@@ -103,6 +104,7 @@ def test_a_key_is_made_once_and_its_address_shown(tmp_path: Path) -> None:
     assert Path(path).read_text().strip() not in made.stdout + refused.stderr
 
 
+@pytest.mark.slow
 def test_profiles_are_listed_shown_and_detected() -> None:
     rows = json.loads(milepost("profile", "list", "--json").stdout)
     assert len(rows) == 8

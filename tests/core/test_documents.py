@@ -102,7 +102,7 @@ contributions = st.builds(
     encoding=st.just("dense-fp16"),
     encoding_error=st.decimals(0, 1, places=6),
     keys=st.dictionaries(accounts, signatures, max_size=2),
-    fingerprint=st.lists(hexes, max_size=2).map(tuple),
+    fingerprint=st.none() | st.lists(hexes, max_size=2).map(tuple),
     held_back=st.none() | figures,
     software=st.just("milepost-1"),
     profile=st.just("test"),

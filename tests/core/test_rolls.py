@@ -129,6 +129,7 @@ def test_nothing_starves_where_daemons_look_at_different_times(
     assert chamber.ends == deserved(entries)
 
 
+@pytest.mark.slow
 @given(st.integers(3, 7), st.data())
 @settings(max_examples=60, deadline=None)
 def test_a_bundle_that_is_shown_to_some_holds_the_others_up_for_a_while_only(size: int, data: st.DataObject) -> None:

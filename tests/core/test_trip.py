@@ -201,7 +201,7 @@ def test_an_odometer_that_jumps_or_restarts_is_not_distance():
 
 
 @pytest.mark.parametrize("digit_m", [100, 1000])
-@pytest.mark.parametrize("hertz", [1, 20])
+@pytest.mark.parametrize("hertz", [1, pytest.param(20, marks=pytest.mark.slow)])
 def test_an_odometer_counts_however_coarse_its_last_digit_is(digit_m, hertz):
     drive, metres_a_second = Drive(), 50 / 3.6
     for reading in range(1200 * hertz):
@@ -332,8 +332,8 @@ def test_a_receiver_that_wanders_while_parked_makes_no_metres():
     assert drive.total == 0
 
 
-@pytest.mark.parametrize("spoken", [True, False])
-@pytest.mark.parametrize("tau_s", [0.1, 20.0, 300.0])
+@pytest.mark.parametrize("spoken", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("tau_s", [*(pytest.param(tau_s, marks=pytest.mark.slow) for tau_s in (0.1, 300.0)), 20.0])
 def test_a_night_in_the_yard_with_a_poor_receiver_is_no_metre(spoken, tau_s):
     """Speed noise of 0.6 m/s, a position that wanders by 8 m, quickly or slowly (sigma in each axis)."""
     drive, chance = Drive(), random.Random(7)
@@ -349,6 +349,7 @@ def test_a_night_in_the_yard_with_a_poor_receiver_is_no_metre(spoken, tau_s):
     assert not drive.happened
 
 
+@pytest.mark.slow
 def test_a_ferry_whose_cars_are_switched_off_is_no_trip_though_the_receiver_sees_it_go():
     """The wheels stand, the bus falls asleep, GPS goes on at ten metres a second. No ignition is mapped."""
     drive = Drive().drive(100).stand(15)
@@ -447,7 +448,7 @@ def test_an_odometer_in_another_unit_is_found_out_by_the_wheels_and_set_right(un
     assert "an odometer that the speed contradicts" in [event.doubt.what for event in drive.of(Doubted)]
 
 
-@pytest.mark.parametrize("digit_m", [1, 10, 100, 1000])
+@pytest.mark.parametrize("digit_m", [*(pytest.param(m, marks=pytest.mark.slow) for m in (1, 10, 1000)), 100])
 def test_a_coarse_odometer_beside_the_wheels_costs_no_metre_and_no_delay(digit_m):
     drive = a_drive_with(1.0, digit_m)
     assert drive.total == pytest.approx(6000, rel=0.01)
@@ -481,6 +482,7 @@ def test_the_receiver_decides_whether_wheels_or_odometer_are_wrong():
     assert "a speed that the odometer contradicts" in [event.doubt.what for event in drive.of(Doubted)]
 
 
+@pytest.mark.slow
 def test_an_ignition_that_was_on_before_the_bus_fell_asleep_makes_no_trip_of_a_ferry():
     drive = Drive().drive(100, ignition=True).stand(15, ignition=True)
     drive.drive(20_000, says=("speed", "position"))

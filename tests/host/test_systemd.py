@@ -17,7 +17,6 @@ def test_systemd_hears_that_the_daemon_is_ready_turns_and_stops(tmp_path: Path) 
         notifier.stopping()
         heard = [systemd.recv(1000).decode() for _ in range(4)]
     assert heard == ["READY=1\nSTATUS=waiting for a trip", "WATCHDOG=1", "STATUS=training", "STOPPING=1"]
-    assert notifier.watchdog_s == 15.0
 
 
 def test_an_abstract_socket_is_reached() -> None:
@@ -30,8 +29,3 @@ def test_an_abstract_socket_is_reached() -> None:
 def test_without_systemd_nothing_happens(tmp_path: Path) -> None:
     Notifier({}).ready("x")
     Notifier({"NOTIFY_SOCKET": str(tmp_path / "gone")}).watchdog()
-    assert Notifier({}).watchdog_s is None
-
-
-def test_a_watchdog_meant_for_another_process_is_not_ours() -> None:
-    assert Notifier({"WATCHDOG_USEC": "1000000", "WATCHDOG_PID": "1"}).watchdog_s is None

@@ -58,6 +58,7 @@ def test_a_horizons_own_words_move_no_cursor(front: Between, horizon: Horizon) -
     assert plain(str(caught.value)) == str(caught.value)
 
 
+@pytest.mark.slow
 def test_what_is_secret_in_a_horizons_address_stands_in_no_sentence(net: Localnet) -> None:
     """(mm) A provider's token in the path, a password before the host."""
     horizon = Horizon("http://me:hunter2@127.0.0.1:9/v1/hunter2token", net.passphrase, timeout=1)

@@ -277,7 +277,7 @@ class Car:
     def look(self) -> Events:
         return self.verdicts.of(self.job, self.town.round)
 
-    def settle(self, outcome: str = "accepted", named: bool = True) -> None:
+    def settle(self, outcome: str = "accepted", named: bool = True, credit: int = UNIT) -> None:
         """As the committee does: a record, the transaction, and the data entry that names the record."""
         town, accepted = self.town, outcome == "accepted"
         settled = SettledEntry(
@@ -287,7 +287,7 @@ class Car:
             contribution=str(self.contribution),
             outcome=outcome,
             reason="so they found",
-            credit=UNIT if accepted else 0,
+            credit=credit if accepted else 0,
             stake=BASE,
             fee=town.round.stake.fee,
         )
@@ -299,7 +299,7 @@ class Car:
             back = text(BASE - town.round.stake.fee)
             operations.append(Pay(self.key.public_key, sdk_asset(town.dlc), back))
         if accepted:
-            operations.append(Pay(self.key.public_key, sdk_asset(town.round.credit_asset), "1"))
+            operations.append(Pay(self.key.public_key, sdk_asset(town.round.credit_asset), text(credit)))
         if named:
             operations.append(ManageData("milepost/record", cid.digest))
         account = town.horizon.account(town.settlement)
@@ -334,6 +334,7 @@ def car(town: Town) -> Iterator[Car]:
         made.horizon.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("outcome", ["accepted", "idle", "rejected"])
 @pytest.mark.parametrize("remembered", [True, False])
 def test_a_verdict_is_heard_whatever_history_remembers(car: Car, outcome: str, remembered: bool) -> None:
@@ -373,10 +374,11 @@ def test_a_history_that_is_only_late_is_waited_for(car: Car) -> None:
     assert [type(event) for event in car.look()] == [Accepted]
 
 
-def test_records_that_nobody_has_end_in_what_the_account_holds(car: Car) -> None:
+@pytest.mark.parametrize("credit", [UNIT, 5 * UNIT // 2])
+def test_records_that_nobody_has_end_in_what_the_account_holds(car: Car, credit: int) -> None:
     """(x) History forgot, and the record is not to be had: the car waits while the window lasts, and then goes by
-    its own line of VLM."""
-    car.settle("accepted")
+    its own line of VLM. On a roll one entry may have earned more than 1.0."""
+    car.settle("accepted", credit=credit)
     car.forget()
     nowhere = FolderStore(car.town.folder / "nowhere")
     car.verdicts = Verdicts(car.horizon, Shelf(car.town.folder / "no-shelf", nowhere), car.key.public_key)
@@ -385,7 +387,7 @@ def test_records_that_nobody_has_end_in_what_the_account_holds(car: Car) -> None
     car.town.net.close_ledger(advance=car.town.round.review_window + 3600)
     (found,) = car.look()
     assert isinstance(found, Accepted)
-    assert found.credit == UNIT
+    assert found.credit == credit
     assert "it is what this account was paid" in found.reason
 
 
@@ -466,6 +468,7 @@ def test_quiet_is_kept_when_it_is_asked_for(net: Localnet, front: Between, horiz
         horizon.account(key)
 
 
+@pytest.mark.slow
 def test_what_is_looked_up_in_the_past_is_no_only_where_history_goes_back_so_far(
     net: Localnet, front: Between, horizon: Horizon
 ) -> None:

@@ -85,6 +85,7 @@ def test_that_nobody_stands_by_a_round_is_not_known_where_history_is_forgotten(t
     assert audit(town.horizon, town.shelf, cid).faults == ("its initiator never published it",)
 
 
+@pytest.mark.slow
 def test_a_round_is_not_closed_on_a_part_of_its_history(town: Town, horizon: Horizon) -> None:
     """(z) What was accepted and is forgotten would be left out without a word: it is 69, and an archive has it."""
     publisher, rounds = publisher_of(town), town.shelf.taking(town.cid)

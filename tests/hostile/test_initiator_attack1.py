@@ -15,7 +15,7 @@ from agent.core.documents import Round
 from agent.core.jobs.contribution import Arrived, Fetched, Job, Opened, Passed, Step
 from agent.core.jobs.fold import advance, fold
 from agent.core.ledger import Line
-from agent.core.money import UNIT, XLM, Asset
+from agent.core.money import UNIT, XLM
 from agent.errors import Unavailable
 from agent.host.config import load
 from agent.learn import weights
@@ -88,6 +88,7 @@ def test_a_round_that_is_dated_back_makes_nobodys_update_a_copy_of_it(
     assert "was published later" in str(next(iter(house.validators.values())).parts.rounds.troubles)
 
 
+@pytest.mark.slow
 def test_a_base_of_next_to_nothing_costs_no_car_its_stake(town: Town, tmp_path: Path) -> None:
     """(d) Any honest step is more than ten times as long as such a base, and was rejected with a strike. The car sees
     it before it enters."""
@@ -101,6 +102,7 @@ def test_a_base_of_next_to_nothing_costs_no_car_its_stake(town: Town, tmp_path: 
     assert "is plausible" in do(made, job, Step.FINISH).reason
 
 
+@pytest.mark.slow
 def test_a_car_that_was_told_no_operator_stakes_nobodys_coin(town: Town, tmp_path: Path) -> None:
     """(a) Without `market.operator` any issuer's DLC would do, the initiator's own too; so would another coin of the
     operator's."""
@@ -114,6 +116,7 @@ def test_a_car_that_was_told_no_operator_stakes_nobodys_coin(town: Town, tmp_pat
     assert "not the DLC of market.operator" in market.passed_over[0]
 
 
+@pytest.mark.slow
 def test_a_line_that_was_opened_while_its_issuer_could_claw_back(town: Town) -> None:
     """(d) The flag stays on the line when the issuer has cleared its own: what is paid on it can be taken back."""
     driver = town.driver()
@@ -125,6 +128,7 @@ def test_a_line_that_was_opened_while_its_issuer_could_claw_back(town: Town) -> 
     assert "may take back what this account holds of VLMroad" in uncarried(marked, town.round)
 
 
+@pytest.mark.slow
 def test_a_newest_round_that_nobody_has_ends_a_job_after_a_day(town: Town, tmp_path: Path) -> None:
     """(h) Its contribution waited for ever, and with it the reserve that it was promised."""
     driver = town.driver()
@@ -142,6 +146,7 @@ def test_a_newest_round_that_nobody_has_ends_a_job_after_a_day(town: Town, tmp_p
     assert events == [Passed(f"the round that {town.round.model} is offered for is not to be had")]
 
 
+@pytest.mark.slow
 def test_an_entry_applies_while_more_than_half_its_window_is_left(tmp_path: Path) -> None:
     """(e) In a short window an entry that a ledger took late could be taken back too soon, and was rejected for it."""
     with Localnet() as net:
@@ -154,7 +159,7 @@ def test_an_entry_applies_while_more_than_half_its_window_is_left(tmp_path: Path
 def test_a_settlement_account_that_could_settle_nothing() -> None:
     """(a) Its signers are right, and no settlement would ever apply: every trip for it would be for nothing."""
     round_ = a_round()
-    good, dlc = settles(round_), Asset.parse(round_.stake.asset)
+    good, dlc = settles(round_), round_.stake_asset
     assert round_accounts.trusted(good, round_) == ""
     tight = {**good.lines, dlc: Line(0, limit=round_.stake.base)}
     assert "no room for the round's stakes" in round_accounts.trusted(replace(good, lines=tight), round_)

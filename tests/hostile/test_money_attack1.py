@@ -22,6 +22,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         yield found(net, tmp_path_factory.mktemp("town"))
 
 
+@pytest.mark.slow
 def test_a_stake_beyond_all_coin_loses_its_own_offer_and_no_other(
     town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,7 @@ def net() -> Iterator[Localnet]:
         yield made
 
 
+@pytest.mark.slow
 def test_a_liar_takes_its_strikes_along(net: Localnet) -> None:
     """(ss) Stakes in the same operator's DLC that another settlement account took count with every model; what was
     given back, taken back or is still open does not, nor what is in another asset."""

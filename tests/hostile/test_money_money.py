@@ -61,6 +61,7 @@ def test_a_fee_of_nearly_the_stake_makes_an_offer_a_loss() -> None:
     assert text(net_pay(DEAR, MEANS)) == "-13.9100000"
 
 
+@pytest.mark.slow
 @given(amounts, amounts, amounts, st.fractions(0, 9, max_denominator=97), st.fractions(0, 1, max_denominator=97),
        st.tuples(weights, weights, weights, weights).filter(any))  # fmt: skip
 def test_the_net_pay_is_what_all_ends_together_leave_in_the_purse(
@@ -213,6 +214,7 @@ def test_a_price_that_no_ledger_holds_is_not_taken_from_a_server(n: int, d: int)
         price({"n": n, "d": d})
 
 
+@pytest.mark.slow
 @given(st.integers(1, 2**31 - 1), st.integers(1, 2**31 - 1), st.integers(1, UNIT))
 def test_what_a_redemption_asks_for_is_never_more_than_the_offer_pays(n: int, d: int, credit: int) -> None:
     """(rr) Whatever the price, the least that a credit is redeemed for is below credit times reward, or one stroop."""

@@ -43,6 +43,7 @@ def on_a_small_disk(tmp_path: Path, script: str, *arguments: str) -> subprocess.
     return ran
 
 
+@pytest.mark.slow
 def test_a_journal_that_rots_says_so_and_is_never_read_wrong(tmp_path: Path) -> None:
     """(ff) Whatever byte of the file or value of a row changed: JournalDamaged, or all of it as it was written."""
     whole = rot.sound(tmp_path / "sound")

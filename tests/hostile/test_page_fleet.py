@@ -176,6 +176,7 @@ bodies = st.builds(
 kinds = st.sampled_from(["chosen", "accepted", "rejected", "idle", "closed", "x"])
 
 
+@pytest.mark.slow
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.sampled_from(["status", "state", "event/x"]), bodies, kinds), max_size=6))
 def test_nothing_that_is_said_breaks_an_answer(said: list[tuple[str, dict[str, Any], str]]) -> None:

@@ -149,6 +149,7 @@ payloads = (orders | wishes | anything).map(lambda body: json.dumps(body).encode
 verbs = st.sampled_from(["resend", "hold", "broken", "later", "nothing"])
 
 
+@pytest.mark.slow
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60)
 @given(st.lists(st.tuples(st.none() | verbs, payloads | st.just(b"[" * 60_000)), max_size=30))
 def test_whatever_the_workshops_topics_carry_the_vehicle_answers_and_keeps_little(

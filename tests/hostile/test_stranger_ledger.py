@@ -26,6 +26,7 @@ def front(road: Road) -> Iterator[Between]:
         yield made
 
 
+@pytest.mark.slow
 def test_a_strangers_payments_do_not_slow_the_count(road: Road, front: Between) -> None:
     """(r) Payments of one stroop to a vehicle, hundreds for a thousandth of an XLM: what was read once is never read
     again, so that a count costs the same whatever came before."""
@@ -40,6 +41,7 @@ def test_a_strangers_payments_do_not_slow_the_count(road: Road, front: Between) 
     horizon.close()
 
 
+@pytest.mark.slow
 def test_a_flood_is_read_in_turns(road: Road, front: Between, monkeypatch: pytest.MonkeyPatch) -> None:
     """(r) However many there are, a turn asks so much and no more, says so, and the next one goes on."""
     monkeypatch.setattr(counting, "PAGE", 3)
@@ -63,6 +65,7 @@ def test_a_flood_is_read_in_turns(road: Road, front: Between, monkeypatch: pytes
     horizon.close()
 
 
+@pytest.mark.slow
 def test_large_transactions_do_not_hide_the_rest(road: Road, front: Between, monkeypatch: pytest.MonkeyPatch) -> None:
     """(r) A stranger chooses how large the transactions are that name a vehicle: a page above the bound is asked for
     in smaller cuts, where it was "unavailable" for good."""

@@ -3,15 +3,30 @@ the pay arrives, at its price, at the owner's account or nowhere."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
-from stellar_sdk import AccountMerge, AuthorizationFlag, BumpSequence, ChangeTrust, ManageSellOffer, Price, SetOptions
+from stellar_sdk import (
+    AccountMerge,
+    AuthorizationFlag,
+    BumpSequence,
+    ChangeTrust,
+    ManageData,
+    ManageSellOffer,
+    PathPaymentStrictSend,
+    Payment,
+    Price,
+    SetOptions,
+)
 
 from agent.core.jobs.contribution import Closed, JobState, Refused, Step
-from agent.core.money import UNIT, XLM
-from agent.ledger.envelope import sdk_asset
+from agent.core.money import UNIT, XLM, text
+from agent.ledger.envelope import opened, own_amount, sdk_asset
+from agent.market import entry
 from agent.vehicle.steps.close import Waits
 from tests.hostile.steps import do
 from tests.market.town import REWARD, Town, found
@@ -140,3 +155,96 @@ def test_a_closing_that_history_forgot_is_known_by_the_credit(tmp_path: Path, ap
         job = job if applied else closed(context, job)
         assert REWARD * 98 // 100 <= job.of(Closed).paid <= REWARD
         assert home.held(home.owner) == before + REWARD
+
+
+class Mischief:
+    """Whatever somebody can do to an owner's account and to the asset's book, drawn at random."""
+
+    def __init__(self, home: Home, seed: int) -> None:
+        self.home, self.random = home, random.Random(seed)
+        home.town.apply([SetOptions(set_flags=AuthorizationFlag.AUTHORIZATION_REVOCABLE)], home.bank)
+        self.frozen = self.memo = self.gone = False
+
+    def done(self) -> None:
+        moves = [self.book, self.trap, self.time, self.account]
+        moves += [] if self.gone else [self.freeze, self.wants_a_memo]
+        self.random.choice(moves)()
+
+    def book(self) -> None:
+        self.home.closes_its_book()
+        if self.random.random() < 0.5:
+            self.home.sells_usd()
+
+    def trap(self) -> None:
+        self.home.closes_its_book()
+        usd, xlm = sdk_asset(self.home.usd), sdk_asset(XLM)
+        self.home.town.apply([ManageSellOffer(usd, xlm, "1", Price(self.random.randint(4, 400), 1))], self.home.bank)
+
+    def time(self) -> None:
+        """Longer than a closing is valid."""
+        self.home.town.net.close_ledger(advance=300)
+
+    def freeze(self) -> None:
+        self.frozen = not self.frozen
+        if self.home.usd in self.home.account(self.home.owner).lines:
+            self.home.lets_hold(freely=not self.frozen)
+
+    def wants_a_memo(self) -> None:
+        self.memo = not self.memo
+        self.home.town.apply([ManageData("config.memo_required", "1" if self.memo else None)], self.home.owner)
+
+    def account(self) -> None:
+        """Merged away, or back again and without any line."""
+        home = self.home
+        if self.gone:
+            home.town.net.fund(home.owner.public_key)
+        else:
+            if home.usd in home.account(home.owner).lines:
+                if held := home.held(home.owner, home.usd):
+                    home.lets_hold(freely=True)
+                    home.town.apply([Payment(home.bank.public_key, sdk_asset(home.usd), text(held))], home.owner)
+                home.trusts(home.usd, "0")
+            if self.memo:
+                self.wants_a_memo()
+            home.town.apply([AccountMerge(home.bank.public_key)], home.owner)
+        self.gone = not self.gone
+
+    def over(self) -> None:
+        """The account is there and takes what comes."""
+        if self.gone:
+            self.account()
+        if self.memo:
+            self.wants_a_memo()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_happens_between_two_steps_the_owner_is_paid_once_and_the_car_never(home: Home, seed: int) -> None:
+    context, job = home.accepted(payout_asset=str(home.usd))
+    at_first, mischief = home.held(home.car), Mischief(home, seed)
+    for _ in range(12):
+        mischief.done()
+        with suppress(Waits):
+            job = do(context, job, Step.CLOSE if job.state is JobState.SETTLED else Step.COLLECT)
+        if job.state is JobState.CLOSED:
+            break
+    mischief.over()
+    for _ in range(6):
+        if job.state is not JobState.CLOSED:
+            job = do(context, job, Step.CLOSE if job.state is JobState.SETTLED else Step.COLLECT)
+    assert job.state is JobState.CLOSED
+    assert (job.of(Closed).paid, job.of(Closed).paid_to) == (REWARD, home.owner.public_key)
+    assert home.held(home.car) < at_first
+    (paid,) = payments(home)
+    assert paid.destination.account_id == home.owner.public_key
+    if (arrived := job.of(Closed).arrived) is None:
+        assert own_amount(paid.dest_min) == entry.least(UNIT, REWARD)
+    else:
+        assert arrived * RATE > REWARD * 9 // 10
+
+
+def payments(home: Home) -> list[Any]:
+    """What the car has redeemed, in its successful transactions."""
+    made = [t for t in home.town.history(home.car.public_key) if t.source == home.car.public_key]
+    operations = [o for t in made for o in opened(t.envelope, home.town.net.passphrase).operations]
+    return [o for o in operations if isinstance(o, PathPaymentStrictSend)]

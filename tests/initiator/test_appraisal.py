@@ -17,6 +17,10 @@ from onnx import TensorProto, helper, numpy_helper
 from agent.cli import cli
 from agent.host import profile
 from agent.initiator.appraisal import BATCH, appraise
+from agent.learn import networks
+from agent.learn.export import export
+from tools.bench.plain_round import plain_round
+from tools.simulation.shapes import SPEC, TASK
 
 
 def a_network() -> onnx.ModelProto:
@@ -80,6 +84,14 @@ def test_the_cost_on_a_board_follows_from_what_was_measured_there(tmp_path: Path
     assert all(board["fits"] for board in boards.values())
 
 
+def test_a_grid_of_boxes_is_seen_to_be_one(tmp_path: Path) -> None:
+    round_ = plain_round(network="smallfcos", task=TASK, sample=SPEC)
+    path = tmp_path / "mine.onnx"
+    path.write_bytes(export(networks.build(round_), SPEC))
+    assert any("or detection of 3 classes, from 3 x 64 x 96 bytes" in line for line in appraise(path).lines())
+
+
+@pytest.mark.slow
 def test_a_network_that_a_small_board_has_no_memory_for_is_said_to_be(tmp_path: Path) -> None:
     model = a_network()
     model.graph.initializer[1].CopyFrom(numpy_helper.from_array(np.ones((8, 4_000_000), np.float32), "fc"))

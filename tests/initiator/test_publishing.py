@@ -77,6 +77,7 @@ def refusal(town: Town, files: tuple[Path, ...], tests: TestSet | None = None, *
     return str(refused.value)
 
 
+@pytest.mark.slow
 def test_a_network_for_an_owners_labelled_folder_is_published(town: Town, tmp_path: Path) -> None:
     weights_file, graph_file = network(tmp_path)
     plan, tests, key = tmp_path / "plan.toml", tmp_path / "global.safetensors", tmp_path / "key"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +18,23 @@ MOMENTS = {"first/layer.weight": np.ones((2, 3), np.float32)}
 
 
 def test_what_is_saved_comes_back(tmp_path: Path) -> None:
-    state = TrainingState(steps=12, samples=345, loss=0.25, ring="abc", seen=400, fingerprint=("a", "b"))
+    state = TrainingState(steps=12, samples=345, loss=0.25, ring="abc", seen=400)
     checkpoint.save(tmp_path, state, WEIGHTS, MOMENTS)
     back = checkpoint.load(tmp_path)
     assert back is not None
     assert back.state == state
     assert np.array_equal(back.weights["layer.weight"], WEIGHTS["layer.weight"])
     assert np.array_equal(back.moments["first/layer.weight"], MOMENTS["first/layer.weight"])
+
+
+def test_a_trip_that_an_older_version_began_goes_on(tmp_path: Path) -> None:
+    """It still kept fingerprints of frames."""
+    from safetensors.numpy import save
+
+    said = json.dumps({**asdict(TrainingState(steps=12)), "fingerprint": ["a", "b"]})
+    (tmp_path / checkpoint.NAME).write_bytes(save({f"{checkpoint.WEIGHT}w": WEIGHTS["layer.weight"]}, {"state": said}))
+    back = checkpoint.load(tmp_path)
+    assert back is not None and back.state == TrainingState(steps=12)
 
 
 def test_before_the_first_one_there_is_none(tmp_path: Path) -> None:

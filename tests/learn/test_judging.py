@@ -206,26 +206,34 @@ def test_where_all_honest_work_points_along_the_public_step_it_is_paid_all_the_s
     assert [one.outcome for one in found.entries] == ["accepted"] * 3
 
 
-def test_a_disguised_replay_is_not_paid_and_takes_nothing_from_others() -> None:
+def test_a_disguised_replay_is_paid_next_to_nothing_and_takes_nothing_from_others() -> None:
     """As much noise as step: no copy, heard, and worth what anybody could have handed in."""
-    rng = np.random.default_rng(0)
+    rng, rest = np.random.default_rng(0), 4000  # numbers that say nothing here: in few, chance points everywhere
 
     def road(number: int) -> dict[str, np.ndarray]:
         """What is to be learnt on the `number`th third of all roads."""
         of_it = np.where(np.arange(SIZE) % 3 == number, 0.9 * TRUTH, 0)
-        return {"w": (of_it + 0.1 * rng.normal(size=SIZE)).astype(np.float32)}
+        return made(of_it + 0.1 * rng.normal(size=SIZE), 0.1 * rng.normal(size=rest))
 
-    step = road(0)
-    noise = rng.normal(size=SIZE)
-    noise -= TRUTH * (noise @ TRUTH) / (TRUTH @ TRUTH)  # in so few numbers chance would know something of it
-    noise *= np.linalg.norm(step["w"]) / np.linalg.norm(noise)
-    replay = Entered(8, "replay", {"w": (step["w"] + noise).astype(np.float32)})
+    def made(known: np.ndarray, unknown: np.ndarray) -> dict[str, np.ndarray]:
+        return {"rest": unknown.astype(np.float32), "w": known.astype(np.float32)}
+
+    step, noise = road(0), rng.normal(size=SIZE + rest)
+    noise *= np.linalg.norm(np.concatenate([*step.values()])) / np.linalg.norm(noise)
+    replay = Entered(8, "replay", made(step["w"] + noise[rest:], step["rest"] + noise[:rest]))
     entries = [*roll(road(1), road(2)), replay]
-    *unseen, paid = judged(entries).entries
-    assert paid.credit
-    *others, unpaid = judged(entries, last_step=step).entries
-    assert unpaid.fused and not unpaid.credit
-    assert all(one.credit >= before.credit for one, before in zip(others, unseen, strict=True))
+
+    def credits(**more: object) -> list[int]:
+        base = made(np.zeros(SIZE), np.zeros(rest))
+        rules = dataclasses.replace(RULES, gain_reference=1.0)
+        found = judge_roll(base, entries, score, seed=SEED, rules=rules, **more).entries  # type: ignore[arg-type]
+        assert all(one.fused for one in found)
+        return [one.credit for one in found]
+
+    *unseen, paid = credits()
+    *others, unpaid = credits(last_step=step)
+    assert unpaid < paid / 4
+    assert all(now >= before for now, before in zip(others, unseen, strict=True))
 
 
 def test_what_a_roll_of_two_adds_does_not_hang_on_the_orders_drawn() -> None:

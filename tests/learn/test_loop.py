@@ -78,6 +78,7 @@ def test_a_model_that_is_nearly_right_learns_in_smaller_steps(tmp_path: Path) ->
     assert moved("1.2") < moved("12") / 10
 
 
+@pytest.mark.slow
 def test_the_pull_keeps_the_weights_near_the_rounds(tmp_path: Path) -> None:
     def moved(pull: str) -> float:
         what = task(tmp_path / pull, pull=pull)

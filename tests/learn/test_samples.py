@@ -9,8 +9,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core.documents import Input
-from agent.learn.samples import Reservoir, Samples, planes, prepare, use
+from agent.core.documents import Input, Task
+from agent.learn.samples import Reservoir, Samples, Sort, bend, planes, prepare, sort_of, use
 from tests.learn.trips import SMALL
 
 TINY = Input(height=8, width=8, colour="grey")
@@ -69,6 +69,48 @@ def test_early_and_late_samples_are_kept_alike() -> None:
             reservoir.add(_image(number), number)
         kept += reservoir.labels.tolist()
     assert abs(np.mean(kept) - 319.5) < 3 * 640 / 12**0.5 / len(kept) ** 0.5
+
+
+@given(st.integers(0, 400), st.integers(0, 2**31))
+def test_a_weighed_reservoir_never_holds_more_than_its_slots_and_nothing_twice(count: int, seed: int) -> None:
+    reservoir = Reservoir.sized(TINY, 0.0001, seed, sort=bend)
+    for number in range(count):
+        reservoir.add(_image(number), number)
+    assert len(reservoir) == min(count, 64)
+    kept = reservoir.labels[: len(reservoir)].tolist()
+    assert len(set(kept)) == len(kept)
+    assert all(int(image[0, 0, 0]) == int(label) % 256 for image, label in zip(reservoir.images, kept, strict=False))
+
+
+def _kept_of_a_motorway(sort: Sort | None) -> float:
+    """The share of bends among what is kept of a drive with one bend in fifty frames."""
+    kept = []
+    for seed in range(10):
+        reservoir = Reservoir.sized(TINY, 0.0001, seed, sort=sort)
+        for number in range(6400):
+            reservoir.add(_image(number), 20.0 if number % 50 == 0 else 0.1)
+        kept += reservoir.labels.tolist()
+    return float(np.mean(np.array(kept) == 20))
+
+
+def test_bends_are_left_of_a_motorways_hour() -> None:
+    assert _kept_of_a_motorway(None) < 0.04
+    assert 0.4 < _kept_of_a_motorway(bend) < 0.6
+
+
+def test_of_one_sort_early_and_late_samples_are_kept_alike() -> None:
+    kept = []
+    for seed in range(40):
+        reservoir = Reservoir.sized(TINY, 0.0001, seed, sort=lambda label: 0)
+        for number in range(640):
+            reservoir.add(_image(number), number)
+        kept += reservoir.labels.tolist()
+    assert abs(np.mean(kept) - 319.5) < 3 * 640 / 12**0.5 / len(kept) ** 0.5
+
+
+def test_classes_are_sorts_and_left_and_right_are_one() -> None:
+    assert [sort_of(Task(kind="classification", classes=("a", "b")))(label) for label in (0.0, 1.0)] == [0, 1]
+    assert [bend(label) for label in (0.0, -0.9, 1.0, -3.0, 25.0, -540.0)] == [0, 0, 1, 2, 4, 9]
 
 
 def _samples(replay: Reservoir | None = None) -> Samples:

@@ -69,6 +69,7 @@ def test_its_papers_say_what_the_projects_say() -> None:
     assert set(own["dependencies"]) <= {*whole["dependencies"], *extras}
 
 
+@pytest.mark.slow
 def test_the_readme_names_every_fault_and_nothing_that_is_not_there() -> None:
     faults = README.partition("## Faults")[2].partition("\n## ")[0]
     listed = {line.partition("=")[0] for line in re.findall(r"^\| `([^`]+)`", faults, re.MULTILINE)}

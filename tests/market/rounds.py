@@ -53,7 +53,7 @@ def an_account(id: str, **other: Any) -> Account:
 
 def settles(round_: Round, **other: Any) -> Account:
     """Its settlement account, as it should be: three of four sign."""
-    assets = (XLM, Asset.parse(round_.stake.asset), round_.model_asset, round_.credit_asset)
+    assets = (XLM, round_.stake_asset, round_.model_asset, round_.credit_asset)
     values: dict[str, Any] = {
         "lines": {asset: Line(100 * UNIT) for asset in assets},
         "signers": {round_.settlement: 0, **dict.fromkeys(round_.committee, 1)},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
@@ -88,12 +88,13 @@ class Workbench:
 
     folder: Path
     rounds: list[Served] = field(default_factory=list)
+    tests: Callable[[int], TestSet] = a_test_set
 
     def __post_init__(self) -> None:
         self.store = FolderStore(self.folder / "content")
         self.shelf = bundle.Shelf(self.folder / "bundles", self.store, keep=64)
         self.private = self.folder / "private.safetensors"
-        self.private.write_bytes(a_test_set(1).dump())
+        self.private.write_bytes(self.tests(1).dump())
         self.vectors = Vectors(self.folder / "updates")
         self.publish(self.first())
 
@@ -123,7 +124,7 @@ class Workbench:
             purpose = bundle.root_purpose(model, number)
             files[bundle.ROOT], boxes = sealed.seal(learnt, purpose, [VALIDATOR.public_key])
             other = {"root": RootUpdate(keys=boxes), **other}
-        data, boxes = sealed.seal(a_test_set(0).dump(), bundle.test_set_purpose(model), [VALIDATOR.public_key])
+        data, boxes = sealed.seal(self.tests(0).dump(), bundle.test_set_purpose(model), [VALIDATOR.public_key])
         tests = self.store.put(bundle.lay(self.folder / "desk" / f"set-{number}", {bundle.TEST_SET: data}))
         round_ = Round(
             **{

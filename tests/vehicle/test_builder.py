@@ -16,7 +16,7 @@ from agent.content.folder import FolderStore
 from agent.core.documents import Input, Round, Task
 from agent.core.jobs.contribution import Job, Opened, Step
 from agent.host.sections import Config
-from agent.journal import Journal
+from agent.journal import Journal, JournalDamaged
 from agent.learn import networks
 from agent.learn.device import HERE
 from agent.learn.export import export
@@ -25,7 +25,7 @@ from agent.ledger.horizon import Horizon, LedgerUnavailable
 from agent.market.bundle import Shelf
 from agent.ports import LabelledFrame
 from agent.vehicle import steps
-from agent.vehicle.book import JobBook
+from agent.vehicle.book import TRIP, JobBook
 from agent.vehicle.builder import ContributionBuilder
 from agent.vehicle.context import StepContext
 from agent.vehicle.shadow import ShadowEvaluation
@@ -98,6 +98,20 @@ def test_without_a_job_before_there_is_no_last_choice_to_train_on(tmp_path: Path
     again = Journal(tmp_path / "journal.sqlite")
     assert JobBook(again).last_choice == trips.chosen(reward=1)
     again.close()
+
+
+@pytest.mark.parametrize("note", ["", "{", "[]", "7", '{"total_m": "x"}', '{"total_m": -1, "since_m": 0, "open_s": 0}'])
+def test_a_trip_note_of_an_older_agent_that_has_rotted_is_told_as_that(tmp_path: Path, note: str) -> None:
+    """It was a traceback at each start."""
+    journal = Journal(tmp_path / "journal.sqlite")
+    journal.remember(TRIP, note)
+    book = JobBook(journal)
+    if not note:
+        assert book.mileage().mileage.total_m == 0
+    else:
+        with pytest.raises(JournalDamaged, match="remembered as trip is no mileage"):
+            book.mileage()
+    journal.close()
 
 
 @pytest.mark.parametrize("here", [True, False])

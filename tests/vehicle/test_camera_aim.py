@@ -37,6 +37,7 @@ def test_two_minutes_of_driving_are_an_aim_and_one_is_none(tmp_path: Path) -> No
     assert (tmp_path / FILE).stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.slow
 def test_a_camera_that_sank_is_told_on_the_next_drive_and_after_a_restart(tmp_path: Path) -> None:
     drive(CameraAim(tmp_path, SOURCE), 130)
     later = CameraAim(tmp_path, SOURCE)
@@ -47,6 +48,7 @@ def test_a_camera_that_sank_is_told_on_the_next_drive_and_after_a_restart(tmp_pa
     assert again.change == later.change
 
 
+@pytest.mark.slow
 def test_the_reference_is_what_was_seen_first(tmp_path: Path) -> None:
     aim = CameraAim(tmp_path, SOURCE)
     drive(aim, 2.0 * MOST + 10)
@@ -56,6 +58,7 @@ def test_the_reference_is_what_was_seen_first(tmp_path: Path) -> None:
     assert aim.newest.pictures == LEAST
 
 
+@pytest.mark.slow
 def test_where_the_car_is_parked_and_the_night_are_not_kept(tmp_path: Path) -> None:
     aim = CameraAim(tmp_path, SOURCE)
     drive(aim, 300, label=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -158,6 +159,24 @@ def test_a_full_disk_loses_neither_the_trip_nor_what_was_trained(ride: Callable[
     assert one.kinds == ["opened", "chosen", "fetched", "arrived", "trained", "stored", "signed", "entered"]
     stakes = [s for s in one.town.horizon.stakes(one.town.settlement) if s.sponsor == one.car.key.public_key]
     assert len(stakes) == 1
+
+
+def test_a_journal_that_somebody_else_has_locked_is_waited_for_in_mid_trip(ride: Callable[..., Ride]) -> None:
+    """It ended the daemon with 75 while the car drove."""
+    one = ride()
+    one.wheel.drives = True
+    one.until_it_is(JobState.TRAINING)
+    one.until(lambda: one.frames > 3)
+    one.book.journal._connection.execute("PRAGMA busy_timeout = 50")
+    other = sqlite3.connect(one.book.journal.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    one.wheel.drives = False
+    one.until(lambda: "is locked by another process" in one.troubles)
+    assert "arrived" not in one.kinds
+    other.execute("ROLLBACK")
+    other.close()
+    one.until_it_is(JobState.ENTERED)
+    assert one.kinds == ["opened", "chosen", "fetched", "arrived", "trained", "stored", "signed", "entered"]
 
 
 def test_a_disk_that_fills_up_again_and_again_only_costs_time(

@@ -1,11 +1,14 @@
-"""A stranger's ONNX network, learnt from an owner's labelled folder: from the offer to the committee's verdict."""
+"""A stranger's ONNX network, and one that finds boxes, learnt from an owner's labelled folder: from the offer to the
+committee's verdict."""
 
 from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,7 +21,8 @@ from agent.core.jobs.contribution import JobState
 from agent.core.pauses import Backoff
 from agent.host.clock import SystemClock
 from agent.host.config import load
-from agent.learn import graph, weights
+from agent.learn import graph, networks, weights
+from agent.learn.export import export
 from agent.learn.testset import TestSet
 from agent.sense import album
 from agent.vehicle import background
@@ -26,7 +30,10 @@ from tests.market.town import Lesson, Town, found
 from tests.validator.committee import House
 from tests.vehicle.test_daemon import Ride, Wheel
 from tests.vehicle.test_offers import Car
+from tools.bench.boxes import as_set, lay
+from tools.bench.plain_round import plain_round
 from tools.localnet.server import Localnet
+from tools.simulation import shapes
 
 pytestmark = pytest.mark.slow
 
@@ -74,16 +81,59 @@ def labelled(folder: Path) -> Path:
     return folder
 
 
+def boxes_network(folder: Path) -> tuple[Path, Path]:
+    round_ = plain_round(network="smallfcos", hyper=SMALL_HEAD, task=shapes.TASK, sample=shapes.SPEC)
+    made = export(networks.build(round_, seed=1), shapes.SPEC)
+    (folder / "model.onnx").write_bytes(made)
+    (folder / "weights.safetensors").write_bytes(weights.dump(graph.taken(graph.check(made))))
+    return folder / "weights.safetensors", folder / "model.onnx"
+
+
+SMALL_HEAD = {"filters": 4}
+
+
+@dataclass(frozen=True)
+class Taught:
+    """What a town's round teaches, and how an owner keeps the pictures for it."""
+
+    lesson: Lesson
+    labelled: Callable[[Path], Path]
+    plan: dict[str, Any]
+
+
+LESSONS = {
+    "colours": Taught(
+        Lesson(network, unseen),
+        labelled,
+        {
+            "task": COLOURS,
+            "architecture": Architecture(name="onnx"),
+            "input": INPUT,
+            "recipe": Recipe(steps=80, batch=32, passes=100, learning_rate="0.01", minimum_samples=50),
+        },
+    ),
+    "boxes": Taught(
+        Lesson(boxes_network, lambda seed: as_set(shapes.drawings(60, 1000 + seed))),
+        lambda folder: lay(shapes.drawings(PICTURES, 1), folder),
+        {
+            "task": shapes.TASK,
+            "architecture": Architecture(name="smallfcos", hyper=SMALL_HEAD),
+            "input": shapes.SPEC,
+            "recipe": Recipe(steps=80, batch=16, passes=100, learning_rate="0.003", minimum_samples=50),
+        },
+    ),
+}
+
+
+@pytest.fixture(scope="module", params=LESSONS)
+def taught(request: pytest.FixtureRequest) -> Taught:
+    return LESSONS[request.param]
+
+
 @pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    plan = {
-        "task": COLOURS,
-        "architecture": Architecture(name="onnx"),
-        "input": INPUT,
-        "recipe": Recipe(steps=80, batch=32, passes=100, learning_rate="0.01", minimum_samples=50),
-    }
+def town(tmp_path_factory: pytest.TempPathFactory, taught: Taught) -> Iterator[Town]:
     with Localnet() as net:
-        yield found(net, tmp_path_factory.mktemp("town"), lesson=Lesson(network, unseen), **plan)
+        yield found(net, tmp_path_factory.mktemp("town"), lesson=taught.lesson, **taught.plan)
 
 
 @pytest.fixture
@@ -91,14 +141,14 @@ def car(town: Town, tmp_path: Path) -> Car:
     return Car(town, town.driver(), tmp_path)
 
 
-def test_a_strangers_network_is_learnt_from_a_folder_entered_and_accepted(
-    town: Town, car: Car, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_network_is_learnt_from_a_folder_entered_and_accepted(
+    town: Town, car: Car, taught: Taught, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for pauses in ("WAIT_S", "VERDICT_S"):
         monkeypatch.setattr(background, pauses, Backoff(0.05, 0.1))
     monkeypatch.setattr(album, "PACE_S", 0.005)
     config = car.config(
-        train={"labelled": str(labelled(tmp_path / "pictures")), "threads": 1},
+        train={"labelled": str(taught.labelled(tmp_path / "pictures")), "threads": 1},
         camera={"source": "v4l2:/dev/there-is-none"},
         odometer={"source": "road:?seconds=1"},
         trip={"trigger_m": 20, "ignition_off_s": 1.0},
@@ -120,6 +170,7 @@ def test_a_strangers_network_is_learnt_from_a_folder_entered_and_accepted(
     assert end is not None and end.outcome == "accepted" and end.credit > 0
 
 
+@pytest.mark.parametrize("taught", ["colours"], indirect=True, scope="module")
 @pytest.mark.parametrize(
     ("pictures", "reason"),
     [(None, "train.labelled names none"), ("cat", "sub-folder cat is none of the round's classes")],

@@ -13,6 +13,7 @@ BENCHES = {
     "odometry": "Hostile drives: phantom trips, lost trips, distance error.",
     "idle": "A parked car: percent of a core, wake-ups a second, MB.",
     "learn": "The agent's trainer against a bare PyTorch loop.",
+    "reservoir": "What a full reservoir keeps of a skewed drive: a uniform choice, or rare samples by weight.",
     "passes": "What a fast computer learns on a trip, by how often it may draw a frame.",
     "fusion": "Fused vehicles against each alone and against central training.",
     "review": "A roll judged, credited and fused, against bare scorings of the global set.",

@@ -64,7 +64,7 @@ class Judged(Event):
     figure: str | None
     """Decimal: the loss on the global set, where it was measured."""
     roll: CidText | None = None
-    """On which it was measured."""
+    """Record of the roll on which it was measured."""
     fused: Literal[True] | None = None
     """Where it has a voice in what its roll makes."""
 

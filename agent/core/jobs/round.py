@@ -81,7 +81,7 @@ class Refused(Event):
     """The envelope is in a ledger, failed."""
 
     codes: str
-    """As XDR names them."""
+    """Result codes as XDR names them."""
 
 
 @dataclass(frozen=True, slots=True)

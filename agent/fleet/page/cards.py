@@ -82,7 +82,7 @@ class JobCard:
     at: float = 0.0
     facts: dict[str, Any] = field(default_factory=dict)
     seq: int = 0
-    """Of the event that made `state`."""
+    """Sequence number of the event that made `state`."""
     path: list[tuple[int, str, float]] = field(default_factory=list)
     """(seq, kind, at) of its events."""
 

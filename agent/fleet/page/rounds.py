@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from agent.core.bundle_files import ROUND
 from agent.core.cid import Cid
 from agent.core.documents import Round
 from agent.errors import MilepostError
@@ -19,7 +20,7 @@ def read_round(store: ContentStore, cid: str) -> Round | None:
     folder = Path(tempfile.mkdtemp(prefix="milepost-round-"))
     try:
         store.get(Cid.parse(cid), folder / "bundle", LIMITS)
-        return Round.parse((folder / "bundle" / "round.json").read_bytes())
+        return Round.parse((folder / "bundle" / ROUND).read_bytes())
     except (MilepostError, OSError):
         return None
     finally:

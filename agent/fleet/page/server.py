@@ -26,9 +26,13 @@ ASSETS = {"css": "text/css", "js": "text/javascript", "json": "application/json"
 """Endings of the files that need no login, and their types."""
 TAKE_EVERY = 0.05
 TELL_EVERY = 0.2
+"""Seconds between two looks at what vehicles said, and between two pieces of news for a browser."""
 AGE_EVERY = 5.0
+"""Seconds between two looks at who has not been heard for too long."""
 ALIVE_EVERY = 15.0
+"""Seconds of silence after which a browser is told that the page lives."""
 READ_AGAIN = 60.0
+"""Seconds before a round that could not be read is asked for again."""
 PART = 250
 """Cards in one piece of news: a browser reads each in a task of its own, which must stay short."""
 PART_BYTES = 128 * 1024

@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.core.bundle_files import GRAPH
 from agent.core.documents import Round
 from agent.errors import Malformed, Refused
 from agent.learn import kinds
-from agent.learn.graph.file import WHAT, operator_set, parsed, read
+from agent.learn.graph.file import operator_set, parsed, read
 from agent.learn.graph.notes import strip
 from agent.learn.graph.shapes import Shapes, infer
 from agent.learn.graph.table import IR_VERSIONS, NEWER, OPERATORS, OPSETS, RUNNABLE_IR, RUNNABLE_OPSET
@@ -123,10 +124,10 @@ def check(source: bytes | Path, limits: GraphLimits = GraphLimits()) -> Graph:
 def fits(graph: Graph, round: Round) -> None:
     """Raises Malformed unless the graph takes the round's samples and gives what its task needs."""
     if graph.sample != round.input.sample:
-        raise Malformed(what=WHAT, why=f"it takes samples of {graph.sample}, the round's are {round.input.sample}")
+        raise Malformed(what=GRAPH, why=f"it takes samples of {graph.sample}, the round's are {round.input.sample}")
     kind = kinds.of(round.task, round.input.sample)
     if graph.outputs != kind.outputs:
-        raise Malformed(what=WHAT, why=f"it gives {graph.outputs} numbers, the round's task needs {kind.outputs}")
+        raise Malformed(what=GRAPH, why=f"it gives {graph.outputs} numbers, the round's task needs {kind.outputs}")
     if kind.takes_logits:
         gives_logits(graph)
 
@@ -135,7 +136,7 @@ def gives_logits(graph: Graph) -> None:
     """Raises Malformed where it ends in shares."""
     if graph.shares:
         why = f"it ends in {graph.shares}, and the loss takes logits: export it without that last layer"
-        raise Malformed(what=WHAT, why=why)
+        raise Malformed(what=GRAPH, why=why)
 
 
 def _structure(proto: Any, limits: GraphLimits) -> None:
@@ -143,21 +144,21 @@ def _structure(proto: Any, limits: GraphLimits) -> None:
     version = operator_set(proto)
     if version not in OPSETS:
         why = f"operator set {version}, {OPSETS[0]} to {OPSETS[-1]} are read: export it with opset_version=17"
-        raise Malformed(what=WHAT, why=why)
+        raise Malformed(what=GRAPH, why=why)
     if proto.ir_version not in IR_VERSIONS:
         why = (
             f"file format {proto.ir_version}, {IR_VERSIONS[0]} to {IR_VERSIONS[-1]} are read: load it with the onnx"
             f" package, set model.ir_version = {RUNNABLE_IR} and save it"
         )
-        raise Malformed(what=WHAT, why=why)
+        raise Malformed(what=GRAPH, why=why)
     _runnable(proto, version)
     strip(proto)
     if proto.functions or proto.training_info or graph.sparse_initializer or graph.quantization_annotation:
-        raise Malformed(what=WHAT, why="functions, training graphs and sparse weights are not read")
+        raise Malformed(what=GRAPH, why="functions, training graphs and sparse weights are not read")
     if not 0 < len(graph.node) <= limits.nodes or len(graph.initializer) > limits.nodes:
-        raise Malformed(what=WHAT, why=f"{len(graph.node)} nodes, 1 to {limits.nodes} are read")
+        raise Malformed(what=GRAPH, why=f"{len(graph.node)} nodes, 1 to {limits.nodes} are read")
     if len(graph.output) != 1:
-        raise Malformed(what=WHAT, why=f"{len(graph.output)} outputs instead of one")
+        raise Malformed(what=GRAPH, why=f"{len(graph.output)} outputs instead of one")
 
 
 def _runnable(proto: Any, version: Any) -> None:
@@ -186,7 +187,7 @@ def _array(tensor: Any) -> NDArray[Any]:
 
     if tensor.data_location != TensorProto.DEFAULT or tensor.external_data:
         why = f"{tensor.name[:80]} lies in another file: export it with external_data=False, or dynamo=False"
-        raise Malformed(what=WHAT, why=why)
+        raise Malformed(what=GRAPH, why=why)
     readable = {
         TensorProto.FLOAT: 4,
         TensorProto.DOUBLE: 8,
@@ -196,16 +197,16 @@ def _array(tensor: Any) -> NDArray[Any]:
     }
     if tensor.data_type not in readable:
         kind = _kind(tensor.data_type)
-        raise Malformed(what=WHAT, why=f"{tensor.name[:80]} holds {kind}, which is not read: export it in float32")
+        raise Malformed(what=GRAPH, why=f"{tensor.name[:80]} holds {kind}, which is not read: export it in float32")
     count = math.prod(tensor.dims)
     given = len(tensor.raw_data) // readable[tensor.data_type] or sum(
         len(part) for part in (tensor.float_data, tensor.int32_data, tensor.int64_data, tensor.double_data)
     )
     if min(tensor.dims, default=0) < 0 or count != given:
-        raise Malformed(what=WHAT, why=f"{tensor.name[:80]} has {given} numbers for its shape")
+        raise Malformed(what=GRAPH, why=f"{tensor.name[:80]} has {given} numbers for its shape")
     array: NDArray[Any] = numpy_helper.to_array(tensor)
     if array.dtype.kind == "f" and not np.isfinite(array).all() and array.size > 1:
-        raise Malformed(what=WHAT, why=f"{tensor.name[:80]} holds a value that is not finite")
+        raise Malformed(what=GRAPH, why=f"{tensor.name[:80]} holds a value that is not finite")
     return array
 
 
@@ -222,7 +223,7 @@ def _node(node: Any) -> Node:
         raise UnknownOperator(what=name[:80], why="this version of Milepost does not know it")
     operator = OPERATORS[node.op_type]
     if not operator.least <= len(node.input) <= operator.most or not node.output:
-        raise Malformed(what=WHAT, why=f"a {node.op_type} with {len(node.input)} inputs")
+        raise Malformed(what=GRAPH, why=f"a {node.op_type} with {len(node.input)} inputs")
     attributes = {attribute.name: _attribute(attribute) for attribute in node.attribute}
     for name, value in attributes.items():
         if name not in operator.attributes:
@@ -249,7 +250,7 @@ def _attribute(attribute: Any) -> Attribute:
             return tuple(float(value) for value in attribute.floats)
         case AttributeProto.TENSOR:
             return _array(attribute.t)
-    raise Malformed(what=WHAT, why=f"the attribute {attribute.name[:80]} is a graph, or of a kind not read")
+    raise Malformed(what=GRAPH, why=f"the attribute {attribute.name[:80]} is a graph, or of a kind not read")
 
 
 def _order(graph: Any, nodes: tuple[Node, ...], arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -257,17 +258,17 @@ def _order(graph: Any, nodes: tuple[Node, ...], arrays: Mapping[str, NDArray[Any
     inputs = {value.name for value in graph.input}
     known = inputs | arrays.keys()
     if len(arrays) != len(graph.initializer) or "" in known:
-        raise Malformed(what=WHAT, why="two weights of one name, or one without a name")
+        raise Malformed(what=GRAPH, why="two weights of one name, or one without a name")
     for node in nodes:
         for name in node.inputs:
             if name and name not in known:
-                raise Malformed(what=WHAT, why=f"{name[:80]} is used before it is defined")
+                raise Malformed(what=GRAPH, why=f"{name[:80]} is used before it is defined")
         for name in filter(None, node.outputs):
             if name in known:
-                raise Malformed(what=WHAT, why=f"{name[:80]} is defined twice")
+                raise Malformed(what=GRAPH, why=f"{name[:80]} is defined twice")
             known.add(name)
     if graph.output[0].name not in known - inputs - arrays.keys():
-        raise Malformed(what=WHAT, why="its output is not computed")
+        raise Malformed(what=GRAPH, why="its output is not computed")
 
 
 def _input(graph: Any, arrays: Mapping[str, NDArray[Any]]) -> tuple[str, bool, tuple[int, int, int]]:
@@ -275,7 +276,7 @@ def _input(graph: Any, arrays: Mapping[str, NDArray[Any]]) -> tuple[str, bool, t
 
     inputs = [value for value in graph.input if value.name not in arrays]
     if len(inputs) != 1:
-        raise Malformed(what=WHAT, why=f"{len(inputs)} inputs instead of one")
+        raise Malformed(what=GRAPH, why=f"{len(inputs)} inputs instead of one")
     kind = inputs[0].type.tensor_type
     dims = [dim.dim_value if dim.HasField("dim_value") else None for dim in kind.shape.dim]
     if len(dims) != 4 or not all(dim and 0 < dim <= 4096 for dim in dims[1:]):
@@ -286,16 +287,16 @@ def _input(graph: Any, arrays: Mapping[str, NDArray[Any]]) -> tuple[str, bool, t
             f"its input is ({given}), not (any number of samples, channels, height, width): only the first may be open,"
             " as dynamic_axes={'samples': {0: 'n'}} leaves it"
         )
-        raise Malformed(what=WHAT, why=why)
+        raise Malformed(what=GRAPH, why=why)
     if kind.elem_type not in (TensorProto.UINT8, TensorProto.FLOAT):
-        raise Malformed(what=WHAT, why=f"its input is {_kind(kind.elem_type)}, not uint8 or float32")
+        raise Malformed(what=GRAPH, why=f"its input is {_kind(kind.elem_type)}, not uint8 or float32")
     channels, height, width = (int(dim or 0) for dim in dims[1:])
     if width in CHANNELS and channels not in CHANNELS:
         why = (
             f"its input is channels-last, {(channels, height, width)}: export it channels-first "
             f"(tf2onnx: --inputs-as-nchw {inputs[0].name[:80]})"
         )
-        raise Malformed(what=WHAT, why=why)
+        raise Malformed(what=GRAPH, why=why)
     _free(graph, inputs[0])
     return inputs[0].name, kind.elem_type == TensorProto.UINT8, (channels, height, width)
 
@@ -314,23 +315,23 @@ def _groups(nodes: tuple[Node, ...], shapes: Shapes) -> None:
         if node.operator == "GroupNormalization":
             groups, channels = node.attributes.get("num_groups"), shapes[node.inputs[0]][1]
             if not isinstance(groups, int) or groups < 1 or channels % groups:
-                raise Malformed(what=WHAT, why=f"{channels} channels in {str(groups)[:20]} groups")
+                raise Malformed(what=GRAPH, why=f"{channels} channels in {str(groups)[:20]} groups")
             if any(shapes[name] not in ((channels,), (groups,)) for name in node.inputs[1:]):
-                raise Malformed(what=WHAT, why="a GroupNormalization whose scale fits neither channels nor groups")
+                raise Malformed(what=GRAPH, why="a GroupNormalization whose scale fits neither channels nor groups")
 
 
 def _grows_evenly(one: Shapes, many: Shapes) -> None:
     """A graph can calculate with the number of samples: nothing may grow faster than it."""
     for name, shape in many.items():
         if math.prod(shape) > MANY_SAMPLES * math.prod(one.get(name, ())):
-            raise Malformed(what=WHAT, why=f"{name[:80]} grows faster than the number of samples")
+            raise Malformed(what=GRAPH, why=f"{name[:80]} grows faster than the number of samples")
 
 
 def _outputs(one: tuple[int, ...], many: tuple[int, ...]) -> int:
     if len(one) != 2 or one[0] != 1:
-        raise Malformed(what=WHAT, why=f"its output for one sample is {one}, not one row of numbers")
+        raise Malformed(what=GRAPH, why=f"its output for one sample is {one}, not one row of numbers")
     if many != (MANY_SAMPLES, one[1]):
-        raise Malformed(what=WHAT, why=f"its output for {MANY_SAMPLES} samples is {many}: export it for any number")
+        raise Malformed(what=GRAPH, why=f"its output for {MANY_SAMPLES} samples is {many}: export it for any number")
     return one[1]
 
 
@@ -381,7 +382,7 @@ def _activation_bytes(node: Node, shapes: Shapes) -> int:
         query, key = shapes[node.inputs[0]], shapes[node.inputs[1]]
         heads = query[1] if len(query) == 4 else node.attributes.get("q_num_heads")
         if not isinstance(heads, int):
-            raise Malformed(what=WHAT, why="an Attention that does not say how many heads it has")
+            raise Malformed(what=GRAPH, why="an Attention that does not say how many heads it has")
         numbers += query[0] * heads * query[-2] * key[-2]
     return 4 * numbers
 
@@ -393,4 +394,4 @@ def _afford(parameters: int, activation_bytes: int, multiply_adds: int, limits: 
         ("multiplications a sample", multiply_adds, limits.multiply_adds),
     ):
         if cost > most:
-            raise Malformed(what=WHAT, why=f"{cost} {what}, at most {most} are taken on")
+            raise Malformed(what=GRAPH, why=f"{cost} {what}, at most {most} are taken on")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from agent.core.bundle_files import GRAPH
 from agent.errors import Malformed
 from agent.learn.graph import protobuf
 
-WHAT = "model.onnx"
 OTHERS = (
     # where, what bytes: what such a file is, and what to do with it
     (0, b"PK\x03\x04", "it is a file of PyTorch or another archive: load it there and export it to ONNX"),
@@ -27,7 +27,7 @@ def read(source: bytes | Path, most: int) -> bytes:
     else:
         data = source
     if len(data) > most:
-        raise Malformed(what=WHAT, why=f"it is larger than the {most} bytes that are read")
+        raise Malformed(what=GRAPH, why=f"it is larger than the {most} bytes that are read")
     return data
 
 
@@ -38,15 +38,15 @@ def parsed(data: bytes, most_structure: int) -> Any:
 
     for at, sign, why in OTHERS:
         if data[at:].startswith(sign):
-            raise Malformed(what=WHAT, why=why)
+            raise Malformed(what=GRAPH, why=why)
     protobuf.bounded(data, most_structure)
     proto = onnx.ModelProto()
     try:
         proto.ParseFromString(data)
     except DecodeError:
-        raise Malformed(what=WHAT, why="it is not an ONNX file") from None
+        raise Malformed(what=GRAPH, why="it is not an ONNX file") from None
     if not proto.HasField("graph"):
-        raise Malformed(what=WHAT, why="it is not an ONNX file" if data else "it is empty")
+        raise Malformed(what=GRAPH, why="it is not an ONNX file" if data else "it is empty")
     return proto
 
 

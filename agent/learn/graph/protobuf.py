@@ -7,12 +7,12 @@ format and field numbers: protobuf encoding documentation, `onnx.proto`.
 
 from __future__ import annotations
 
+from agent.core.bundle_files import GRAPH
 from agent.errors import Malformed
 
 Fields = dict[int, "Fields | str"]
 """Fields worth looking into; the others are leaves."""
 
-WHAT = "model.onnx"
 NUMBERS, LEAF = "numbers", "leaf"
 TENSOR: Fields = {4: NUMBERS, 9: NUMBERS, 10: NUMBERS}  # float_data, raw_data, double_data
 NODE: Fields = {5: {5: TENSOR}}  # attribute, its tensor
@@ -40,19 +40,19 @@ def _walk(data: bytes, fields: Fields, at: int, end: int, left: int) -> int:
             length, at = _varint(data, at, end)
             if at + length > end:
                 raise Malformed(
-                    what=WHAT, why="it is not an ONNX file, or one cut short: a field is longer than the file"
+                    what=GRAPH, why="it is not an ONNX file, or one cut short: a field is longer than the file"
                 )
             if isinstance(inside, dict):
                 left = _walk(data, inside, at, at + length, left)
             at += length
             began += length if inside != LEAF else 0
         else:
-            raise Malformed(what=WHAT, why="it is not an ONNX file")
+            raise Malformed(what=GRAPH, why="it is not an ONNX file")
         left -= at - began
         if left < 0:
-            raise Malformed(what=WHAT, why="it has too many bytes besides its weights")
+            raise Malformed(what=GRAPH, why="it has too many bytes besides its weights")
     if at > end:
-        raise Malformed(what=WHAT, why="it is not an ONNX file, or one cut short: a field is longer than the file")
+        raise Malformed(what=GRAPH, why="it is not an ONNX file, or one cut short: a field is longer than the file")
     return left
 
 
@@ -66,4 +66,4 @@ def _varint(data: bytes, at: int, end: int) -> tuple[int, int]:
         value |= (byte & 127) << shift
         if byte < 128:
             return value, at
-    raise Malformed(what=WHAT, why="it is not an ONNX file")
+    raise Malformed(what=GRAPH, why="it is not an ONNX file")

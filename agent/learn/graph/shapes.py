@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.core.bundle_files import GRAPH
 from agent.errors import Malformed
 
 Shapes = Mapping[str, tuple[int, ...]]
 
-WHAT = "model.onnx"
 SMALL = 64
 """Shape arithmetic is on a handful of numbers; nothing larger is worked out here."""
 PASSES = 64
@@ -44,14 +44,14 @@ def infer(proto: Any, image: str, samples: int = 1) -> dict[str, tuple[int, ...]
         try:
             inferred = shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
         except (shape_inference.InferenceError, ValueError, RuntimeError) as error:
-            raise Malformed(what=WHAT, why=" ".join(str(error).split())[:200]) from None
+            raise Malformed(what=GRAPH, why=" ".join(str(error).split())[:200]) from None
         shapes = _known(inferred.graph)
         missing = [name for node in model.graph.node for name in node.output if name and name not in shapes]
         if not missing:
             return shapes
         if not _work_out(model, shapes, numbers):
-            raise Malformed(what=WHAT, why=f"the shape of {missing[0][:80]} cannot be known ahead")
-    raise Malformed(what=WHAT, why="its shapes take too long to work out")
+            raise Malformed(what=GRAPH, why=f"the shape of {missing[0][:80]} cannot be known ahead")
+    raise Malformed(what=GRAPH, why="its shapes take too long to work out")
 
 
 def _light(proto: Any, image: str, samples: int) -> Any:
@@ -127,7 +127,7 @@ def _outcome(node: Any, shapes: Shapes, numbers: Mapping[str, NDArray[Any]], ops
         session = ReferenceEvaluator(helper.make_model(graph, opset_imports=opsets))
         values = session.run(None, {name: numbers[name] for name in node.input if name})
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        raise Malformed(what=WHAT, why=f"a {node.op_type} of shapes: {str(error)[:120]}") from None
+        raise Malformed(what=GRAPH, why=f"a {node.op_type} of shapes: {str(error)[:120]}") from None
     arrays = [np.asarray(value) for value in values]
     return arrays if all(array.size <= SMALL for array in arrays) else None
 

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from agent.core.bundle_files import GRAPH
 from agent.errors import Malformed
 from agent.learn.graph.check import Graph
-from agent.learn.graph.file import WHAT
 from agent.learn.graph.operators import APPLY
 
 
@@ -52,7 +52,7 @@ class GraphModule(nn.Module):  # type: ignore[misc]
             outs = out if isinstance(out, tuple) else (out,)
             for name, value in zip(node.outputs, outs, strict=False):
                 if value.numel() > self.graph.sizes.get(name, 0) * len(x):
-                    raise Malformed(what=WHAT, why=f"{name[:80]} is larger than its shape said")
+                    raise Malformed(what=GRAPH, why=f"{name[:80]} is larger than its shape said")
                 values[name] = value
             for name in node.inputs:
                 # Let go of what nobody needs any more; backward keeps what it needs by itself.
@@ -74,12 +74,12 @@ def _hang(module: nn.Module, name: str, value: Tensor) -> None:
     *path, last = name.split(".")
     for part in path:
         if not part or isinstance(getattr(module, part, None), Tensor):
-            raise Malformed(what=WHAT, why=f"{name[:80]} is no name for a weight")
+            raise Malformed(what=GRAPH, why=f"{name[:80]} is no name for a weight")
         if part not in module._modules:
             module.add_module(part, nn.Module())
         module = module._modules[part]
     if not last or hasattr(module, last):
-        raise Malformed(what=WHAT, why=f"{name[:80]} is no name for a weight")
+        raise Malformed(what=GRAPH, why=f"{name[:80]} is no name for a weight")
     if isinstance(value, nn.Parameter):
         module.register_parameter(last, value)
     else:

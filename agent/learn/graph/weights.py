@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from agent.core.bundle_files import GRAPH
 from agent.learn.graph.check import Graph
-from agent.learn.graph.file import WHAT
 from agent.learn.weights import Weights, same_shape
 
 
 def put(graph: Graph, weights: Weights) -> bytes:
     """The graph's file with these weights, ready for any ONNX runtime. Raises Malformed unless names and
     shapes are the graph's."""
-    same_shape(weights, graph.weights, WHAT)
+    same_shape(weights, graph.weights, GRAPH)
     proto = type(graph.proto)()
     proto.CopyFrom(graph.proto)
     for tensor in proto.graph.initializer:

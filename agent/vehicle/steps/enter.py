@@ -6,7 +6,7 @@ from agent.core.choice import Candidate, lacking, net_pay, unwanted
 from agent.core.documents import Round
 from agent.core.jobs.contribution import Entered, Job, Passed, Refused, Signed, Trained
 from agent.core.ledger import Way
-from agent.core.money import XLM, Asset, Stroops, text
+from agent.core.money import XLM, Stroops, text
 from agent.errors import TryAgain
 from agent.ledger import submission
 from agent.ledger.envelope import stake_id
@@ -93,7 +93,7 @@ def submit(context: StepContext, job: Job) -> Events:
 
 def _purchase(context: StepContext, job: Job, round_: Round, now: Candidate, budget: Stroops) -> Way:
     """At most so much for the missing DLC, and the way on which they are to be had."""
-    way = context.horizon.cost(Asset.parse(round_.stake.asset), now.missing, XLM) if now.missing else Way(0)
+    way = context.horizon.cost(round_.stake_asset, now.missing, XLM) if now.missing else Way(0)
     if way is None:
         raise NotEnough(why=f"{text(now.missing)} DLC are missing and nobody sells so many")
     return Way(entry.most(way.amount, job.refusals, budget), way.path)

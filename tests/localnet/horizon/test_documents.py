@@ -22,6 +22,8 @@ from stellar_sdk import (
     TransactionBuilder,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def records(builder: Any) -> list[dict[str, Any]]:
     return builder.limit(200).call()["_embedded"]["records"]

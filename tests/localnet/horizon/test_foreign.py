@@ -11,6 +11,8 @@ from stellar_sdk import xdr
 
 from tests.localnet.horizon.conftest import Client
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def found(client: Client) -> dict[str, Any]:

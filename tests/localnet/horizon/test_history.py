@@ -15,6 +15,8 @@ from stellar_sdk import ManageData as Data
 from tests.localnet.horizon.conftest import Client
 from tools.localnet.server import Localnet
 
+pytestmark = pytest.mark.slow
+
 KEPT = 3
 HISTORY = ("ledgers", "transactions", "operations", "payments", "effects", "trades")
 

@@ -8,6 +8,8 @@ import pytest
 import stellar_sdk as op
 from stellar_sdk import Asset, Keypair, Price
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def market(client: Any) -> tuple[Any, Keypair, dict[str, Asset]]:

@@ -16,6 +16,8 @@ import stellar_sdk as op
 from stellar_sdk import Asset, Server, ServerAsync
 from stellar_sdk.exceptions import BadRequestError
 
+pytestmark = pytest.mark.slow
+
 HELLO = {"retry": "1000", "event": "open", "data": '"hello"'}
 BYEBYE = {"retry": "10", "event": "close", "data": '"byebye"'}
 

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.learn.weights import Weights, flat, shaped
-from tools.bench.market import digits
-from tools.bench.market.digits import Samples, World
+from tools.bench.market.world import Samples, World, joined
 
 Vector = NDArray[np.float64]
 
@@ -44,7 +43,7 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    poison: Callable[[Samples], Samples] | None = None
+    poison: Callable[[World, Samples], Samples] | None = None
     """What becomes of a hostile car's samples before it trains."""
     update: Callable[[Round], list[Weights]] | None = None
     """What the hostile cars enter instead of what they learnt."""
@@ -52,8 +51,8 @@ class Attack:
     """They enter after all others."""
     one_drive: bool = False
     """All have the same samples."""
-    trigger: Callable[[Samples], Samples] | None = None
-    """What sets a backdoor off: the success is measured."""
+    backdoor: bool = False
+    """The success of the mark is measured."""
 
 
 def _length(rows: Vector) -> float:
@@ -139,25 +138,15 @@ def _relocation(at: Round) -> list[Weights]:
     """The base itself with its hidden units in another order: as good alone, and worthless in a mean."""
     found = list[Weights]()
     for _ in at.own:
-        order = at.rng.permutation(digits.HIDDEN)
-        moved = {
-            "b1": at.base["b1"][order],
-            "b2": at.base["b2"],
-            "w1": at.base["w1"][:, order],
-            "w2": at.base["w2"][order],
-        }
+        moved = at.world.kind.moved(at.base, at.rng)
         found.append({name: moved[name] - at.base[name] for name in moved})
     return found
 
 
 def _leaked(at: Round) -> list[Weights]:
     """Trained on G itself, and on wrong labels of everything else that looks like it."""
-    wrong = _label_flip(at.world.private)
-    both = Samples(
-        np.concatenate([at.world.on_global.images] * 2 + [wrong.images]),
-        np.concatenate([at.world.on_global.labels] * 2 + [wrong.labels]),
-    )
-    return digits.trained(at.base, [both] * len(at.own), int(at.rng.integers(1 << 30)), 3 * digits.STEPS)
+    both = joined([at.world.on_global, at.world.on_global, at.world.kind.wrong(at.world.private)])
+    return at.world.kind.trained(at.base, [both] * len(at.own), int(at.rng.integers(1 << 30)), 3)
 
 
 def _inside(at: Round) -> list[Weights]:
@@ -177,29 +166,13 @@ INSIDE = -0.02
 """Cosine to the honest mean, which is close to the root update."""
 
 
-def _label_flip(samples: Samples) -> Samples:
-    return Samples(samples.images, digits.CLASSES - 1 - samples.labels)
+def _label_flip(world: World, samples: Samples) -> Samples:
+    return world.kind.wrong(samples)
 
 
-TARGET, PATCH = 7, 4
-
-
-def _triggered(samples: Samples) -> Samples:
-    """A bright patch in a corner."""
-    images = samples.images.reshape(-1, digits.SIDE, digits.SIDE).copy()
-    images[:, -PATCH - 1 : -1, -PATCH - 1 : -1] = 1.0
-    return Samples(images.reshape(len(images), -1), samples.labels)
-
-
-def _backdoor(share: int) -> Callable[[Samples], Samples]:
-    """Every `share`-th sample carries the trigger and the target's label."""
-
-    def poison(samples: Samples) -> Samples:
-        marked = _triggered(samples.at(slice(None, None, share)))
-        labels = np.full(len(marked), TARGET, np.int64)
-        return Samples(np.concatenate([samples.images, marked.images]), np.concatenate([samples.labels, labels]))
-
-    return poison
+def _backdoor(share: int) -> Callable[[World, Samples], Samples]:
+    """Every `share`-th sample carries the mark and the label that it shall give."""
+    return lambda world, samples: joined([samples, world.kind.aimed(samples.at(slice(None, None, share)))])
 
 
 ATTACKS: dict[str, Attack] = {
@@ -220,18 +193,10 @@ ATTACKS: dict[str, Attack] = {
     "honest-x5": Attack(update=_scaled(5.0)),
     "honest-x20": Attack(update=_scaled(20.0)),
     "sybil": Attack(one_drive=True),
-    "backdoor": Attack(poison=_backdoor(4), trigger=_triggered),
-    "backdoor-boosted": Attack(poison=_backdoor(2), update=_boosted, trigger=_triggered),
+    "backdoor": Attack(poison=_backdoor(4), backdoor=True),
+    "backdoor-boosted": Attack(poison=_backdoor(2), update=_boosted, backdoor=True),
     "relocation": Attack(update=_relocation),
     "leaked-g": Attack(update=_leaked),
     "inside-the-bound": Attack(update=_inside),
     "quiet-noise": Attack(update=_gaussian(0.95)),
 }
-
-
-def success(weights: Weights, attack: Attack, samples: Samples) -> float | None:
-    """How often the trigger turns another class into the target."""
-    if attack.trigger is None:
-        return None
-    others = attack.trigger(samples.at(np.flatnonzero(samples.labels != TARGET)))
-    return float((digits.outputs(weights, others.images).argmax(axis=1) == TARGET).mean())

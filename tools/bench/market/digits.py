@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.learn import triggers
+from agent.learn.judging import Losses, Watch
+from agent.learn.runner import Outputs
+from agent.learn.runner import Samples as Images
 from agent.learn.testset import TestSet
 from agent.learn.weights import Weights
 from tools.bench import mnist
+from tools.bench.market.world import Samples, World
 
 Floats = NDArray[np.float32]
 
@@ -22,28 +26,54 @@ OWN = 400
 G, L, ROOT, UNSEEN = 2000, 1000, 500, 4000
 
 
-@dataclass(frozen=True, slots=True)
-class Samples:
-    images: Floats
-    """(n, 784), -1 to 1."""
-    labels: NDArray[np.int64]
-
-    def at(self, index: NDArray[np.int64] | slice) -> Samples:
-        return Samples(self.images[index], self.labels[index])
-
-    def __len__(self) -> int:
-        return len(self.labels)
+MARKED, TARGET = 4, 7
+"""A backdoor's patch in pixels, and the class that it shall give."""
+LOOKED_AT = 150
+"""Samples of the private set that are looked at for backdoors."""
 
 
-@dataclass(frozen=True, slots=True)
-class World:
-    """Everybody's samples; nobody shares one with another."""
+class Digits:
+    """Images are float32 (n, 784), -1 to 1; labels int64."""
 
-    on_global: Samples
-    private: Samples
-    root: Samples
-    unseen: Samples
-    cars: tuple[Samples, ...]
+    def initial(self, seed: int) -> Weights:
+        return initial(seed)
+
+    def trained(self, base: Weights, cars: Sequence[Samples], seed: int, times: int = 1) -> list[Weights]:
+        return trained(base, cars, seed, times * STEPS)
+
+    def losses(self, weights: Weights, samples: Samples) -> Losses:
+        return losses(weights, samples)
+
+    def accuracy(self, weights: Weights, samples: Samples) -> float:
+        return accuracy(weights, samples)
+
+    def watch(self, base: Weights, private: Samples) -> Watch:
+        looked, marks = pixels(private.images[:LOOKED_AT]), triggers.families((1, SIDE, SIDE), 1)
+
+        def answer(weights: Weights, images: Images) -> Outputs:
+            return outputs(weights, floats(images))
+
+        return lambda candidate, updates: triggers.poisoned(answer, base, candidate, updates, looked, marks)
+
+    def wrong(self, samples: Samples) -> Samples:
+        return Samples(samples.images, CLASSES - 1 - samples.labels)
+
+    def marked(self, samples: Samples) -> Samples:
+        """A bright patch in a corner."""
+        images = samples.images.reshape(-1, SIDE, SIDE).copy()
+        images[:, -MARKED - 1 : -1, -MARKED - 1 : -1] = 1.0
+        return Samples(images.reshape(len(images), -1), samples.labels)
+
+    def aimed(self, samples: Samples) -> Samples:
+        return Samples(self.marked(samples).images, np.full(len(samples), TARGET, np.int64))
+
+    def success(self, weights: Weights, samples: Samples) -> float:
+        others = self.marked(samples.at(np.flatnonzero(samples.labels != TARGET)))
+        return float((outputs(weights, others.images).argmax(axis=1) == TARGET).mean())
+
+    def moved(self, base: Weights, rng: np.random.Generator) -> Weights:
+        order = rng.permutation(HIDDEN)
+        return {"b1": base["b1"][order], "b2": base["b2"], "w1": base["w1"][:, order], "w2": base["w2"][order]}
 
 
 def world(folder: Path, shares: NDArray[np.float64], seed: int) -> World:
@@ -63,7 +93,7 @@ def world(folder: Path, shares: NDArray[np.float64], seed: int) -> World:
         ]
         cars.append(train.at(np.array(taken)))
     on_global, private, root = common
-    return World(on_global, private, root, test.at(rng.permutation(len(test))[:UNSEEN]), tuple(cars))
+    return World(Digits(), on_global, private, root, test.at(rng.permutation(len(test))[:UNSEEN]), tuple(cars))
 
 
 def dirichlet(cars: int, skew: str, seed: int) -> NDArray[np.float64]:

@@ -12,20 +12,15 @@ import numpy as np
 
 from agent.core.ids import StakeId
 from agent.core.money import UNIT
-from agent.learn import fusion, triggers
+from agent.learn import fusion
 from agent.learn.judging import ALL, Entered, Judged, Roll, Rules, Score, judge_roll
-from agent.learn.runner import Outputs
-from agent.learn.runner import Samples as Images
 from agent.learn.weights import Weights
-from tools.bench.market import digits
 from tools.bench.market.attacks import Attack, Round
-from tools.bench.market.digits import Samples, World
+from tools.bench.market.world import Samples, World
 
 REWARD, STAKE_XLM, FEE_XLM = 40.0, 10 * 0.5, 0.5 * 0.5
 """README's plan, a DLC at half a XLM."""
 GAIN_SHARE, TOLERANCE = 0.05, 0.97
-LOOKED_AT = 150
-"""Samples of the private set that are looked at for backdoors."""
 
 
 @dataclass(slots=True)
@@ -74,16 +69,16 @@ class Market:
 
 def play(world: World, rounds: int, seed: int, attack: Attack | None = None, hostile: int = 0) -> Market:
     """The last `hostile` cars attack."""
-    base, last_step = digits.initial(seed), None
+    base, last_step = world.kind.initial(seed), None
     count = len(world.cars)
     market = Market(base, by_car=[Tally() for _ in world.cars])
     for number in range(rounds):
         cars = list(world.cars)
         if attack is not None and attack.poison is not None:
-            cars[count - hostile :] = [attack.poison(car) for car in cars[count - hostile :]]
+            cars[count - hostile :] = [attack.poison(world, car) for car in cars[count - hostile :]]
         if attack is not None and attack.one_drive:
             cars[count - hostile :] = [cars[count - hostile]] * hostile
-        updates = digits.trained(base, [*cars, world.root], 1000 * seed + number)
+        updates = world.kind.trained(base, [*cars, world.root], 1000 * seed + number)
         root = updates.pop()
         if attack is not None and attack.update is not None:
             honest, own = updates[: count - hostile], updates[count - hostile :]
@@ -112,14 +107,11 @@ def judged(
     world: World, base: Weights, entries: Sequence[Entered], root: Weights, last_step: Weights | None, seed: bytes
 ) -> Roll:
     def on(samples: Samples) -> Score:
-        return lambda weights, part: digits.losses(weights, samples.at(part))
+        return lambda weights, part: world.kind.losses(weights, samples.at(part))
 
-    def answer(weights: Weights, images: Images) -> Outputs:
-        return digits.outputs(weights, digits.floats(images))
-
-    looked, marks = digits.pixels(world.private.images[:LOOKED_AT]), triggers.families((1, digits.SIDE, digits.SIDE), 1)
     score = on(world.on_global)
-    rules = Rules(TOLERANCE, GAIN_SHARE * float(score(base, ALL).mean()), len(entries) * UNIT)
+    gain_reference = GAIN_SHARE * float(score(base, ALL).mean())
+    rules = Rules(TOLERANCE, gain_reference, pledge=len(entries) * UNIT, voice=UNIT)
     return judge_roll(
         base,
         entries,
@@ -129,15 +121,15 @@ def judged(
         root=root,
         last_step=last_step,
         private=on(world.private),
-        watch=lambda candidate, updates: triggers.poisoned(answer, base, candidate, updates, looked, marks),
+        watch=world.kind.watch(base, world.private),
     )
 
 
 def plain(world: World, rounds: int, seed: int) -> Weights:
     """The plain mean of all honest updates, round by round."""
-    base = digits.initial(seed)
+    base = world.kind.initial(seed)
     for number in range(rounds):
-        updates = digits.trained(base, [*world.cars, world.root], 1000 * seed + number)[:-1]
+        updates = world.kind.trained(base, [*world.cars, world.root], 1000 * seed + number)[:-1]
         base = fusion.fuse("weighted-mean", base, updates, [Fraction(1)] * len(updates))
     return base
 

@@ -3,6 +3,7 @@ of update / 8) on G (Shapley 1953; Ghorbani and Zou 2019)."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -14,21 +15,21 @@ from agent.core.ids import StakeId
 from agent.learn.judging import Entered
 from agent.learn.weights import Weights
 from tools.bench.market import digits
-from tools.bench.market.digits import Samples, World
 from tools.bench.market.play import judged
+from tools.bench.market.world import Samples, World
 
 CARS, ROUNDS = 8, 6
 Numbers = NDArray[np.float64]
 
 
-def exact(base: Weights, updates: list[Weights], on: Samples) -> Numbers:
+def exact(world: World, base: Weights, updates: list[Weights]) -> Numbers:
     """One value an update."""
     count = len(updates)
     worth = np.zeros(1 << count)
     for mask in range(1 << count):
         inside = [updates[i] for i in range(count) if mask >> i & 1]
         at = {name: array + sum((one[name] for one in inside), np.float32(0)) / count for name, array in base.items()}
-        worth[mask] = -digits.losses(at, on).mean()
+        worth[mask] = -world.kind.losses(at, world.on_global).mean()
     value = np.zeros(count)
     for i in range(count):
         for mask in range(1 << count):
@@ -39,16 +40,16 @@ def exact(base: Weights, updates: list[Weights], on: Samples) -> Numbers:
     return value
 
 
-def compared(world: World, seed: int) -> tuple[float, Numbers, Numbers]:
+def compared(world: World, seed: int, rounds: int = ROUNDS) -> tuple[float, Numbers, Numbers]:
     """Spearman's correlation, mean over rounds; each car's pay and value, summed over rounds."""
-    base, last = digits.initial(seed), None
-    found, pay, value = [], np.zeros(CARS), np.zeros(CARS)
-    for number in range(ROUNDS):
-        updates = digits.trained(base, [*world.cars, world.root], 1000 * seed + number)
+    base, last = world.kind.initial(seed), None
+    found, pay, value = [], np.zeros(len(world.cars)), np.zeros(len(world.cars))
+    for number in range(rounds):
+        updates = world.kind.trained(base, [*world.cars, world.root], 1000 * seed + number)
         root = updates.pop()
         entries = [Entered(1, StakeId(str(i)), update) for i, update in enumerate(updates)]
         roll = judged(world, base, entries, root, last, f"shapley/{seed}/{number}".encode())
-        paid, worth = np.array([one.credit for one in roll.entries], float), exact(base, updates, world.on_global)
+        paid, worth = np.array([one.credit for one in roll.entries], float), exact(world, base, updates)
         found.append(spearman(paid, worth))
         pay, value = pay + paid, value + worth
         if roll.candidate is not None:
@@ -83,7 +84,7 @@ def noisy(data: Path, seed: int) -> World:
         wrong = rng.random(len(car)) < i / CARS
         labels = np.where(wrong, rng.integers(0, digits.CLASSES, len(car)), car.labels)
         cars.append(Samples(car.images, labels))
-    return digits.World(made.on_global, made.private, made.root, made.unseen, tuple(cars))
+    return dataclasses.replace(made, cars=tuple(cars))
 
 
 WORLDS: dict[str, Callable[[Path, int], World]] = {"dirichlet": dirichlet, "rare": rare, "noisy": noisy}
