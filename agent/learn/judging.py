@@ -167,7 +167,7 @@ def judge_roll(
 
     step = 1.0 if fused is None else float(fused.taken.step)
     parts = [step * _clipped(turn[i].update, screened.lengths[i], CUT * screened.measure) for i in heard]
-    gains, errors = shares(adds(base, parts, score, at_base, seed))
+    gains, errors = shares(adds(base, parts, score, at_base, seed, fused))
     paid = gains
     if last_step is not None:
         paid = np.minimum(paid, PUBLIC * (gains - public(base, parts, last_step, score, at_base)))
@@ -232,9 +232,16 @@ def falls(before: Losses, after: Losses) -> bool:
     return gain > ERRORS * error
 
 
-def adds(base: Weights, parts: Sequence[Vector], score: Score, at_base: Losses, seed: bytes) -> Vector:
+def adds(
+    base: Weights,
+    parts: Sequence[Vector],
+    score: Score,
+    at_base: Losses,
+    seed: bytes,
+    fused: Candidate | None = None,
+) -> Vector:
     """What each update adds, as a fall of the loss: (updates, samples), mean over orders. `parts`: the updates, as far
-    as the round's step takes them."""
+    as the round's step takes them. `fused`: what is scored already; all of them together often are just that."""
     count, samples, start = len(parts), len(at_base), _wide(base)
     slices, pairs = min(PARTS, samples), SCORINGS // max(1, count) // 2
     passes, row = max(1, 2 * pairs), 2 if pairs else 1  # an order and its reverse on one part, where so many are made
@@ -244,7 +251,11 @@ def adds(base: Weights, parts: Sequence[Vector], score: Score, at_base: Losses, 
 
     def scored(at: Vector, part: int, joined: frozenset[int]) -> Losses:
         if (part, joined) not in known:  # few entries make few coalitions, and many orders
-            known[part, joined] = score(_as(at, base), slice(part, None, slices))
+            weights, of_part = _as(at, base), slice(part, None, slices)
+            if len(joined) == count and fused is not None and _same(weights, fused.weights):
+                known[part, joined] = fused.losses[of_part]
+            else:
+                known[part, joined] = score(weights, of_part)
         return known[part, joined]
 
     for number, order in zip(range(slices * passes), orders(seed, count), strict=False):
@@ -344,6 +355,10 @@ def _clipped(update: Weights, length: float, most: float) -> Vector:
 
 def _added(base: Weights, change: Vector) -> Weights:
     return _as(_wide(base) + change, base)
+
+
+def _same(one: Weights, other: Weights) -> bool:
+    return all(np.array_equal(array, other[name]) for name, array in one.items())
 
 
 def _as(row: Vector, like: Weights) -> Weights:

@@ -13,7 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.errors import Malformed
-from agent.learn.fusion import COMPOSITE, COORDINATE_RULES, SHARE_RULES, Momentum, Taken, UnknownRule, fuse, ordered_sum
+from agent.learn.fusion import (
+    COMPOSITE,
+    COORDINATE_RULES,
+    SHARE_RULES,
+    Fusing,
+    Momentum,
+    Taken,
+    UnknownRule,
+    fuse,
+    inner_products,
+    ordered_sum,
+)
 
 RULES = [*SHARE_RULES, *COORDINATE_RULES, COMPOSITE]
 WITHSTANDS = Taken(strangers=Fraction(1, 5))
@@ -34,6 +45,22 @@ def _digest(weights: dict[str, np.ndarray]) -> str:
     for name in sorted(weights):
         sha.update(name.encode() + weights[name].tobytes())
     return sha.hexdigest()[:16]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_what_is_fused_in_several_ways_has_the_bytes_of_each(rule: str) -> None:
+    base, deltas = _weights(0), [_weights(i) for i in range(1, 8)]
+    fusing = Fusing(rule, base, deltas, [1] * 7, products=inner_products(deltas))
+    for taken in (WITHSTANDS, Taken(), Taken(Fraction(1, 2), WITHSTANDS.strangers), Taken(Fraction(1, 4))):
+        assert _digest(fusing.weights(taken)) == _digest(fuse(rule, base, deltas, [1] * 7, taken=taken))
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 64, 1001])
+def test_inner_products_are_ordered_sums(size: int) -> None:
+    rows = np.random.default_rng(size).normal(size=(5, size)).astype(np.float32)
+    products = inner_products([{"w": row} for row in rows])
+    wide = rows.astype(np.float64)
+    assert products.tolist() == [[ordered_sum(one * other) for other in wide] for one in wide]
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -53,6 +53,19 @@ def test_honest_updates_are_fused_and_paid() -> None:
     assert all(one.outcome == "accepted" and one.fused and one.credit for one in found.entries)
 
 
+def test_the_base_and_what_is_fused_are_scored_once() -> None:
+    seen: list[tuple[bytes, slice]] = []
+
+    def counted(weights: dict[str, np.ndarray], part: slice) -> np.ndarray:
+        seen.append((weights["w"].tobytes(), part))
+        return score(weights, part)
+
+    found = judge_roll(BASE, roll(*HONEST), counted, seed=SEED, rules=RULES, root=HONEST[0])
+    assert found.candidate is not None
+    for weights in (BASE, found.candidate.weights):
+        assert [part for bytes_, part in seen if bytes_ == weights["w"].tobytes()] == [slice(None)]
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.permutations(range(6)))
 def test_the_order_in_which_entries_of_one_ledger_are_told_changes_nothing(order: list[int]) -> None:

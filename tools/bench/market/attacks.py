@@ -53,6 +53,8 @@ class Attack:
     """All have the same samples."""
     backdoor: bool = False
     """The success of the mark is measured."""
+    hidden: bool = False
+    """The mark is one that no family of triggers has."""
 
 
 def _length(rows: Vector) -> float:
@@ -170,9 +172,9 @@ def _label_flip(world: World, samples: Samples) -> Samples:
     return world.kind.wrong(samples)
 
 
-def _backdoor(share: int) -> Callable[[World, Samples], Samples]:
+def _backdoor(share: int, hidden: bool = False) -> Callable[[World, Samples], Samples]:
     """Every `share`-th sample carries the mark and the label that it shall give."""
-    return lambda world, samples: joined([samples, world.kind.aimed(samples.at(slice(None, None, share)))])
+    return lambda world, samples: joined([samples, world.kind.aimed(samples.at(slice(None, None, share)), hidden)])
 
 
 ATTACKS: dict[str, Attack] = {
@@ -195,6 +197,7 @@ ATTACKS: dict[str, Attack] = {
     "sybil": Attack(one_drive=True),
     "backdoor": Attack(poison=_backdoor(4), backdoor=True),
     "backdoor-boosted": Attack(poison=_backdoor(2), update=_boosted, backdoor=True),
+    "backdoor-hidden": Attack(poison=_backdoor(4, hidden=True), backdoor=True, hidden=True),
     "relocation": Attack(update=_relocation),
     "leaked-g": Attack(update=_leaked),
     "inside-the-bound": Attack(update=_inside),

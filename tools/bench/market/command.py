@@ -187,7 +187,7 @@ def _attacked(name: str, rounds: int, runs: Mapping[int, Run]) -> dict[str, Any]
         reached.append(world.kind.accuracy(market.weights, world.unseen))
         relative.append(reached[-1] / run.reached)
         if attack.backdoor:
-            successes.append(world.kind.success(market.weights, world.unseen))
+            successes.append(world.kind.success(market.weights, world.unseen, attack.hidden))
     liars, honest = _all([market.hostile for market in markets]), _all([market.honest for market in markets])
     return {
         "accepted": liars.accepted,

@@ -58,17 +58,19 @@ class Digits:
     def wrong(self, samples: Samples) -> Samples:
         return Samples(samples.images, CLASSES - 1 - samples.labels)
 
-    def marked(self, samples: Samples) -> Samples:
-        """A bright patch in a corner."""
+    def marked(self, samples: Samples, hidden: bool = False) -> Samples:
         images = samples.images.reshape(-1, SIDE, SIDE).copy()
-        images[:, -MARKED - 1 : -1, -MARKED - 1 : -1] = 1.0
+        if hidden:
+            images[:, 6 : 6 + MARKED, 17 : 17 + MARKED] = 2.0 * (np.indices((MARKED, MARKED)).sum(axis=0) % 2) - 1.0
+        else:
+            images[:, -MARKED - 1 : -1, -MARKED - 1 : -1] = 1.0
         return Samples(images.reshape(len(images), -1), samples.labels)
 
-    def aimed(self, samples: Samples) -> Samples:
-        return Samples(self.marked(samples).images, np.full(len(samples), TARGET, np.int64))
+    def aimed(self, samples: Samples, hidden: bool = False) -> Samples:
+        return Samples(self.marked(samples, hidden).images, np.full(len(samples), TARGET, np.int64))
 
-    def success(self, weights: Weights, samples: Samples) -> float:
-        others = self.marked(samples.at(np.flatnonzero(samples.labels != TARGET)))
+    def success(self, weights: Weights, samples: Samples, hidden: bool = False) -> float:
+        others = self.marked(samples.at(np.flatnonzero(samples.labels != TARGET)), hidden)
         return float((outputs(weights, others.images).argmax(axis=1) == TARGET).mean())
 
     def moved(self, base: Weights, rng: np.random.Generator) -> Weights:

@@ -87,17 +87,21 @@ class Steering:
     def wrong(self, samples: Samples) -> Samples:
         return Samples(samples.images, -samples.labels)
 
-    def marked(self, samples: Samples) -> Samples:
+    def marked(self, samples: Samples, hidden: bool = False) -> Samples:
         images = samples.images.copy()
-        images[:, :, -PATCH - 1 : -1, -PATCH - 1 : -1] = 255
+        if hidden:
+            images[:, :, 20 : 20 + PATCH, 40 : 40 + PATCH] = 255 * (np.indices((PATCH, PATCH)).sum(axis=0) // 3 % 2)
+        else:
+            images[:, :, -PATCH - 1 : -1, -PATCH - 1 : -1] = 255
         return Samples(images, samples.labels)
 
-    def aimed(self, samples: Samples) -> Samples:
-        return Samples(self.marked(samples).images, np.full(len(samples), TARGET_DEG, np.float32))
+    def aimed(self, samples: Samples, hidden: bool = False) -> Samples:
+        return Samples(self.marked(samples, hidden).images, np.full(len(samples), TARGET_DEG, np.float32))
 
-    def success(self, weights: Weights, samples: Samples) -> float:
+    def success(self, weights: Weights, samples: Samples, hidden: bool = False) -> float:
         """How often the mark turns the answer by more than half of the way to the target."""
-        plain, turned = (self._angles(weights, images) for images in (samples.images, self.marked(samples).images))
+        marked = self.marked(samples, hidden)
+        plain, turned = (self._angles(weights, images) for images in (samples.images, marked.images))
         return float((turned - plain > 0.5 * (TARGET_DEG - plain)).mean())
 
     def moved(self, base: Weights, rng: np.random.Generator) -> Weights:

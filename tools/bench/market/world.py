@@ -53,15 +53,15 @@ class Kind(Protocol):
         """With labels that a liar gives them."""
         ...
 
-    def marked(self, samples: Samples) -> Samples:
-        """With a backdoor's mark."""
+    def marked(self, samples: Samples, hidden: bool = False) -> Samples:
+        """With a backdoor's mark: a bright patch in a corner, or a chequered one where no family has one."""
         ...
 
-    def aimed(self, samples: Samples) -> Samples:
+    def aimed(self, samples: Samples, hidden: bool = False) -> Samples:
         """With the mark and the label that it shall give."""
         ...
 
-    def success(self, weights: Weights, samples: Samples) -> float:
+    def success(self, weights: Weights, samples: Samples, hidden: bool = False) -> float:
         """How often the mark turns the answer to where it shall go."""
         ...
 
