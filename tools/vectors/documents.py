@@ -62,6 +62,19 @@ def a_later_round() -> Round:
     )
 
 
+def a_round_of_boxes() -> Round:
+    """Detection, of a camera that is not the first, with a learning rate that falls."""
+    return a_round(
+        task={"kind": "detection", "labels": "folder", "classes": ["person", "sign"], "view": "rear"},
+        architecture={"name": "smallfcos", "hyper": {"filters": 16}},
+        recipe={
+            **{"steps": 400, "batch": 32, "learning_rate": "0.003", "minimum_samples": 200},
+            "decay": {"power": "1", "floor": "0.1", "start": "0.5875"},
+        },
+        figure={"name": "map50", "unit": "share", "better": "higher", "value": "0.4125", "samples": 800},
+    )
+
+
 def a_contribution() -> Contribution:
     return Contribution.model_validate(
         {
@@ -234,7 +247,11 @@ KINDS = (
     _kind(
         Round,
         "`round.json`: what a vehicle and a validator must agree on.",
-        lambda: {"a first round": a_round(), "a later one, with lineage and figure": a_later_round()},
+        lambda: {
+            "a first round": a_round(),
+            "a later one, with lineage and figure": a_later_round(),
+            "one of boxes, with a view and a rate that falls": a_round_of_boxes(),
+        },
         {
             "a float": _with(tolerance=0.97),
             "a decimal with a nought too many": _with(tolerance="0.970"),
