@@ -11,7 +11,19 @@ from fractions import Fraction
 from typing import Any
 
 from agent.core.ids import AccountId, StakeId, TxHash
-from agent.core.ledger import BALANCE_V0, Account, Action, Flags, Head, Line, Offer, Stake, Transaction, Way
+from agent.core.ledger import (
+    BALANCE_V0,
+    LONGEST_PATH,
+    Account,
+    Action,
+    Flags,
+    Head,
+    Line,
+    Offer,
+    Stake,
+    Transaction,
+    Way,
+)
 from agent.core.money import MAX_STROOPS, XLM, Asset, stroops
 from agent.errors import Malformed
 
@@ -92,7 +104,10 @@ def price(record: Mapping[str, Any]) -> Fraction:
 
 
 def way(record: Mapping[str, Any], amount: str) -> Way:
-    return Way(stroops(record[amount]), tuple(asset(between) for between in record["path"]))
+    path = tuple(asset(between) for between in record["path"])
+    if len(path) > LONGEST_PATH:
+        raise ValueError
+    return Way(stroops(record[amount]), path)
 
 
 def transaction(record: Mapping[str, Any]) -> Transaction:
@@ -139,7 +154,19 @@ def stake(record: Mapping[str, Any]) -> Stake:
         claimants=tuple(AccountId(str(c["destination"])) for c in record["claimants"]),
         at_once=tuple(AccountId(str(c["destination"])) for c in free),
         last_modified=int(record["last_modified_ledger"]),
+        not_before={
+            AccountId(str(c["destination"])): t for c in record["claimants"] if (t := not_before(c)) is not None
+        },
     )
+
+
+def not_before(claimant: Mapping[str, Any]) -> int | None:
+    """The moment before which a claimant may not claim, where that is all that its predicate says."""
+    predicate = claimant["predicate"]
+    inner = predicate.get("not") if set(predicate) == {"not"} else None
+    if not isinstance(inner, Mapping) or set(inner) != {"abs_before", "abs_before_epoch"}:
+        return None
+    return int(inner["abs_before_epoch"])
 
 
 def status(body: str) -> str:
