@@ -42,7 +42,7 @@ from agent.journal import JournalMissing, JournalReader
 from agent.ledger.envelope import Signed, opened, sdk_asset, signed
 from agent.ledger.horizon import Horizon
 from agent.ledger.submission import Entered, look
-from agent.market import records
+from agent.market import pledge, records
 from agent.validator import transactions
 from agent.validator.ballots import vote
 from agent.validator.entries import entry
@@ -289,7 +289,7 @@ class Play:
 
     def _clawback(self) -> Signed | None:
         """The operator takes the stake."""
-        stakes = list(self.horizon.stakes(self.town.settlement))
+        stakes = list(self.horizon.stakes(self.town.settlement, self.town.dlc))
         takes = [ClawbackClaimableBalance(BALANCE_V0 + stake.id) for stake in stakes]
         return self.town.signed(takes, self.town.operator) if takes else None
 
@@ -321,9 +321,9 @@ class Play:
             return
 
     def _settlement(self) -> Signed | None:
-        """What a committee of one makes of the stake it finds."""
+        """What a committee of one makes of the stake it finds. Where pay is withheld, it takes none from the pledge."""
         town = self.town
-        stakes = list(self.horizon.stakes(town.settlement))
+        stakes = list(self.horizon.stakes(town.settlement, town.dlc))
         if not stakes or (self.story.setback == "partly" and "withdrawn" not in self.done):
             return None
         found = entry(self.horizon, stakes[0], town.settlement, [town.round])
@@ -341,7 +341,11 @@ class Play:
         cid = records.pin(made, town.store)
         until = self.horizon.head().closed_at + VALID_S
         offers = self.horizon.offers(town.settlement)
-        drawn = transactions.envelope(made, cid, town.round, account, offers, self.horizon.passphrase, until)
+        pays = None
+        if outcome == "accepted" and self.story.setback != "partly":
+            pays = pledge.of(town.round, self.horizon.stakes(town.settlement, XLM))[0]
+        passphrase = self.horizon.passphrase
+        drawn = transactions.envelope(made, cid, town.round, account, offers, passphrase, until, pays=pays)
         return signed(TransactionEnvelope.from_xdr(drawn, self.horizon.passphrase), self.committee)
 
     # --- what the ledger says at the end
@@ -354,7 +358,7 @@ class Play:
         assert done[CreateClaimableBalance] == entered
         assert done[PathPaymentStrictSend] == (story.outcome == "accepted")
         assert done[ClaimClaimableBalance] == (story.outcome == "silent")
-        assert insist(lambda: list(self.horizon.stakes(self.town.settlement))) == []
+        assert insist(lambda: list(self.horizon.stakes(self.town.settlement, self.town.dlc))) == []
         assert insist(lambda: self.horizon.offers(me)) == []
         account = insist(lambda: self.horizon.account(me))
         assert account is not None
