@@ -21,20 +21,24 @@ WIDEST = 120
 @click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
 @click.option("--still", type=click.Path(path_type=Path, dir_okay=False), help="Write a picture (PNG), crop drawn in.")
 @click.option("--accept", is_flag=True, help="The camera is meant to be aimed as it is now: forget how it was.")
+@click.option("--view", help="Which camera, by what it looks at. Default: the first.")
 @click.pass_obj
-def camera(config_path: str | None, as_json: bool, still: Path | None, accept: bool) -> int:
+def camera(config_path: str | None, as_json: bool, still: Path | None, accept: bool, view: str | None) -> int:
     """Look through the camera: what the network will see, and how good that is. Exit 1: something is to be mended."""
     from agent.compose.camera import look
     from agent.host.config import load
 
     config = load(config_path)
+    named = view or config.camera.view
+    if named not in config.camera.sources:
+        raise click.UsageError(f"no camera looks {named}; there is {', '.join(config.camera.sources)}")
     if accept:
-        from agent.vehicle.camera_aim import FILE
+        from agent.compose.vehicle import aim
 
-        (config.agent.state_dir / FILE).unlink(missing_ok=True)
+        aim(config, named).path.unlink(missing_ok=True)
         say("The camera's aim is learnt anew on the next drive.")
         return OK
-    seen = look(config)
+    seen = look(config, named)
     if still is not None:
         from agent.sense.still import png
 

@@ -52,18 +52,18 @@ class Look:
         return all(good for good, _ in self.words.values())
 
 
-def look(config: Config) -> Look:
-    """Some seconds of pictures. Raises NoPicture, and what a wrong source raises."""
+def look(config: Config, named: str) -> Look:
+    """Some seconds of pictures of one view. Raises NoPicture, and what a wrong source raises."""
     import numpy as np
 
     from agent.compose.doctor import latency
+    from agent.compose.vehicle import aim as aim_of
     from agent.learn.samples import prepare
     from agent.sense import still, view
     from agent.sense.mount import MountMeter
     from agent.sense.sources import open_camera
-    from agent.vehicle.camera_aim import CameraAim
 
-    camera, meter = open_camera(config.camera.source), MountMeter()
+    camera, meter = open_camera(config.camera.sources[named]), MountMeter()
     times, greys, image = list[float](), list[Any](), None
     try:
         end = time.monotonic() + FIRST_S
@@ -84,7 +84,7 @@ def look(config: Config) -> Look:
     finally:
         camera.close()
     seen = view.view(times, np.stack(greys), (image.shape[1], image.shape[0]))
-    aim = CameraAim(config.agent.state_dir, config.camera.source)
+    aim = aim_of(config, named)
     horizon = aim.horizon if meter.horizon is None else meter.horizon
     tilt = aim.tilt_deg if meter.tilt_deg is None else meter.tilt_deg
     spec, whose = sample_of(config.agent.state_dir)
@@ -93,7 +93,7 @@ def look(config: Config) -> Look:
     words["horizon"] = horizon_words(horizon, tilt, float(spec.crop_top))
     words["aim"] = aim_words(aim)
     try:
-        words["latency"] = True, latency(config)
+        words["latency"] = True, latency(config, named)
     except MilepostError as wrong:
         words["latency"] = False, str(wrong)
     words["sample"] = True, f"The network sees {spec.width} x {spec.height} pixels, {whose}."

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,8 +66,10 @@ def checks(loaded: Loaded) -> list[Check]:
         "journal": lambda: _at_hand(lambda: _journal(config.agent.state_dir)),
         "daemon": lambda: _daemon(config),
         "odometer": lambda: _odometer(config),
-        "camera": lambda: _camera(config),
-        "aim": lambda: _aim(config),
+        "camera": lambda: _camera(config, config.camera.view),
+        "aim": lambda: _aim(config, config.camera.view),
+        **{f"camera {other.view}": partial(_camera, config, other.view) for other in config.camera.others},
+        **{f"aim {other.view}": partial(_aim, config, other.view) for other in config.camera.others},
         "training": lambda: _training(config.train.device),
         "store": lambda: _store(config),
         "ledger": lambda: _ledger(config),
@@ -173,13 +176,13 @@ def _says(reading: object, name: str) -> bool:
     return getattr(reading, name) is not None
 
 
-def _camera(config: Config) -> str:
+def _camera(config: Config, view: str) -> str:
     from agent.sense.sources import open_camera
 
-    late = latency(config)
+    late = latency(config, view)
     if _running(config) is not None:
         raise Skipped(why=f"In use by the daemon, which says above how it is. {late}")
-    camera = open_camera(config.camera.source)
+    camera = open_camera(config.camera.sources[view])
     try:
         if frame := camera.read(LOOK_S):
             height, width = frame.image.shape[:2]
@@ -189,10 +192,10 @@ def _camera(config: Config) -> str:
         camera.close()
 
 
-def _aim(config: Config) -> str:
-    from agent.vehicle.camera_aim import CameraAim
+def _aim(config: Config, view: str) -> str:
+    from agent.compose.vehicle import aim
 
-    moved = CameraAim(config.agent.state_dir, config.camera.source).change
+    moved = aim(config, view).change
     if moved is None:
         raise Skipped(why="The camera's aim is not known yet: it is kept after two minutes of driving by day.")
     if moved.sentence:
@@ -200,7 +203,7 @@ def _aim(config: Config) -> str:
     return f"The camera sees what it saw when it was aimed (agreement {moved.agreement:.2f})."
 
 
-def latency(config: Config) -> str:
+def latency(config: Config, view: str) -> str:
     """How late its pictures come, as far as it is known. Where setting and measurement part, that is wrong."""
     from agent.journal import JournalReader
     from agent.sense.sources import said_latency
@@ -208,10 +211,11 @@ def latency(config: Config) -> str:
     from agent.vehicle.book import JOURNAL
 
     path, measured = config.agent.state_dir / JOURNAL, None
-    said_s = said_latency(config.camera.source)
+    source = config.camera.sources[view]
+    said_s = said_latency(source)
     if path.exists():
         reader = JournalReader(path)
-        note = camera_latency.note_of(config.camera.source, config.odometer.source)
+        note = camera_latency.note_of(source, config.odometer.source)
         try:
             measured = camera_latency.remembered(reader, note)
         finally:

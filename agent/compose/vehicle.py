@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ from agent.journal import Journal, JournalReader
 from agent.ledger import keys
 from agent.market.bundle import Shelf
 from agent.market.payout import Payout
-from agent.ports import Clock, Trainer
+from agent.ports import Camera, Clock, Trainer
 from agent.sense.sources import Sources, said_latency
 from agent.vehicle.book import JOURNAL, JobBook, every_job
 from agent.vehicle.builder import ContributionBuilder
@@ -39,6 +39,7 @@ from agent.vehicle.offers import Survey
 from agent.vehicle.session import FleetSession
 from agent.vehicle.settings import Identity, Preferences, Resources
 from agent.vehicle.supervisor import Checkup, Followed, Supervisor
+from agent.vehicle.view import View
 
 if TYPE_CHECKING:
     from stellar_sdk import Keypair
@@ -79,9 +80,7 @@ def vehicle(config: Config, clock: Clock, checkup: Checkup, trainer: Trainer | N
     return Vehicle(
         Parts(
             odometer=sources.odometer(config.odometer.source),
-            camera=lambda: sources.camera(config.camera.source),
-            latency=latency(config, journal),
-            aim=partial(_aim, state, config.camera.source),
+            views=views(config, sources.camera, journal),
             trainer=trainer,
             identity=me,
             context=context,
@@ -97,15 +96,26 @@ def vehicle(config: Config, clock: Clock, checkup: Checkup, trainer: Trainer | N
     )
 
 
-def latency(config: Config, journal: Journal) -> CameraLatency:
-    camera = config.camera.source
-    return CameraLatency(journal, camera, config.odometer.source, said_latency(camera))
+def views(config: Config, opened: Callable[[str], Camera], journal: Journal) -> dict[str, View]:
+    """The cameras by what they look at, the first first. `opened` opens a source."""
+    return {
+        name: View(
+            open=partial(opened, source),
+            latency=CameraLatency(journal, source, config.odometer.source, said_latency(source)),
+            aim=partial(aim, config, name),
+        )
+        for name, source in config.camera.sources.items()
+    }
 
 
-def _aim(state: Path, camera: str) -> CameraAim:
+def aim(config: Config, view: str) -> CameraAim:
+    """How a camera is aimed, as it is kept: the first camera's beside the journal, any other's in a folder."""
     from agent.vehicle.camera_aim import CameraAim
 
-    return CameraAim(state, camera)
+    folder = config.agent.state_dir
+    if view != config.camera.view:
+        folder = folder / "views" / view
+    return CameraAim(folder, config.camera.sources[view])
 
 
 def identity(config: Config, keypair: Keypair) -> Identity:
@@ -138,7 +148,8 @@ def resources(config: Config) -> Resources:
     from agent.learn.device import Device
 
     machine = Device(config.inference.provider, config.inference.threads)
-    return Resources(config.train.memory_mb, config.train.labelled, machine, config.agent.profile)
+    views = tuple(config.camera.sources)
+    return Resources(config.train.memory_mb, config.train.labelled, views, machine, config.agent.profile)
 
 
 def followed(config: Config, wishes: Mapping[str, Any]) -> Followed:

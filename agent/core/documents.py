@@ -120,6 +120,8 @@ class Task(Part):
 
     kind: Literal["steering", "classification", "detection"]
     labels: Literal["drive", "folder", "teacher"] = "drive"
+    view: Name | None = None
+    """Which of a car's cameras is learnt from, by what it looks at; none: its first."""
     classes: tuple[ClassName, ...] = Field(default=(), max_length=4096)
     scale: Number = Field(default=Decimal(25), gt=0, le=360)
     """Steering only: the network's output 1.0 in degrees."""

@@ -104,6 +104,10 @@ class Offer:
     last_modified: int
 
 
+LONGEST_PATH = 5
+"""Assets in between, at most: the protocol's limit for path payments."""
+
+
 @dataclass(frozen=True, slots=True)
 class Way:
     """How one asset is turned into another: what goes in, or comes out, and the assets in between."""

@@ -71,7 +71,16 @@ def _file(path: str | Path | None) -> Layer:
     if path is None and not STANDARD_PATH.exists():
         return Layer("file", {})
     document = toml.read(Path(path or STANDARD_PATH))
-    return Layer("file", document.values, document)
+    return Layer("file", _first_camera(document.values), document)
+
+
+def _first_camera(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An array of cameras as the first with the others beside it, so that layers below and above can be joined."""
+    cameras = values.get("camera")
+    if not isinstance(cameras, list) or not all(isinstance(camera, dict) for camera in cameras):
+        return values
+    first, *others = cameras
+    return {**values, "camera": {**first, "others": [*others, *first.get("others", ())]}}
 
 
 def _profile_name(layers: list[Layer]) -> str:

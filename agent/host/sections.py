@@ -148,11 +148,37 @@ class Odometer(Section):
     """Bit rate of the CAN bus, in bit/s. The installer sets up the interface with it."""
 
 
-class Camera(Section):
-    """What the car sees."""
+class OtherCamera(Section):
+    """A further camera of the car. It may be plugged in at any time; one at a time is trained on."""
 
+    view: Label
+    """What it looks at, in a word of yours: rounds ask for it by that."""
+    source: str
+    """As camera.source."""
+
+
+class Camera(Section):
+    """What the car sees. With several cameras there is a [[camera]] for each, or [[camera.others]] beside this one."""
+
+    view: Label = "front"
+    """What it looks at. Rounds that ask for no view take this camera."""
     source: str = "v4l2:/dev/video0?width=1280&height=720&fps=10"
     """v4l2:DEVICE, gst:PIPELINE, rtsp://…, http://…, file:VIDEO, folder:IMAGES, replay:DRIVE or road:."""
+
+    others: tuple[OtherCamera, ...] = ()
+    """Further cameras: tables with view and source."""
+
+    @model_validator(mode="after")
+    def _views(self) -> Camera:
+        views = [self.view, *(other.view for other in self.others)]
+        if twice := next((view for view in views if views.count(view) > 1), None):
+            raise ValueError(f"two cameras have the view {twice}: each needs its own")
+        return self
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """By view, the first camera first."""
+        return {self.view: self.source} | {other.view: other.source for other in self.others}
 
 
 class Geofence(Section):

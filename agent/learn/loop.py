@@ -197,6 +197,8 @@ def figure(network: nn.Module, held: Reservoir, round: Round) -> float | None:
 def autocast(device: torch.device, precision: Precision) -> tuple[Callable[[], AbstractContextManager[None]], float]:
     """How to compute on this device, and what to multiply the loss by so that half floats hold its
     gradients."""
+    if device.type == "cuda" and precision == "fp32":
+        torch.backends.cudnn.allow_tf32 = False  # by default cuDNN keeps ten bits of an fp32 number
     if device.type != "cuda" or precision == "fp32":
         return nullcontext, 1.0
     if precision == "bf16" or (precision == "auto" and torch.cuda.is_bf16_supported(including_emulation=False)):

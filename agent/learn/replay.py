@@ -26,7 +26,8 @@ HEAD = struct.Struct("@32sQ")
 
 def kind(round: Round) -> bytes:
     """Samples of one kind fit each other: the same form, the same meaning of a label."""
-    text = round.input.model_dump_json() + round.task.model_dump_json(include={"kind", "classes"})
+    task = round.task.model_dump_json(include={"kind", "classes", "view"}, exclude_none=True)
+    text = round.input.model_dump_json() + task
     return hashlib.sha256(text.encode()).digest()
 
 

@@ -11,7 +11,19 @@ from fractions import Fraction
 from typing import Any
 
 from agent.core.ids import AccountId, StakeId, TxHash
-from agent.core.ledger import BALANCE_V0, Account, Action, Flags, Head, Line, Offer, Stake, Transaction, Way
+from agent.core.ledger import (
+    BALANCE_V0,
+    LONGEST_PATH,
+    Account,
+    Action,
+    Flags,
+    Head,
+    Line,
+    Offer,
+    Stake,
+    Transaction,
+    Way,
+)
 from agent.core.money import MAX_STROOPS, XLM, Asset, stroops
 from agent.errors import Malformed
 
@@ -92,7 +104,10 @@ def price(record: Mapping[str, Any]) -> Fraction:
 
 
 def way(record: Mapping[str, Any], amount: str) -> Way:
-    return Way(stroops(record[amount]), tuple(asset(between) for between in record["path"]))
+    path = tuple(asset(between) for between in record["path"])
+    if len(path) > LONGEST_PATH:
+        raise ValueError
+    return Way(stroops(record[amount]), path)
 
 
 def transaction(record: Mapping[str, Any]) -> Transaction:

@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from agent.core.address import account_of
 from agent.core.ids import AccountId
-from agent.core.ledger import Account, Way
+from agent.core.ledger import LONGEST_PATH, Account, Way
 from agent.core.money import XLM, Asset, Stroops, share
 from agent.ledger.horizon import Horizon
 
@@ -25,8 +25,6 @@ LEFT_AFTER_SLIPPAGE = Fraction(49, 50)
 WORTH = Fraction(9, 10)
 """Of XLM that go into another asset, so much must come out again, or its book is no price: a single offer of a stranger
 could buy the pay for nothing."""
-LONGEST_PATH = 5
-"""Assets between the first and the last of a path payment: the protocol's limit."""
 
 
 @dataclass(frozen=True, slots=True)

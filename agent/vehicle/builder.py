@@ -20,6 +20,7 @@ from agent.ledger import keys
 from agent.market import bundle, sealed
 from agent.ports import LabelledFrame, Trainer, TrainingTask
 from agent.sense import album
+from agent.vehicle import view
 from agent.vehicle.settings import Resources
 from agent.vehicle.shadow import ShadowEvaluation
 
@@ -50,6 +51,8 @@ class ContributionBuilder:
         from agent.learn import fitness
 
         try:
+            if round_.task.labels != "folder":
+                view.wanted(round_.task, self.resources.views)
             fitness.check(round_, self.shelf.get(cid, bundle.ROUND_LIMITS), self.resources.memory_mb)
             if round_.task.labels == "folder":
                 album.pictures(self.resources.labelled, round_.task)

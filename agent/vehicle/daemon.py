@@ -38,12 +38,12 @@ from agent.vehicle import steps
 from agent.vehicle.background import BackgroundSteps, is_waiting
 from agent.vehicle.book import TRIP, JobBook
 from agent.vehicle.builder import ContributionBuilder
-from agent.vehicle.camera_latency import CameraLatency
 from agent.vehicle.context import StepContext
 from agent.vehicle.gauges import Gauges
 from agent.vehicle.session import VehicleStatus
 from agent.vehicle.settings import Identity
 from agent.vehicle.supervisor import Supervisor
+from agent.vehicle.view import View, wanted
 
 if TYPE_CHECKING:
     from agent.vehicle.camera_aim import CameraAim
@@ -73,11 +73,8 @@ class Parts:
     """What a vehicle is made of. Everything that touches the world comes in here."""
 
     odometer: Odometer
-    camera: Callable[[], Camera]
-    """Opens the camera: it is on only while a trip is trained on."""
-    latency: CameraLatency
-    aim: Callable[[], CameraAim]
-    """Opens what is known of its view, with the camera."""
+    views: Mapping[str, View]
+    """The cameras by what they look at, the first first. One is on only while a trip is trained on."""
     trainer: Trainer
     identity: Identity
     context: StepContext
@@ -101,6 +98,8 @@ class Vehicle:
         self._camera: Camera | None = None
         self._aligner: Aligner | None = None
         self._aim: CameraAim | None = None
+        self._view = next(iter(parts.views.values()))
+        """The camera that was on last."""
         self._capture: Capture | Album | None = None
         self._trouble = ""
         self._held = False
@@ -229,8 +228,9 @@ class Vehicle:
         feed = self.parts.trainer.feed
         if task.round.task.labels == "folder":
             return self.parts.builder.pictures(task, feed)
-        self._camera, self._aligner = self.parts.camera(), Aligner(latency_s=self.parts.latency.for_labels_s)
-        self._aim = self.parts.aim()
+        self._view = view = self.parts.views[wanted(task.round.task, self.parts.views)]
+        self._camera, self._aligner = view.open(), Aligner(latency_s=view.latency.for_labels_s)
+        self._aim = view.aim()
         self._aim.begin()
         return Capture(self._camera, self._aligner, self._sink(task, self._aim))
 
@@ -254,8 +254,8 @@ class Vehicle:
         """How late the camera is, which labels follow from then on, and whether it is aimed as it was."""
         if self._aligner is not None and now - self._measured >= MEASURE_S:
             self._measured = now
-            self.parts.latency.look(self._aligner.meter)
-            self._aligner.latency_s = self.parts.latency.for_labels_s
+            self._view.latency.look(self._aligner.meter)
+            self._aligner.latency_s = self._view.latency.for_labels_s
             if self._aim is not None:
                 self._aim.keep()
 
@@ -337,7 +337,7 @@ class Vehicle:
         training = self._capture is not None
         troubles = [parts.odometer.trouble, self._trouble or None]
         if self._capture:
-            troubles += [self._capture.trouble, parts.latency.trouble, self._aim.trouble if self._aim else None]
+            troubles += [self._capture.trouble, self._view.latency.trouble, self._aim.trouble if self._aim else None]
         return {
             "status": word,
             "at": parts.clock.now(),
@@ -353,7 +353,7 @@ class Vehicle:
             "set_by_fleet": dict(parts.supervisor.followed.taken),
             "software": __version__,
             "profile": parts.identity.profile,
-            "latency": parts.latency.told(),
+            "latency": self._view.latency.told(),
             "troubles": [redact.text(plain(t)) for t in (*troubles, *parts.supervisor.troubles) if t],
         }
 

@@ -62,6 +62,8 @@ class Resources:
     """What the training process may hold."""
     labelled: Path | None
     """Folder of the pictures that the owner has labelled."""
+    views: tuple[str, ...]
+    """What the car's cameras look at, the first first."""
     machine: Device
     """How a model is run: for a teacher's labels and the shadow."""
     profile: str

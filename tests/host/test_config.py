@@ -162,3 +162,36 @@ def test_any_text_is_read_or_refused_in_a_sentence(tmp_path_factory: pytest.Temp
 def test_a_byte_order_mark_is_no_part_of_the_configuration(tmp_path):
     path = written(tmp_path, "\ufeff[mqtt]\nhost = 'fe80::1'\n")
     assert trace(path, {}, {}).config.mqtt.host == "fe80::1"
+
+
+CAMERAS = """
+[[camera]]
+view = "front"
+source = "road:"
+
+[[camera]]
+view = "rear"
+source = "rtsp://10.0.0.5/rear"
+"""
+
+
+def test_a_car_with_several_cameras_names_what_each_looks_at(tmp_path: Path) -> None:
+    loaded = trace(written(tmp_path, CAMERAS), environ={})
+    assert loaded.config.camera.sources == {"front": "road:", "rear": "rtsp://10.0.0.5/rear"}
+    assert loaded.origin(("camera", "source")).endswith("line 4")
+
+
+def test_the_first_camera_may_come_from_the_profile_and_the_others_from_the_file(tmp_path: Path) -> None:
+    text = "[agent]\nprofile = 'x86-cpu'\n[[camera.others]]\nview = 'rear'\nsource = 'road:'\n"
+    cameras = trace(written(tmp_path, text), environ={}).config.camera.sources
+    assert list(cameras) == ["front", "rear"] and cameras["front"].startswith("v4l2:")
+
+
+def test_two_cameras_that_look_the_same_way_are_a_mistake_with_its_line(tmp_path: Path) -> None:
+    said = mistake(written(tmp_path, CAMERAS.replace('"rear"', '"front"')))
+    assert "line 2: camera cannot be used: two cameras have the view front: each needs its own." in said
+
+
+def test_a_wrong_key_of_a_camera_among_several_is_shown(tmp_path: Path) -> None:
+    said = mistake(written(tmp_path, CAMERAS.replace("source", "sorce", 1)))
+    assert "unknown key 'sorce' in [camera]. Did you mean 'source'?" in said

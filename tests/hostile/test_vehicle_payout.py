@@ -26,10 +26,12 @@ from stellar_sdk import (
 from agent.core.jobs.contribution import Closed, JobState, Refused, Step
 from agent.core.money import UNIT, XLM, text
 from agent.ledger.envelope import opened, own_amount, sdk_asset
+from agent.ledger.horizon import LedgerUnavailable
 from agent.market import entry
 from agent.vehicle.steps.close import Waits
 from tests.hostile.steps import do
-from tests.market.town import REWARD, Town, found
+from tests.ledger.between import Answer, between, changed
+from tests.market.town import REWARD, Prompt, Town, found
 from tests.vehicle.owners import RATE, Home, closed
 from tools.localnet.server import Localnet
 
@@ -155,6 +157,36 @@ def test_a_closing_that_history_forgot_is_known_by_the_credit(tmp_path: Path, ap
         job = job if applied else closed(context, job)
         assert REWARD * 98 // 100 <= job.of(Closed).paid <= REWARD
         assert home.held(home.owner) == before + REWARD
+
+
+def test_a_horizon_that_lies_about_the_ways_cannot_lower_what_xlm_must_arrive(home: Home) -> None:
+    """A path that is none, a price that is none: the job waits, or the ledger itself pays the reward."""
+    context, job = home.accepted(payout_asset=str(home.usd))
+    with between(home.town.net.url) as front:
+        liar = Prompt(home.town.net)
+        liar.url = front.url
+        context.horizon = liar
+
+        def says(amount: str | None, between: int = 0) -> Answer:
+            def one(record: dict[str, Any]) -> dict[str, Any]:
+                path = record["path"] + [{"asset_type": "native"}] * between
+                return {**record, "destination_amount": amount or record["destination_amount"], "path": path}
+
+            return changed(lambda page: {"_embedded": {"records": [one(r) for r in page["_embedded"]["records"]]}})
+
+        front.on(r"^/paths/strict-send", says(None, 6))
+        with pytest.raises(LedgerUnavailable):
+            do(context, job, Step.CLOSE)
+        front.on(r"^/paths/strict-send", says("90.0000000"))
+        job = do(context, job, Step.CLOSE, Step.COLLECT, Step.COLLECT)
+        assert "UNDER_DESTMIN" in job.of(Refused).codes
+        front.on(r"^/paths/strict-send", says("0.0000001"))
+        job = do(context, job, Step.CLOSE, Step.COLLECT, Step.COLLECT)
+        with pytest.raises(Waits, match="nobody pays"):
+            do(context, job, Step.CLOSE)
+        front.well()
+        assert closed(context, job).of(Closed).paid == REWARD
+        liar.close()
 
 
 class Mischief:

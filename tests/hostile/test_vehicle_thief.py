@@ -234,6 +234,23 @@ def test_nothing_is_shared_while_a_transaction_of_a_trip_is_on_its_way(home: Hom
     assert owner_of(home.account(home.car)) is None
 
 
+def test_the_verb_waits_until_a_ledger_says_so(tmp_path: Path) -> None:
+    car, owner = Keypair.random(), Keypair.random().public_key
+    (tmp_path / "key").write_text(car.secret)
+    (tmp_path / "key").chmod(0o600)
+    with Localnet(close_every="0.2s") as net:
+        net.fund(car.public_key)
+        config = tmp_path / "milepost.toml"
+        config.write_text(
+            f"[agent]\nstate_dir = '{tmp_path}'\nkey_file = '{tmp_path}/key'\n"
+            f"[ledger]\nhorizon = '{net.url}'\npassphrase = '{net.passphrase}'\n"
+        )
+        told = [milepost(config, "keys", "share", "--owner", owner) for _ in range(2)]
+    assert [each.stdout for each in told] == [
+        f"{car.public_key} is {word} shared with {owner}.\n" for word in ("now", "already")
+    ]
+
+
 def said(home: Home) -> str:
     home.context()
     try:

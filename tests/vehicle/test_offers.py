@@ -19,6 +19,7 @@ from agent.core.cid import Cid
 from agent.core.jobs.contribution import Passed, Step
 from agent.core.money import UNIT, Asset
 from agent.host.config import load
+from agent.host.reference import toml_value
 from agent.journal import Journal
 from agent.market import bundle
 from agent.vehicle import steps
@@ -54,7 +55,7 @@ class Car:
         lines = []
         for name in {**usual, **tables}:
             table = {**usual.get(name, {}), **tables.get(name, {})}
-            lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
+            lines += [f"[{name}]", *(f"{key} = {toml_value(value)}" for key, value in table.items())]
         path = self.folder / "milepost.toml"
         path.write_text("\n".join(lines) + "\n")
         return path

@@ -11,6 +11,7 @@ BENCHES = {
     "content": "Content addressing against plain sha256; a bad link.",
     "update": "Encoded updates against dense ones, on MNIST and a real drive.",
     "odometry": "Hostile drives: phantom trips, lost trips, distance error.",
+    "cuda": "What a card is trusted with: correctness, speed, memory, losses.",
     "idle": "A parked car: percent of a core, wake-ups a second, MB.",
     "learn": "The agent's trainer against a bare PyTorch loop.",
     "reservoir": "What a full reservoir keeps of a skewed drive: a uniform choice, or rare samples by weight.",

@@ -17,9 +17,8 @@ import click
 import numpy as np
 import psutil
 
-from agent.compose.vehicle import training
-from agent.host.sections import Train
 from agent.learn.samples import planes, prepare
+from agent.learn.settings import Settings
 from agent.learn.trainer import ChildTrainer
 from agent.ports import LabelledFrame, TrainingTask
 from agent.sense.drive import Drive, load_drive
@@ -114,6 +113,12 @@ def live(trainer: ChildTrainer, task: TrainingTask, drive: Drive, seconds: float
     }
 
 
+def settings(device: str, threads: int, **other: Any) -> Settings:
+    """As a car has them, without a past."""
+    usual = {"precision": "auto", "memory_mb": 1200, "reservoir_mb": 256.0, "checkpoint_s": 10.0, "past_mb": 0.0}
+    return Settings(**{**usual, "device": device, "threads": threads, **other})
+
+
 def fill(trainer: ChildTrainer, drive: Drive, most: int) -> None:
     """Feed a drive as fast as the trainer takes it, losing none."""
     for fed, frame in enumerate(frames(drive), 1):
@@ -203,7 +208,7 @@ def speed(folder: Path, drive: Drive, seconds: float, device: str, threads: int)
     """The trainer and a bare loop in turns of a few seconds, so that both see the same machine."""
     round = plain_round(steps=1_000_000)
     task = TrainingTask(folder / "speed", bundle(round, folder / "base"), round, 1)
-    trainer = ChildTrainer(training(Train(threads=threads, reservoir_mb=64.0)))
+    trainer = ChildTrainer(settings(device, threads, reservoir_mb=64.0))
     trainer.start(task)
     trainer.hold(True)
     most = 64_000_000 // (66 * 200 * 3)
@@ -266,7 +271,7 @@ def main(seconds: float, drive: Path | None, forget: bool, steps: int, as_json: 
             facts |= speed(folder, road, min(seconds, COMPARED_S), device, threads)
             round = plain_round(steps=1_000_000)
             task = TrainingTask(folder / "live", bundle(round, folder / "live-base"), round, 1)
-            facts |= live(ChildTrainer(training(Train(threads=threads))), task, road, seconds)
+            facts |= live(ChildTrainer(settings(device, threads)), task, road, seconds)
     if as_json:
         click.echo(json.dumps(facts))
     else:

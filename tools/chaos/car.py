@@ -10,7 +10,7 @@ from typing import Any
 
 from stellar_sdk import Keypair
 
-from agent.compose.vehicle import followed, identity, latency, preferences, resources, rules
+from agent.compose.vehicle import followed, identity, preferences, resources, rules, views
 from agent.core.ids import AccountId
 from agent.core.jobs.contribution import JobState, Signed
 from agent.host.metrics import Metrics
@@ -20,7 +20,6 @@ from agent.ledger.keys import account_of
 from agent.ports import Frame, Reading
 from agent.vehicle.book import JOURNAL, JobBook
 from agent.vehicle.builder import ContributionBuilder
-from agent.vehicle.camera_aim import CameraAim
 from agent.vehicle.context import StepContext
 from agent.vehicle.daemon import Parts as VehicleParts
 from agent.vehicle.daemon import Vehicle
@@ -132,9 +131,7 @@ class Car(Daemon):
         self.vehicle = Vehicle(
             VehicleParts(
                 odometer=Wheel(book, lambda: self.drives),
-                camera=Dark,
-                latency=latency(config, journal),
-                aim=lambda: CameraAim(self.folder, config.camera.source),
+                views=views(config, lambda source: Dark(), journal),
                 trainer=trainer,
                 identity=identity(config, self.key),
                 context=context,

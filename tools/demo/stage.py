@@ -29,12 +29,12 @@ PASSPHRASE = "Milepost Demo ; 2026"  # noqa: S105 - the name of a network
 VEHICLES = (("vehicle-1", "honest", 0.4), ("vehicle-2", "honest", 0.4), ("vehicle-3", "hostile", 0.2))
 """Name, role, share of the drive."""
 VALIDATORS = 3
-SPEEDS = 0.2, 1.6
+SPEEDS = 0.1, 1.6
 """How fast drives are played, at least and at most: slower where the machine is slow or has other things to do."""
 TRIP_STEPS = 60
 """Training steps for which each trip is to have time."""
-START_S = 6.0
-"""From the start of a trip to its first step."""
+START_S, STEP_S = 6.0, 0.04
+"""From the start of a trip to its first step, where one takes so long; where it takes longer, longer."""
 TRIGGER_M = 40
 WARM_UP_STEPS = 60
 NOMINAL_MPS = 8.0
@@ -185,7 +185,8 @@ def speed(stretches: Sequence[Sequence[Stretch]], step_s: float) -> float:
     shortest = min(trip.end_s - trip.start_s for trip in honest)
     slowest, fastest = SPEEDS
     shared = max(1.0, len(VEHICLES) / len(os.sched_getaffinity(0)))
-    return min(fastest, max(slowest, shortest / (START_S + TRIP_STEPS * shared * step_s)))
+    start_s = START_S * max(1.0, step_s / STEP_S)
+    return min(fastest, max(slowest, shortest / (start_s + TRIP_STEPS * shared * step_s)))
 
 
 def fitted(course: Course, route: Path | None, trips: int) -> Course:
