@@ -108,4 +108,4 @@ def test_the_plan_in_the_readme_is_one_that_publish_takes(tmp_path: Path) -> Non
     (shown,) = [block for block in blocks if "committee" in block]
     file = tmp_path / "plan.toml"
     file.write_text(re.sub(r"G[A-Z]+\d?…", "G" + "A" * 52 + "WHF", shown), encoding="utf-8")
-    assert plan.read(file).dlm("G" + "A" * 52 + "WHF").code == "DLMroad"
+    assert plan.read(file).name == "road"

@@ -15,7 +15,8 @@ TITLES: Mapping[str, str] = {
     "contribution": "A vehicle's contribution",
     "review": "A validator's review",
     "round": "An initiator's round",
-    "settlement": "Its settlement account",
+    "settlement": "Its issuer and settlement account",
+    "addition": "Its addition to a pledge",
 }
 HEAD = """# States
 

@@ -64,7 +64,7 @@ def publish(
 
     with publisher(load(config_path), plan, test_set, _say(as_json)) as made:
         job = made.first(weights, graph, teacher)
-    _print({**_round(job), "settlement": made.book.settlement}, as_json)
+    _print({**_round(job), "settlement": made.book.settlement, "issuer": made.book.account.issuer}, as_json)
 
 
 @initiator.command()
@@ -117,6 +117,46 @@ def restore(config_path: str | None, cid: str, plan: Path, test_set: Path, as_js
 
 
 @initiator.command()
+@click.option("--add", metavar="XLM", help="Lock so many more for the newest round.")
+@_json
+@click.pass_obj
+def pledge(config_path: str | None, add: str | None, as_json: bool) -> None:
+    """The pay that is locked for each round, read off the ledger, and until when."""
+    from agent.compose.initiator import submitter
+    from agent.core.money import stroops, text
+    from agent.host.config import load
+    from agent.initiator import paying
+
+    with submitter(load(config_path), _say(as_json)) as (made, shelf):
+        if add is not None:
+            newest = made.book.open_round
+            paying.add(made, newest.cid, shelf.round(newest.cid), stroops(add))
+        rows = [
+            {"round": each.number, "cid": each.cid, "locked": text(each.locked), "until": each.until}
+            for each in paying.pledges(made, shelf)
+        ]
+    if as_json:
+        say(json.dumps(rows))
+        return
+    for row in rows:
+        say("  ".join(f"{name} {value}" for name, value in row.items()))
+
+
+@initiator.command()
+@_json
+@click.pass_obj
+def reclaim(config_path: str | None, as_json: bool) -> None:
+    """Take back what is left of the pay of rounds whose time is over. `close` and `restore` do it too."""
+    from agent.compose.initiator import submitter
+    from agent.core.money import text
+    from agent.host.config import load
+    from agent.initiator import paying
+
+    with submitter(load(config_path), _say(as_json)) as (made, _):
+        _print({"back": text(paying.reclaim(made))}, as_json)
+
+
+@initiator.command()
 @_json
 @click.pass_obj
 def status(config_path: str | None, as_json: bool) -> None:
@@ -139,7 +179,7 @@ def _round(job: Job) -> dict[str, Any]:
     """What was written down of it last, under the names that the journal has."""
     from agent.journal.codec import encode
 
-    names = ("cid", "figure", "fused", "restores", "offer", "ledger", "settlement", "hash")
+    names = ("cid", "figure", "fused", "restores", "offer", "ledger", "settlement", "issuer", "amount", "hash")
     written = {name: value for event in job.events.values() for name, value in encode(event).items()}
     return {"job": job.id, "state": job.state.value, **{name: written.get(name) for name in names}}
 

@@ -13,10 +13,7 @@ from agent.host.sections import Config
 from agent.ledger.horizon import Horizon
 from agent.market.books import Books, Parties, books
 from agent.market.bundle import Shelf
-from agent.market.publish import Sign, data_name
-
-INITIATOR = "milepost/initiator"
-"""The data entry of an issuer that nobody can sign for: whose model it is."""
+from agent.market.publish import INITIATOR, Sign, data_name
 
 
 class NoSuchModel(Refused):

@@ -15,6 +15,7 @@ from agent.initiator.audit import audit as look_at
 from agent.initiator.book import RoundBook
 from agent.initiator.plan import read
 from agent.initiator.publishing import Publisher
+from agent.initiator.submitting import Submitter
 from agent.journal import Journal
 from agent.ledger import keys
 from agent.market.bundle import Shelf
@@ -41,6 +42,25 @@ def publisher(config: Config, plan: Path, test_set: Path, say: Callable[[str], N
             fee=config.ledger.max_fee_stroops,
             say=say,
         )
+    finally:
+        journal.close()
+
+
+@contextmanager
+def submitter(config: Config, say: Callable[[str], None]) -> Iterator[tuple[Submitter, Shelf]]:
+    """What goes without a plan: the ledger, the journal, and the rounds behind it."""
+    state = config.agent.state_dir
+    content = store(config)
+    journal = Journal(state / JOURNAL)
+    try:
+        made = Submitter(
+            horizon=horizon(config),
+            keypair=keys.load(config.agent.key_file),
+            book=RoundBook(journal),
+            fee=config.ledger.max_fee_stroops,
+            say=say,
+        )
+        yield made, Shelf(state / "bundles", content, keep=256)
     finally:
         journal.close()
 

@@ -31,7 +31,7 @@ class Candidate:
     reward: Stroops
     """XLM for full credit."""
     budget: Stroops
-    """XLM the initiator still has on offer."""
+    """XLM that are locked for the round, less a reward for each stake that waits for its verdict."""
     stake: Stroops
     """DLC that are put at risk."""
     fee: Stroops
@@ -96,7 +96,7 @@ def unwanted(candidate: Candidate, net: Stroops, means: Means) -> str:
     if candidate.stake > means.max_stake:
         return f"the stake of {text(candidate.stake)} DLC is above market.max_stake"
     if candidate.budget < candidate.reward:
-        return f"the initiator has {text(candidate.budget)} XLM left, less than one reward"
+        return f"{text(candidate.budget)} XLM are locked for one more entry, less than one reward"
     if (candidate.cost or 0) > means.buy_budget:
         cost = text(candidate.cost or 0)
         return f"{text(candidate.missing)} DLC are missing and cost {cost} XLM, above market.buy_stake_budget"

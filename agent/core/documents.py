@@ -12,10 +12,19 @@ import json
 from decimal import Decimal
 from itertools import pairwise
 from math import gcd
-from typing import Annotated, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
+from agent.core import ids
 from agent.core.fields import (
     MOST_BATCH,
     MOST_CREDIT,
@@ -53,6 +62,7 @@ from agent.errors import Malformed
 from agent.sentences import first_mistake
 
 D = TypeVar("D", bound="Document")
+NOBODY = ids.AccountId("")
 
 
 class Part(BaseModel):
@@ -146,7 +156,7 @@ class Decay(Part):
     """How the learning rate falls with the round's error: by (error / start)^power, to no less than `floor` of it
     (`core.decay`)."""
 
-    power: Number = Field(default=Decimal(2), gt=0, le=8)
+    power: Number = Field(default=Decimal(1), gt=0, le=8)
     floor: Number = Field(default=Decimal("0.1"), gt=0, le=1)
     start: Loss | None = Field(default=None, gt=0)
     """The error at which the rate is whole. A plan may leave it out: then it is that of the first round that decays."""
@@ -227,6 +237,23 @@ class Lineage(Part):
     """The bundle of the record that settled it and the signed transaction: an audit then needs no old ledger."""
 
 
+class Pledge(Part):
+    """The round's pay, locked on the ledger in claimable balances: the settlement account's at once, its initiator's
+    from `until` on (PROTOCOL, "Pledged pay")."""
+
+    amount: int = Field(ge=1, le=2**63 - 1)
+    """XLM stroops, locked by the publication."""
+    reward: int = Field(ge=1, le=2**63 - 1)
+    """XLM stroops for full credit: the issuer's `milepost/face`."""
+    until: UnixTime
+
+    @model_validator(mode="after")
+    def _a_price(self) -> Pledge:
+        if self.reward // gcd(self.reward, UNIT) > MOST_PRICE:
+            raise ValueError("the reward is a price, and no fraction of two 32-bit integers")
+        return self
+
+
 class Figure(Part):
     """A measured figure on the global test set."""
 
@@ -245,6 +272,8 @@ class Round(Document):
 
     protocol: Literal[1] = 1
     model: ModelName
+    initiator: AccountId = NOBODY
+    """Left out in a round that an older agent published: there the model's issuer is."""
     number: RoundNumber
     previous: CidText | None = None
     restores: CidText | None = None
@@ -259,6 +288,8 @@ class Round(Document):
     input: Input
     recipe: Recipe
     stake: StakeSchedule
+    pledge: Pledge | None = None
+    """None: an older agent published it, and no pay is locked for it."""
     settlement: AccountId
     committee: tuple[AccountId, ...] = Field(min_length=1, max_length=20)
     contributions: int = Field(ge=1, le=10_000)
@@ -297,6 +328,20 @@ class Round(Document):
     lineage: tuple[Lineage, ...] = Field(default=(), max_length=10_000)
     figure: Figure | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _initiated(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "initiator" not in values:
+            return {**values, "initiator": str(values.get("model", "")).partition(":")[2]}
+        return values
+
+    @model_serializer(mode="wrap")
+    def _shortest(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = plain(self)
+        if self.initiator == self.issuer:
+            written.pop("initiator", None)
+        return written
+
     @model_validator(mode="after")
     def _of_one_origin(self) -> Round:
         if self.restores and self.lineage:
@@ -315,8 +360,15 @@ class Round(Document):
             raise ValueError("a roll's least is at most its most")
         return self
 
+    @model_validator(mode="after")
+    def _pays_what_it_plans(self) -> Round:
+        if self.pledge and self.pledge.amount < self.contributions * self.pledge.reward:
+            raise ValueError("a pledge is at least one reward for each contribution that the round plans for")
+        return self
+
     @property
-    def initiator(self) -> AccountId:
+    def issuer(self) -> AccountId:
+        """Of the model's DLM and VLM."""
         return self.model_asset.issuer
 
     @property

@@ -182,3 +182,5 @@ class Stake:
     at_once: tuple[AccountId, ...]
     """Those of them who may claim it unconditionally."""
     last_modified: int
+    not_before: Mapping[AccountId, int] = field(default_factory=dict)
+    """Those of them who may claim it from a moment on, and from when (Unix seconds)."""

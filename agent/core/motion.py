@@ -10,11 +10,13 @@ from typing import Protocol
 from agent.core import purse as purses
 from agent.core import record as records
 from agent.core import speaker
-from agent.core.documents import Roll, SettlementRecord, Vote
+from agent.core.agenda import VALID_S
+from agent.core.documents import Roll, Round, SettlementRecord, Vote
 from agent.core.ids import AccountId, CidText, StakeId
 from agent.core.jobs.review import Review
 from agent.core.ledger import Head
 from agent.core.money import Stroops
+from agent.core.pay import Locked, Till
 from agent.core.record import ChainEnd, Hindrance, ServedTerms
 from agent.core.roll import Anchored, Ready, groups, is_due, is_whole
 
@@ -66,6 +68,9 @@ class CommitteeView(Protocol):
 
     def hindered(self, review: Review, credit: Stroops) -> Hindrance | None:
         """Of giving back the stake and paying this credit."""
+
+    def locked(self, round_: Round) -> Locked:
+        """Of a round that has a pledge, what is there of it."""
 
     def is_troubled(self, entry: StakeId) -> bool:
         """Whether a settlement has failed by this entry."""
@@ -170,7 +175,9 @@ def drawn_up(motion: Motion, by: AccountId, view: CommitteeView, at: int) -> Set
     """On top of the chain, at a ledger time; None when nobody is left who can be paid a share. Raises Malformed when
     the votes do not decide every entry."""
     if isinstance(motion, Batch):
-        return records.record(view.link, motion.served, by, motion.cases, view.hindered, motion.roll)
+        round_ = motion.served.round
+        till = Till(round_.pledge, view.locked(round_), at + VALID_S) if round_.pledge is not None else None
+        return records.record(view.link, motion.served, by, motion.cases, view.hindered, motion.roll, till)
     if isinstance(motion, RollCall):
         roll = Roll(entries=tuple(one.entry for one in motion.entries), drawn_at=at)
         return records.enrolling(view.link, motion.served, by, roll)

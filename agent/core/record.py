@@ -7,17 +7,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from agent.core import pay
 from agent.core import purse as purses
 from agent.core.documents import Purse, Roll, Round, SettledEntry, SettlementRecord, Vote
 from agent.core.ids import AccountId, CidText
 from agent.core.jobs.review import Review
 from agent.core.ledger import Account
 from agent.core.money import Stroops
+from agent.core.pay import Till
 from agent.core.verdict import merge, of_one_figure, threshold
 from agent.errors import Malformed
 
-MAX_ENTRIES = 32
-"""An accepted entry takes three operations, the top-up one and the record's digest one: 98 of a transaction's 100."""
+MAX_ENTRIES = 31
+"""An accepted entry takes three operations, the top-up one, the pledge three and the record's digest one: 98 of a
+transaction's 100."""
 
 Case = tuple[Review, Sequence[Vote]]
 """An entry and the votes on it."""
@@ -85,18 +88,27 @@ def record(
     cases: Sequence[Case],
     hindered: Hindered,
     roll: CidText | None = None,
+    till: Till | None = None,
 ) -> SettlementRecord:
     """The record that these votes make, of at most MAX_ENTRIES, all on `roll`. One entry of a vehicle at a time: that
-    its trustlines have room was seen for one. Raises Malformed when the votes decide nothing."""
+    its trustlines have room was seen for one. `till`: what the round's pledge can pay; an entry that waits for another
+    balance of it is left out. Raises Malformed when the votes decide nothing."""
     counts = {validator: link.agreements.get(validator, 0) for validator in served.round.committee}
+    chosen = dict[str, Case]()
+    for review, cast in cases:
+        if len(chosen) < MAX_ENTRIES:
+            chosen.setdefault(review.entry.vehicle, (review, cast))
+    entries = dict[str, SettledEntry]()
+    for review, cast in sorted(chosen.values(), key=lambda case: (case[0].entry.ledger, case[0].id)):
+        paid = _paid(_settled(review, cast, served.round, hindered), review, served.round, till)
+        if paid is not None:
+            entries[review.id] = paid
     settled: list[SettledEntry] = []
     votes: list[Vote] = []
-    for review, cast in cases:
-        if len(settled) == MAX_ENTRIES:
-            break
-        if any(review.entry.vehicle == other.vehicle for other in settled):
+    for review, cast in chosen.values():
+        if review.id not in entries:
             continue
-        settled.append(_settled(review, cast, served.round, hindered))
+        settled.append(entries[review.id])
         votes.extend(cast)
         for vote in of_one_figure(cast):
             counts[vote.validator] += vote.outcome == settled[-1].outcome
@@ -180,3 +192,17 @@ def _settled(review: Review, votes: Sequence[Vote], round_: Round, look: Hindere
         stake=found.stake,
         fee=0 if outcome == "rejected" else min(round_.stake.fee, found.stake),
     )
+
+
+def _paid(settled: SettledEntry, review: Review, round_: Round, till: Till | None) -> SettledEntry | None:
+    """As the round's pledge can pay it: who gets nothing because nothing is left has the whole stake back, and no
+    voice. None: it waits for another settlement."""
+    why: str | Literal[True] = True
+    if pay.is_late(round_.pledge, review.entry.entered_at, round_.review_window):
+        why = pay.LATE
+    elif till is not None and settled.outcome == "accepted":
+        why = till.pay(settled.credit)
+    if why is True or settled.outcome == "rejected":
+        return settled
+    unpaid = {"outcome": "idle", "credit": 0, "fused": None, "fee": 0, "reason": why}
+    return settled.model_copy(update=unpaid) if why else None

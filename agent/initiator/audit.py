@@ -8,6 +8,7 @@ untrue: then the audit ends as unavailable, and an archive (`ledger.archive`) ca
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
@@ -16,10 +17,10 @@ from typing import TYPE_CHECKING, Literal
 from agent.core.cid import Cid
 from agent.core.documents import Lineage, Round
 from agent.core.ids import AccountId, CidText, TxHash
-from agent.core.money import Stroops
+from agent.core.money import Stroops, text
 from agent.core.verdict import threshold
 from agent.errors import Refused
-from agent.initiator import fusing
+from agent.initiator import fusing, pay_trail
 from agent.initiator.fusing import Voice
 from agent.learn import weights
 from agent.learn.fusion import Taken
@@ -81,6 +82,10 @@ class _Auditor:
         ledger = self._published(round_, self.cid, self.since)
         if ledger is None:
             self.faults.append("its initiator never published it")
+        elif round_.pledge is not None:
+            with suppress(HistoryTooShort):  # what is forgotten is unknown, and never untrue
+                published = publication(self.history, round_, self.cid)
+                self.faults += pay_trail.faults(self.history, round_, published) if published is not None else ()
         if why := round_accounts.look(self.horizon, round_):
             self.faults.append(why)
         return Audit(
@@ -190,6 +195,7 @@ class _Auditor:
         _check_signed(envelope, transaction, base)
         self.records[transaction] = Cid.v0(envelope.memo).text if envelope.memo else CidText("")
         self.since = max(self.since, found.ledger)
+        self._check_paid(envelope, transaction, base)
         entries: Settled = {}
         for stake, settled in settlement.read(envelope, base.settlement).items():
             entry = next(iter(self.history.touching(stake)), None)
@@ -200,14 +206,23 @@ class _Auditor:
             entries[entry.source, Cid.v0(memo).text if memo else CidText("")] = settled
         return entries
 
+    def _check_paid(self, envelope: Opened, transaction: TxHash, base: Round) -> None:
+        """What was accepted is paid from what was locked."""
+        if base.pledge is not None:
+            paid = pay_trail.settled(envelope, base, 0)
+            if paid.offered != paid.earned:
+                why = f"{text(paid.earned)} XLM were earned, and {text(paid.offered)} put on offer"
+                self.faults.append(f"the settlement {transaction} does not pay what it credits: {why}")
+
     def _proven(self, transaction: TxHash, proof: CidText, base: Round) -> Settled:
         """As `_settlement`, of one that the ledger's history has forgotten: by the transaction that its committee
         signed and the record that is in the account's chain to this day. Raises Refused, Unavailable."""
-        record, text = records.kept(self.shelf, proof)
-        cid, envelope = records.record_cid(record), opened(text, self.horizon.passphrase)
+        record, signed = records.kept(self.shelf, proof)
+        cid, envelope = records.record_cid(record), opened(signed, self.horizon.passphrase)
         if (envelope.hash.hex(), envelope.memo, envelope.source) != (transaction, cid.digest, base.settlement):
             raise Refused(what=transaction, why=f"it was never accepted: {proof} does not prove {transaction}")
         _check_signed(envelope, transaction, base)
+        self._check_paid(envelope, transaction, base)
         account = self.horizon.account(base.settlement)
         chain = records.chain(self.shelf, records.newest(account) if account else None)
         if not any(cid.text == found for found, _ in takewhile(lambda each: each[1].index >= record.index, chain)):
@@ -267,7 +282,7 @@ class _Auditor:
 
     def _stood_by(self, round_: Round, cid: CidText) -> bool:
         account = self.horizon.account(round_.initiator)
-        sign = signs(account).get(round_.model_asset) if account else None
+        sign = signs(account).get(round_.model_asset.code) if account else None
         step = sign.cid if sign else None
         while step is not None and step != cid:
             later = self.shelf.round(step)

@@ -1,8 +1,10 @@
-"""The initiator's rounds, and the settlement account before them, folded from its journal."""
+"""The initiator's rounds, the settlement account before them, and what was added to pledges, folded from its
+journal."""
 
 from __future__ import annotations
 
 from agent.core.ids import AccountId, CidText
+from agent.core.jobs.addition import Addition
 from agent.core.jobs.round import RoundJob, RoundState
 from agent.core.jobs.settlement import SettlementJob
 from agent.errors import Refused
@@ -10,7 +12,8 @@ from agent.journal import Journal
 from agent.journal.book import Book
 
 SETTLEMENT = "settlement"
-Job = RoundJob | SettlementJob
+PLEDGE = "pledge-"
+Job = RoundJob | SettlementJob | Addition
 
 
 class RoundBook(Book[Job]):
@@ -40,6 +43,17 @@ class RoundBook(Book[Job]):
         return job
 
     @property
+    def additions(self) -> list[Addition]:
+        """To pledges, oldest first."""
+        found = [job for job in self.jobs.values() if isinstance(job, Addition)]
+        return sorted(found, key=lambda job: int(job.id.removeprefix(PLEDGE)))
+
+    def addition(self, job_id: str) -> Addition:
+        job = self.job(job_id)
+        assert isinstance(job, Addition)  # noqa: S101  (by its id)
+        return job
+
+    @property
     def settlement(self) -> AccountId | None:
         """The settlement account, once it is on the ledger."""
         return self.account.account if self.account.state is RoundState.OPEN else None
@@ -54,6 +68,14 @@ class RoundBook(Book[Job]):
     def newest(self) -> RoundJob | None:
         rounds = self.rounds
         return rounds[-1] if rounds else None
+
+    @property
+    def open_round(self) -> RoundJob:
+        """The newest that is open. Raises Refused."""
+        found = [job for job in self.rounds if job.state is RoundState.OPEN]
+        if not found:
+            raise Refused(what="the newest round", why="no round is open: run `milepost initiator publish`")
+        return found[-1]
 
     def following(self, what: str, restores: CidText | None = None) -> int:
         """The number of the round that comes next, on its way or not begun. `restores`: the CID of the round whose
@@ -76,6 +98,8 @@ class RoundBook(Book[Job]):
 
 def new_job(job_id: str) -> Job:
     """The job of this id, to which nothing has happened."""
+    if job_id.startswith(PLEDGE):
+        return Addition(job_id)
     return SettlementJob(job_id) if job_id == SETTLEMENT else RoundJob(job_id)
 
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from math import gcd
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from agent import toml
-from agent.core import money
+from agent.core import money, pay
 from agent.core.documents import Architecture, Input, Recipe, Task
 from agent.core.fields import MOST_PRICE, WEEK_LEDGERS, AccountId, AmountText, AssetName, Name, Number
-from agent.core.money import UNIT, Asset, Stroops
+from agent.core.money import Stroops
 from agent.errors import ConfigError
 from agent.sentences import first_mistake
 
@@ -46,9 +45,9 @@ class Plan(BaseModel):
     committee: tuple[AccountId, ...] = Field(min_length=1, max_length=20)
     """The validators' accounts."""
     reward: AmountText
-    """XLM for one contribution with full credit."""
+    """XLM for one contribution with full credit. It is the model's for ever."""
     budget: AmountText
-    """XLM on offer for a round."""
+    """XLM that each round locks as pay: at least one reward for each contribution it plans for."""
     contributions: int = Field(ge=1)
     """K: contributions a round plans for."""
     review_window: int = 3600
@@ -80,18 +79,12 @@ class Plan(BaseModel):
     @model_validator(mode="after")
     def _payable(self) -> Plan:
         reward = self.reward_stroops
-        if not 0 < reward <= self.budget_stroops:
-            raise ValueError("the reward is more than 0, and the budget at least one reward")
-        if not _fits(reward):
+        if not 0 < self.contributions * reward <= self.budget_stroops:
+            raise ValueError("the reward is more than 0, and the budget at least one reward for each contribution")
+        if not pay.fits(reward):
             near = " or ".join(money.text(other) for other in _nearest(reward))
             raise ValueError(f"a reward of {self.reward} XLM is no price that the ledger can hold: make it {near}")
         return self
-
-    def dlm(self, initiator: AccountId) -> Asset:
-        return Asset(f"DLM{self.name}", initiator)
-
-    def vlm(self, initiator: AccountId) -> Asset:
-        return Asset(f"VLM{self.name}", initiator)
 
     @property
     def reward_stroops(self) -> Stroops:
@@ -100,11 +93,6 @@ class Plan(BaseModel):
     @property
     def budget_stroops(self) -> Stroops:
         return money.stroops(self.budget)
-
-
-def _fits(reward: Stroops) -> bool:
-    """Whether 1.0 DLM for so many stroops of XLM is a fraction of two 32-bit integers."""
-    return reward // gcd(reward, UNIT) <= MOST_PRICE
 
 
 def _nearest(reward: Stroops) -> list[Stroops]:

@@ -3,53 +3,47 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from agent.content.importer import root
 from agent.core import decay
 from agent.core.cid import Cid
-from agent.core.documents import Figure, GlobalSet, Lineage, Round, StakeSchedule
+from agent.core.documents import Figure, GlobalSet, Lineage, Pledge, Round, StakeSchedule
 from agent.core.fields import MOST_LOSS
 from agent.core.ids import AccountId, CidText
 from agent.core.jobs import round as rounds
 from agent.core.jobs import settlement as accounts
-from agent.core.jobs.fold import Event, Folded, owed
+from agent.core.jobs.fold import Event
 from agent.core.jobs.round import RoundJob, RoundState, RoundStep
 from agent.core.jobs.settlement import SettlementJob
-from agent.core.ledger import Signed
 from agent.core.money import UNIT, Asset, stroops
-from agent.errors import BAD_CONFIG, Refused, TryAgain, Unavailable
-from agent.initiator import rooting
-from agent.initiator.book import RoundBook, round_id
+from agent.errors import BAD_CONFIG, Refused, TryAgain
+from agent.initiator import paying, rooting
+from agent.initiator.book import round_id
 from agent.initiator.plan import Plan
+from agent.initiator.submitting import Submitter
 from agent.learn import architecture, fitness, fusion, graph, judging, score, weights
 from agent.learn.root import train
 from agent.learn.testset import TestSet
-from agent.ledger.envelope import build, signed
-from agent.ledger.horizon import Horizon
 from agent.ledger.keys import account_of
 from agent.ledger.receipt import offer_ids
-from agent.ledger.submission import Entered, Lapsed, Spent, look
+from agent.ledger.submission import Entered
 from agent.market import bundle, publish, round_accounts, sealed
 from agent.market.listing import signs
-from agent.market.publish import Sign
+from agent.market.publish import Parties, Sign
 from agent.ports import ContentStore
 from agent.sentences import first_mistake
 
 if TYPE_CHECKING:
-    from stellar_sdk import Keypair
-    from stellar_sdk.operation import Operation
+    pass
 
-VALID_S = 120
-POLL_S = 1.0
-SETTLEMENT_XLM = 50 * UNIT
+SETTLEMENT_XLM = 60 * UNIT
 """Reserve and fees of the settlement account, to begin with."""
 
 
@@ -66,7 +60,13 @@ class Unauthorised(TryAgain):
     command again: nothing has been offered."""
 
 
-J = TypeVar("J", bound=Folded[RoundState, RoundStep])
+class OldModel(Refused):
+    """The model was set up by an older version, under which its initiator issued DLM and VLM itself and could take pay
+    away: no vehicle would take part. Publish it anew, with another agent.state_dir and another name in the plan. Rounds
+    that were published can still be audited and settled."""
+
+    exit_code = BAD_CONFIG
+
 
 NOT_YET = GlobalSet(cid=Cid.v0(bytes(32)).text, keys={})
 """Stands in a draft where the test set will be."""
@@ -89,64 +89,54 @@ class RoundDraft:
     """How its fused step was taken."""
 
 
-@dataclass
-class Publisher:
-    """Everything an initiator needs to publish. `say` is told what happens, for people."""
+@dataclass(kw_only=True)
+class Publisher(Submitter):
+    """Everything an initiator needs to publish."""
 
     plan: Plan
-    horizon: Horizon
     store: ContentStore
     shelf: bundle.Shelf
-    keypair: Keypair
-    book: RoundBook
     folder: Path
     test_set: Path
-    fee: int
-    say: Callable[[str], None]
-    wait: Callable[[], None] = lambda: time.sleep(POLL_S)
-    """Until the ledger may have moved."""
     train: rooting.Train = train
     """How a root update is learnt."""
-
-    @property
-    def account(self) -> AccountId:
-        return account_of(self.keypair)
 
     # --- the settlement account
 
     def set_up(self) -> AccountId:
-        """The settlement account, made if it is not there yet: one atomic transaction, signed by the initiator and,
-        once and never again, by the account's own key, which is forgotten afterwards."""
+        """The settlement account, made with the model's issuer if it is not there yet: one atomic transaction, signed
+        by the initiator and, once and never again, by the two accounts' own keys, which are forgotten afterwards.
+        Raises OldModel."""
         steps = {
             RoundStep.LAY: self._plan_account,
             RoundStep.SIGN: self._sign_account,
             RoundStep.SUBMIT: self._submit_account,
         }
-        return self._done(lambda: self.book.account, steps).account
+        made = self.done(lambda: self.book.account, steps)
+        if made.issuer is None:
+            raise OldModel
+        return made.account
 
     def _plan_account(self, job: SettlementJob) -> None:
         """There is nothing to lay out."""
-        self._record(job.id, accounts.Planned() if job.state is RoundState.NONE else accounts.Stored())
+        self.record(job.id, accounts.Planned() if job.state is RoundState.NONE else accounts.Stored())
 
     def _sign_account(self, job: SettlementJob) -> None:
         from stellar_sdk import Keypair
 
-        own, plan = Keypair.random(), self.plan
-        account = account_of(own)
-        dlc, dlm, vlm = Asset.parse(plan.stake.asset), plan.dlm(self.account), plan.vlm(self.account)
-        operations = [
-            *publish.settlement_account(self.account, account, SETTLEMENT_XLM),
-            *publish.settlement_setup(self.account, account, dlc, dlm, vlm, plan.committee),
-        ]
-        made = self._signed(operations, None, own)  # no document: it only makes an account
-        self._record(job.id, accounts.Signed(made, account))
+        issuer, own, plan = Keypair.random(), Keypair.random(), self.plan
+        parties = Parties(plan.name, self.account, account_of(issuer), account_of(own))
+        dlc = Asset.parse(plan.stake.asset)
+        operations = publish.set_up(parties, dlc, plan.committee, plan.reward_stroops, SETTLEMENT_XLM)
+        made = self.signed(operations, None, issuer, own)  # no document: it only makes accounts
+        self.record(job.id, accounts.Signed(made, parties.settlement, parties.issuer))
 
     def _submit_account(self, job: SettlementJob) -> None:
         def by_state(why: str) -> Event:
             there = self.horizon.account(job.account)
             return rounds.Lapsed(why) if there is None else accounts.Published()
 
-        self._follow(
+        self.follow(
             job.id,
             job.of(accounts.Signed).envelope,
             lambda found: accounts.Published(found.ledger, _offer_of(found), found.closed_at),
@@ -173,17 +163,11 @@ class Publisher:
             RoundStep.SUBMIT: self._submit,
             RoundStep.REVEAL: self._reveal,
         }
-        job = self._done(lambda: self.book.round(number), steps)
+        job = self.done(lambda: self.book.round(number), steps)
         for earlier in self.book.rounds:
             if earlier.state is RoundState.OPEN and earlier.number < number:
-                self._record(earlier.id, rounds.Closed(job.cid))
+                self.record(earlier.id, rounds.Closed(job.cid))
         return job
-
-    def _done(self, job: Callable[[], J], steps: Mapping[RoundStep, Callable[[J], None]]) -> J:
-        """The job, once it is owed nothing more. Each step writes down what it did, or waits."""
-        while (step := owed(now := job())) is not None:
-            steps[step](now)
-        return now
 
     def _lay(self, round_draft: RoundDraft) -> None:
         """Lay the bundle out, whole but for what its publication says. May be done twice: the files are the same or
@@ -194,18 +178,17 @@ class Publisher:
         folder = bundle.lay(self._folder(round_draft.number), {bundle.WEIGHTS: round_draft.weights, **models})
         draft = self._draft(round_draft, folder)
         own = rooting.samples(self.plan, folder, self._tests())
-        self._check_issuer(draft)
         if self.book.job(job_id).state is RoundState.NONE:
-            self._record(job_id, rounds.Planned(round_draft.number, round_draft.restores))
-        draft = draft.model_copy(update={"settlement": self.set_up()})
-        self._check_settlement(draft)
+            self.record(job_id, rounds.Planned(round_draft.number, round_draft.restores))
+        draft = draft.model_copy(update={"settlement": self.set_up(), "model": str(self._dlm())})
+        self._check_accounts(draft)
         tests = round_draft.previous.global_set if round_draft.previous else self._global_set()
         draft = draft.model_copy(update={"global_set": tests})
         learnt = rooting.lay(draft, folder, own, self.on_global(folder / bundle.GRAPH), self.train, self.say)
         draft = draft.model_copy(update={"root": learnt})
         bundle.write(folder / bundle.ROUND, draft.to_bytes())
         figure = None if draft.figure is None else str(draft.figure.value)
-        self._record(job_id, rounds.Stored(figure, tuple(part.cid for part in round_draft.lineage)))
+        self.record(job_id, rounds.Stored(figure, tuple(part.cid for part in round_draft.lineage)))
         self.say(f"round {round_draft.number}: ready, figure {figure}")
 
     def _sign(self, job: RoundJob) -> None:
@@ -214,21 +197,24 @@ class Publisher:
         folder, head = self._folder(job.number), self.horizon.head()
         open_after = head.sequence + publish.WITHIN
         document = self.document(job.number).model_copy(update={"ledger": open_after, "published_at": head.closed_at})
+        before = self.shelf.round(document.previous).pledge if document.previous else None
+        document = document.model_copy(update={"pledge": paying.pledged(self.plan, document, before)})
         bundle.write(folder / bundle.ROUND, document.to_bytes())
         cid = root(folder).text
-        operations = self._offer(Sign(cid, self._standing(), open_after))
-        made = self._signed(operations, cid, max_ledger=open_after)
-        self._record(job.id, rounds.Signed(made, cid, open_after))
+        sign = Sign(cid, self._standing(), open_after)
+        operations = paying.publication(self.horizon, document, sign, head.closed_at)
+        made = self.signed(operations, cid, max_ledger=open_after)
+        self.record(job.id, rounds.Signed(made, cid, open_after))
 
     def _submit(self, job: RoundJob) -> None:
         def by_state(why: str) -> Event:
             account = self.horizon.account(self.account)
-            sign = signs(account).get(self.plan.dlm(self.account)) if account else None
+            sign = signs(account).get(self._dlm().code) if account else None
             if sign is None or sign.cid != job.cid:
                 return rounds.Lapsed(why)
             return rounds.Announced(sign.ledger, self._standing())
 
-        self._follow(
+        self.follow(
             job.id,
             job.of(rounds.Signed).envelope,
             lambda found: rounds.Announced(found.ledger, _offer_of(found), found.closed_at),
@@ -246,7 +232,7 @@ class Publisher:
         if str(root(folder)) != cid:
             raise Refused(what=f"round {number}", why=f"{folder} is not what was published as {cid} any more")
         self.store.put(folder)
-        self._record(job.id, rounds.Published())
+        self.record(job.id, rounds.Published())
         self.say(f"round {number}: stored as {cid}")
 
     def check_committee(self, before: Round) -> None:
@@ -289,7 +275,8 @@ class Publisher:
             raise Refused(what=what, why="a teacher belongs to a plan whose task.labels is teacher, and only there")
         try:
             draft = Round(
-                model=str(plan.dlm(self.account)),
+                model=str(self._dlm()),
+                initiator=self.account,
                 number=round_draft.number,
                 previous=round_draft.previous_cid,
                 restores=round_draft.restores,
@@ -304,6 +291,7 @@ class Publisher:
                     window_ledgers=plan.stake.window_ledgers,
                     fee=stroops(plan.stake.fee),
                 ),
+                pledge=Pledge(amount=plan.budget_stroops, reward=plan.reward_stroops, until=0),
                 settlement=self.account,
                 committee=plan.committee,
                 contributions=plan.contributions,
@@ -326,10 +314,13 @@ class Publisher:
             )
         except ValidationError as error:
             raise Refused(what=what, why=first_mistake(error)) from None
-        if round_draft.previous and round_draft.previous.model != draft.model:
-            raise Refused(what=what, why=f"the plan is for {draft.model}, the model is {round_draft.previous.model}")
-        if round_draft.previous:
-            self.check_committee(round_draft.previous)
+        previous = round_draft.previous
+        if previous and previous.pledge is None:
+            raise OldModel
+        if previous and previous.model != draft.model:
+            raise Refused(what=what, why=f"the plan is for {draft.model}, the model is {previous.model}")
+        if previous:
+            self.check_committee(previous)
         architecture.outputs(draft)
         fusion.known(draft.fusion)
         fitness.check(draft, folder, sys.maxsize)
@@ -342,81 +333,36 @@ class Publisher:
     def _tests(self) -> TestSet:
         return TestSet.load(self.test_set.read_bytes(), self.plan.input)
 
-    def _check_issuer(self, draft: Round) -> None:
-        """Raises Refused."""
-        if why := round_accounts.fair(self.horizon.account(self.account), draft):
-            raise Refused(what=f"round {draft.number}", why=f"{why}: no vehicle would take part. Clear its flags")
-
-    def _check_settlement(self, draft: Round) -> None:
+    def _check_accounts(self, draft: Round) -> None:
         """Raises Refused, Unauthorised."""
+        what = f"round {draft.number}"
+        if why := round_accounts.issued(self.horizon.account(draft.issuer), draft):
+            raise Refused(what=what, why=f"{why}. A model's reward is fixed as it is set up: put it back into the plan")
         dlc, account = draft.stake_asset, self.horizon.account(draft.settlement)
         line = account.lines.get(dlc) if account else None
         if line is not None and not line.authorized:
             raise Unauthorised(settlement=draft.settlement, dlc=dlc)
-        if why := round_accounts.trusted(account, draft):
-            raise Refused(what=f"round {draft.number}", why=f"{why}: nothing would be staked on it")
+        if why := round_accounts.trusted(account, draft.model_copy(update={"pledge": None})):
+            raise Refused(what=what, why=f"{why}: nothing would be staked on it")
 
     def _global_set(self) -> GlobalSet:
         """The test set that all validators share, sealed to each."""
-        purpose = bundle.test_set_purpose(str(self.plan.dlm(self.account)))
+        purpose = bundle.test_set_purpose(str(self._dlm()))
         ciphertext, keys = sealed.seal(self.test_set.read_bytes(), purpose, self.plan.committee)
         cid = self.store.put(bundle.lay(self.folder / "test-set", {bundle.TEST_SET: ciphertext}))
         return GlobalSet(cid=cid.text, keys=keys)
 
+    def _dlm(self) -> Asset:
+        """The model's; before it is set up, as if its initiator issued it."""
+        account = self.book.account
+        issuer = account.issuer if account.newest(accounts.Signed) else None
+        return Asset(f"DLM{self.plan.name}", issuer or self.account)
+
     def _standing(self) -> int:
-        """The offer that stands for the model's rounds, or 0."""
-        dlm = self.plan.dlm(self.account)
+        """The sign that stands for the model's rounds, or 0."""
+        dlm = self._dlm()
         standing = [o for o in self.horizon.offers(self.account) if o.buying == dlm and o.selling.is_native]
         return standing[0].id if standing else 0
-
-    def _offer(self, sign: Sign) -> list[Operation]:
-        """A new offer, or the standing one for another round."""
-        plan = self.plan
-        return publish.offer(plan.dlm(self.account), plan.budget_stroops, plan.reward_stroops, sign)
-
-    # --- beneath
-
-    def _signed(
-        self, operations: list[Operation], cid: CidText | None, *also: Keypair, max_ledger: int | None = None
-    ) -> Signed:
-        account, head = self.horizon.account(self.account), self.horizon.head()
-        if account is None:
-            raise Unavailable(what=f"the initiator's account {self.account}")
-        envelope = build(
-            account.id,
-            account.sequence,
-            operations,
-            passphrase=self.horizon.passphrase,
-            fee=self.fee,
-            max_time=head.closed_at + VALID_S,
-            memo=Cid.parse(cid).digest if cid else None,
-            max_ledger=max_ledger,
-        )
-        return signed(envelope, self.keypair, *also)
-
-    def _follow(
-        self, job_id: str, envelope: Signed, entered: Callable[[Entered], Event], by_state: Callable[[str], Event]
-    ) -> None:
-        """Hand the transaction in until it is in a ledger or can never be. `by_state`: the event for one whose number
-        is used up while history does not show by what (it is told so): what it would have left on the ledger is there,
-        or it can never be. Raises Refused when a ledger holds it as failed: what it says is then for the initiator to
-        mend."""
-        outcome = look(self.horizon, envelope)
-        if isinstance(outcome, Entered):
-            self._record(job_id, entered(outcome))
-            self.say(f"{job_id}: in ledger {outcome.ledger}")
-        elif isinstance(outcome, Lapsed):
-            self._record(job_id, rounds.Lapsed(outcome.why))
-        elif isinstance(outcome, Spent):
-            self._record(job_id, by_state(outcome.why))
-        elif outcome is not None:
-            self._record(job_id, rounds.Refused(outcome.codes))
-            raise Refused(what=f"the transaction of {job_id}", why=outcome.codes)
-        else:
-            self.wait()
-
-    def _record(self, job_id: str, event: Event) -> None:
-        self.book.record(job_id, event, time.time())
 
 
 def _offer_of(found: Entered) -> int:

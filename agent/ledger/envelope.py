@@ -182,6 +182,10 @@ def own_asset(asset: stellar_sdk.Asset) -> Asset:
     return XLM if asset.is_native() else Asset(asset.code, AccountId(asset.issuer or ""))
 
 
+def own_price(price: stellar_sdk.Price) -> Fraction:
+    return Fraction(price.n, price.d)
+
+
 def own_amount(amount: str) -> Stroops:
     """An operation's amount as the SDK read it back: below ten stroops it writes it as 1E-7. Raises Malformed."""
     return stroops(format(Decimal(amount), "f"))

@@ -154,7 +154,19 @@ def stake(record: Mapping[str, Any]) -> Stake:
         claimants=tuple(AccountId(str(c["destination"])) for c in record["claimants"]),
         at_once=tuple(AccountId(str(c["destination"])) for c in free),
         last_modified=int(record["last_modified_ledger"]),
+        not_before={
+            AccountId(str(c["destination"])): t for c in record["claimants"] if (t := not_before(c)) is not None
+        },
     )
+
+
+def not_before(claimant: Mapping[str, Any]) -> int | None:
+    """The moment before which a claimant may not claim, where that is all that its predicate says."""
+    predicate = claimant["predicate"]
+    inner = predicate.get("not") if set(predicate) == {"not"} else None
+    if not isinstance(inner, Mapping) or set(inner) != {"abs_before", "abs_before_epoch"}:
+        return None
+    return int(inner["abs_before_epoch"])
 
 
 def status(body: str) -> str:

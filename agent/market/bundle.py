@@ -96,11 +96,11 @@ class Shelf:
     def record(self, cid: CidText) -> SettlementRecord:
         return _parse(SettlementRecord, self.get(cid, RECORD_LIMITS) / RECORD)
 
-    def update(self, cid: CidText, reader: Keypair) -> bytes:
-        """A contribution's update, opened with one reader's key. Raises Malformed where its initiator could not read
-        it: nobody is paid for what cannot be fused."""
+    def update(self, cid: CidText, reader: Keypair, initiator: AccountId) -> bytes:
+        """A contribution's update, opened with one reader's key. Raises Malformed where its round's initiator could not
+        read it: nobody is paid for what cannot be fused."""
         contribution = self.contribution(cid)
-        if contribution.model.partition(":")[2] not in contribution.keys:
+        if initiator not in contribution.keys:
             raise Malformed(what=f"the contribution {cid}", why="its key is not sealed to the initiator")
         return self.opened(cid, sealed.key(contribution.keys, reader))
 

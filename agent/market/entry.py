@@ -31,7 +31,9 @@ from agent.ledger.envelope import sdk_asset, sdk_price
 from agent.market.payout import Redemption
 
 SLIPPAGE = Fraction(1, 50)
-"""How far below the price that was chosen a redemption may end, and how far above what was seen DLC may cost."""
+"""How far above what was seen DLC may cost."""
+ROUNDED: Stroops = 2
+"""What a redemption may lose: it is rounded down where VLM become DLM, and where DLM become XLM."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ def most(cost: Stroops, refusals: int, budget: Stroops) -> Stroops:
 
 def least(credit: Stroops, reward: Stroops) -> Stroops:
     """XLM below which a credit is not redeemed."""
-    return max(1, int(Fraction(credit * reward, UNIT) * (1 - SLIPPAGE)))
+    return max(1, credit * reward // UNIT - ROUNDED)
 
 
 def closing(

@@ -16,7 +16,7 @@ from agent.core.cid import Cid
 from agent.core.documents import Round
 from agent.core.ids import AccountId, CidText
 from agent.core.ledger import Account, Offer, Transaction
-from agent.core.money import UNIT, XLM, Asset, Stroops, share
+from agent.core.money import XLM
 from agent.errors import Malformed, Refused
 from agent.ledger.envelope import opened, own_asset
 from agent.ledger.horizon import Horizon, LedgerUnavailable
@@ -32,7 +32,8 @@ class NotPublished(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """An offer whose purpose its initiator has put on the ledger."""
+    """An offer whose purpose its initiator has put on the ledger: the public sign of a round. What a round pays is
+    locked elsewhere (`market.pledge`)."""
 
     offer: Offer
     cid: CidText
@@ -40,28 +41,22 @@ class Listing:
     ledger: int
     """The round is open after it; until then its bundle is not to be had."""
 
-    @property
-    def reward(self) -> Stroops:
-        """XLM for 1.0 VLM: VLM turns into DLM one to one, and DLM into XLM at the offer's price."""
-        return share(UNIT, 1 / self.offer.price)
 
-
-def signs(initiator: Account) -> Mapping[Asset, Sign]:
-    """The rounds that an initiator's data entries name, by the model's DLM. What is none of ours is passed over."""
+def signs(initiator: Account) -> Mapping[str, Sign]:
+    """The rounds that an initiator's data entries name, by the code of the model's DLM. What is none of ours is passed
+    over."""
     found = {}
     for name, value in initiator.data.items():
         code = name.removeprefix(DATA_PREFIX)
         if name.startswith(DATA_PREFIX) and code.startswith("DLM") and (sign := Sign.read(value)):
-            found[Asset(code, initiator.id)] = sign
+            found[code] = sign
     return found
 
 
 def training_offers(horizon: Horizon, initiator: AccountId) -> list[Offer]:
-    """The initiator's offers that sell XLM for one of its own DLM, newest first."""
+    """The initiator's offers that sell XLM for a DLM, newest first. Whether that is one of its own its issuer says."""
     return [
-        offer
-        for offer in horizon.offers(initiator)
-        if offer.selling == XLM and offer.buying.issuer == initiator and offer.buying.code.startswith("DLM")
+        offer for offer in horizon.offers(initiator) if offer.selling == XLM and offer.buying.code.startswith("DLM")
     ]
 
 
@@ -81,13 +76,13 @@ def listings(horizon: Horizon, initiator: AccountId) -> tuple[list[Listing], lis
 
 def listing(initiator: Account | None, offer: Offer, offers: Sequence[Offer]) -> Listing:
     """One of an initiator's offers with the round it stands for. Raises NotPublished."""
-    sign = signs(initiator).get(offer.buying) if initiator else None
+    sign = signs(initiator).get(offer.buying.code) if initiator else None
     why = ""
     if sign is None:
         why = f"its account has no data entry {data_name(offer.buying)} that names a round"
     elif sign.offer and sign.offer != offer.id:
         why = f"its data entry names offer {sign.offer}"
-    elif not sign.offer and sum(other.buying == offer.buying for other in offers) > 1:
+    elif not sign.offer and sum(other.buying.code == offer.buying.code for other in offers) > 1:
         why = "its data entry names none of several offers"
     if sign is None or why:
         raise NotPublished(offer=offer.id, initiator=offer.seller, why=why)

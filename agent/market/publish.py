@@ -1,4 +1,4 @@
-"""Publishing: the initiator's offer for a round, and the accounts and assets a market needs (PROTOCOL 1, 3, 9).
+"""Publishing: the initiator's sign for a round, and the accounts and assets a market needs (PROTOCOL 1, 3, 9).
 
 The set-up is made of plain lists of operations, so that each party signs its own and nothing else.
 """
@@ -24,14 +24,20 @@ from stellar_sdk import (
 from stellar_sdk.operation import Operation
 
 from agent.core.cid import Cid
+from agent.core.fields import MOST_PRICE
 from agent.core.ids import AccountId, CidText
 from agent.core.money import UNIT, XLM, Asset, Stroops, text
 from agent.core.verdict import threshold
 from agent.ledger.envelope import sdk_asset, sdk_price
 
 ISSUED: Stroops = 1_000_000 * UNIT
-"""DLM and VLM that an initiator issues to its settlement account, once. What is missing there is unredeemed credit."""
-
+"""DLM and VLM that a model's issuer pays to its settlement account, once. What is missing is unredeemed credit."""
+ISSUER_XLM: Stroops = 2 * UNIT
+"""What the ledger keeps of an issuer for ever: its account and two data entries."""
+SIGN_SHARE = Fraction(999, 1000)
+"""Of the reward, that the public sign offers: never the best price, so that redemptions leave it standing."""
+INITIATOR, FACE = "milepost/initiator", "milepost/face"
+"""Data entries of a locked issuer: the model's initiator, and XLM stroops for 1.0 VLM in decimal."""
 
 DATA_PREFIX = "milepost/"
 WITHIN = 10
@@ -62,12 +68,21 @@ class Sign:
 
 
 def offer(dlm: Asset, budget: Stroops, reward: Stroops, sign: Sign) -> list[Operation]:
-    """Sell `budget` XLM for DLM so that 1.0 DLM fetches `reward` XLM; the initiator's data entry says what for."""
-    price = sdk_price(Fraction(UNIT, reward))
+    """The public sign: `budget` XLM on sale for DLM, so that 1.0 DLM fetches a little less than `reward` XLM; the
+    initiator's data entry says what for."""
+    price = sdk_price(_sign_price(reward))
     return [
         ManageSellOffer(sdk_asset(XLM), sdk_asset(dlm), text(budget), price, offer_id=sign.offer),
         ManageData(data_name(dlm), sign.to_bytes()),
     ]
+
+
+def _sign_price(reward: Stroops) -> Fraction:
+    """DLM for one XLM, worse than the reward's price by about a thousandth, in two 32-bit integers."""
+    exact = Fraction(UNIT, reward) / SIGN_SHARE
+    if exact > 1:
+        return exact.limit_denominator(max(1, MOST_PRICE // (int(exact) + 1)))
+    return 1 / (1 / exact).limit_denominator(max(1, MOST_PRICE // (int(1 / exact) + 1)))
 
 
 def data_name(dlm: Asset) -> str:
@@ -93,20 +108,43 @@ def authorise(dlc: Asset, holders: Sequence[AccountId]) -> list[Operation]:
     return [SetTrustLineFlags(holder, sdk_asset(dlc), set_flags=TrustLineFlags.AUTHORIZED_FLAG) for holder in holders]
 
 
-def settlement_account(initiator: AccountId, settlement: AccountId, starting_xlm: Stroops) -> list[Operation]:
-    """Signed by the initiator."""
-    return [CreateAccount(settlement, text(starting_xlm), source=initiator)]
+@dataclass(frozen=True, slots=True)
+class Parties:
+    """A model's accounts: its initiator, the issuer that nobody can sign for, and where its committee settles."""
+
+    name: str
+    """The model's short name."""
+    initiator: AccountId
+    issuer: AccountId
+    settlement: AccountId
+
+    @property
+    def dlm(self) -> Asset:
+        return Asset(f"DLM{self.name}", self.issuer)
+
+    @property
+    def vlm(self) -> Asset:
+        return Asset(f"VLM{self.name}", self.issuer)
 
 
-def settlement_setup(
-    initiator: AccountId, settlement: AccountId, dlc: Asset, dlm: Asset, vlm: Asset, committee: Sequence[AccountId]
+def set_up(
+    parties: Parties, dlc: Asset, committee: Sequence[AccountId], reward: Stroops, starting_xlm: Stroops
 ) -> list[Operation]:
-    """Signed by settlement (once, for the last time) and initiator: trustlines, the issue, and the committee as signers
-    with weight 1, master weight 0, all thresholds ceil(2N/3)."""
+    """Signed by the initiator and, once and never again, by issuer and settlement account: both accounts, what the
+    issuer says for ever, trustlines and the issue; then the issuer is locked, and the settlement account is its
+    committee's, each member with weight 1, all thresholds ceil(2N/3)."""
+    initiator, issuer, settlement = parties.initiator, parties.issuer, parties.settlement
     needed = threshold(len(committee))
+    dlm, vlm = sdk_asset(parties.dlm), sdk_asset(parties.vlm)
     return [
-        *(ChangeTrust(sdk_asset(asset), source=settlement) for asset in (dlc, dlm, vlm)),
-        *(Payment(settlement, sdk_asset(asset), text(ISSUED), source=initiator) for asset in (dlm, vlm)),
+        CreateAccount(issuer, text(ISSUER_XLM), source=initiator),
+        CreateAccount(settlement, text(starting_xlm), source=initiator),
+        ManageData(INITIATOR, initiator, source=issuer),
+        ManageData(FACE, str(reward), source=issuer),
+        ChangeTrust(dlm, source=initiator),
+        *(ChangeTrust(asset, source=settlement) for asset in (sdk_asset(dlc), dlm, vlm)),
+        *(Payment(settlement, asset, text(ISSUED), source=issuer) for asset in (dlm, vlm)),
+        SetOptions(master_weight=0, low_threshold=1, med_threshold=1, high_threshold=1, source=issuer),
         *(SetOptions(signer=Signer.ed25519_public_key(v, 1), source=settlement) for v in committee),
         SetOptions(
             master_weight=0,

@@ -1,11 +1,13 @@
 """Whether a round's accounts are what it takes to settle it, looked at on the ledger (PROTOCOL section 1).
 
 A round only names its settlement account, its committee and its issuer. Whoever could move the settlement account
-without two thirds of the committee could claim the stakes, and whoever could freeze VLM could take the pay back.
+without two thirds of the committee could claim the stakes, and whoever could sign for the issuer could freeze VLM, or
+make as much as it likes.
 """
 
 from __future__ import annotations
 
+from agent.core import pay
 from agent.core.documents import Round
 from agent.core.ledger import Account
 from agent.core.money import UNIT, XLM, Stroops
@@ -13,22 +15,43 @@ from agent.core.verdict import threshold
 from agent.errors import Malformed
 from agent.ledger import keys
 from agent.ledger.horizon import Horizon
+from agent.market.publish import FACE, INITIATOR
 
 LEAST_CREDIT: Stroops = 2 * UNIT
 """DLM and VLM of a settlement account: one full credit, and what its standing offer holds above that."""
-LEAST_FEES: Stroops = 100_000
-"""XLM above its reserve: the fee of one large settlement."""
+LEAST_XLM: Stroops = 2 * UNIT
+"""XLM above its reserve: what one settlement locks for an offer and for the rest of a pledge, and its fee."""
 
 
 def look(horizon: Horizon, round_: Round) -> str:
     """Why nothing should be staked on a round as the ledger stands now, or ''. Raises Unavailable."""
-    return trusted(horizon.account(round_.settlement), round_) or fair(horizon.account(round_.initiator), round_)
+    issuer = horizon.account(round_.issuer)
+    return trusted(horizon.account(round_.settlement), round_) or issued(issuer, round_) or fair(issuer, round_)
+
+
+def issued(issuer: Account | None, round_: Round) -> str:
+    """Why a round's issuer is not locked for ever to its initiator and its reward, as a sentence, or ''. A round that
+    locks no pay has an issuer of its initiator's own. None of this can ever change."""
+    if round_.pledge is None:
+        return ""
+    if issuer is None:
+        return "the model's issuer is not on the ledger"
+    if not issuer.is_locked:
+        return "the model's issuer is not locked: it could make DLM and VLM, or freeze them"
+    if issuer.data.get(INITIATOR) != round_.initiator.encode():
+        return "the model's issuer names another initiator"
+    if issuer.data.get(FACE) != str(round_.pledge.reward).encode():
+        return "the model's issuer names another reward"
+    return ""
 
 
 def governed(account: Account | None, round_: Round) -> str:
-    """Why a round's settlement account is not its committee's and its model's alone, as a sentence, or ''. Nobody but
-    the committee can change that, so whether a validator serves a round hangs on this and on nothing that others can
-    take away and give back: validators that looked at different times would part."""
+    """Why a round's settlement account is not its committee's and its model's alone, or why its pledge ends too early,
+    as a sentence, or ''. Nobody but the committee can change that, so whether a validator serves a round hangs on this,
+    on its issuer, and on nothing that others can take away and give back: validators that looked at different times
+    would part."""
+    if round_.pledge is not None and round_.pledge.until < pay.until(round_):
+        return "its pay may be taken back before all that may be entered is judged"
     dlc = round_.stake_asset
     if account is None:
         return "the settlement account is not on the ledger"
@@ -63,7 +86,7 @@ def trusted(account: Account | None, round_: Round) -> str:
     if account.lines[dlc].room < round_.stake.base * round_.contributions:
         return "the settlement account has no room for the round's stakes"
     held = (account.lines[asset].balance for asset in (round_.model_asset, round_.credit_asset))
-    if min(held) < LEAST_CREDIT or account.free(XLM) < LEAST_FEES:
+    if min(held) < LEAST_CREDIT or account.free(XLM) < LEAST_XLM:
         return "the settlement account has not the DLM, VLM and XLM that a settlement takes"
     return ""
 

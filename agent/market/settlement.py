@@ -1,8 +1,9 @@
 """The transaction that settles a record, built by the speaker, rebuilt by each validator, and read back by vehicles.
 
 PROTOCOL section 6. Per entry: the stake is claimed; accepted and idle entries get it back less the fee; accepted ones
-are paid their credit in VLM. Once: the standing offer of DLM for VLM at 1:1 is topped up to all unredeemed credit, and
-the account's data entry names the record: the chain's end is ledger state, which outlives all history.
+are paid their credit in VLM. Once: the standing offer of DLM for VLM at 1:1 is topped up to all unredeemed credit, a
+balance of the round's pledge is claimed, what was earned of it is put on offer for DLM and the rest is locked again,
+and the account's data entry names the record: the chain's end is ledger state, which outlives all history.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ from fractions import Fraction
 from stellar_sdk import ClaimClaimableBalance, ManageData, ManageSellOffer, Payment
 from stellar_sdk.operation import Operation
 
+from agent.core import pay
 from agent.core.documents import Outcome, Round, SettlementRecord
 from agent.core.ids import AccountId, StakeId
-from agent.core.ledger import BALANCE_V0, Account, Offer, Transaction
-from agent.core.money import UNIT, Stroops, text
+from agent.core.ledger import BALANCE_V0, Account, Offer, Stake, Transaction
+from agent.core.money import UNIT, XLM, Stroops, text
 from agent.ledger.envelope import Opened, opened, own_amount, own_asset, sdk_asset, sdk_price
 from agent.ledger.horizon import Horizon
 from agent.ledger.receipt import refused_claims, refused_payments
+from agent.market import pledge
 from agent.market.records import ENTRY
 
 PAYEES_DOING = ("PAYMENT_NO_DESTINATION", "PAYMENT_NO_TRUST", "PAYMENT_LINE_FULL")
@@ -48,9 +51,11 @@ def standing_offer(round_: Round, settlement: Account, offers: list[Offer], issu
     return StandingOffer(mine[0].id if mine else 0, max(0, issued - (line.balance if line else 0)))
 
 
-def operations(record: SettlementRecord, digest: bytes, round_: Round, now: StandingOffer) -> list[Operation]:
+def operations(
+    record: SettlementRecord, digest: bytes, round_: Round, now: StandingOffer, pays: Stake | None = None
+) -> list[Operation]:
     """The record's operations, in its order, and last the data entry with its digest. A record of shares is one payment
-    each."""
+    each. `pays`: the balance of the round's pledge that what is accepted is paid from."""
     dlc, vlm, dlm = (sdk_asset(a) for a in (round_.stake_asset, round_.credit_asset, round_.model_asset))
     made: list[Operation] = [Payment(share.vehicle, dlc, text(share.amount)) for share in record.shares]
     credit = 0
@@ -64,8 +69,28 @@ def operations(record: SettlementRecord, digest: bytes, round_: Round, now: Stan
     if credit:
         amount = text(now.unredeemed + credit + SURPLUS)
         made.append(ManageSellOffer(dlm, vlm, amount, sdk_price(Fraction(1)), offer_id=now.offer_id))
+        made += _paid(earned(record, round_), round_, pays)
     made.append(ManageData(ENTRY, digest))
     return made
+
+
+def earned(record: SettlementRecord, round_: Round) -> Stroops:
+    """XLM that the record's accepted entries are due of the round's pledge; 0 where it has none."""
+    reward = round_.pledge.reward if round_.pledge is not None else 0
+    return sum(pay.due(entry.credit, reward) for entry in record.entries if entry.outcome == "accepted")
+
+
+def _paid(amount: Stroops, round_: Round, pays: Stake | None) -> list[Operation]:
+    """The balance claimed, the rest of it locked again, and a new offer of exactly so much: its amount follows from the
+    record alone, so redemptions while it is being signed change nothing. Taken whole, an offer is gone by itself."""
+    if round_.pledge is None or pays is None:
+        return []
+    price = sdk_price(Fraction(UNIT, round_.pledge.reward))
+    return [
+        ClaimClaimableBalance(BALANCE_V0 + pays.id),
+        *([pledge.create(round_, pays.amount - amount)] if pays.amount > amount else []),
+        ManageSellOffer(sdk_asset(XLM), sdk_asset(round_.model_asset), text(amount), price),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +144,8 @@ def _by_stake(
     for index, operation in enumerate(envelope.operations):
         if (operation.source.account_id if operation.source else envelope.source) != settlement:
             continue
+        if isinstance(operation, ManageSellOffer):
+            return  # what follows is the pledge
         if isinstance(operation, ClaimClaimableBalance):
             stake = StakeId(operation.balance_id.removeprefix(BALANCE_V0))
         elif not isinstance(operation, Payment):

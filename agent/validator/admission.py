@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from agent.core import pay
 from agent.core.documents import Contribution
 from agent.core.ids import CidText
 from agent.core.money import Stroops, text
@@ -93,6 +94,8 @@ def decide(facts: Facts) -> Decision:
     joins = newest_before(entry, facts.rounds, at)
     if joins.round.number - at.round.number > at.round.staleness:
         return Verdict("idle", 0, "its base was too old when it was entered")
+    if pay.is_late(at.round.pledge, entry.entered_at, at.round.review_window):
+        return Verdict("idle", 0, pay.LATE)
     if why := _unlike(entry, contribution, at, facts.due[at.cid]):
         return _rejected(why)
     return Admitted(contribution, at, joins)

@@ -137,7 +137,7 @@ class Measurement:
         if contribution.base != at.cid:
             return Verdict("idle", 0, "it was trained on another round than its roll")
         base = self._base(at)
-        delta = self._of_its_bytes(one.contribution, lambda: self._delta(one.contribution, contribution, base))
+        delta = self._of_its_bytes(one.contribution, lambda: self._delta(contribution, one.contribution, at, base))
         if isinstance(delta, Refused):
             return Verdict("rejected", 0, str(delta)[:200])
         why = update.too_long(delta, base)
@@ -180,8 +180,8 @@ class Measurement:
         self._plain.add(cid)
         return contribution
 
-    def _delta(self, cid: CidText, contribution: Contribution, base: weights.Weights) -> Mapping[str, Flat]:
-        return update.decode(self._shelf.update(cid, self._keypair), base, contribution.encoding)
+    def _delta(self, contribution: Contribution, cid: CidText, at: Served, base: weights.Weights) -> Mapping[str, Flat]:
+        return update.decode(self._shelf.update(cid, self._keypair, at.round.initiator), base, contribution.encoding)
 
     # --- what it is like
 
@@ -253,7 +253,7 @@ class Measurement:
                 root=root_update,
                 last_step=last_step,
                 private=bench.on_private,
-                watch=_watch(base, bench, seed) if round_.task.kind == "classification" else None,
+                watch=None if round_.task.kind == "detection" else _watch(base, bench, seed),
             ),
         )
         return {one.entry: _judgement(one, judged.after, updates[one.entry]) for one in judged.entries}

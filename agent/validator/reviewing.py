@@ -315,7 +315,7 @@ class Reviewing:
             due=self._dues.of(found, rounds),
             is_repeat=self._book.was_entered(found.stake.id, found.vehicle, found.contribution),
             contribution=self._contribution(found),
-            is_behind=any(self._rounds.away.get(s.round.model, found.ledger) < found.ledger for s in rounds),
+            is_behind=any(self._rounds.is_away(s.round, found.ledger) for s in rounds),
             is_overdue=head.closed_at > turns.patience(found.entered_at, window),
         )
 

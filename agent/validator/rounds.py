@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from agent.core.documents import Round
 from agent.core.ids import AccountId, CidText
 from agent.core.ledger import Account, Head
-from agent.core.money import Asset
+from agent.core.money import Stroops
 from agent.core.pauses import Backoff
 from agent.errors import Refused, Unavailable
 from agent.ledger.horizon import HistoryTooShort, Horizon, LedgerUnavailable
@@ -81,9 +81,8 @@ class Rounds:
     served: dict[CidText, Served] = field(default_factory=dict)
     newest: dict[AccountId, Published] = field(default_factory=dict)
     """Settlement account → the newest round that is settled there."""
-    away: dict[str, int] = field(default_factory=dict)
-    """Model → the ledger after which a round of it is open that could not be had yet. Others may know it: what was
-    entered since then is not measured against an older one meanwhile."""
+    _away: dict[tuple[AccountId, str], int] = field(default_factory=dict)
+    """(Initiator, code of the model's DLM) → the ledger after which a round of it is open that could not be had yet."""
     _seen: dict[AccountId, _Seen] = field(default_factory=dict)
 
     def look(self) -> None:
@@ -114,30 +113,35 @@ class Rounds:
         found = [s for s in self.served.values() if s.round.settlement == settlement]
         return sorted(found, key=lambda s: s.round.number)
 
+    def is_away(self, round_: Round, ledger: int) -> bool:
+        """Whether a round of this one's model opened before a ledger and could not be had yet. Others may know it: what
+        was entered since then is not measured against an older one meanwhile."""
+        return self._away.get((round_.initiator, round_.model_asset.code), ledger) < ledger
+
     def _look_at(self, account: Account, seen: _Seen, head: Head) -> None:
         troubles, opens = [], []
-        for model, sign in signs(account).items():
+        for code, sign in signs(account).items():
             if head.sequence < sign.ledger:  # its bundle is kept back until then
                 opens.append(sign.ledger)
                 continue
             try:
-                self._take(model, sign, head.closed_at)
+                self._take(account.id, code, sign, head.closed_at)
             except LedgerUnavailable:
                 raise
             except Unavailable as error:
-                self.away[str(model)] = sign.ledger
+                self._away[account.id, code] = sign.ledger
                 troubles.append(str(error))
                 continue
             except Refused as error:
                 troubles.append(str(error))
-            self.away.pop(str(model), None)
+            self._away.pop((account.id, code), None)
         seen.troubles, again = tuple(troubles), opens
         if troubles:
             seen.pause = BACKOFF.after(seen.pause)
             again = [*opens, head.sequence + seen.pause]
         seen.again_at = min(again, default=None)
 
-    def _take(self, model: Asset, sign: Sign, now: int) -> None:
+    def _take(self, initiator: str, code: str, sign: Sign, now: int) -> None:
         """The round that a model's data entry names, and its forebears as far back as an entry may be based on them.
         Raises Refused, Unavailable; then nothing has changed."""
         if sign.cid in self.served and self.served[sign.cid].newest == self.served[sign.cid].round.number:
@@ -147,9 +151,10 @@ class Rounds:
             return
         forebears = self._forebears(newest, now)
         why = (
-            self._misnamed(newest, model, sign)
+            self._misnamed(newest, initiator, code, sign)
             or self._broken(sign.cid, newest, forebears)
             or round_accounts.governed(self.horizon.account(newest.settlement), newest)
+            or round_accounts.issued(self.horizon.account(newest.issuer), newest)
             or self._dated_back({**forebears, sign.cid: newest})
         )
         if why:
@@ -162,10 +167,10 @@ class Rounds:
         self.served |= {cid: Served(cid, round_, newest.number) for cid, round_ in known.items()}
         self.newest[newest.settlement] = Published(sign.cid, newest.ledger)
 
-    def _misnamed(self, newest: Round, model: Asset, sign: Sign) -> str:
+    def _misnamed(self, newest: Round, initiator: str, code: str, sign: Sign) -> str:
         """Why a round is not the one that its initiator's data entry is about, or ''."""
-        if newest.model_asset != model:
-            return f"it is on offer as one of {model}"
+        if (newest.initiator, newest.model_asset.code) != (initiator, code):
+            return f"it is on offer as one of {code} of {initiator}"
         if newest.ledger != sign.ledger:
             return f"it opens after ledger {newest.ledger}, and is on offer for ledger {sign.ledger}"
         others = {served.round.model for served in self.of(newest.settlement)} - {newest.model}
@@ -204,6 +209,10 @@ class Rounds:
                 return f"round {before.number} has another settlement account or committee"
             if before.stake.asset != newest.stake.asset:
                 return f"round {before.number} has another stake"
+            if (before.initiator, _reward(before)) != (newest.initiator, _reward(newest)):
+                return f"round {before.number} has another initiator or reward"
+            if before.pledge is not None and later.pledge is not None and before.pledge.until >= later.pledge.until:
+                return f"the pay of round {later.number} is not locked for longer than that of round {before.number}"
             later = before
         if (later.previous is None) != (later.number == 0):
             return f"round {later.number} is said to follow {later.previous or 'nothing'}"
@@ -225,6 +234,10 @@ class Rounds:
     def _newest_known(self, model: str) -> Served | None:
         known = [s for s in self.served.values() if s.round.model == model]
         return max(known, key=lambda s: s.round.number, default=None)
+
+
+def _reward(round_: Round) -> Stroops | None:
+    return round_.pledge.reward if round_.pledge is not None else None
 
 
 def _are_over(newest: Round, forebears: Sequence[Round], now: int) -> bool:

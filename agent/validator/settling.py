@@ -342,8 +342,9 @@ class Settling:
     ) -> str:
         """On the settlement account as it is now."""
         offers, round_ = self._horizon.offers(view.settlement), view.rounds[made.round].round
+        pays = next(iter(view.pledge(round_)), None) if any(e.outcome == "accepted" for e in made.entries) else None
         return transactions.envelope(
-            made, cid, round_, view.account, offers, self._horizon.passphrase, max_time, fee, topped_up
+            made, cid, round_, view.account, offers, self._horizon.passphrase, max_time, fee, topped_up, pays
         )
 
     def _keep_contributions(self, made: SettlementRecord) -> None:

@@ -11,7 +11,7 @@ from agent.core.agenda import LEAST_FEE
 from agent.core.cid import Cid
 from agent.core.documents import Round, SettlementRecord
 from agent.core.ids import AccountId, TxHash
-from agent.core.ledger import Account, Offer
+from agent.core.ledger import Account, Offer, Stake
 from agent.core.money import Stroops, stroops
 from agent.core.moves import Proposed
 from agent.errors import Malformed
@@ -30,17 +30,18 @@ def envelope(
     max_time: int,
     fee: Stroops = LEAST_FEE,
     topped_up: Stroops | None = None,
+    pays: Stake | None = None,
 ) -> str:
     """The unsigned transaction (base64 XDR). `fee` per operation, and `topped_up`, the standing offer's amount, as
-    proposed by another."""
+    proposed by another. `pays`: the balance of the round's pledge that pays what is accepted."""
     standing = settlement.standing_offer(round_, account, offers, ISSUED)
-    operations = settlement.operations(made, cid.digest, round_, standing)
+    operations = settlement.operations(made, cid.digest, round_, standing, pays)
     offered = _offered(operations)
     if topped_up is not None and offered is not None and offered <= topped_up <= ISSUED:
         # Vehicles redeem all the time, so two validators may see different amounts unredeemed. More than is needed
         # does no harm: nobody has VLM but those who were paid it. Less would leave somebody unpaid.
         standing = settlement.StandingOffer(standing.offer_id, standing.unredeemed + topped_up - offered)
-        operations = settlement.operations(made, cid.digest, round_, standing)
+        operations = settlement.operations(made, cid.digest, round_, standing, pays)
     return build(
         account.id,
         account.sequence,
@@ -73,7 +74,7 @@ def proposed(text: str, passphrase: str, account: AccountId, members: Iterable[A
 
 
 def topped_up(proposal: Opened) -> Stroops | None:
-    """The standing offer's amount in a proposed transaction."""
+    """The standing offer's amount in a proposed transaction: it comes before what is paid of the pledge."""
     return _offered(proposal.operations)
 
 

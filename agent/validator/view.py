@@ -9,17 +9,18 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from agent.core.documents import SettlementRecord, Vote
+from agent.core.documents import Round, SettlementRecord, Vote
 from agent.core.ids import AccountId, CidText, StakeId
 from agent.core.jobs.review import Review, is_measured
-from agent.core.ledger import Account, Head
+from agent.core.ledger import Account, Head, Stake
 from agent.core.money import XLM, Stroops
 from agent.core.motion import Sharing
+from agent.core.pay import Locked
 from agent.core.record import ChainEnd, Hindrance, hindrance
 from agent.core.roll import Anchored, Ready
 from agent.errors import Refused, Unavailable
 from agent.ledger.horizon import Horizon
-from agent.market import bundle, records, round_accounts, settlement, sharing
+from agent.market import bundle, pledge, records, round_accounts, settlement, sharing
 from agent.validator.ballots import vote
 from agent.validator.book import ReviewBook
 from agent.validator.chain import Chain, Failure
@@ -187,6 +188,13 @@ class View:
         found, round_ = review.entry, self.rounds[review.verdict.round].round
         return hindrance(self._vehicle(found.vehicle), round_, found.stake, credit)
 
+    def pledge(self, round_: Round) -> Sequence[Stake]:
+        """The balances that are the round's pledge, the largest first: that one pays."""
+        return pledge.of(round_, self._balances)
+
+    def locked(self, round_: Round) -> Locked:
+        return pledge.locked(round_, self._balances)
+
     def is_troubled(self, entry: StakeId) -> bool:
         return entry in self._failures
 
@@ -207,6 +215,11 @@ class View:
         ledgers = [review.entry.ledger for review, _ in self.own.values()]
         shared = [self.sharing.ledger] if self.sharing is not None else []
         return self._chain.failures(self.account, min([*ledgers, *shared], default=self.head.sequence))
+
+    @cached_property
+    def _balances(self) -> Sequence[Stake]:
+        """The XLM that the settlement account may claim."""
+        return [*self._office.horizon.stakes(self.settlement, XLM)]
 
     def _vehicle(self, account: AccountId) -> Account | None:
         if account not in self._accounts:

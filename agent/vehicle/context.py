@@ -19,10 +19,10 @@ from agent.ledger.envelope import build, signed
 from agent.ledger.horizon import Horizon
 from agent.ledger.keys import account_of
 from agent.market import bundle, entry
-from agent.market.listing import Listing
+from agent.market.listing import signs
 from agent.market.ownership import owner_of
 from agent.vehicle.builder import ContributionBuilder
-from agent.vehicle.offers import Survey, VehicleView, listings, promised, survey
+from agent.vehicle.offers import Survey, VehicleView, promised, survey
 from agent.vehicle.settings import Preferences
 from agent.vehicle.verdict import Events as Events
 from agent.vehicle.verdict import Verdicts
@@ -87,23 +87,26 @@ class StepContext:
             return entry.EntryTerms.of(self.round(job))
         return entry.EntryTerms(Asset.parse(entered.stake_asset), Asset.parse(job.choice.model), entered.settled_by)
 
-    def offered(self, round_: Round, head: Head) -> Listing | str:
-        """What the model's newest round is offered for, or why a stake on this one would be lost."""
-        found, _ = listings(self.horizon, [round_.initiator])
-        offered = next((each for each in found if each.offer.buying == round_.model_asset), None)
-        if offered is None:
+    def closed(self, round_: Round, head: Head) -> str:
+        """Why a stake on a round would be lost, as a sentence, or ''. Whether it still stands on the book says nothing:
+        its pay is locked."""
+        account = self.horizon.account(round_.initiator)
+        sign = signs(account).get(round_.model_asset.code) if account is not None else None
+        if sign is None:
             return f"{round_.model} is not offered any more"
-        if head.sequence < offered.ledger:
-            return offered  # what is on offer opens later: until then entries join the round before it
+        if head.sequence < sign.ledger:
+            return ""  # what is on offer opens later: until then entries join the round before it
         try:
-            newest = self.shelf.round(offered.cid).number
+            newest = self.shelf.round(sign.cid)
         except Unavailable:
-            if head.sequence < offered.ledger + PATIENCE_LEDGERS:
+            if head.sequence < sign.ledger + PATIENCE_LEDGERS:
                 raise
             return f"the round that {round_.model} is offered for is not to be had"
-        if newest - round_.number > round_.staleness:
-            return f"round {round_.number} is closed: the newest is {newest}"
-        return offered
+        if newest.model != round_.model:
+            return f"{round_.model} is not offered any more"
+        if newest.number - round_.number > round_.staleness:
+            return f"round {round_.number} is closed: the newest is {newest.number}"
+        return ""
 
     def view(self, account: Account, head: Head, others: Collection[Job], job: Job | None = None) -> VehicleView:
         bid = self._bid(job)

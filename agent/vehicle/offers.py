@@ -16,7 +16,7 @@ from agent.core.ledger import BASE_RESERVE, Account, Head, Way
 from agent.core.money import UNIT, XLM, Asset, Stroops
 from agent.errors import Malformed, Refused, Unavailable
 from agent.ledger.horizon import Horizon, LedgerUnavailable
-from agent.market import entry, listing, round_accounts, strikes
+from agent.market import entry, listing, pledge, round_accounts, strikes
 from agent.market.bundle import Shelf
 from agent.market.listing import Listing
 from agent.vehicle.settings import Preferences
@@ -64,6 +64,17 @@ def promised(jobs: Iterable[Job], account: Account, bid: Stroops) -> Promised:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """Where a round was seen."""
+
+    cid: CidText
+    offer: int
+    """The sign on the book; it says nothing about what is paid."""
+    since: int = 0
+    """Ledger of its last change."""
+
+
+@dataclass(frozen=True, slots=True)
 class VehicleView:
     """What offers are reckoned with: the ledger as it is, and what the vehicle knows of itself."""
 
@@ -89,8 +100,8 @@ class VehicleView:
             odds=experience.odds(wants.accept_probability, self.deeds),
         )
 
-    def candidate(self, offered: Listing, round_: Round, unfit: str, steps: int | None = None) -> Candidate:
-        """Numbers of an entry for a round, paid as `offered`. `steps`: those that were made, where that is known.
+    def candidate(self, sign: Shown, round_: Round, unfit: str, steps: int | None = None) -> Candidate:
+        """Numbers of an entry for a round. `steps`: those that were made, where that is known: else a trip comes first.
         Raises Unavailable, Refused."""
         dlc, planned = round_.stake_asset, round_.recipe.steps
         stake = strikes.due(self.horizon, round_, self.account.id, self.head.sequence)
@@ -98,14 +109,14 @@ class VehicleView:
         bought = self.horizon.cost(dlc, missing, XLM) if missing else Way(0)
         expected = experience.steps(self.deeds, round_.model, planned) if steps is None else steps
         return Candidate(
-            offer=offered.offer.id,
-            initiator=offered.offer.seller,
+            offer=sign.offer,
+            initiator=round_.initiator,
             model=round_.model,
             round=round_.number,
-            cid=offered.cid,
-            since=offered.offer.last_modified,
-            reward=offered.reward,
-            budget=offered.offer.amount,
+            cid=sign.cid,
+            since=sign.since,
+            reward=round_.pledge.reward if round_.pledge is not None else 0,
+            budget=max(0, pledge.free(self.horizon, round_)),
             stake=stake,
             fee=round_.stake.fee,
             stake_price=self._price(dlc, stake + round_.stake.fee),
@@ -116,7 +127,9 @@ class VehicleView:
             steps=min(expected, planned),
             share=experience.work(expected, planned) * experience.quality(self.deeds, round_.model),
             privacy=round_.privacy,
-            unfit=unfit or uncarried(self.account, round_),
+            unfit=unfit
+            or uncarried(self.account, round_)
+            or pledge.too_short(round_, self.head.closed_at, trip=steps is None),
         )
 
     def _price(self, dlc: Asset, amount: Stroops) -> Fraction:
@@ -137,7 +150,8 @@ def survey(view: VehicleView, shelf: Shelf, unfit: Callable[[Round, CidText], st
             round_ = shelf.round(offered.cid)
             _same_model(offered, round_, view.preferences.operator)
             against = unwilling(view.preferences, round_) or round_accounts.look(view.horizon, round_)
-            candidates.append(view.candidate(offered, round_, against or unfit(round_, offered.cid)))
+            shown = Shown(offered.cid, offered.offer.id, offered.offer.last_modified)
+            candidates.append(view.candidate(shown, round_, against or unfit(round_, offered.cid)))
         except LedgerUnavailable:
             raise
         except (Refused, Unavailable) as error:  # one bundle that nobody has must not keep the others' offers away
@@ -175,8 +189,8 @@ def listings(horizon: Horizon, initiators: Sequence[AccountId]) -> tuple[list[Li
 
 
 def _same_model(offered: Listing, round_: Round, operator: AccountId | None) -> None:
-    if round_.model_asset != offered.offer.buying:
-        why = f"the offer buys {offered.offer.buying}, its round is for {round_.model}"
+    if (round_.model_asset, round_.initiator) != (offered.offer.buying, offered.offer.seller):
+        why = f"the offer buys {offered.offer.buying}, its round is for {round_.model} of {round_.initiator}"
         raise Malformed(what=f"the round {offered.cid}", why=why)
     if round_.ledger != offered.ledger:
         why = f"it opens after ledger {round_.ledger}, and is on offer for ledger {offered.ledger}"

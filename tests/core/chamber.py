@@ -24,6 +24,7 @@ from agent.core.jobs.review import ReviewState as Reviewed
 from agent.core.ledger import Head
 from agent.core.money import UNIT
 from agent.core.motion import Sharing
+from agent.core.pay import Locked
 from agent.core.record import ChainEnd, Hindrance
 from agent.core.roll import Anchored, Ready
 from agent.core.verdict import threshold
@@ -130,6 +131,9 @@ class Sight:
             return Hindrance("rejected", f"{self.us} sees it so")
         return self.world.hindrances.get(review.id)
 
+    def locked(self, round_: Round) -> Locked:
+        return self.world.locked
+
     def is_troubled(self, entry: str) -> bool:
         return entry in self.world.troubled
 
@@ -194,6 +198,8 @@ class Chamber:
         """Entries by which a transaction fails."""
         self.remembers = True
         """Whether its history can be looked up."""
+        self.locked = Locked(0)
+        """What is there of its round's pledge, where that has one."""
         self.closed: set[str] = set()
         """Vehicles that can be paid no share."""
         self.least_fee = 0

@@ -13,7 +13,7 @@ from agent.core.jobs import round as rounds
 from agent.core.jobs import settlement
 from agent.core.jobs.fold import Event, kind
 from agent.core.jobs.round import RoundState
-from agent.initiator import publishing
+from agent.initiator import submitting
 from agent.initiator.book import SETTLEMENT, Job, RoundBook, round_id
 from tests.market.town import Town, publisher_of
 from tools.localnet.server import Localnet
@@ -62,7 +62,7 @@ def test_cut_off_at_any_event_it_goes_on_and_publishes_once(
             record(self, job, happened, at)
         raise PowerCut
 
-    monkeypatch.setattr(publishing, "POLL_S", 0.0)
+    monkeypatch.setattr(submitting, "POLL_S", 0.0)
     publisher = publisher_of(town)
     with monkeypatch.context() as patch:
         patch.setattr(RoundBook, "record", cut)

@@ -32,6 +32,7 @@ FOUND: dict[str, Any] = {
     "rounds": [{"number": 0, "figure": 12.0712, "fused": [CID], "cid": CID}],
     "books": {"DLC": {"issued": "100000.0000000", "held": "100000.0000000"}},
     "ledger": {"transactions": 71, "closed": 150},
+    "acts": [{"name": "the accepted cars are paid", "outcome": "2 of 2 paid, 76.0000000 XLM"}],
     "seconds": 91.2,
 }
 WORDS = (

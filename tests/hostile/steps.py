@@ -9,6 +9,7 @@ from typing import Any
 from stellar_sdk import ClaimClaimableBalance, Keypair, ManageSellOffer, Payment, Price
 
 from agent.compose.vehicle import preferences, resources
+from agent.core import pay
 from agent.core.cid import Cid
 from agent.core.experience import Deed
 from agent.core.ids import CidText
@@ -18,11 +19,11 @@ from agent.core.ledger import BALANCE_V0
 from agent.core.money import UNIT, XLM, Stroops, text
 from agent.host.config import load
 from agent.ledger.envelope import build, sdk_asset, signed
-from agent.market import bundle
+from agent.market import bundle, pledge
 from agent.vehicle import steps
 from agent.vehicle.builder import ContributionBuilder
 from agent.vehicle.context import StepContext
-from tests.market.town import Town
+from tests.market.town import REWARD, Town
 from tests.vehicle import trips
 from tests.vehicle.test_offers import Car
 from tools.demo.hostile import NoiseTrainer
@@ -56,8 +57,8 @@ def entered(a_context: StepContext, name: str = "trip-000001") -> Job:
     return do(a_context, stored(a_context, name), Step.SIGN, Step.SUBMIT, Step.SUBMIT)
 
 
-def accept(town: Town, job: Job, vehicle: str, credit: Stroops = UNIT) -> None:
-    """What the committee does with it."""
+def accept(town: Town, job: Job, vehicle: str, credit: Stroops = UNIT, pays: bool = True) -> None:
+    """What the committee does with it. `pays`: from what is locked for the round."""
     dlc, round_ = sdk_asset(town.dlc), town.round
     dlm, vlm = sdk_asset(round_.model_asset), sdk_asset(round_.credit_asset)
     account = town.horizon.account(town.settlement)
@@ -68,6 +69,14 @@ def accept(town: Town, job: Job, vehicle: str, credit: Stroops = UNIT) -> None:
         Payment(vehicle, vlm, text(credit)),
         ManageSellOffer(dlm, vlm, text(10 * UNIT), Price(1, 1)),
     ]
+    if pays:
+        (locked,) = pledge.of(round_, town.horizon.stakes(round_.settlement, XLM))
+        due = pay.due(credit, REWARD)
+        operations += [
+            ClaimClaimableBalance(BALANCE_V0 + locked.id),
+            pledge.create(round_, locked.amount - due),
+            ManageSellOffer(sdk_asset(XLM), dlm, text(due), Price(1, REWARD // UNIT)),
+        ]
     until = town.horizon.head().closed_at + 120
     made = build(
         account.id, account.sequence, operations, passphrase=town.net.passphrase, fee=1000, max_time=until, memo=None

@@ -19,7 +19,7 @@ from agent.core.money import UNIT, XLM
 from agent.errors import Unavailable
 from agent.host.config import load
 from agent.learn import weights
-from agent.market import bundle, publish, round_accounts
+from agent.market import bundle, pledge, publish, round_accounts
 from agent.vehicle import context as vehicle_context
 from agent.vehicle import steps
 from agent.vehicle.offers import VehicleView, survey, uncarried
@@ -46,9 +46,11 @@ def house(town: Town, tmp_path: Path) -> Iterator[House]:
 def publishes(town: Town, ledger: int, values: Numbers, **twists: object) -> str:
     """The town's initiator puts its next round on the ledger now, and dates it as it likes."""
     folder = town.shelf.get(town.cid, bundle.ROUND_LIMITS)
-    document = Round.model_validate(
-        {**town.round.model_dump(), "number": 1, "previous": town.cid, "figure": None, "ledger": ledger, **twists}
-    )
+    before = town.round.pledge
+    assert before is not None
+    locked = before.model_copy(update={"until": before.until + 1})
+    next_one = {"number": 1, "previous": town.cid, "figure": None, "ledger": ledger, "pledge": locked}
+    document = Round.model_validate({**town.round.model_dump(), **next_one, **twists})
     files: dict[str, bytes | Path] = {
         bundle.GRAPH: folder / bundle.GRAPH,
         bundle.WEIGHTS: weights.dump(values),
@@ -56,7 +58,8 @@ def publishes(town: Town, ledger: int, values: Numbers, **twists: object) -> str
     }
     cid: Cid = town.store.put(bundle.lay(town.folder / "next", files))
     sign = publish.Sign(str(cid), town.listed.offer.id, ledger)
-    town.apply(publish.offer(document.model_asset, 100 * UNIT, 40 * UNIT, sign), town.initiator, memo=cid.digest)
+    offered = publish.offer(document.model_asset, 100 * UNIT, 40 * UNIT, sign)
+    town.apply([*offered, pledge.create(document, locked.amount)], town.initiator, memo=cid.digest)
     return str(cid)
 
 

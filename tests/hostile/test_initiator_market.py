@@ -13,7 +13,7 @@ from agent.core.cid import Cid
 from agent.core.documents import Round
 from agent.core.jobs.round import RoundState, Signed
 from agent.core.money import UNIT
-from agent.errors import BAD_CONFIG, Malformed, Refused
+from agent.errors import BAD_CONFIG, Malformed
 from agent.host.config import load
 from agent.initiator import fusing
 from agent.initiator.audit import audit
@@ -160,7 +160,7 @@ def test_a_round_does_not_jump(town: Town) -> None:
     rounds.look()
     published = town.horizon.account(rogue.account)
     assert published is not None
-    sign = signs(published)[rogue.dlm()]
+    sign = signs(published)[rogue.dlm().code]
     assert sign.cid == first
     for twists in ({"number": 7, "previous": first}, {"number": 1, "previous": town.cid}, {"number": 1}, {}):
         rogue.publishes(settlement=account, **twists)
@@ -188,16 +188,45 @@ def test_who_starts_anew_serves_every_round_that_an_entry_may_be_open_on(town: T
     assert set(later.served) == set(made[-2 - town.round.staleness :])
 
 
-TAKES_AWAY = "the model's issuer may take VLMroad away from who holds it"
-
-
-def test_an_issuer_that_could_take_the_pay_away(town: Town, driver: Keypair, tmp_path: Path) -> None:
-    """(d) AUTH_REVOCABLE and CLAWBACK: no car trains for it, and no honest initiator publishes with them set."""
+def test_an_issuer_that_somebody_can_sign_for(town: Town, driver: Keypair, tmp_path: Path) -> None:
+    """(d) It could make DLM and take the XLM that is on offer, or freeze VLM: no car trains for it, no validator serves
+    it."""
     rogue = Rogue(town)
-    account = rogue.sets_up()
-    rogue.sets(AuthorizationFlag.AUTHORIZATION_REVOCABLE, AuthorizationFlag.AUTHORIZATION_CLAWBACK_ENABLED)
-    rogue.publishes(settlement=account)
-    assert TAKES_AWAY in lost(town, driver, rogue.account, tmp_path)
+    rogue.publishes(settlement=rogue.sets_up(locked=False))
+    why = "the model's issuer is not locked: it could make DLM and VLM, or freeze them"
+    assert why in lost(town, driver, rogue.account, tmp_path)
+    rounds = validators(town, rogue.account)
+    rounds.look()
+    assert not rounds.served
+    assert why in rounds.troubles[0]
+
+
+def test_an_issuer_says_whose_it_is_and_what_it_is_worth(town: Town, driver: Keypair, tmp_path: Path) -> None:
+    """A round that pays less than its model."""
+    cheap = Rogue(town)
+    settlement = cheap.sets_up()
+    assert town.round.pledge is not None
+    less = town.round.pledge.model_copy(update={"reward": UNIT})
+    cheap.publishes(settlement=settlement, pledge=less)
+    assert "the model's issuer names another reward" in lost(town, driver, cheap.account, tmp_path)
+    rounds = validators(town, cheap.account)
+    rounds.look()
+    assert not rounds.served
+
+
+def test_pay_that_is_not_there_or_not_for_long_enough(town: Town, driver: Keypair, tmp_path: Path) -> None:
+    """A round of an older version, one whose publication locked nothing, and one whose pay ends too early."""
+    assert town.round.pledge is not None
+    none = Rogue(town)
+    none.publishes(settlement=none.sets_up(), pledge=None)
+    assert "no pay is locked for it" in lost(town, driver, none.account, tmp_path)
+    soon = Rogue(town)
+    until = town.horizon.head().closed_at + 100
+    soon.publishes(settlement=soon.sets_up(), pledge=town.round.pledge.model_copy(update={"until": until}))
+    assert "may be taken back before all that may be entered is judged" in lost(town, driver, soon.account, tmp_path)
+    empty = Rogue(town)
+    empty.publishes(settlement=empty.sets_up(), locks=False)
+    assert "are locked for one more entry, less than one reward" in lost(town, driver, empty.account, tmp_path)
 
 
 def test_flags_that_come_and_go_do_not_part_the_validators(town: Town) -> None:
@@ -212,18 +241,6 @@ def test_flags_that_come_and_go_do_not_part_the_validators(town: Town) -> None:
         rounds.look()
         assert list(rounds.served) == [cid]
         assert not rounds.troubles
-
-
-def test_an_initiator_with_such_flags_publishes_nothing(town: Town, tmp_path: Path) -> None:
-    """(d) Told before anything is written down, stored or paid for."""
-    other = Town(town.net, tmp_path, town.committee, town.operator)
-    town.net.fund(other.initiator.public_key)
-    Rogue(town, other.initiator).sets(AuthorizationFlag.AUTHORIZATION_REVOCABLE)
-    publisher = publisher_of(other)
-    with pytest.raises(Refused, match=r"may take VLMroad away .* Clear its flags"):
-        publisher.first(*other.lesson.network(tmp_path))
-    assert not publisher.book.jobs
-    publisher.book.journal.close()
 
 
 def test_nothing_is_offered_before_the_operator_lets_the_settlement_account_hold_dlc(

@@ -15,7 +15,7 @@ from agent.core.cid import Cid
 from agent.core.ledger import Way
 from agent.core.money import UNIT
 from agent.core.record import MAX_ENTRIES
-from agent.initiator import fusing, publishing
+from agent.initiator import fusing, submitting
 from agent.ledger import envelope as envelopes
 from agent.ledger.envelope import sdk_asset
 from agent.market import entry
@@ -33,7 +33,7 @@ from tools.localnet.server import Localnet
 def two_rounds(tmp_path: Path) -> Iterator[tuple[House, Town, Town]]:
     """A committee at work, and the town as round 0 and as round 1 have it, both open."""
     with Localnet() as net, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(publishing, "POLL_S", 0.0)
+        patch.setattr(submitting, "POLL_S", 0.0)
         town = found(net, tmp_path / "town")
         house = House(town, tmp_path / "house")
         drivers = [town.driver() for _ in range(2)]

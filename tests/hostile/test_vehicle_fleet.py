@@ -33,7 +33,7 @@ def shop(tmp_path: Path) -> ContributionBuilder:
     shelf = Shelf(tmp_path / "bundles", FolderStore(tmp_path / "content"))
     for name, side in ((SMALL, 28), (LARGE, 32)):
         plain = plain_round(network="deepchain", sample=Input(height=side, width=side, colour="grey"))
-        round_ = plain.model_copy(update={"model": f"DLMroad:{INITIATOR}", "committee": (VALIDATOR,)})
+        round_ = plain.model_copy(update={"initiator": INITIATOR, "committee": (VALIDATOR,)})
         folder = bundle(round_, shelf.folder / name)
         (folder / "model.onnx").write_bytes(export(networks.build(round_), round_.input))
     return ContributionBuilder(resources(Config()), shelf, NoiseTrainer(), Keypair.random(), tmp_path / "jobs")

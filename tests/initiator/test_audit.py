@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from stellar_sdk import ChangeTrust, ClaimClaimableBalance, Payment
+from stellar_sdk import ChangeTrust, ClaimClaimableBalance, Keypair, Payment
 
 from agent.core.cid import Cid
 from agent.core.documents import Lineage, Round, SettledEntry, SettlementRecord
@@ -26,7 +26,7 @@ from agent.initiator.audit import Audit, audit
 from agent.learn import weights
 from agent.ledger.envelope import build, sdk_asset, signed
 from agent.ledger.horizon import Horizon
-from agent.market import bundle, publish, records, sealed, settlement
+from agent.market import bundle, pledge, publish, records, sealed, settlement
 from agent.market.listing import training_offers
 from tests.initiator.command import anybody, milepost
 from tests.market.town import BASE, FEE, REWARD, Town, found, publisher_of
@@ -76,7 +76,9 @@ class Story:
         if publishes:
             (offer,) = training_offers(town.horizon, town.initiator.public_key)
             sign = publish.Sign(str(cid), offer.id, document.ledger)
-            operations = publish.offer(document.model_asset, 10 * REWARD, REWARD, sign)
+            assert document.pledge is not None
+            pays = pledge.create(document, document.pledge.amount)
+            operations = [*publish.offer(document.model_asset, REWARD, REWARD, sign), pays]
             town.apply(operations, town.initiator, memo=cid.digest)
         return str(cid)
 
@@ -89,9 +91,9 @@ class Story:
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     with Localnet() as net:
-        town = found(net, tmp_path_factory.mktemp("town"), privacy="open", momentum="0.5")
+        town = found(net, tmp_path_factory.mktemp("town"), privacy="open", momentum="0.5", budget="240")
         house = House(town, tmp_path_factory.mktemp("house"))
-        publisher = publisher_of(town, privacy="sealed", momentum="0.5")
+        publisher = publisher_of(town, privacy="sealed", momentum="0.5", budget="240")
         harm = {n: -2 * v for n, v in town.better(0.2, 3).items()}
         deltas = [town.better(0.2, 1), town.better(0.4, 2), town.better(0.3, 4), harm]
         drivers = [town.driver() for _ in deltas]
@@ -229,21 +231,22 @@ def test_a_round_that_restores_something_else_is_named(story: Story) -> None:
 
 
 def test_a_settlement_that_the_committee_did_not_sign_is_named(story: Story) -> None:
-    """The initiator is its own settlement account, and pays an accomplice whatever it likes."""
-    town, initiator = story.town, story.town.initiator
-    town.apply([ChangeTrust(sdk_asset(town.dlc))], initiator)
-    town.allow(initiator.public_key)
+    """The initiator has a settlement account of its own, and settles what an accomplice enters as it likes."""
+    town, initiator, own = story.town, story.town.initiator, Keypair.random()
+    town.net.fund(own.public_key)
+    town.apply([ChangeTrust(sdk_asset(town.dlc))], own)
+    town.allow(own.public_key)
     before = town.cid
-    town.cid = story.forged(0, publishes=True, settlement=initiator.public_key)
+    town.cid = story.forged(0, publishes=True, settlement=own.public_key)
     accomplice = town.driver()
     cid = town.contribution(accomplice, town.better())
-    stake, credit = town.enter(accomplice, cid), sdk_asset(town.round.credit_asset)
-    pays = [ClaimClaimableBalance(BALANCE_V0 + stake), Payment(accomplice.public_key, credit, "1")]
+    stake = town.enter(accomplice, cid)
+    pays = [ClaimClaimableBalance(BALANCE_V0 + stake), Payment(accomplice.public_key, sdk_asset(town.dlc), "1")]
     part = Lineage(
         cid=str(cid),
         vehicle=accomplice.public_key,
         weight=1,
-        settlement=town.apply(pays, initiator, memo=cid.digest).hash,
+        settlement=town.apply(pays, own, memo=cid.digest).hash,
         key=sealed.key(town.shelf.contribution(str(cid)).keys, initiator).hex(),
     )
     (fault,) = story.audit(story.forged(1, publishes=True, previous=town.cid, lineage=(part,))).faults

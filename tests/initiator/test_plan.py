@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from agent.core.fields import MOST_PRICE
 from agent.core.money import UNIT, text
+from agent.core.pay import fits
 from agent.errors import BAD_CONFIG
-from agent.initiator.plan import Plan, PlanError, _fits, _nearest, read
+from agent.initiator.plan import Plan, PlanError, _nearest, read
 from tests.market.rounds import COMMITTEE, DLC
 
 PLAN: dict[str, Any] = {
@@ -33,28 +34,28 @@ PLAN: dict[str, Any] = {
 @given(st.integers(1, 10**19))
 def test_a_reward_is_a_price_exactly_where_it_is_a_fraction_of_two_32_bit_integers(reward: int) -> None:
     price = Fraction(UNIT, reward)
-    assert _fits(reward) == (max(price.numerator, price.denominator) <= MOST_PRICE)
+    assert fits(reward) == (max(price.numerator, price.denominator) <= MOST_PRICE)
 
 
-@given(st.integers(1, MOST_PRICE * UNIT - 1).filter(lambda reward: not _fits(reward)))
+@given(st.integers(1, MOST_PRICE * UNIT - 1).filter(lambda reward: not fits(reward)))
 def test_the_two_nearest_rewards_are_prices_and_nothing_between_them_is(reward: int) -> None:
     """(rr) They are named in the refusal."""
     below, above = _nearest(reward)
     assert below < reward < above
-    assert _fits(below)
-    assert _fits(above)
+    assert fits(below)
+    assert fits(above)
     assert not any(
-        _fits(other) for other in (*range(below + 1, min(below + 50, reward)), *range(reward, min(above, reward + 50)))
+        fits(other) for other in (*range(below + 1, min(below + 50, reward)), *range(reward, min(above, reward + 50)))
     )
     with pytest.raises(ValueError, match=f"make it {text(below)} or {text(above)}"):
-        Plan(**{**PLAN, "reward": text(reward), "budget": text(reward)})
+        Plan(**{**PLAN, "reward": text(reward), "budget": text(reward), "contributions": 1})
 
 
 @pytest.mark.parametrize(
     ("other", "why"),
     [
         ({"reward": "0"}, "the reward is more than 0"),
-        ({"budget": "39"}, "the budget at least one reward"),
+        ({"budget": "319.9999999"}, "the budget at least one reward for each contribution"),
         ({"reward": "999999999999.9999999", "budget": "999999999999.9999999"}, "at most 7 places"),
         ({"gain_share": "0"}, "greater than 0"),
         ({"committee": ["G" + "A" * 55]}, "checksum"),

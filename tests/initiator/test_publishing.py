@@ -159,7 +159,7 @@ def test_a_teacher_that_is_missing_or_not_asked_for_is_refused(town: Town) -> No
         ({"recipe": Recipe(steps=1, batch=1, learning_rate="0.1", minimum_samples=1, encoding="zip")}, "encoding zip"),
         ({"fusion": "loudest-wins"}, "fusion rule loudest-wins"),
         ({"review_window": 5}, "review_window: Input should be greater than or equal to 60"),
-        ({"contributions": 20_000}, "contributions: Input should be less than or equal to 10000"),
+        ({"contributions": 20_000, "budget": "800000"}, "contributions: Input should be less than or equal to 10000"),
         ({"architecture": Architecture(name="onnx", hyper={"filters": 3})}, "onnx has no hyper-parameter filters"),
     ],
     ids=["one class", "encoding", "fusion", "window", "contributions", "hyper"],

@@ -10,20 +10,25 @@ from stellar_sdk import Keypair
 from agent.core.documents import Round
 from agent.core.ledger import Account, Line
 from agent.core.money import UNIT, XLM, Asset
+from agent.market.publish import FACE
+from agent.market.publish import INITIATOR as INITIATOR_ENTRY
 
-OPERATOR, INITIATOR, SETTLEMENT, *COMMITTEE = (Keypair.random().public_key for _ in range(7))
+OPERATOR, INITIATOR, ISSUER, SETTLEMENT, *COMMITTEE = (Keypair.random().public_key for _ in range(8))
+REWARD = 40 * UNIT
 DLC = Asset("DLC", OPERATOR)
 
 
 def a_round(**other: Any) -> Round:
     values: dict[str, Any] = {
-        "model": f"DLMroad:{INITIATOR}",
+        "model": f"DLMroad:{ISSUER}",
+        "initiator": INITIATOR,
         "number": 0,
         "task": {"kind": "steering"},
         "architecture": {"name": "pilotnet"},
         "input": {"height": 66, "width": 200},
         "recipe": {"steps": 400, "batch": 32, "learning_rate": "0.001", "minimum_samples": 200},
         "stake": {"asset": str(DLC), "base": 10 * UNIT, "fee": UNIT // 2},
+        "pledge": {"amount": 10 * REWARD, "reward": REWARD, "until": 200_000},
         "settlement": SETTLEMENT,
         "committee": tuple(COMMITTEE),
         "contributions": 8,
@@ -55,3 +60,10 @@ def settles(round_: Round, **other: Any) -> Account:
         "thresholds": (3, 3, 3),
     }
     return an_account(round_.settlement, **{**values, **other})
+
+
+def issues(round_: Round, **other: Any) -> Account:
+    """Its issuer, as it should be: nobody can sign for it."""
+    assert round_.pledge is not None
+    said = {INITIATOR_ENTRY: round_.initiator.encode(), FACE: str(round_.pledge.reward).encode()}
+    return an_account(round_.issuer, **{"signers": {round_.issuer: 0}, "data": said, **other})

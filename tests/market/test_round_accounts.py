@@ -10,8 +10,11 @@ import pytest
 
 from agent.core.ledger import Flags, Line
 from agent.core.money import UNIT, Asset
-from agent.market.round_accounts import fair, trusted
-from tests.market.rounds import COMMITTEE, DLC, INITIATOR, SETTLEMENT, a_round, an_account, settles
+from agent.core.pay import LONGEST_TRIP_S, SPARE_S
+from agent.market.publish import FACE
+from agent.market.publish import INITIATOR as ENTRY
+from agent.market.round_accounts import fair, issued, trusted
+from tests.market.rounds import COMMITTEE, DLC, INITIATOR, ISSUER, SETTLEMENT, a_round, an_account, issues, settles
 
 ROUND = a_round()
 GOOD = settles(ROUND)
@@ -69,6 +72,39 @@ def test_an_account_that_is_on_no_ledger_settles_nothing() -> None:
     assert trusted(None, ROUND) == "the settlement account is not on the ledger"
 
 
+def test_the_issuer_that_the_initiator_sets_up_is_trusted() -> None:
+    assert issued(issues(ROUND), ROUND) == ""
+
+
+@pytest.mark.parametrize(
+    ("other", "why"),
+    [
+        ({"signers": {ISSUER: 1}}, "the model's issuer is not locked: it could make DLM and VLM, or freeze them"),
+        ({"signers": {ISSUER: 0, INITIATOR: 1}}, "the model's issuer is not locked: it could make DLM and VLM, or"),
+        ({"data": {}}, "the model's issuer names another initiator"),
+        ({"data": {ENTRY: SETTLEMENT.encode(), FACE: b"400000000"}}, "the model's issuer names another initiator"),
+        ({"data": {ENTRY: INITIATOR.encode()}}, "the model's issuer names another reward"),
+        ({"data": {ENTRY: INITIATOR.encode(), FACE: b"0400000000"}}, "the model's issuer names another reward"),
+    ],
+    ids=["its own key", "the initiator's key", "says nothing", "another's", "no reward", "written otherwise"],
+)
+def test_an_issuer_that_could_take_pay_away_or_says_otherwise_is_passed_over(other: dict[str, Any], why: str) -> None:
+    assert issued(issues(ROUND, **other), ROUND).startswith(why)
+    assert issued(None, ROUND) == "the model's issuer is not on the ledger"
+
+
+def test_pay_is_locked_until_all_that_may_be_entered_is_judged() -> None:
+    assert ROUND.pledge is not None
+    least = ROUND.length + LONGEST_TRIP_S + 2 * (ROUND.review_window + SPARE_S)
+    for until, why in ((least, ""), (least - 1, "its pay may be taken back before all that may be entered is judged")):
+        round_ = a_round(pledge={**ROUND.pledge.model_dump(), "until": until})
+        assert trusted(settles(round_), round_) == why
+
+
+OLD = a_round(model=f"DLMroad:{INITIATOR}", pledge=None)
+"""A round of an older version: its initiator issues DLM and VLM itself."""
+
+
 @pytest.mark.parametrize(
     ("flags", "why"),
     [
@@ -82,8 +118,9 @@ def test_an_account_that_is_on_no_ledger_settles_nothing() -> None:
 )
 def test_an_issuer_that_could_freeze_the_pay_is_passed_over(flags: Flags, why: str) -> None:
     issuer: Any = an_account(INITIATOR, flags=flags)
-    assert fair(issuer, ROUND) == why
-    assert fair(replace(issuer, signers={INITIATOR: 0}), ROUND) == ""
+    assert fair(issuer, OLD) == why
+    assert issued(issuer, OLD) == ""
+    assert fair(replace(issuer, signers={INITIATOR: 0}), OLD) == ""
 
 
 def test_an_issuer_that_is_gone_pays_nothing() -> None:

@@ -133,10 +133,18 @@ class Town:
         )
         return signed(envelope, *keys)
 
-    def offer(self, key: Keypair, dlm: Asset, memo: bytes | None, budget: Stroops = 100 * UNIT, id: int = 0) -> None:
+    def offer(
+        self,
+        key: Keypair,
+        dlm: Asset,
+        memo: bytes | None,
+        budget: Stroops = 100 * UNIT,
+        id: int = 0,
+        also: Sequence[Operation] = (),
+    ) -> None:
         """An offer of `budget` XLM at 1 for DLM that stands for the memo."""
         sign = publish.Sign(str(Cid.v0(memo or bytes(32))), id, self.horizon.head().sequence + 1)
-        self.apply(publish.offer(dlm, budget, UNIT, sign), key, memo=memo)
+        self.apply([*publish.offer(dlm, budget, UNIT, sign), *also], key, memo=memo)
 
     def apply(self, operations: Sequence[Operation], *keys: Keypair, memo: bytes | None = None) -> Signed:
         """In a ledger, and successful, when it returns."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from agent.initiator import fusing, publishing
+from agent.initiator import fusing, submitting
 from agent.learn import checkpoint, graph
 from agent.learn.device import HERE
 from agent.learn.score import Scorer
@@ -62,7 +62,7 @@ class Late:
 @pytest.fixture(scope="module")
 def late(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Late]:
     with Localnet() as net, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(publishing, "POLL_S", 0.0)
+        patch.setattr(submitting, "POLL_S", 0.0)
         town = found(net, tmp_path_factory.mktemp("town"))
         house = House(town, tmp_path_factory.mktemp("house"))
         drivers = [town.driver() for _ in range(3)]

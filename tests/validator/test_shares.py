@@ -9,7 +9,7 @@ import pytest
 from stellar_sdk import ManageData, Payment
 
 from agent.errors import Malformed
-from agent.initiator import fusing, publishing
+from agent.initiator import fusing, submitting
 from agent.ledger.envelope import opened
 from agent.ledger.horizon import Horizon
 from agent.market import sharing
@@ -37,7 +37,7 @@ class Closed:
         self.credits = [house.end(entry).credit for entry in entries]
         publisher = publisher_of(town)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(publishing, "POLL_S", 0.0)
+            patch.setattr(submitting, "POLL_S", 0.0)
             fused = fusing.close(publisher)
         publisher.book.journal.close()
         assert fused.published is not None

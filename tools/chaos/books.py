@@ -15,9 +15,7 @@ from stellar_sdk import (
     CreateClaimableBalance,
     FeeBumpTransactionEnvelope,
     Payment,
-    SetTrustLineFlags,
     TransactionEnvelope,
-    TrustLineFlags,
 )
 from stellar_sdk.operation import Operation
 
@@ -43,8 +41,6 @@ class Stake:
     returned: Stroops = 0
     credit: Stroops = 0
     credit_asset: Asset | None = None
-    frozen: frozenset[Asset] = frozenset()
-    """VLM whose issuer had taken the maker's line away when the stake was claimed."""
 
 
 @dataclass
@@ -66,8 +62,6 @@ class Books:
         self.shares: list[Shared] = []
         self.memos: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
         """Source account → (ledger, memo) of its transactions, oldest first."""
-        self.frozen: set[tuple[str, Asset]] = set()
-        """(account, asset) whose issuer has taken the line away and not given it back."""
 
     def read(self) -> None:
         head = self._ground.exchange.head
@@ -132,23 +126,12 @@ class Books:
             elif isinstance(operation, (ClaimClaimableBalance, ClawbackClaimableBalance)):
                 claimed = self.stakes.get(operation.balance_id.removeprefix(BALANCE_V0))
                 if claimed is not None:
-                    claimed.frozen = frozenset(asset for maker, asset in self.frozen if maker == claimed.maker)
                     claimed.ended_by = by if isinstance(operation, ClaimClaimableBalance) else "clawback"
                     claimed.ended_at = at
-            elif isinstance(operation, SetTrustLineFlags):
-                self._froze(operation)
             elif isinstance(operation, Payment):
                 self._paid(operation, by, claimed)
             else:
                 claimed = None
-
-    def _froze(self, operation: SetTrustLineFlags) -> None:
-        line = operation.trustor, own_asset(operation.asset)
-        flag = TrustLineFlags.AUTHORIZED_FLAG
-        if operation.clear_flags is not None and operation.clear_flags & flag:
-            self.frozen.add(line)
-        if operation.set_flags is not None and operation.set_flags & flag:
-            self.frozen.discard(line)
 
     def _paid(self, payment: Payment, by: str, claimed: Stake | None) -> None:
         asset, to, amount = own_asset(payment.asset), payment.destination.account_id, _amount(payment.amount)

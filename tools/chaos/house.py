@@ -8,11 +8,13 @@ from pathlib import Path
 from stellar_sdk import Keypair
 
 from agent.core.ids import AccountId
+from agent.core.money import Asset
 from agent.errors import MilepostError, TryAgain, Unavailable
 from agent.initiator.book import RoundBook
 from agent.initiator.fusing import close as close_round
 from agent.initiator.plan import Plan
 from agent.initiator.publishing import Publisher
+from agent.market.entry import credit_asset
 from tools.chaos import lesson
 from tools.chaos.bent_line import BentHorizon
 from tools.chaos.daemon import Daemon, Tally
@@ -49,8 +51,12 @@ class House(Daemon):
         self.publisher: Publisher
 
     @property
-    def dlm(self) -> str:
-        return str(self.plan.dlm(self.account))
+    def dlm(self) -> Asset:
+        return Asset(f"DLM{self.plan.name}", self.publisher.book.account.issuer or self.account)
+
+    @property
+    def vlm(self) -> Asset:
+        return credit_asset(self.dlm)
 
     def open(self) -> None:
         ground = self.ground

@@ -27,10 +27,6 @@ ZEROS = (
 )
 
 
-FREEZER = "frozen line"
-"""The kind by which honest work stays unpaid; docs/threats.md has it as open."""
-
-
 @dataclass
 class Report:
     seed: int
@@ -75,11 +71,7 @@ def book(town: Town, seed: int, kinds: Mapping[str, dict[str, Any]], lying_profi
     made.stalled_entries = sum(not s.ended_by or s.ended_at >= s.entered_at + REVIEW_S for s in stakes)
     gone = {s.id for s in entered} - {s.id for s in stakes}
     made.stalled_entries += sum(car.stuck(gone) for car in town.cars)
-    paid = [s for s in stakes if not _is_frozen(town, s)]
-    waiting, frozen = _unredeemed(town, stakes)
-    made.honest_unpaid = sum(not s.credit or not _worth(town, s) for s in paid) + waiting
-    if FREEZER in made.kinds:
-        made.kinds[FREEZER]["unpaid"] = len(stakes) - len(paid) + frozen
+    made.honest_unpaid = sum(not s.credit or not _worth(town, s) for s in stakes) + _unredeemed(town, stakes)
     memos = [(s.maker, s.memo) for s in entered]
     made.doubled = len(memos) - len(set(memos))
     made.purse_lost_stroops = _purses(town)
@@ -87,13 +79,6 @@ def book(town: Town, seed: int, kinds: Mapping[str, dict[str, Any]], lying_profi
     profit = lying_profit + sum(round(kind["profit_xlm"] * UNIT) for kind in kinds.values())
     made.hostile_profit_xlm = profit / UNIT
     return made
-
-
-def _is_frozen(town: Town, stake: Stake) -> bool:
-    """Whether the issuer of its pay had taken the line away: the committee can only give the stake back."""
-    house = town.settlements.get(stake.ended_by)
-    vlm = house.plan.vlm(house.account) if house is not None else None
-    return not stake.credit and stake.returned >= stake.amount - FEE and vlm in stake.frozen
 
 
 def _worth(town: Town, stake: Stake) -> bool:
@@ -107,7 +92,7 @@ def sore(town: Town) -> list[str]:
     houses: dict[str, str] = {account: house.name for account, house in town.settlements.items()}
     found = []
     for s in town.books.of(town.honest):
-        if s.ended_by == "clawback" or _is_frozen(town, s):
+        if s.ended_by == "clawback":
             continue
         if s.credit and _worth(town, s) and s.ended_at <= s.entered_at + REVIEW_S:
             continue
@@ -121,19 +106,17 @@ def sore(town: Town) -> list[str]:
     return found
 
 
-def _unredeemed(town: Town, stakes: list[Stake]) -> tuple[int, int]:
-    """(accepted entries whose VLM their vehicle still has, those whose VLM its issuer has frozen), the newest first."""
-    waiting = frozen = 0
+def _unredeemed(town: Town, stakes: list[Stake]) -> int:
+    """Accepted entries whose VLM their vehicle still has, the newest first."""
+    waiting = 0
     for house in town.houses:
-        vlm = house.plan.vlm(house.account)
         for maker in sorted(town.honest):
-            left = town.books.balance(maker, vlm)
+            left = town.books.balance(maker, house.vlm)
             for stake in reversed(stakes):
-                if left > 0 and stake.maker == maker and stake.credit_asset == vlm:
+                if left > 0 and stake.maker == maker and stake.credit_asset == house.vlm:
                     left -= stake.credit
-                    is_frozen = (maker, vlm) in town.books.frozen
-                    waiting, frozen = waiting + (not is_frozen), frozen + is_frozen
-    return waiting, frozen
+                    waiting += 1
+    return waiting
 
 
 def _purses(town: Town) -> Stroops:

@@ -98,7 +98,7 @@ class Town:
     @property
     def rewards(self) -> dict[Asset, Stroops]:
         """VLM of the honest initiators → XLM for one."""
-        return {house.plan.vlm(house.account): house.plan.reward_stroops for house in self.houses[:2]}
+        return {house.vlm: house.plan.reward_stroops for house in self.houses[:2]}
 
     @property
     def settlements(self) -> dict[str, House]:
@@ -115,7 +115,7 @@ class Town:
             "name": name,
             "committee": tuple(committee),
             "reward": text(REWARD),
-            "budget": "3000",
+            "budget": "800",
             "contributions": 3,
             "review_window": REVIEW_S,
             "turn": TURN_S,

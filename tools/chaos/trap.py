@@ -9,13 +9,14 @@ from typing import Any
 from stellar_sdk import Keypair, ManageSellOffer, SetOptions
 from stellar_sdk.operation import Operation
 
+from agent.core import pay
 from agent.core.cid import Cid
-from agent.core.documents import GlobalSet, Round
+from agent.core.documents import GlobalSet, Pledge, Round
 from agent.core.ids import AccountId, CidText
-from agent.core.money import UNIT, XLM, Asset, text
+from agent.core.money import UNIT, XLM, text
 from agent.ledger.envelope import sdk_asset, sdk_price
 from agent.ledger.keys import account_of
-from agent.market import bundle, publish, sealed
+from agent.market import bundle, pledge, publish, sealed
 from tools.chaos.town import Town
 
 REWARD, BUDGET = 60 * UNIT, 600 * UNIT
@@ -43,41 +44,34 @@ def lay(
     `twist`: of the round; `graph`: of its network."""
     ground, house = town.ground, town.hostile_house
     name = f"t{ground.dice.randrange(10**6)}"
-    own, key = ground.key(), house.key
-    dlm, vlm = Asset(f"DLM{name}", house.account), Asset(f"VLM{name}", house.account)
+    own, issuer, key = ground.key(), ground.key(), house.key
+    parties = publish.Parties(name, house.account, account_of(issuer), account_of(own))
+    dlm = parties.dlm
     model_cid, model = town.round_of(house)
     members = tuple(committee or model.committee)
     honest = [m for m in members if m in {account_of(judge) for judge in town.judges}]
-    ground.apply(
-        setup(
-            [
-                *publish.settlement_account(house.account, account_of(own), 50 * UNIT),
-                *publish.settlement_setup(house.account, account_of(own), ground.dlc, dlm, vlm, honest),
-            ]
-        ),
-        key,
-        own,
-    )
+    ground.apply(setup(publish.set_up(parties, ground.dlc, honest, REWARD, 50 * UNIT)), key, issuer, own)
     ground.allow(account_of(own))
     purpose = bundle.test_set_purpose(str(dlm))
     ciphertext, keys = sealed.seal(house.test_set.read_bytes(), purpose, honest)
     home = ground.folder / "traps" / name
     tests = ground.store.put(bundle.lay(home / "tests", {bundle.TEST_SET: ciphertext}))
-    made = twist(
-        model.model_copy(
-            update={
-                "model": str(dlm),
-                "number": 0,
-                "ledger": ground.exchange.head + 4,
-                "published_at": ground.now,
-                "previous": None,
-                "lineage": (),
-                "settlement": account_of(own),
-                "committee": members,
-                "global_set": GlobalSet.model_construct(cid=tests.text, keys=keys),
-            }
-        )
+    plain = model.model_copy(
+        update={
+            "model": str(dlm),
+            "initiator": house.account,
+            "number": 0,
+            "ledger": ground.exchange.head + 4,
+            "published_at": ground.now,
+            "previous": None,
+            "lineage": (),
+            "settlement": account_of(own),
+            "committee": members,
+            "global_set": GlobalSet.model_construct(cid=tests.text, keys=keys),
+        }
     )
+    locked = Pledge(amount=BUDGET, reward=REWARD, until=pay.until(plain))
+    made = twist(plain.model_copy(update={"pledge": locked}))
     folder = town.shelf.get(model_cid, bundle.ROUND_LIMITS)
     files: dict[str, Any] = {
         bundle.WEIGHTS: folder / bundle.WEIGHTS,
@@ -90,7 +84,10 @@ def lay(
 
 def offer(town: Town, made: Round, cid: CidText) -> None:
     """On the book."""
-    operations = publish.offer(made.model_asset, BUDGET, REWARD, publish.Sign(cid, 0, made.ledger))
+    operations = [
+        *publish.offer(made.model_asset, REWARD, REWARD, publish.Sign(cid, 0, made.ledger)),
+        *([pledge.create(made, made.pledge.amount)] if made.pledge is not None else []),
+    ]
     town.ground.apply(operations, town.hostile_house.key, memo=Cid.parse(cid).digest)
 
 

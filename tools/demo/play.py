@@ -12,11 +12,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
+from agent.core.documents import Round
 from agent.core.ids import AccountId
 from agent.core.jobs.contribution import JobState
 from agent.errors import OK, TRY_AGAIN, MilepostError
 from agent.sense.road import write_drive
-from tools.demo import parties, picture, report, stage
+from tools.demo import act, parties, picture, report, stage
+from tools.demo.act import Acts
 from tools.demo.crew import Crew
 from tools.demo.parties import Party
 from tools.demo.road import Course
@@ -68,11 +70,11 @@ def play(folder: Path, drive: Path | None, route: Path | None, rounds: int, seed
             published = _initiator(scene, "publish", *files)
         for validator in scene.validators:
             crew.start(validator.name, "agent", "--config", str(validator.config), "validator", "run")
-        history = [published]
+        history, acts = [published], Acts()
         for trip in range(rounds):
             for vehicle, mine in zip(scene.vehicles, stretches, strict=True):
                 scene.vehicle_config(vehicle, mine[trip])
-            _drive(scene, trip)
+            acts += _drive(scene, trip, _first_round(scene) if trip == 0 else None)
             with console.status(f"The initiator fuses round {trip}"):
                 closed = _initiator(scene, "close", "--now")
             console.print(
@@ -84,12 +86,12 @@ def play(folder: Path, drive: Path | None, route: Path | None, rounds: int, seed
                     audited = _audit(scene, closed["next"]["cid"])
                 console.print(f"round {trip + 1}: {audited['finding']} from its lineage, byte for byte")
             history.append(closed["next"] or {"cid": None, "figure": closed["after"], "fused": closed["fused"]})
-        found = report.gather(scene, published["settlement"], history, before, time.monotonic() - begun)
+        found = report.gather(scene, published, history, acts, before, time.monotonic() - begun)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(found, indent=1))
         picture.draw(scene, history, file.with_suffix(".png"))
     report.show(console, found, file)
-    faults = report.faults(found, rounds)
+    faults = [*report.faults(found, rounds), *act.faults(found["acts"])]
     for fault in faults:
         console.print(f"[red]not as it should be:[/] {fault}")
     return not faults
@@ -117,8 +119,15 @@ def _audit(scene: Stage, cid: str) -> dict[str, Any]:
     return facts
 
 
-def _drive(scene: Stage, trip: int) -> None:
-    """One trip of every vehicle, until each has closed its job; then the cars are switched off."""
+def _first_round(scene: Stage) -> Round:
+    """As its initiator laid it out and published it."""
+    return Round.parse((scene.initiator.folder / "state" / "made" / "round-0" / "round.json").read_bytes())
+
+
+def _drive(scene: Stage, trip: int, betrayed: Round | None = None) -> Acts:
+    """One trip of every vehicle, until each has closed its job; then the cars are switched off. `betrayed`: the round
+    whose initiator tries to keep its money once all have entered; what came of it."""
+    acts = Acts()
     for vehicle in scene.vehicles:
         if vehicle.role == "honest":
             scene.crew.start(vehicle.name, "agent", "--config", str(vehicle.config), "run")
@@ -133,6 +142,8 @@ def _drive(scene: Stage, trip: int) -> None:
         waiting = set(tasks)
         while waiting:
             scene.crew.check()
+            if betrayed is not None and not acts and act.is_time(scene, trip):
+                acts = act.betray(scene, betrayed)
             if time.monotonic() > until:
                 raise TooSlow(number=trip, seconds=TRIP_S, folder=scene.crew.folder)
             for vehicle in scene.vehicles:
@@ -140,6 +151,9 @@ def _drive(scene: Stage, trip: int) -> None:
                     waiting.discard(vehicle.name)
             time.sleep(LOOK_S)
     scene.crew.end(*(v.name for v in scene.vehicles))
+    if betrayed is not None:
+        acts.append(act.paid([job for v in scene.vehicles for job in report.jobs(v)[trip : trip + 1]]))
+    return acts
 
 
 def _shown(bars: Progress, task: TaskID, vehicle: Party, trip: int) -> bool:

@@ -49,10 +49,15 @@ def jobs(vehicle: Party) -> list[Job]:
 
 
 def gather(
-    scene: Stage, settlement: AccountId, history: list[dict[str, Any]], before: Balances, seconds: float
+    scene: Stage,
+    published: dict[str, Any],
+    history: list[dict[str, Any]],
+    acts: list[dict[str, str]],
+    before: Balances,
+    seconds: float,
 ) -> dict[str, Any]:
-    """report.json."""
-    after = balances(scene, settlement=settlement)
+    """report.json. `published`: what the publication of round 0 said."""
+    after = balances(scene, settlement=AccountId(published["settlement"]))
     head = scene.horizon.head()
     figure = {"name": "rmse", "unit": "deg", "better": "lower"}
     return {
@@ -61,7 +66,8 @@ def gather(
         "balances": {name: {"before": before.get(name, {}), "after": held} for name, held in after.items()},
         "figure": figure,
         "ledger": {"url": scene.horizon.url, "transactions": _transactions(scene), "closed": head.sequence},
-        "books": _books(scene, after),
+        "acts": acts,
+        "books": _books(scene, AccountId(published["issuer"]), after),
         "seconds": round(seconds, 1),
     }
 
@@ -105,10 +111,10 @@ def _transactions(scene: Stage) -> int:
 # --- do the books balance? ------------------------------------------------------------------------------------------
 
 
-def _books(scene: Stage, after: Balances) -> dict[str, dict[str, str]]:
+def _books(scene: Stage, issuer: AccountId, after: Balances) -> dict[str, dict[str, str]]:
     """Per asset: what was issued, and what is held. XLM: what there is, and where it is."""
     books = {}
-    for asset in (scene.dlc, *(Asset(f"{kind}road", scene.initiator.account) for kind in ("DLM", "VLM"))):
+    for asset in (scene.dlc, *(Asset(f"{kind}road", issuer) for kind in ("DLM", "VLM"))):
         held = sum(stroops(lines.get(asset.code, "0")) for lines in after.values())
         books[asset.code] = {"issued": text(_issued(scene, asset)), "held": text(held)}
     there, total = _xlm(scene)
@@ -135,13 +141,14 @@ def _if(effect: dict[str, Any], asset: Asset, prefix: str) -> Stroops:
 
 
 def _xlm(scene: Stage) -> tuple[Stroops, Stroops]:
-    """(on all accounts and in the fee pool, in existence)."""
+    """(on all accounts, in claimable balances and in the fee pool, in existence)."""
     head = _json(f"{scene.horizon.url}/ledgers?order=desc&limit=1")["_embedded"]["records"][0]
     accounts = {e["account"] for e in _all(scene, "/effects?limit=200") if e["type"] == "account_created"}
     held = 0
     for account_id in accounts | {_root(scene)}:
         account = scene.horizon.account(account_id)
         held += account.lines[XLM].balance if account else 0
+    held += sum(stroops(balance["amount"]) for balance in _all(scene, "/claimable_balances?asset=native&limit=200"))
     return held + stroops(head["fee_pool"]), stroops(head["total_coins"])
 
 
@@ -243,6 +250,8 @@ def show(console: Console, found: dict[str, Any], file: Path) -> None:
         row = [_short(held[when].get(asset, "-")) for asset in ("XLM", "DLC") for when in ("before", "after")]
         money.add_row(party, *row)
     _print(console, money)
+    for each in found["acts"]:
+        console.print(f"{each['name']}: {each['outcome']}")
     figures = Table("round", f"{found['figure']['name']} ({found['figure']['unit']})", "fused", "bundle")
     for r in found["rounds"]:
         figures.add_row(str(r["number"]), f"{r['figure']:.3f}", str(len(r["fused"] or [])), r["cid"] or "not published")

@@ -140,7 +140,7 @@ def plan(stage: Stage) -> Plan:
         name="road",
         committee=tuple(party.account for party in stage.validators),
         reward="40",
-        budget="2000",
+        budget="400",
         contributions=2,
         review_window=600,
         turn=10,

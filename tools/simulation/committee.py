@@ -20,10 +20,12 @@ from agent.core import record as records
 from agent.core.agenda import VALID_S
 from agent.core.documents import Contribution, Enrolled, Roll, SettlementRecord
 from agent.core.fields import MOST_ON_ROLL
-from agent.core.ids import CidText, StakeId
+from agent.core.ids import AccountId, CidText, StakeId
 from agent.core.jobs.fold import fold
 from agent.core.jobs.review import Review, is_measured
 from agent.core.ledger import Stake
+from agent.core.money import XLM
+from agent.core.pay import Till
 from agent.core.roll import Anchored
 from agent.core.verdict import Verdict, threshold
 from agent.errors import Refused, Unavailable
@@ -32,8 +34,8 @@ from agent.ledger.envelope import Signed, opened, with_signatures
 from agent.ledger.horizon import Horizon
 from agent.ledger.keys import account_of
 from agent.ledger.submission import Entered, look
+from agent.market import pledge, strikes
 from agent.market import records as kept
-from agent.market import strikes
 from agent.market.bundle import Shelf
 from agent.validator import transactions
 from agent.validator.admission import Admitted, Decision, Facts, decide
@@ -63,9 +65,9 @@ def admission(horizon: Horizon, shelf: Shelf, found: Entry, served: Served) -> D
     return decide(Facts(found, (served,), {served.cid: due}, contribution=contribution))
 
 
-def unmeasured(shelf: Shelf, keypair: Keypair, found: Entry) -> Judgement:
+def unmeasured(shelf: Shelf, keypair: Keypair, found: Entry, initiator: AccountId) -> Judgement:
     """An update that points down is harm, one that points up is gain."""
-    delta = update.decode(shelf.update(found.contribution, keypair), FIRST_WEIGHTS)
+    delta = update.decode(shelf.update(found.contribution, keypair, initiator), FIRST_WEIGHTS)
     gain = float(delta["weight"].mean())
     if gain < 0:
         return Judgement(Verdict("rejected", 0, "loss on the global set rises from 1 to 1.3"), 1.3)
@@ -137,7 +139,7 @@ class Committee(threading.Thread):
 
     def _look(self, horizon: Horizon) -> None:
         """New stakes go to the reviewers, the oldest first."""
-        for stake in horizon.stakes(self.market.settlement):
+        for stake in horizon.stakes(self.market.settlement, self.market.dlc):
             if len(self._reviews) >= MOST_OPEN:
                 return
             if stake.id not in self._reviews and stake.id not in self._done:
@@ -153,7 +155,7 @@ class Committee(threading.Thread):
             shelf = self._shelf()
             decision = admission(horizon, shelf, found, self._served)
             if isinstance(decision, Admitted):
-                judgement = unmeasured(shelf, market.committee[0], found)
+                judgement = unmeasured(shelf, market.committee[0], found, market.round.initiator)
             elif isinstance(decision, Verdict):
                 judgement = Judgement(decision, None)
             else:
@@ -183,16 +185,21 @@ class Committee(threading.Thread):
         if not reviews or account is None:
             return None
         link, now, speaker = chain.end(account), horizon.head().closed_at, account_of(market.committee[0])
+        balances = [*horizon.stakes(market.settlement, XLM)]
         ripe = [review for review in reviews if review.id in chain.rolls or not is_measured(review)]
         if ripe:
-            made = records.record(link, self._served, speaker, *self._cases(ripe, chain.rolls))
+            assert market.round.pledge is not None  # noqa: S101
+            till = Till(market.round.pledge, pledge.locked(market.round, balances), now + VALID_S)
+            made = records.record(link, self._served, speaker, *self._cases(ripe, chain.rolls), till)
         else:
             roll = Roll(entries=tuple(map(_enrolled, reviews[:MOST_ON_ROLL])), drawn_at=now)
             made = records.enrolling(link, self._served, speaker, roll)
         cid = kept.pin(made, market.store)
         max_time = now + VALID_S
         offers = horizon.offers(market.settlement)
-        text = transactions.envelope(made, cid, market.round, account, offers, horizon.passphrase, max_time)
+        earns = any(entry.outcome == "accepted" for entry in made.entries)
+        pays = next(iter(pledge.of(market.round, balances)), None) if earns else None
+        text = transactions.envelope(made, cid, market.round, account, offers, horizon.passphrase, max_time, pays=pays)
         return Submitted(made, with_signatures(text, horizon.passphrase, self._signatures(text, horizon.passphrase)))
 
     def _cases(

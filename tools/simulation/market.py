@@ -17,7 +17,8 @@ from stellar_sdk import ChangeTrust, CreateAccount, Keypair, MuxedAccount
 from stellar_sdk.operation import Operation
 
 from agent.content.folder import FolderStore
-from agent.core.documents import Architecture, Figure, GlobalSet, Input, Recipe, Round, StakeSchedule, Task
+from agent.core import pay
+from agent.core.documents import Architecture, Figure, GlobalSet, Input, Pledge, Recipe, Round, StakeSchedule, Task
 from agent.core.ids import AccountId, CidText
 from agent.core.money import UNIT, Asset, text
 from agent.errors import MilepostError
@@ -26,7 +27,7 @@ from agent.ledger.envelope import Signed, build, sdk_asset, signed
 from agent.ledger.horizon import Horizon
 from agent.ledger.keys import account_of
 from agent.ledger.submission import Entered, look
-from agent.market import bundle, publish
+from agent.market import bundle, pledge, publish
 
 VALIDATORS = 3
 OPERATIONS, SIGNATURES = 100, 20
@@ -101,7 +102,7 @@ class Submitter:
 def open_market(submitter: Submitter, root: Keypair, store: FolderStore, folder: Path, vehicles: int) -> Market:
     """Operator, initiator, settlement account and round 0, with enough of everything for `vehicles`
     contributions."""
-    operator, initiator, own = Keypair.random(), Keypair.random(), Keypair.random()
+    operator, initiator, issuer, own = (Keypair.random() for _ in range(4))
     committee = tuple(Keypair.random() for _ in range(VALIDATORS))
     budget = REWARD * (vehicles + 10)
     submitter.enter(
@@ -115,27 +116,28 @@ def open_market(submitter: Submitter, root: Keypair, store: FolderStore, folder:
         )
     )
     dlc = Asset("DLC", account_of(operator))
-    dlm, vlm = (Asset(f"{kind}sim", account_of(initiator)) for kind in ("DLM", "VLM"))
+    parties = publish.Parties("sim", account_of(initiator), account_of(issuer), account_of(own))
     validators = [account_of(key) for key in committee]
-    setup = [
-        *publish.settlement_account(account_of(initiator), account_of(own), 100 * UNIT),
-        *publish.settlement_setup(account_of(initiator), account_of(own), dlc, dlm, vlm, validators),
-    ]
+    setup = publish.set_up(parties, dlc, validators, REWARD, 100 * UNIT)
     on_sale = STAKE * 3 * (vehicles + 10)
     submitter.enter(
         submitter.transaction(publish.operator_account(dlc, on_sale, DLC_PRICE), operator),
-        submitter.transaction(setup, initiator, own),
+        submitter.transaction(setup, initiator, issuer, own),
     )
     submitter.enter(submitter.transaction(publish.authorise(dlc, [account_of(own)]), operator))
     head = submitter.horizon().head()
-    round_ = _round(str(dlm), str(dlc), account_of(own), validators).model_copy(
+    round_ = _round(parties, str(dlc), validators).model_copy(
         update={"ledger": head.sequence, "published_at": head.closed_at}
     )
+    round_ = round_.model_copy(update={"pledge": Pledge(amount=budget, reward=REWARD, until=pay.until(round_))})
     home = bundle.lay(
         folder / "round-0", {bundle.ROUND: round_.to_bytes(), bundle.WEIGHTS: weights.dump(FIRST_WEIGHTS)}
     )
     cid = store.put(home)
-    offered = publish.offer(dlm, budget, REWARD, publish.Sign(cid.text, 0, round_.ledger))
+    offered = [
+        *publish.offer(parties.dlm, REWARD, REWARD, publish.Sign(cid.text, 0, round_.ledger)),
+        pledge.create(round_, budget),
+    ]
     submitter.enter(submitter.transaction(offered, initiator, memo=cid.digest))
     return Market(submitter.horizon, store, operator, initiator, account_of(own), committee, dlc, round_, cid.text)
 
@@ -169,19 +171,20 @@ def _parts(items: Sequence[Any], size: int) -> Iterable[Sequence[Any]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-def _round(dlm: str, dlc: str, settlement: AccountId, committee: Sequence[AccountId]) -> Round:
+def _round(parties: publish.Parties, dlc: str, committee: Sequence[AccountId]) -> Round:
     """A round whose network is 64 numbers: nothing here is learnt."""
     return Round(
-        model=dlm,
+        model=str(parties.dlm),
+        initiator=parties.initiator,
         number=0,
         task=Task(kind="steering"),
         architecture=Architecture(name="pilotnet"),
         input=Input(height=66, width=200),
         recipe=Recipe(steps=100, batch=32, learning_rate=Decimal("0.001"), minimum_samples=10),
         stake=StakeSchedule(asset=dlc, base=STAKE, fee=FEE),
-        settlement=settlement,
+        settlement=parties.settlement,
         committee=tuple(committee),
-        contributions=100,
+        contributions=10,
         review_window=86_400,
         length=86_400,
         gain_reference=Decimal("0.01"),

@@ -10,12 +10,14 @@ from typing import Any
 from agent.core import speaker, verdict
 from agent.core.cid import Cid
 from agent.core.documents import Outcome, Round, SettlementRecord
-from agent.core.money import UNIT, Stroops
+from agent.core.ids import AccountId
+from agent.core.ledger import Stake
+from agent.core.money import UNIT, XLM, Stroops
 from agent.ledger.envelope import balance_id, build
 from agent.market import settlement
 from tools.vectors import documents
 from tools.vectors.kind import Answer, Given, Kind
-from tools.vectors.people import COMMITTEE, account
+from tools.vectors.people import COMMITTEE, account, hex32
 
 PASSPHRASE = "Milepost Test ; 2026"  # noqa: S105  the name of a network, no secret
 
@@ -112,6 +114,7 @@ def _settlements() -> dict[str, Given]:
         "digest": sha256(b"the record's bundle").hexdigest(),
         "offer_id": 0,
         "unredeemed": 0,
+        "balance": {"id": hex32("pledge"), "amount": 400 * UNIT},
         "sequence": 17_179_869_190,
         "fee": 1000,
         "max_time": 1_790_000_240,
@@ -120,6 +123,8 @@ def _settlements() -> dict[str, Given]:
     return {
         "the first settlement": plain,
         "the standing offer is topped up": {**plain, "offer_id": 77, "unredeemed": 35_000_000},
+        "nothing is left of the pledge": {**plain, "balance": {"id": hex32("pledge"), "amount": 32 * UNIT}},
+        "no pledge": {**plain, "round": documents.an_old_round().to_bytes().decode(), "balance": None},
         "a roll": {**plain, "record": documents.a_record_of_a_roll().to_bytes().decode()},
         "shares": {**plain, "record": documents.a_record_of_shares().to_bytes().decode()},
     }
@@ -128,11 +133,13 @@ def _settlements() -> dict[str, Given]:
 def _settlement(given: Given) -> Answer:
     round_, record = Round.parse(given["round"].encode()), SettlementRecord.parse(given["record"].encode())
     standing = settlement.StandingOffer(given["offer_id"], given["unredeemed"])
-    digest = bytes.fromhex(given["digest"])
+    digest, pays = bytes.fromhex(given["digest"]), None
+    if given["balance"] is not None:
+        pays = Stake(given["balance"]["id"], XLM, given["balance"]["amount"], AccountId(round_.initiator), (), (), 0)
     envelope = build(
         round_.settlement,
         given["sequence"] - 1,
-        settlement.operations(record, digest, round_, standing),
+        settlement.operations(record, digest, round_, standing, pays),
         passphrase=given["passphrase"],
         fee=given["fee"],
         max_time=given["max_time"],
@@ -166,8 +173,9 @@ KINDS = (
     Kind(
         "settlement",
         "The transaction of a record. Given: `round` and `record` as text, the `digest` of the record's bundle, the id"
-        " of the standing offer (0: none yet), stroops of VLM that are `unredeemed`, the transaction's own `sequence`,"
-        " the `fee` for each operation, `max_time` and `passphrase`. Answered: the bundle's `cid`, the unsigned"
+        " of the standing offer (0: none yet), stroops of VLM that are `unredeemed`, the `balance` of the round's"
+        " pledge that pays, the transaction's own `sequence`, the `fee` for each operation, `max_time` and"
+        " `passphrase`. Answered: the bundle's `cid`, the unsigned"
         " `envelope` and its `hash`.",
         _settlements,
         _settlement,

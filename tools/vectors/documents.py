@@ -14,13 +14,15 @@ from tools.vectors.kind import Answer, Given, Kind, text
 from tools.vectors.people import COMMITTEE, account, cid, hex32, keypair
 
 DLC = f"DLC:{account('operator')}"
-MODEL = f"DLMroad:{account('initiator')}"
+MODEL = f"DLMroad:{account('issuer')}"
+REWARD = 40 * UNIT
 KEY = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU="
 
 
 def a_round(**other: Any) -> Round:
     values: dict[str, Any] = {
         "model": MODEL,
+        "initiator": account("initiator"),
         "number": 0,
         "ledger": 4000,
         "published_at": 1_790_000_000,
@@ -29,6 +31,7 @@ def a_round(**other: Any) -> Round:
         "input": {"height": 66, "width": 200, "crop_top": "0.35"},
         "recipe": {"steps": 400, "batch": 32, "learning_rate": "0.001", "minimum_samples": 200},
         "stake": {"asset": DLC, "base": 10 * UNIT, "fee": UNIT // 2},
+        "pledge": {"amount": 10 * REWARD, "reward": REWARD, "until": 1_790_101_800},
         "settlement": account("settlement"),
         "committee": COMMITTEE,
         "contributions": 8,
@@ -60,6 +63,24 @@ def a_later_round() -> Round:
         privacy="open",
         momentum="0.5",
     )
+
+
+def a_round_of_boxes() -> Round:
+    """Detection, of a camera that is not the first, with a learning rate that falls."""
+    return a_round(
+        task={"kind": "detection", "labels": "folder", "classes": ["person", "sign"], "view": "rear"},
+        architecture={"name": "smallfcos", "hyper": {"filters": 16}},
+        recipe={
+            **{"steps": 400, "batch": 32, "learning_rate": "0.003", "minimum_samples": 200},
+            "decay": {"power": "1", "floor": "0.1", "start": "0.5875"},
+        },
+        figure={"name": "map50", "unit": "share", "better": "higher", "value": "0.4125", "samples": 800},
+    )
+
+
+def an_old_round() -> Round:
+    """Without a pledge: it may be read, and nobody works for it any more."""
+    return a_round(model=f"DLMroad:{account('initiator')}", pledge=None)
 
 
 def a_contribution() -> Contribution:
@@ -234,7 +255,12 @@ KINDS = (
     _kind(
         Round,
         "`round.json`: what a vehicle and a validator must agree on.",
-        lambda: {"a first round": a_round(), "a later one, with lineage and figure": a_later_round()},
+        lambda: {
+            "a first round": a_round(),
+            "a later one, with lineage and figure": a_later_round(),
+            "one of boxes, with a view and a rate that falls": a_round_of_boxes(),
+            "one of an older version, whose initiator is the issuer": an_old_round(),
+        },
         {
             "a float": _with(tolerance=0.97),
             "a decimal with a nought too many": _with(tolerance="0.970"),

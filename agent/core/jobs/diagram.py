@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum
 
-from agent.core.jobs import contribution, review, settlement
+from agent.core.jobs import addition, contribution, review, settlement
 from agent.core.jobs import round as rounds
 from agent.core.jobs.fold import AnyTable, kind
 
@@ -17,6 +17,7 @@ TABLES: Mapping[str, AnyTable] = {
     "review": review.TABLE,
     "round": rounds.TABLE,
     "settlement": settlement.TABLE,
+    "addition": addition.TABLE,
 }
 
 

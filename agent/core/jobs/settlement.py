@@ -1,9 +1,11 @@
-"""Setting up a model's settlement account: the job before round 0. Like a round, but nothing is laid out or stored.
+"""Setting up a model's issuer and settlement account: the job before round 0. Like a round, but nothing is laid out or
+stored.
 
 Rules
-  1. One transaction makes the account, its trustlines and its signers. It is written down, signed, before it leaves.
-  2. The account's own key signs it, and is written down nowhere: where the envelope can never apply any more, another
-     account is made.
+  1. One transaction makes both accounts, trustlines and signers, and locks the issuer. It is written down, signed,
+     before it leaves.
+  2. The accounts' own keys sign it, and are written down nowhere: where the envelope can never apply any more, other
+     accounts are made.
 """
 
 from __future__ import annotations
@@ -32,6 +34,8 @@ class Signed(Event):
 
     envelope: ledger.Signed
     settlement: AccountId
+    issuer: AccountId | None = None
+    """None: an older agent made the account, and the initiator itself issued DLM and VLM."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +82,8 @@ class SettlementJob(Folded[RoundState, RoundStep]):
     def account(self) -> AccountId:
         """As it was signed last."""
         return self.of(Signed).settlement
+
+    @property
+    def issuer(self) -> AccountId | None:
+        """Of the model, as it was signed last."""
+        return self.of(Signed).issuer

@@ -157,7 +157,7 @@ class Dashboard:
     def _settle(self, card: VehicleCard, job: JobCard, happened: type[Happened] | None) -> None:
         """Who paid whom, as the vehicle tells it; its transactions are on the ledger for everybody to check."""
         facts = job.facts
-        code, _, issuer = str(facts.get("model", ""))[:80].partition(":")
+        code = str(facts.get("model", ""))[:80].partition(":")[0]
         stake, returned = (amount(facts.get(name)) for name in ("stake", "returned"))
         if happened is Accepted:
             credit = code.replace("DLM", "VLM", 1) or "VLM"
@@ -170,7 +170,7 @@ class Dashboard:
             paid = max(amount(facts.get("paid")), 0)
             card.paid += paid
             self.paid += paid
-            self._pay(card, issuer or "initiator", card.key, "XLM", "reward", paid)
+            self._pay(card, "settlement", card.key, "XLM", "reward", paid)
 
     def _pay(self, vehicle: VehicleCard, source: str, to: str, asset: str, why: str, stroops: int) -> None:
         if stroops <= 0:

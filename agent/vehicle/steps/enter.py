@@ -12,9 +12,8 @@ from agent.ledger import submission
 from agent.ledger.envelope import stake_id
 from agent.ledger.receipt import offer_ids
 from agent.market import entry, round_accounts
-from agent.market.listing import Listing
 from agent.vehicle.context import VALID_S, Events, StepContext, not_entered
-from agent.vehicle.offers import unwilling
+from agent.vehicle.offers import Shown, unwilling
 
 PART_OF_WINDOW = 4
 """An entry applies within this part of its round's review window: its moment to take the stake back is counted from
@@ -29,9 +28,9 @@ class NotEnough(TryAgain):
 
 
 def sign(context: StepContext, job: Job) -> Events:
-    """Build the entry and sign it. Everything is looked at anew: the round's offer and what it pays, the stake, the
-    price of missing DLC, and what the account can carry. What is lacking may come: that waits, for as long as the round
-    is open. What is not worth its stake any more ends the job.
+    """Build the entry and sign it. Everything is looked at anew: whether the round is open, the pay that is locked for
+    it, the stake, the price of missing DLC, and what the account can carry. What is lacking may come: that waits, for
+    as long as the round is open. What is not worth its stake any more ends the job.
 
     Twice is harmless: nothing leaves the car here, and a second envelope is only ever built once the first can no
     longer apply.
@@ -41,12 +40,13 @@ def sign(context: StepContext, job: Job) -> Events:
     if job.refusals >= MOST_REFUSALS:
         return [Passed(f"the ledger turned the entry down: {job.of(Refused).codes}")]
     round_, account, head = context.round(job), context.enrolled(), context.horizon.head()
-    if not isinstance(offered := context.offered(round_, head), Listing):
-        return [Passed(offered)]
+    if closed := context.closed(round_, head):
+        return [Passed(closed)]
     entered = [each for each in context.open_jobs() if each.newest(Entered)]
     view = context.view(account, head, entered, job)
     against = unwilling(context.preferences, round_) or round_accounts.look(context.horizon, round_)
-    now = view.candidate(offered, round_, against, job.of(Trained).steps)
+    shown = Shown(job.choice.round, job.choice.offer)
+    now = view.candidate(shown, round_, against, job.of(Trained).steps)
     if against := unwanted(now, net_pay(now, view.means), view.means):
         done = f"{now.steps} of {now.planned} steps were done: " if now.steps < now.planned else ""
         return [Passed(done + against)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from agent.core.jobs.contribution import Job, Passed, Stored
 from agent.errors import Unavailable
-from agent.market.listing import Listing
 from agent.vehicle.context import Events, StepContext
 
 
@@ -30,7 +29,7 @@ def store(context: StepContext, job: Job) -> Events:
     try:
         cid = context.shelf.store.put(context.builder.home(job) / "contribution")
     except Unavailable:
-        if not isinstance(offered := context.offered(context.round(job), context.horizon.head()), Listing):
-            return [Passed(offered)]
+        if closed := context.closed(context.round(job), context.horizon.head()):
+            return [Passed(closed)]
         raise
     return [Stored(cid.text)]

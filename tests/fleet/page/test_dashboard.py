@@ -22,7 +22,7 @@ from agent.fleet.page.table import table
 from agent.fleet.topics import whole_fleet
 from agent.host.clock import ManualClock
 from agent.ports import Message
-from tests.fleet.page.family import MODEL, account, cid, put_family
+from tests.fleet.page.family import MODEL, cid, put_family
 from tests.fleet.page.street import UNIT, Car, honest, hostile, tx
 
 
@@ -100,7 +100,7 @@ def test_who_paid_whom_adds_up(street: Street) -> None:
     assert paid == {
         ("settlement", "north/good", "VLMroad", "credit"): UNIT // 2,
         ("north/good", "settlement", "DLC", "fee"): UNIT // 10,
-        (account("initiator"), "north/good", "XLM", "reward"): 5 * UNIT,
+        ("settlement", "north/good", "XLM", "reward"): 5 * UNIT,
         ("north/bad", "settlement", "DLC", "forfeited stake"): 5 * UNIT,
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -10,10 +11,12 @@ from stellar_sdk import (
     AuthorizationFlag,
     ClaimClaimableBalance,
     ManageSellOffer,
+    Payment,
     SetOptions,
     SetTrustLineFlags,
     TrustLineFlags,
 )
+from stellar_sdk.operation import Operation
 
 from agent.core.cid import Cid
 from agent.core.documents import Lineage, Round
@@ -21,7 +24,7 @@ from agent.core.ledger import BALANCE_V0
 from agent.core.money import UNIT, XLM, text
 from agent.ledger.envelope import sdk_asset, sdk_price
 from agent.ledger.keys import account_of
-from agent.market import publish
+from agent.market import pledge, publish
 from tools.chaos import trap
 from tools.chaos.ground import Foiled
 from tools.chaos.kinds.kind import Act, Cast, Course, Kind, best_pay, ledgers
@@ -131,39 +134,48 @@ def frozen_purse(town: Town, cast: Cast) -> Course:
 
 
 def frozen_line(town: Town, cast: Cast) -> Course:
-    """The issuer takes away the VLM line of every car that has entered."""
+    """The initiator tries what an issuer could: to take the VLM line of every car that has entered, and the settlement
+    account's lines, away, and to make DLM enough to empty what stands on offer for it."""
     house = town.hostile_house
-    vlm = sdk_asset(house.plan.vlm(house.account))
-    town.ground.apply([SetOptions(set_flags=AuthorizationFlag.AUTHORIZATION_REVOCABLE)], house.key)
-    frozen: set[str] = set()
-    yield from ledgers(3)
+    issuer = house.dlm.issuer
+    clear = TrustLineFlags.AUTHORIZED_FLAG
+    tries: list[Operation] = [
+        SetOptions(set_flags=AuthorizationFlag.AUTHORIZATION_REVOCABLE, source=issuer),
+        SetTrustLineFlags(house.settlement, sdk_asset(house.dlm), clear_flags=clear, source=issuer),
+        SetTrustLineFlags(house.settlement, sdk_asset(house.vlm), clear_flags=clear, source=issuer),
+        Payment(house.account, sdk_asset(house.dlm), "1000000", source=issuer),
+    ]
+    tried: set[str] = set()
     for _ in range(BAIT):
         for stake in town.books.of(town.honest):
-            if house.settlement in stake.claimants and not stake.ended_by and stake.maker not in frozen:
-                clear = SetTrustLineFlags(stake.maker, vlm, clear_flags=TrustLineFlags.AUTHORIZED_FLAG)
-                town.ground.apply([clear], house.key)
-                frozen.add(stake.maker)
+            if house.settlement in stake.claimants and not stake.ended_by and stake.maker not in tried:
+                tried.add(stake.maker)
+                tries.append(SetTrustLineFlags(stake.maker, sdk_asset(house.vlm), clear_flags=clear, source=issuer))
+        for operation in tries:
+            with suppress(Foiled):
+                town.ground.apply([operation], house.key)
+        tries = []
         yield
-    yield from ledgers(30)
-    for maker in sorted(frozen):
-        town.ground.apply([SetTrustLineFlags(maker, vlm, set_flags=TrustLineFlags.AUTHORIZED_FLAG)], house.key)
-    town.ground.apply([SetOptions(clear_flags=AuthorizationFlag.AUTHORIZATION_REVOCABLE)], house.key)
 
 
 def withdrawn_offer(town: Town, cast: Cast) -> Course:
-    """Off the book for a while, after the work was done: redemptions wait."""
+    """Off the book for a while, after the work was done, and on it again at a hundredth of the reward; then it asks for
+    the pay back that it locked."""
     house = town.hostile_house
-    dlm = house.plan.dlm(house.account)
-    cid, _ = town.round_of(house)
+    dlm = house.dlm
+    cid, round_ = town.round_of(house)
     for standing in town.ground.line.offers(house.account):
         if standing.buying == dlm:
             gone = ManageSellOffer(
                 sdk_asset(XLM), sdk_asset(dlm), text(0), sdk_price(standing.price), offer_id=standing.id
             )
             town.ground.apply([gone], house.key)
+    for balance in pledge.of(round_, town.ground.line.stakes(house.settlement, XLM)):
+        with suppress(Foiled):
+            town.ground.apply([ClaimClaimableBalance(BALANCE_V0 + balance.id)], house.key)
     yield from ledgers(20)
     sign = publish.Sign(cid, 0, town.shelf.round(cid).ledger)
-    again = publish.offer(dlm, house.plan.budget_stroops, house.plan.reward_stroops, sign)
+    again = publish.offer(dlm, house.plan.reward_stroops, house.plan.reward_stroops // 100, sign)
     town.ground.apply(again, house.key, memo=Cid.parse(cid).digest)
 
 
@@ -172,17 +184,11 @@ KINDS = (
     Kind("low threshold", "initiator", "one member can claim stakes alone", low_threshold),
     Kind("borrowed settlement", "initiator", "names another's settlement account and round", borrowed_settlement),
     Kind("frozen purse", "initiator", "a round number of a thousand million on another's account", frozen_purse),
-    Kind(
-        "frozen line",
-        "initiator",
-        "clears the VLM lines of cars that have entered",
-        frozen_line,
-        open="whose line is away when its entry is settled is not paid, and has its stake back",
-    ),
+    Kind("frozen line", "initiator", "tries to clear lines, and to make DLM, in its issuer's name", frozen_line),
     Kind("endless review", "initiator", "a review window of 10^12 seconds", _bait(_changed(review_window=10**12))),
     Kind("overflowing review", "initiator", "a review window of 2^63 seconds", _bait(_changed(review_window=2**63))),
     Kind("dear fee", "initiator", "a fee that eats the pay", _bait(_dear)),
     Kind("bad member", "initiator", "a committee member whose address has a wrong checksum", _bait(_bad_member)),
     Kind("graph of tomorrow", "initiator", "a network in a file format nobody reads", _bait(graph=_of_tomorrow)),
-    Kind("withdrawn offer", "initiator", "takes its offer off the book for a while", withdrawn_offer),
+    Kind("withdrawn offer", "initiator", "takes its sign off the book, and asks for the pay back", withdrawn_offer),
 )
