@@ -59,7 +59,7 @@ def test_credit_that_its_issuer_froze_keeps_the_bid_and_its_reserve_from_nobody(
     account, vlm = town.horizon.account(car.public_key), town.round.credit_asset
     assert account is not None
     frozen = replace(account, lines={**account.lines, vlm: replace(account.lines[vlm], authorized=False)})
-    made = possible(mine.horizon, mine.terms(job), job, frozen, staked=False)
+    made = possible(mine, mine.terms(job), job, frozen, None, staked=False)
     assert "the issuer of VLMroad has frozen the 1.0000000 VLMroad" in made.waits
     assert [type(operation) for operation in made.operations] == [ManageBuyOffer]
     before = free(town, car)
