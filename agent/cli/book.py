@@ -50,6 +50,7 @@ def _facts(model: Any, found: Books, parties: Parties) -> dict[str, Any]:
         "model": str(model),
         "initiator": parties.initiator,
         "settlement": parties.settlement,
+        "locked": found.locked,
         "whole": found.is_whole,
         "books": {name: _book(getattr(found, name), parties) for name, _ in TITLES},
     }
@@ -71,11 +72,15 @@ def _book(each: Book, parties: Parties) -> dict[str, Any]:
 
 
 def _lines(found: Books, parties: Parties) -> list[str]:
+    from agent.core.money import text
+
     lines = []
     for name, title in TITLES:
         each: Book = getattr(found, name)
         lines.append(f"{each.gives} for {each.takes}: {title}")
         lines += [_line(each, offer, parties) for offer in each.offers] or ["  nobody offers any"]
+        if name == "pay" and found.locked is not None:
+            lines.append(f"  {text(found.locked)} XLM more are locked for entries that are not judged yet")
     return lines if found.is_whole else [*lines, "There are more offers than were looked at; some may be missing."]
 
 

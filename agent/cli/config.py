@@ -53,7 +53,10 @@ def show(config_path: str | None, as_json: bool) -> None:
         say(json.dumps(redact.tree(values), indent=2))
         return
     for table in reference.tables():
-        if table.repeated or _find(values, table.name) is None:
+        if table.repeated:
+            _show_each(table.name, _find(values, table.name), loaded.origin(table.name))
+            continue
+        if _find(values, table.name) is None:
             continue
         say(f"\n[{'.'.join(table.name)}]")
         for entry in table.entries:
@@ -98,6 +101,18 @@ def _as_settled(loaded: Loaded) -> Loaded:
     settled = settle(loaded.config, wish.settings)
     layer = Layer(f"the fleet's {wish.id}", nest(settled.taken))
     return replace(loaded, config=settled.config, layers=(*loaded.layers, layer))
+
+
+def _show_each(name: tuple[str, ...], values: Any, origin: str) -> None:
+    """An array of tables, where there is one that is no secret."""
+    from agent.core import redact
+    from agent.host import reference
+
+    each = redact.tree({name[-1]: values})[name[-1]]
+    for table in each if isinstance(each, list) else ():
+        say(f"\n[[{'.'.join(name)}]]")
+        for key, value in table.items():
+            say(f"{f'{key} = {reference.toml_value(value)}':<58} # {origin}")
 
 
 def _find(values: Any, key: tuple[str, ...]) -> Any:

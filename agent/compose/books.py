@@ -7,6 +7,8 @@ from pathlib import Path
 
 from agent.compose.doors import horizon, store
 from agent.core import address
+from agent.core.documents import Round
+from agent.core.ids import AccountId
 from agent.core.money import Asset
 from agent.errors import Refused, Unavailable
 from agent.host.sections import Config
@@ -25,28 +27,27 @@ def look(config: Config, model: Asset) -> tuple[Books, Parties]:
     ledger = horizon(config)
     if ledger.account(model.issuer) is None:
         raise NoSuchModel(model=model)
-    parties, dlc = _parties(config, ledger, model)
+    initiator, round_ = _newest(config, ledger, model)
     operator = config.market.operator
-    return books(ledger, model, dlc or (Asset("DLC", operator) if operator else None)), parties
+    found = books(ledger, model, round_, Asset("DLC", operator) if operator else None)
+    return found, Parties(initiator, round_.settlement if round_ else None)
 
 
-def _parties(config: Config, ledger: Horizon, model: Asset) -> tuple[Parties, Asset | None]:
-    """... and the DLC that the newest round is staked with, as far as it is to be had."""
+def _newest(config: Config, ledger: Horizon, model: Asset) -> tuple[AccountId | None, Round | None]:
+    """The model's initiator and its newest round, as far as they are to be had."""
     issuer = ledger.account(model.issuer)
     written = issuer.data.get(INITIATOR, b"").decode("ascii", "replace") if issuer else ""
     try:
         initiator = address.account(written or model.issuer)
     except ValueError:
-        return Parties(), None
+        return None, None
     account = ledger.account(initiator)
     sign = Sign.read(account.data.get(data_name(model), b"")) if account else None
     if sign is None:
-        return Parties(initiator), None
+        return initiator, None
     with tempfile.TemporaryDirectory(prefix="milepost-") as scratch:
         try:
             round_ = Shelf(Path(scratch), store(config)).round(sign.cid)
         except (Refused, Unavailable):
-            return Parties(initiator), None
-    if round_.model_asset != model:
-        return Parties(initiator), None
-    return Parties(initiator, round_.settlement), round_.stake_asset
+            return initiator, None
+    return initiator, round_ if round_.model_asset == model else None

@@ -33,6 +33,12 @@ CUT_OFF, MUCH_SKY = 0.02, 0.4
 """How far the horizon may lie above the crop's edge, and below it, in heights of the picture."""
 
 
+ONE_COLOUR = (
+    "The picture is mostly of one colour, and nothing is learnt from such a one. Is something in front of the lens, or "
+    "does the camera send a test picture?"
+)
+
+
 class NoPicture(Unavailable):
     """The camera shows nothing: {what}. Nothing can be told of it. Where the daemon drives, the camera is its own: see
     `milepost status`."""
@@ -58,6 +64,7 @@ def look(config: Config, named: str) -> Look:
 
     from agent.compose.doctor import latency
     from agent.compose.vehicle import aim as aim_of
+    from agent.learn.frame_filter import one_colour
     from agent.learn.samples import prepare
     from agent.sense import still, view
     from agent.sense.mount import MountMeter
@@ -90,6 +97,8 @@ def look(config: Config, named: str) -> Look:
     spec, whose = sample_of(config.agent.state_dir)
     sample = prepare(image, spec.model_copy(update={"colour": "rgb"}))[:, :, ::-1]
     words = view.sentences(seen)
+    if one_colour(image):
+        words["lens"] = False, ONE_COLOUR
     words["horizon"] = horizon_words(horizon, tilt, float(spec.crop_top))
     words["aim"] = aim_words(aim)
     try:

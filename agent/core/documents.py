@@ -156,7 +156,7 @@ class Decay(Part):
     """How the learning rate falls with the round's error: by (error / start)^power, to no less than `floor` of it
     (`core.decay`)."""
 
-    power: Number = Field(default=Decimal(2), gt=0, le=8)
+    power: Number = Field(default=Decimal(1), gt=0, le=8)
     floor: Number = Field(default=Decimal("0.1"), gt=0, le=1)
     start: Loss | None = Field(default=None, gt=0)
     """The error at which the rate is whole. A plan may leave it out: then it is that of the first round that decays."""

@@ -224,8 +224,8 @@ class Train(Section):
     """What the training process may hold before it is refused more."""
     reservoir_mb: Annotated[float, Field(ge=16)] = 256
     """Memory for the samples of a trip."""
-    keep: Literal["uniform", "rare"] = "uniform"
-    """What stays of a longer trip: a uniform choice, or, by weight, more of what was seldom (bends, classes)."""
+    keep: Literal["auto", "uniform", "rare"] = "auto"
+    """What stays of a longer trip: a uniform choice, or more of what was seldom; auto: of classes, not of bends."""
     past_mb: Annotated[float, Field(ge=0)] = 0
     """Encrypted samples of earlier trips, so that a motorway week does not erase the city. 0: none are kept."""
     labelled: Path | None = None

@@ -55,7 +55,7 @@ class Driver:
         self.told: dict[str, Any] = {}
         self.replay = self._past()
         past = self.replay.reservoir if self.replay else None
-        sort = sort_of(round.task) if setup["keep"] == "rare" else None
+        sort = sort_of(round.task, setup["keep"])
         self.samples = Samples(round.input, setup["reservoir_mb"], self.task.seed, past, label_shape(round), sort)
         self.last = self._last()
         self.ring = Ring(round.input, setup["slots"], (setup["memory"], setup["bell"]), label_shape(round))

@@ -48,7 +48,7 @@ class InProcessTrainer:
                 raise Refused(what=f"training for {task.folder.name}", why=f"{other} is still training")
             return
         task.folder.mkdir(parents=True, exist_ok=True)
-        sort = sort_of(task.round.task) if self.settings.keep == "rare" else None
+        sort = sort_of(task.round.task, self.settings.keep)
         shape = label_shape(task.round)
         samples = Samples(task.round.input, self.settings.reservoir_mb, task.seed, label=shape, sort=sort)
         last = checkpoint.load(task.folder) or checkpoint.Checkpoint()

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from agent.core.documents import Input, Recipe, Round, Task
 from agent.learn import kinds
 from agent.learn.checkpoint import TrainingState
+from agent.learn.settings import Keep
 
 Image = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.float32]
@@ -94,9 +95,14 @@ def in_whole(label: Labels | float) -> int:
     return int(label)
 
 
-def sort_of(task: Task) -> Sort | None:
-    """None: pictures with boxes are kept alike."""
-    return {"steering": bend, "classification": in_whole}.get(task.kind)
+def sort_of(task: Task, keep: Keep) -> Sort | None:
+    """By what a task's samples are weighed; None: they are kept alike, as pictures with boxes always are. `auto` weighs
+    classes alone (decision 059)."""
+    sorts: dict[str, dict[str, Sort]] = {
+        "auto": {"classification": in_whole},
+        "rare": {"classification": in_whole, "steering": bend},
+    }
+    return sorts.get(keep, {}).get(task.kind)
 
 
 @dataclass(slots=True)

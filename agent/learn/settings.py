@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
+Keep = Literal["auto", "uniform", "rare"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Settings:
     reservoir_mb: float
     """Samples of this trip."""
     checkpoint_s: float
-    keep: Literal["uniform", "rare"]
+    keep: Keep
     """What stays of a trip that has more samples than that."""
     past_mb: float
     """Samples of earlier trips; 0: none are kept."""

@@ -1,5 +1,5 @@
 """A model's three books, on which a credit becomes pay (the paper's Figure 3): the committee gives DLM for VLM, the
-initiator and whoever pays for it give XLM for DLM, and the cars promise DLC for VLM with every entry.
+initiator and its pledge give XLM for DLM, and the cars promise DLC for VLM with every entry.
 
 Offers are the ledger's, and so are their sellers. Who of them is who is the initiator's word (its data entry names the
 round, and the round its settlement account); a stranger may offer on each of the books.
@@ -11,10 +11,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
+from agent.core.documents import Round
 from agent.core.ids import AccountId
 from agent.core.ledger import Offer
-from agent.core.money import XLM, Asset
+from agent.core.money import XLM, Asset, Stroops
 from agent.ledger.horizon import Horizon
+from agent.market import pledge
 from agent.market.entry import credit_asset
 
 MOST = 1_000
@@ -57,12 +59,18 @@ class Books:
     """XLM for DLM."""
     bids: Book
     """DLC for VLM."""
+    locked: Stroops | None
+    """XLM that are locked for entries of the newest round and not on a book yet; None: the round is not known, or it
+    locks nothing."""
     is_whole: bool
     """False: there were more than MOST offers for one asset, and some may be missing."""
 
 
-def books(horizon: Horizon, model: Asset, dlc: Asset | None) -> Books:
-    """The model's books as the ledger has them now. `dlc`: whose; None: anybody's. Raises Unavailable."""
+def books(horizon: Horizon, model: Asset, round_: Round | None, dlc: Asset | None = None) -> Books:
+    """The model's books as the ledger has them now. `round_`: its newest. `dlc`: whose bids are its cars', where no
+    round says it; None: anybody's. Raises Unavailable."""
+    if round_ is not None:
+        dlc = round_.stake_asset
     vlm = credit_asset(model)
     for_vlm, for_dlm = horizon.wanting(vlm, MOST), horizon.wanting(model, MOST)
     stakes = (o for o in for_vlm if o.selling == dlc or (dlc is None and o.selling.code == "DLC"))
@@ -70,8 +78,15 @@ def books(horizon: Horizon, model: Asset, dlc: Asset | None) -> Books:
         Book(model.code, vlm.code, _ranked(o for o in for_vlm if o.selling == model)),
         Book("XLM", model.code, _ranked(o for o in for_dlm if o.selling == XLM)),
         Book("DLC", vlm.code, _ranked(stakes)),
+        _locked(horizon, round_),
         max(len(for_vlm), len(for_dlm)) < MOST,
     )
+
+
+def _locked(horizon: Horizon, round_: Round | None) -> Stroops | None:
+    if round_ is None or round_.pledge is None:
+        return None
+    return sum(each.amount for each in pledge.of(round_, horizon.stakes(round_.settlement, XLM)))
 
 
 def _ranked(offers: Iterable[Offer]) -> tuple[Offer, ...]:

@@ -66,6 +66,16 @@ def test_a_terminal_shows_the_picture(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_lens_with_its_cap_on_is_told(tmp_path: Path) -> None:
+    (tmp_path / "grey").mkdir()
+    for number in range(20):
+        cv2.imwrite(str(tmp_path / "grey" / f"{number:02}.png"), np.full((90, 160, 3), 90, np.uint8))
+    told = milepost("camera", env=environment(tmp_path, f"folder:{tmp_path}/grey?fps=10"))
+    assert told.returncode == 1
+    assert "✗ lens      The picture is mostly of one colour" in told.stdout
+
+
+@pytest.mark.slow
 def test_a_camera_that_is_away_is_69(tmp_path: Path) -> None:
     told = milepost("camera", env=environment(tmp_path, "v4l2:/dev/video-none"))
     assert told.returncode == 69

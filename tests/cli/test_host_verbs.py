@@ -51,6 +51,15 @@ def test_a_good_file_is_good_and_a_wrong_key_ends_with_78(vehicle: Path) -> None
     assert wrong.stderr == f"milepost: {vehicle}, line 2: unknown key 'hsot' in [mqtt]. Did you mean 'host'?\n"
 
 
+def test_every_camera_is_shown_without_its_password_and_no_place_is(vehicle: Path) -> None:
+    more = "[[camera.others]]\nview = 'rear'\nsource = 'rtsp://ada:geheim@10.0.0.5/rear'\n"
+    vehicle.write_text(vehicle.read_text() + more)
+    shown = milepost("--config", str(vehicle), "config", "show").stdout
+    (rear,) = [part for part in shown.split("\n\n") if part.startswith("[[")]
+    assert '[[camera.others]]\nview = "rear"' in rear and "rtsp://10.0.0.5/…" in rear
+    assert "geheim" not in shown and "52.5" not in shown
+
+
 def test_a_fresh_file_is_written_once(tmp_path: Path) -> None:
     path = str(tmp_path / "milepost.toml")
     assert milepost("config", "init", path).returncode == 0

@@ -18,7 +18,7 @@ from agent.learn import checkpoint, loop, networks
 from agent.learn.adam import Adam
 from agent.learn.inprocess import InProcessTrainer
 from agent.learn.result import NothingLearnt
-from agent.learn.samples import Reservoir, prepare
+from agent.learn.samples import Reservoir, bend, prepare
 from agent.ports import LabelledFrame, Trained, TrainingTask
 from tests.learn.trips import road, task
 
@@ -196,3 +196,13 @@ def test_half_precision_learns_as_well(
     trained = _drive(what)
     assert trained.steps == 150
     assert _error(what, trained.weights) < 1.1 * _error(what, whole.weights)
+
+
+def test_an_owner_may_have_bends_kept_by_weight(tmp_path: Path) -> None:
+    for keep, sort in (("auto", None), ("uniform", None), ("rare", bend)):
+        trainer = InProcessTrainer(training(Train.model_validate({"keep": keep})))
+        trainer.start(task(tmp_path / keep))
+        assert trainer._job is not None
+        assert trainer._job.recorder.samples.trip.sort is sort
+        assert trainer._job.recorder.samples.held.sort is None  # the figure is of the drive as it was
+        trainer.close()

@@ -109,7 +109,12 @@ def test_of_one_sort_early_and_late_samples_are_kept_alike() -> None:
 
 
 def test_classes_are_sorts_and_left_and_right_are_one() -> None:
-    assert [sort_of(Task(kind="classification", classes=("a", "b")))(label) for label in (0.0, 1.0)] == [0, 1]
+    signs = sort_of(Task(kind="classification", classes=("a", "b")), "auto")
+    assert signs is not None
+    assert [signs(label) for label in (0.0, 1.0)] == [0, 1]
+    assert sort_of(Task(kind="classification", classes=("a", "b")), "uniform") is None
+    assert sort_of(Task(kind="steering"), "auto") is None
+    assert sort_of(Task(kind="steering"), "rare") is bend
     assert [bend(label) for label in (0.0, -0.9, 1.0, -3.0, 25.0, -540.0)] == [0, 0, 1, 2, 4, 9]
 
 

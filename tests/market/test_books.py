@@ -52,18 +52,20 @@ def test_each_book_says_who_gives_what_for_one(town: Town, car: Keypair, tmp_pat
     assert (said["initiator"], said["settlement"], said["whole"]) == (town.initiator.public_key, town.settlement, True)
     credit, pay, bids = (said["books"][name]["offers"] for name in ("credit", "pay", "bids"))
     assert [(o["who"], o["each"]) for o in credit] == [("settlement", "1")]
-    assert {o["who"] for o in pay} <= {"initiator", "settlement"}
-    assert pay[0]["each"] == str(REWARD // UNIT)
+    assert [(o["who"], o["amount"], o["each"]) for o in pay[:1]] == [("settlement", REWARD, str(REWARD // UNIT))]
+    assert [o["who"] for o in pay[1:]] == ["initiator"]  # its sign, never the best price
+    assert said["locked"] == 1000 * UNIT - REWARD
     assert [(o["seller"], o["who"], o["amount"]) for o in bids] == [(car.public_key, "", FEE)]
     text = shown(town, tmp_path)["text"]
     assert f"{town.initiator.public_key}  initiator" in text
     assert "DLMroad for VLMroad: what the committee gives for credit" in text
     assert "40.0000000 for 1.0" in text
+    assert "960.0000000 XLM more are locked" in text
 
 
 def test_without_the_store_the_ledger_is_shown_all_the_same(town: Town, car: Keypair, tmp_path: Path) -> None:
     said = shown(town, tmp_path, "--json", content={"stores": [f"folder:{tmp_path}/nothing"]})
-    assert said["settlement"] is None
+    assert (said["settlement"], said["locked"]) == (None, None)
     assert [o["who"] for o in said["books"]["credit"]["offers"]] == [""]
     assert len(said["books"]["bids"]["offers"]) == 1
 
@@ -105,4 +107,4 @@ def test_what_is_no_model_or_of_nobody_is_told(town: Town, tmp_path: Path) -> No
 
 
 def look(town: Town) -> Books:
-    return books.books(town.horizon, town.round.model_asset, town.dlc)
+    return books.books(town.horizon, town.round.model_asset, town.round)

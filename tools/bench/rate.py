@@ -37,7 +37,7 @@ BLOCK = 60
 @click.option("--rounds", default=10, show_default=True)
 @click.option("--steps", default=40, show_default=True, help="Steps of each vehicle in a round.")
 @click.option("--rate", default="0.001", show_default=True, help="The whole learning rate.")
-@click.option("--powers", default="2", show_default=True, help="Decays to try, by their power; parted by commas.")
+@click.option("--powers", default="1", show_default=True, help="Decays to try, by their power; parted by commas.")
 @click.option("--floor", default="0.1", show_default=True, help="The least share of the rate.")
 @click.option("--seed", default=1, show_default=True, help="The first seed.")
 @click.option("--seeds", default=3, show_default=True, help="How many of them.")

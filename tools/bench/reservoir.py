@@ -81,7 +81,7 @@ def main(
                 made, fits = of_road(steps), slots
             found = {
                 way: _one(seen, unseen, made, seed, fits, by)
-                for way, by in (("uniform", None), ("rare", sort_of(made.task)))
+                for way, by in (("uniform", None), ("rare", sort_of(made.task, "rare")))
             }
             rows.append({"drive": name.name if isinstance(name, Path) else name, "seed": seed, **found})
             click.echo(json.dumps(rows[-1]))
@@ -136,7 +136,7 @@ def _one(seen: TestSet, unseen: TestSet, made: Round, seed: int, slots: int, sor
         wrong, power = (answers.argmax(1) != unseen.labels).astype(float), 1.0
     else:
         wrong, power = np.square(answers[:, 0] * float(made.task.scale) - unseen.labels), 0.5
-    by = sort_of(made.task) or in_whole
+    by = sort_of(made.task, "rare") or in_whole
     sorts = np.array([by(label) for label in unseen.labels])
     each = [wrong[sorts == one].mean() for one in np.unique(sorts) if (sorts == one).sum() >= LEAST]
     return {"driven": round(float(wrong.mean() ** power), 3), "alike": round(float(np.mean(each) ** power), 3)}

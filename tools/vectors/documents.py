@@ -65,6 +65,19 @@ def a_later_round() -> Round:
     )
 
 
+def a_round_of_boxes() -> Round:
+    """Detection, of a camera that is not the first, with a learning rate that falls."""
+    return a_round(
+        task={"kind": "detection", "labels": "folder", "classes": ["person", "sign"], "view": "rear"},
+        architecture={"name": "smallfcos", "hyper": {"filters": 16}},
+        recipe={
+            **{"steps": 400, "batch": 32, "learning_rate": "0.003", "minimum_samples": 200},
+            "decay": {"power": "1", "floor": "0.1", "start": "0.5875"},
+        },
+        figure={"name": "map50", "unit": "share", "better": "higher", "value": "0.4125", "samples": 800},
+    )
+
+
 def an_old_round() -> Round:
     """Without a pledge: it may be read, and nobody works for it any more."""
     return a_round(model=f"DLMroad:{account('initiator')}", pledge=None)
@@ -245,6 +258,7 @@ KINDS = (
         lambda: {
             "a first round": a_round(),
             "a later one, with lineage and figure": a_later_round(),
+            "one of boxes, with a view and a rate that falls": a_round_of_boxes(),
             "one of an older version, whose initiator is the issuer": an_old_round(),
         },
         {
