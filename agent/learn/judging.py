@@ -200,15 +200,20 @@ def judge_roll(
 
 
 def best(fused: Callable[[Taken], Weights], score: Score, rule: str, at_base: Losses) -> Candidate:
-    """How updates are fused so that the loss falls most; `fused` does it.
+    """How updates are fused so that the loss surely falls most: by its mean less two standard errors. `fused` does it.
 
     How many strangers to withstand is chosen first, then the step: as few as G shows to be needed, since on different
-    roads the honest lie apart too. Where a step that lowers the loss is better than half of it, so it is than a
-    quarter."""
+    roads the honest lie apart too. A longer step is less sure. Where one that is sure to help is better than half of
+    it, so it is than a quarter."""
 
     def tried(taken: Taken) -> Candidate:
         weights = fused(taken)
         return Candidate(taken, weights, score(weights, ALL))
+
+    def surely(candidate: Candidate) -> float:
+        with np.errstate(invalid="ignore"):
+            gain, error = _mean_and_error(at_base - candidate.losses)
+        return gain - ERRORS * error if math.isfinite(error) else -math.inf
 
     whole = tried(Taken())
     for strangers in STRANGERS if rule == COMPOSITE else ():
@@ -218,9 +223,9 @@ def best(fused: Callable[[Taken], Weights], score: Score, rule: str, at_base: Lo
     found = whole
     for step in STEPS:
         shorter = tried(Taken(step, whole.taken.strangers))
-        if _loss(shorter) < _loss(found):
+        if surely(shorter) > surely(found):
             found = shorter
-        elif _loss(found) <= float(at_base.mean()):
+        elif surely(found) > 0.0:
             break
     return found
 
@@ -312,10 +317,6 @@ def orders(seed: bytes, count: int) -> Iterator[list[int]]:
         yield order
         yield order[::-1]
         number += 1
-
-
-def _loss(candidate: Candidate) -> float:
-    return float(candidate.losses.mean())
 
 
 def _credits(paid: Vector, roll_gain: float, reference: float, pledge: Stroops) -> list[Stroops]:

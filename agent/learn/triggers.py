@@ -1,6 +1,5 @@
-"""Looking for backdoors: marks on the picture that pull a network's answer to one class, or to one side (BadNets, Gu et
-al. 2017; blended triggers, Chen et al. 2017). Each validator looks on its private set, with families of triggers of its
-own.
+"""Looking for backdoors: marks on the picture that pull a network's answer to one class (BadNets, Gu et al. 2017;
+blended triggers, Chen et al. 2017). All validators look on the global set, for marks that follow from the roll.
 
 A car of few classes pulls everything to them, marked or not; only what the mark itself does is counted here.
 """
@@ -54,10 +53,9 @@ def families(shape: tuple[int, int, int], seed: int) -> dict[str, Trigger]:
 
 
 def pull(answer: Answer, weights: Weights, samples: Samples, triggers: Iterable[Trigger]) -> Numbers:
-    """(triggers, classes): how much more likely each mark makes each class, mean over samples, in nats. For steering
-    (triggers, 2): how far each mark turns the answer to the left and to the right, in shares of the task's scale."""
-    plain = _answers(answer(weights, samples))
-    return np.stack([(_answers(answer(weights, mark(samples))) - plain).mean(axis=0) for mark in triggers])
+    """(triggers, classes): how much more likely each mark makes each class, mean over samples, in nats."""
+    plain = _log_shares(answer(weights, samples))
+    return np.stack([(_log_shares(answer(weights, mark(samples))) - plain).mean(axis=0) for mark in triggers])
 
 
 def poisoned(
@@ -88,10 +86,8 @@ def poisoned(
     return why
 
 
-def _answers(outputs: Outputs) -> Numbers:
+def _log_shares(outputs: Outputs) -> Numbers:
     wide = outputs.astype(np.float64)
-    if wide.shape[1] == 1:
-        return np.concatenate([wide, -wide], axis=1)
     wide -= wide.max(axis=1, keepdims=True)
     found: Numbers = np.maximum(LEAST, wide - np.log(np.exp(wide).sum(axis=1, keepdims=True)))
     return found

@@ -22,10 +22,9 @@ from stellar_sdk import (
     ClawbackClaimableBalance,
     CreateClaimableBalance,
     Keypair,
-    ManageSellOffer,
+    ManageData,
     PathPaymentStrictSend,
     Payment,
-    Price,
     TransactionEnvelope,
 )
 
@@ -34,15 +33,15 @@ from agent.core.ids import CidText
 from agent.core.jobs.contribution import TABLE, Closed, Job, JobState
 from agent.core.jobs.review import Found, Judged, Review
 from agent.core.jobs.review import ReviewState as Reviewed
-from agent.core.ledger import BALANCE_V0, Offer
+from agent.core.ledger import BALANCE_V0
 from agent.core.money import UNIT, XLM, text
 from agent.core.record import ChainEnd, record
 from agent.errors import Unavailable
 from agent.journal import JournalMissing, JournalReader
-from agent.ledger.envelope import Signed, opened, sdk_asset, signed
+from agent.ledger.envelope import Signed, opened, signed
 from agent.ledger.horizon import Horizon
 from agent.ledger.submission import Entered, look
-from agent.market import records
+from agent.market import pledge, records
 from agent.validator import transactions
 from agent.validator.ballots import vote
 from agent.validator.entries import entry
@@ -94,7 +93,7 @@ class Stage:
     town: Town
     ledger: Path
     vehicle: Keypair
-    owner: str
+    owner: Keypair
     """Whom it pays, and who gets what is above KEEP."""
     lumens: int
     """Of the vehicle; the owner has FRIENDBOT's."""
@@ -108,8 +107,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
     with Localnet(state=folder / "ledger") as net:
         town = found(net, folder, committee=1)
         vehicle = town.driver()
-        owner = Keypair.random().public_key
-        net.fund(owner)
+        owner = Keypair.random()
+        net.fund(owner.public_key)
         account = town.horizon.account(vehicle.public_key)
         assert account is not None
         lumens = account.lines[XLM].balance
@@ -154,7 +153,6 @@ class Play:
         self.born = stage.born
         self.signed: dict[str, Signed] = {}
         self.done: set[str] = set()
-        self.withheld: list[Offer] = []
         (folder / "key").write_text(self.vehicle.secret)
         (folder / "key").chmod(0o600)
 
@@ -241,7 +239,7 @@ class Play:
                 "initiators": [self.town.initiator.public_key],
                 "operator": self.town.operator.public_key,
                 "min_pay": self.story.min_pay,
-                "payout": self.owner,
+                "payout": self.owner.public_key,
                 "keep": text(KEEP),
             },
             "odometer": {"source": "road:?seconds=1"},
@@ -275,21 +273,18 @@ class Play:
             self._see_in("clawed", self._clawback)
 
     def _withhold(self, kinds: list[str]) -> None:
-        """The initiator takes its offer back once there is an entry, and puts it up again when the car has noticed."""
+        """The owner's account takes no pay from when there is an entry until the car has noticed."""
         town = self.town
-        xlm, dlm = sdk_asset(XLM), sdk_asset(town.round.model_asset)
         if "entered" in kinds:
-            (offer,) = self.withheld or insist(lambda: self.horizon.offers(town.initiator.public_key))
-            self.withheld = [offer]
-            away = ManageSellOffer(xlm, dlm, "0", Price(1, 40), offer_id=offer.id)
-            self._see_in("withdrawn", lambda: town.signed([away], town.initiator))
+            wants = ManageData("config.memo_required", "1")
+            self._see_in("withdrawn", lambda: town.signed([wants], self.owner))
         if "partly" in kinds:
-            again = ManageSellOffer(xlm, dlm, "100", Price(1, 40))
-            self._see_in("offered", lambda: town.signed([again], town.initiator))
+            wants_no_more = ManageData("config.memo_required", None)
+            self._see_in("offered", lambda: town.signed([wants_no_more], self.owner))
 
     def _clawback(self) -> Signed | None:
         """The operator takes the stake."""
-        stakes = list(self.horizon.stakes(self.town.settlement))
+        stakes = list(self.horizon.stakes(self.town.settlement, self.town.dlc))
         takes = [ClawbackClaimableBalance(BALANCE_V0 + stake.id) for stake in stakes]
         return self.town.signed(takes, self.town.operator) if takes else None
 
@@ -323,7 +318,7 @@ class Play:
     def _settlement(self) -> Signed | None:
         """What a committee of one makes of the stake it finds."""
         town = self.town
-        stakes = list(self.horizon.stakes(town.settlement))
+        stakes = list(self.horizon.stakes(town.settlement, town.dlc))
         if not stakes or (self.story.setback == "partly" and "withdrawn" not in self.done):
             return None
         found = entry(self.horizon, stakes[0], town.settlement, [town.round])
@@ -341,7 +336,9 @@ class Play:
         cid = records.pin(made, town.store)
         until = self.horizon.head().closed_at + VALID_S
         offers = self.horizon.offers(town.settlement)
-        drawn = transactions.envelope(made, cid, town.round, account, offers, self.horizon.passphrase, until)
+        pays = pledge.of(town.round, self.horizon.stakes(town.settlement, XLM))[0] if outcome == "accepted" else None
+        passphrase = self.horizon.passphrase
+        drawn = transactions.envelope(made, cid, town.round, account, offers, passphrase, until, pays=pays)
         return signed(TransactionEnvelope.from_xdr(drawn, self.horizon.passphrase), self.committee)
 
     # --- what the ledger says at the end
@@ -354,7 +351,7 @@ class Play:
         assert done[CreateClaimableBalance] == entered
         assert done[PathPaymentStrictSend] == (story.outcome == "accepted")
         assert done[ClaimClaimableBalance] == (story.outcome == "silent")
-        assert insist(lambda: list(self.horizon.stakes(self.town.settlement))) == []
+        assert insist(lambda: list(self.horizon.stakes(self.town.settlement, self.town.dlc))) == []
         assert insist(lambda: self.horizon.offers(me)) == []
         account = insist(lambda: self.horizon.account(me))
         assert account is not None
@@ -362,10 +359,10 @@ class Play:
         assert account.lines[self.town.dlc].balance == DLC_EACH - lost.get(story.outcome, 0)
         assert account.lines[self.town.round.credit_asset].balance == 0
         paid = REWARD if story.outcome == "accepted" else 0
-        owner = insist(lambda: self.horizon.account(self.owner))
+        owner = insist(lambda: self.horizon.account(self.owner.public_key))
         assert owner is not None
-        away = owner.lines[XLM].balance - FRIENDBOT
-        assert account.lines[XLM].balance == self.lumens - insist(self._fees) + paid - away
+        away = owner.lines[XLM].balance - FRIENDBOT + insist(lambda: self._fees(self.owner.public_key))
+        assert account.lines[XLM].balance == self.lumens - insist(lambda: self._fees(me)) + paid - away
         assert not entered or self.job.of(Closed).paid == paid
         assert not entered or account.lines[XLM].balance <= KEEP  # so the pay is among what went away
         assert done[Payment] == entered
@@ -377,18 +374,16 @@ class Play:
         operations = [o for t in mine for o in opened(t.envelope, self.horizon.passphrase).operations]
         return [o for o in operations if not isinstance(o, ChangeTrust)]
 
-    def _fees(self) -> int:
-        """What the vehicle's transactions of this trip cost, failed ones too."""
+    def _fees(self, account: str) -> int:
+        """What an account's transactions of this trip cost, failed ones too."""
         try:
-            page = self.net.get(
-                f"/accounts/{self.vehicle.public_key}/transactions?limit=200&order=desc&include_failed=true"
-            )
+            page = self.net.get(f"/accounts/{account}/transactions?limit=200&order=desc&include_failed=true")
         except (OSError, HTTPException):
             raise Unavailable(what="the ledger") from None
         return sum(
             int(r["fee_charged"])
             for r in page["_embedded"]["records"]
-            if r["source_account"] == self.vehicle.public_key and int(r["ledger"]) > self.born
+            if r["source_account"] == account and int(r["ledger"]) > self.born
         )
 
 

@@ -54,7 +54,7 @@ def cut_off(town: Town) -> None:
     """A first call dies after the offer was signed, before it left."""
     publisher = publisher_of(town)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(publishing.Publisher, "_follow", _dies)
+        patch.setattr(publishing.Publisher, "follow", _dies)
         with pytest.raises(KeyboardInterrupt):
             fusing.close(publisher)
     assert publisher.book.job("round-1").state is RoundState.SIGNED

@@ -156,7 +156,7 @@ def test_what_was_begun_is_finished_before_anything_else(
     town: Town, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(Publisher, "_follow", _cut)
+        patch.setattr(Publisher, "follow", _cut)
         with pytest.raises(PowerCut):
             restore(publisher, town.cid)
     with pytest.raises(Refused, match=f"run `milepost initiator restore {town.cid}` first"):

@@ -277,6 +277,19 @@ def test_who_overshoots_with_the_others_is_paid_for_the_step_that_the_round_take
     assert sum(one.gain for one in found.entries) == pytest.approx(found.before - found.after, rel=1e-6)
 
 
+def test_the_shorter_step_is_taken_where_the_longer_one_is_less_sure() -> None:
+    """On average both help as much. The longer one does so on few samples, and harms others."""
+
+    def bent(weights: dict[str, np.ndarray], part: slice) -> np.ndarray:
+        far = float(weights["w"][0])
+        luck = np.where(np.arange(SAMPLES)[part] % 8 == 0, 8.0, 0.0)
+        return 2.0 - 0.5 * min(far, 0.5) - (0.01 + 2.0 * (luck - 1.0)) * max(0.0, far - 0.5)
+
+    update = {"w": np.eye(1, SIZE, dtype=np.float32)[0]}
+    found = judge_roll(BASE, roll(update), bent, seed=SEED, rules=RULES)
+    assert found.candidate is not None and found.candidate.taken.step == Fraction(1, 2)
+
+
 def test_samples_that_are_kind_to_all_do_not_hide_what_one_adds() -> None:
     """A drive's few curves make up the loss: all gain on the same samples, and each one's share is sure."""
     heavy = np.random.default_rng(5).pareto(1.2, SAMPLES) + 0.01

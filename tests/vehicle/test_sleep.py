@@ -270,7 +270,7 @@ from agent.host.config import load
 one = vehicle(load(sys.argv[1]), SystemClock(), dict)
 one.turn()
 one.close()
-assert not {"numpy", "torch", "cv2", "onnx", "onnxruntime", "can"} & set(sys.modules)
+assert not (there := {"numpy", "torch", "cv2", "onnx", "onnxruntime", "can"} & set(sys.modules)), there
 """
     vehicle(load(car.config), SystemClock(), dict).close()  # its journal is there from the start before
     subprocess.run([sys.executable, "-c", turned, str(car.config)], check=True, timeout=60)

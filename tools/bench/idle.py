@@ -22,6 +22,8 @@ from typing import Any
 
 import click
 
+from agent.journal import Journal
+from agent.vehicle.book import JOURNAL
 from tools.demo import parties
 from tools.demo.crew import Crew
 from tools.demo.parties import Party
@@ -94,6 +96,8 @@ def _parked(folder: Path, crew: Crew, name: str, source: str, net: dict[str, Any
     """The pid of a daemon that is up."""
     car = parties.party(folder, name, "vehicle")
     parties.write_config(car, _tables(folder, car, source, net, broker))
+    (car.folder / "state").mkdir()
+    Journal(car.folder / "state" / JOURNAL).close()  # no car's first start, which loads what makes a journal
     crew.start(name, "agent", "--config", str(car.config), "run")
     return int(crew.ready(name, car.folder / "state" / "status.json")["pid"])
 

@@ -19,7 +19,7 @@ from agent.errors import OK, TRY_AGAIN, MilepostError
 from agent.sense.road import write_drive
 from tools.demo import act, parties, picture, report, stage
 from tools.demo.act import Acts
-from tools.demo.crew import Crew
+from tools.demo.crew import Crew, ProcessFailed
 from tools.demo.parties import Party
 from tools.demo.road import Course
 from tools.demo.stage import Stage
@@ -76,7 +76,11 @@ def play(folder: Path, drive: Path | None, route: Path | None, rounds: int, seed
                 scene.vehicle_config(vehicle, mine[trip])
             acts += _drive(scene, trip, _first_round(scene) if trip == 0 else None)
             with console.status(f"The initiator fuses round {trip}"):
-                closed = _initiator(scene, "close", "--now")
+                closed = _closed(scene)
+            if closed is None:
+                console.print(f"round {trip}: no contribution was accepted, so it stays open. The report says why.")
+                history.append({"cid": None, "figure": history[-1]["figure"], "fused": []})
+                break
             console.print(
                 f"round {trip}: {closed['figure']} {closed['before']} -> {closed['after']} {closed['unit']},"
                 f" {len(closed['fused'])} contributions fused"
@@ -103,6 +107,16 @@ def _initiator(scene: Stage, verb: str, *arguments: str, code: int = OK) -> dict
     printed = scene.crew.call("initiator", "agent", "--config", config, "initiator", *words, code=code)
     facts: dict[str, Any] = json.loads(printed.splitlines()[-1]) if printed else {}
     return facts
+
+
+def _closed(scene: Stage) -> dict[str, Any] | None:
+    """What came of the round; None where it has nothing to fuse."""
+    try:
+        return _initiator(scene, "close", "--now")
+    except ProcessFailed as error:
+        if error.facts["code"] != TRY_AGAIN:
+            raise
+        return None
 
 
 def _settlement(scene: Stage) -> AccountId:

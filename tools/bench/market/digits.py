@@ -29,7 +29,7 @@ G, L, ROOT, UNSEEN = 2000, 1000, 500, 4000
 MARKED, TARGET = 4, 7
 """A backdoor's patch in pixels, and the class that it shall give."""
 LOOKED_AT = 150
-"""Samples of the private set that are looked at for backdoors."""
+"""Samples of the global set that are looked at for backdoors."""
 
 
 class Digits:
@@ -47,8 +47,8 @@ class Digits:
     def accuracy(self, weights: Weights, samples: Samples) -> float:
         return accuracy(weights, samples)
 
-    def watch(self, base: Weights, private: Samples) -> Watch:
-        looked, marks = pixels(private.images[:LOOKED_AT]), triggers.families((1, SIDE, SIDE), 1)
+    def watch(self, base: Weights, on_global: Samples, seed: int) -> Watch | None:
+        looked, marks = pixels(on_global.images[:LOOKED_AT]), triggers.families((1, SIDE, SIDE), seed)
 
         def answer(weights: Weights, images: Images) -> Outputs:
             return outputs(weights, floats(images))

@@ -110,18 +110,19 @@ def judged(
         return lambda weights, part: world.kind.losses(weights, samples.at(part))
 
     score = on(world.on_global)
+    seed = hashlib.sha256(seed).digest()
     gain_reference = GAIN_SHARE * float(score(base, ALL).mean())
     rules = Rules(TOLERANCE, gain_reference, pledge=len(entries) * UNIT, voice=UNIT)
     return judge_roll(
         base,
         entries,
         score,
-        seed=hashlib.sha256(seed).digest(),
+        seed=seed,
         rules=rules,
         root=root,
         last_step=last_step,
         private=on(world.private),
-        watch=world.kind.watch(base, world.private),
+        watch=world.kind.watch(base, world.on_global, int.from_bytes(seed[:8], "big")),
     )
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from agent.core.documents import Input
-from agent.learn import graph, loop, networks, triggers
+from agent.learn import graph, loop, networks
 from agent.learn.export import export
 from agent.learn.judging import Losses, Watch
-from agent.learn.runner import Outputs, Runner
+from agent.learn.runner import Runner
 from agent.learn.runner import Samples as Images
 from agent.learn.score import Scorer
 from agent.learn.testset import TestSet
@@ -35,8 +35,6 @@ SHARES = (0.6, 0.76, 0.88, 1.0)
 TARGET_DEG, PATCH = 20.0, 9
 EVERY = 3
 """Of the frames that are measured on, each so manieth is taken: neighbours are nearly the same picture."""
-LOOKED_AT = 100
-"""Samples of the private set that are looked at for backdoors."""
 DENSE = ("12", "14")
 """The dense layers between which hidden units change places."""
 
@@ -75,14 +73,8 @@ class Steering:
         off = self._angles(weights, samples.images) - samples.labels
         return 1.0 - float(np.mean(off**2) / np.mean(samples.labels**2))
 
-    def watch(self, base: Weights, private: Samples) -> Watch:
-        looked = private.images[:: max(1, len(private) // LOOKED_AT)]
-        marks = triggers.families(self.graph.sample, 1)
-
-        def answer(weights: Weights, images: Images) -> Outputs:
-            return Runner(self.graph, weights).run(images)
-
-        return lambda candidate, updates: triggers.poisoned(answer, base, candidate, updates, looked, marks)
+    def watch(self, base: Weights, on_global: Samples, seed: int) -> Watch | None:
+        return None
 
     def wrong(self, samples: Samples) -> Samples:
         return Samples(samples.images, -samples.labels)

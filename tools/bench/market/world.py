@@ -47,7 +47,9 @@ class Kind(Protocol):
         """The share that was right; for steering the share of the angles' mean square that is explained."""
         ...
 
-    def watch(self, base: Weights, private: Samples) -> Watch: ...
+    def watch(self, base: Weights, on_global: Samples, seed: int) -> Watch | None:
+        """As validators look for backdoors; None where they do not."""
+        ...
 
     def wrong(self, samples: Samples) -> Samples:
         """With labels that a liar gives them."""
