@@ -49,7 +49,7 @@ sbom: $(RELEASE)
 	  --output-file build/milepost.cdx.json requirements/train.txt
 
 api: $(RELEASE)
-	$(BIN)/pdoc --docformat markdown --output-directory build/api agent.core.documents agent.ports agent.learn.graph
+	$(BIN)/pdoc --docformat markdown --output-directory build/api agent.core.documents agent.core.round agent.ports agent.learn.graph
 
 # First what is pinned, by its hashes; then the project, for which pip has nothing left to choose but torch's build.
 $(INSTALLED): pyproject.toml requirements/build.txt requirements/dev.txt

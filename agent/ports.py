@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from agent.core.cid import Cid
-    from agent.core.documents import Round
+    from agent.core.round import Round
 
 Wake = Callable[[], None]
 """Tells a daemon's loop that something happened. Any thread may call it; it never waits."""

@@ -15,7 +15,7 @@ from agent.compose import doctor
 from agent.compose.remote import CHANGEABLE
 from agent.content import nodes, walker
 from agent.core import gates, mileage, trip
-from agent.core.documents import Architecture
+from agent.core.round import Architecture
 from agent.fleet import commands
 from agent.host import sections
 from agent.host.config import trace

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from agent.compose.doors import horizon, store
 from agent.core import address
-from agent.core.documents import Round
 from agent.core.ids import AccountId
 from agent.core.money import Asset
+from agent.core.round import Round
 from agent.errors import Refused, Unavailable
 from agent.host.sections import Config
 from agent.ledger.horizon import Horizon

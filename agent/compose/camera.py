@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from agent.core.documents import Input, Round
+from agent.core.round import Input, Round
 from agent.errors import MilepostError, Unavailable
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from agent.core.documents import Decay, Figure, Recipe
+from agent.core.round import Decay, Figure, Recipe
 
 
 def rate(recipe: Recipe, figure: Figure | None) -> float:

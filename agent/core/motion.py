@@ -11,7 +11,7 @@ from agent.core import purse as purses
 from agent.core import record as records
 from agent.core import speaker
 from agent.core.agenda import VALID_S
-from agent.core.documents import Roll, Round, SettlementRecord, Vote
+from agent.core.documents import Roll, SettlementRecord, Vote
 from agent.core.ids import AccountId, CidText, StakeId
 from agent.core.jobs.review import Review
 from agent.core.ledger import Head
@@ -19,6 +19,7 @@ from agent.core.money import Stroops
 from agent.core.pay import Locked, Till
 from agent.core.record import ChainEnd, Hindrance, ServedTerms
 from agent.core.roll import Anchored, Ready, groups, is_due, is_whole
+from agent.core.round import Round
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from math import gcd
 from typing import Literal
 
-from agent.core.documents import Pledge, Round
 from agent.core.fields import MOST_PRICE
 from agent.core.money import UNIT, Stroops
+from agent.core.round import Pledge, Round
 
 LONGEST_TRIP_S = 7200
 """A trip that begins in a round's last second is paid for, if it is no longer."""

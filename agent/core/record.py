@@ -9,12 +9,13 @@ from typing import Literal, Protocol
 
 from agent.core import pay
 from agent.core import purse as purses
-from agent.core.documents import Purse, Roll, Round, SettledEntry, SettlementRecord, Vote
+from agent.core.documents import Purse, Roll, SettledEntry, SettlementRecord, Vote
 from agent.core.ids import AccountId, CidText
 from agent.core.jobs.review import Review
 from agent.core.ledger import Account
 from agent.core.money import Stroops
 from agent.core.pay import Till
+from agent.core.round import Round
 from agent.core.verdict import merge, of_one_figure, threshold
 from agent.errors import Malformed
 

@@ -16,8 +16,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from agent.core.documents import Enrolled, Roll, Round
+from agent.core.documents import Enrolled, Roll
 from agent.core.ids import CidText, StakeId
+from agent.core.round import Round
 
 TURNS = 4
 """For which no entry may be left out once its roll is due at the latest."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from agent.core.documents import StakeSchedule
 from agent.core.money import MAX_STROOPS, Stroops
+from agent.core.round import StakeSchedule
 
 
 def stake_due(schedule: StakeSchedule, strikes: int) -> Stroops:

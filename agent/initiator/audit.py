@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from agent.core.cid import Cid
-from agent.core.documents import Lineage, Round
 from agent.core.ids import AccountId, CidText, TxHash
 from agent.core.money import Stroops, text
+from agent.core.round import Lineage, Round
 from agent.core.verdict import threshold
 from agent.errors import Refused
 from agent.initiator import fusing, pay_trail

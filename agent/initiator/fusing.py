@@ -13,9 +13,9 @@ from decimal import Decimal
 from pathlib import Path
 
 from agent.core.cid import Cid
-from agent.core.documents import Figure, Lineage, Round
 from agent.core.ids import AccountId, CidText, TxHash
 from agent.core.jobs.round import RoundJob, RoundState
+from agent.core.round import Figure, Lineage, Round
 from agent.errors import Refused, TryAgain, Unavailable
 from agent.initiator.publishing import Publisher, RoundDraft
 from agent.learn import checkpoint, fusion, judging, update, weights

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from stellar_sdk import ClaimClaimableBalance, CreateClaimableBalance, ManageSellOffer
 
 from agent.core import pay
-from agent.core.documents import Round
 from agent.core.ids import StakeId
 from agent.core.ledger import BALANCE_V0, Transaction
 from agent.core.money import UNIT, XLM, Stroops, text
+from agent.core.round import Round
 from agent.ledger.envelope import Opened, balance_id, opened, own_amount, own_asset, own_price
 from agent.ledger.horizon import Horizon
 from agent.market import pledge, settlement

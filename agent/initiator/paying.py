@@ -12,7 +12,6 @@ from stellar_sdk import ClaimClaimableBalance, Payment
 from stellar_sdk.operation import Operation
 
 from agent.core import pay
-from agent.core.documents import Pledge, Round
 from agent.core.ids import CidText
 from agent.core.jobs import addition
 from agent.core.jobs.addition import Addition
@@ -20,6 +19,7 @@ from agent.core.jobs.fold import Event
 from agent.core.jobs.round import Lapsed, RoundState, RoundStep
 from agent.core.ledger import BALANCE_V0, BASE_RESERVE
 from agent.core.money import UNIT, XLM, Stroops, text
+from agent.core.round import Pledge, Round
 from agent.errors import Refused
 from agent.initiator.book import PLEDGE
 from agent.initiator.plan import Plan

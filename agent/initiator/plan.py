@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from agent import toml
 from agent.core import money, pay
-from agent.core.documents import Architecture, Input, Recipe, Task
 from agent.core.fields import MOST_PRICE, WEEK_LEDGERS, AccountId, AmountText, AssetName, Name, Number
 from agent.core.money import Stroops
+from agent.core.round import Architecture, Input, Recipe, Task
 from agent.errors import ConfigError
 from agent.sentences import first_mistake
 

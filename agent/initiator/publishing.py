@@ -14,7 +14,6 @@ from pydantic import ValidationError
 from agent.content.importer import root
 from agent.core import decay
 from agent.core.cid import Cid
-from agent.core.documents import Figure, GlobalSet, Lineage, Pledge, Round, StakeSchedule
 from agent.core.fields import MOST_LOSS
 from agent.core.ids import AccountId, CidText
 from agent.core.jobs import round as rounds
@@ -23,6 +22,7 @@ from agent.core.jobs.fold import Event
 from agent.core.jobs.round import RoundJob, RoundState, RoundStep
 from agent.core.jobs.settlement import SettlementJob
 from agent.core.money import UNIT, Asset, stroops
+from agent.core.round import Figure, GlobalSet, Lineage, Pledge, Round, StakeSchedule
 from agent.errors import BAD_CONFIG, Refused, TryAgain
 from agent.initiator import paying, rooting
 from agent.initiator.book import round_id

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from agent.core.documents import RootUpdate, Round
+from agent.core.round import RootUpdate, Round
 from agent.errors import Malformed, Refused
 from agent.initiator.plan import Plan
 from agent.learn import checkpoint, graph, judging, root, score

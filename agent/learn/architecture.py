@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.core.documents import Round
+from agent.core.round import Round
 from agent.errors import Malformed
 from agent.learn import kinds
 from agent.sentences import did_you_mean

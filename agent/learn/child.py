@@ -24,7 +24,7 @@ from typing import Any
 import psutil
 
 from agent.core.bundle_files import ROUND
-from agent.core.documents import Round
+from agent.core.round import Round
 from agent.errors import Malformed, MilepostError
 from agent.learn import checkpoint
 from agent.learn.control import DEVICE_LOST, DONE, FAILED, ControlSocket

@@ -7,7 +7,7 @@ import io
 import warnings
 from typing import TYPE_CHECKING
 
-from agent.core.documents import Input
+from agent.core.round import Input
 from agent.errors import Malformed
 from agent.learn import graph
 

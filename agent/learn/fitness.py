@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from agent.core.bundle_files import GRAPH, WEIGHTS
-from agent.core.documents import Round
+from agent.core.round import Round
 from agent.errors import Malformed, Refused
 from agent.learn import architecture, checkpoint, encoding, graph, teacher, weights
 

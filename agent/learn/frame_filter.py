@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from agent.core.documents import Round
+from agent.core.round import Round
 from agent.learn import kinds
 from agent.learn.samples import Image, Labels, prepare
 from agent.ports import LabelledFrame

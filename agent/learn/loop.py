@@ -18,7 +18,7 @@ from torch import nn
 
 from agent.core import decay
 from agent.core.bundle_files import WEIGHTS
-from agent.core.documents import Round
+from agent.core.round import Round
 from agent.errors import MilepostError
 from agent.learn import checkpoint, kinds, networks
 from agent.learn.adam import Adam

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from agent.core.bundle_files import GRAPH
-from agent.core.documents import Round
+from agent.core.round import Round
 from agent.errors import Malformed
 from agent.learn import architecture
 from agent.learn.kinds.detection import cells

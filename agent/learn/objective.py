@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from agent.core.documents import Round
+from agent.core.round import Round
 from agent.learn.kinds import Kind, of
 from agent.learn.kinds.classification import Classification
 from agent.learn.kinds.detection import ALPHA, CELL, GAMMA, LARGEST, SMALLEST, Detection

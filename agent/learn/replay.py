@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from agent import files
-from agent.core.documents import Round
+from agent.core.round import Round
 from agent.errors import Malformed
 from agent.learn import checkpoint
 from agent.learn.samples import Reservoir, label_shape

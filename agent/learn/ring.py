@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agent.core.documents import Input, Round
+from agent.core.round import Input, Round
 from agent.learn.samples import Image, Labels, Shape, label_shape
 
 WRITTEN, READ, LOST = range(3)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from agent.core.documents import Round
+from agent.core.round import Round
 from agent.errors import Refused
 from agent.learn import checkpoint, judging, update
 from agent.learn.samples import Samples, label_shape, pictures

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from agent.core.documents import Input, Recipe, Round, Task
+from agent.core.round import Input, Recipe, Round, Task
 from agent.learn import kinds
 from agent.learn.checkpoint import TrainingState
 from agent.learn.settings import Keep

@@ -14,7 +14,7 @@ from decimal import Decimal
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.core.documents import Figure, Task
+from agent.core.round import Figure, Task
 from agent.errors import Malformed
 from agent.learn import kinds
 from agent.learn.device import HERE, Device

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agent.core.documents import Task
+from agent.core.round import Task
 from agent.learn import kinds
 from agent.learn.runner import Labels, Runner, Samples
 from agent.learn.score import Score, score

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from agent.core.bundle_files import TEACHER
-from agent.core.documents import Round
+from agent.core.round import Round
 from agent.errors import Malformed, Refused
 from agent.learn import kinds
 from agent.learn.device import HERE, Device

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.core.documents import Input
+from agent.core.round import Input
 from agent.errors import Malformed
 from agent.learn.weights import tensors_and_metadata
 

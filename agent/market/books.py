@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from agent.core.documents import Round
 from agent.core.ids import AccountId
 from agent.core.ledger import Offer
 from agent.core.money import XLM, Asset, Stroops
+from agent.core.round import Round
 from agent.ledger.horizon import Horizon
 from agent.market import pledge
 from agent.market.entry import credit_asset

@@ -26,8 +26,9 @@ from agent.core.bundle_files import TEST_SET as TEST_SET
 from agent.core.bundle_files import UPDATE as UPDATE
 from agent.core.bundle_files import WEIGHTS as WEIGHTS
 from agent.core.cid import Cid
-from agent.core.documents import Contribution, D, Round, SettlementRecord
+from agent.core.documents import Contribution, D, SettlementRecord
 from agent.core.ids import AccountId, CidText
+from agent.core.round import Round
 from agent.errors import Malformed
 from agent.market import sealed
 from agent.ports import BundleLimits, ContentStore

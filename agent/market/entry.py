@@ -23,10 +23,10 @@ from stellar_sdk import (
 )
 from stellar_sdk.operation import Operation
 
-from agent.core.documents import Round
 from agent.core.ids import AccountId
 from agent.core.ledger import BALANCE_V0, BASE_RESERVE, Account, Way
 from agent.core.money import UNIT, XLM, Asset, Stroops, text
+from agent.core.round import Round
 from agent.ledger.envelope import sdk_asset, sdk_price
 from agent.market.payout import Redemption
 

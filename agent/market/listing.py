@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from stellar_sdk import ManageData, ManageSellOffer
 
 from agent.core.cid import Cid
-from agent.core.documents import Round
 from agent.core.ids import AccountId, CidText
 from agent.core.ledger import Account, Offer, Transaction
 from agent.core.money import XLM
+from agent.core.round import Round
 from agent.errors import Malformed, Refused
 from agent.ledger.envelope import opened, own_asset
 from agent.ledger.horizon import Horizon, LedgerUnavailable

@@ -13,11 +13,11 @@ from collections.abc import Iterable
 from stellar_sdk import Claimant, ClaimPredicate, CreateClaimableBalance
 
 from agent.core import pay
-from agent.core.documents import Round
 from agent.core.ids import AccountId
 from agent.core.ledger import Stake
 from agent.core.money import XLM, Stroops, text
 from agent.core.pay import Locked
+from agent.core.round import Round
 from agent.ledger.envelope import own_amount, sdk_asset
 from agent.ledger.horizon import Horizon
 

@@ -8,9 +8,9 @@ make as much as it likes.
 from __future__ import annotations
 
 from agent.core import pay
-from agent.core.documents import Round
 from agent.core.ledger import Account
 from agent.core.money import UNIT, XLM, Stroops
+from agent.core.round import Round
 from agent.core.verdict import threshold
 from agent.errors import Malformed
 from agent.ledger import keys

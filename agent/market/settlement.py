@@ -16,10 +16,11 @@ from stellar_sdk import ClaimClaimableBalance, ManageData, ManageSellOffer, Paym
 from stellar_sdk.operation import Operation
 
 from agent.core import pay
-from agent.core.documents import Outcome, Round, SettlementRecord
+from agent.core.documents import Outcome, SettlementRecord
 from agent.core.ids import AccountId, StakeId
 from agent.core.ledger import BALANCE_V0, Account, Offer, Stake, Transaction
 from agent.core.money import UNIT, XLM, Stroops, text
+from agent.core.round import Round
 from agent.ledger.envelope import Opened, opened, own_amount, own_asset, sdk_asset, sdk_price
 from agent.ledger.horizon import Horizon
 from agent.ledger.receipt import refused_claims, refused_payments

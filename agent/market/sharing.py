@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from agent.core.documents import Round
 from agent.core.ids import AccountId, CidText
 from agent.core.money import Stroops
+from agent.core.round import Round
 from agent.errors import Malformed
 from agent.market import records
 from agent.market.bundle import Shelf

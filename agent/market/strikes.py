@@ -18,10 +18,10 @@ from weakref import WeakKeyDictionary
 
 from stellar_sdk import CreateClaimableBalance
 
-from agent.core.documents import Round
 from agent.core.ids import AccountId, StakeId, TxHash
 from agent.core.ledger import Transaction
 from agent.core.money import Asset, Stroops
+from agent.core.round import Round
 from agent.core.stake import stake_due
 from agent.errors import Malformed, Unavailable
 from agent.ledger.connection import PAGE

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from agent.core.documents import Task
+from agent.core.round import Task
 from agent.errors import Refused
 from agent.ports import Box, Label, LabelledFrame
 from agent.sense.capture import Counts

@@ -13,10 +13,11 @@ from stellar_sdk import ClaimPredicate, CreateClaimableBalance
 from stellar_sdk.operation.create_claimable_balance import ClaimPredicateType
 
 from agent.core.cid import Cid
-from agent.core.documents import Enrolled, Round
+from agent.core.documents import Enrolled
 from agent.core.ids import AccountId, CidText, TxHash
 from agent.core.jobs.review import Found
 from agent.core.ledger import Stake, Transaction
+from agent.core.round import Round
 from agent.errors import Refused
 from agent.ledger.envelope import Opened, balance_id, opened
 from agent.ledger.horizon import Horizon

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from agent.core.documents import Input, Task
+from agent.core.round import Input, Task
 from agent.learn import kinds
 from agent.learn.samples import planes, prepare
 from agent.learn.testset import TestSet

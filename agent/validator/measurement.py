@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from agent.core.documents import Contribution, Enrolled, Outcome, Round
+from agent.core.documents import Contribution, Enrolled, Outcome
 from agent.core.fields import MOST_LOSS, MOST_STALENESS
 from agent.core.ids import CidText, StakeId
 from agent.core.jobs.review import Judged
 from agent.core.money import UNIT
 from agent.core.roll import Anchored
+from agent.core.round import Round
 from agent.core.verdict import Verdict
 from agent.errors import Malformed, MilepostError, Refused, Unavailable
 from agent.files import DiskFails

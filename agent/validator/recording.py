@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.core.documents import Input
+from agent.core.round import Input
 from agent.learn.samples import Image, planes, prepare
 from agent.learn.testset import TestSet
 from agent.sense.drive import Drive, DriveUnusable

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from agent.core.documents import Round
 from agent.core.ids import AccountId, CidText
 from agent.core.ledger import Account, Head
 from agent.core.money import Stroops
 from agent.core.pauses import Backoff
+from agent.core.round import Round
 from agent.errors import Refused, Unavailable
 from agent.ledger.horizon import HistoryTooShort, Horizon, LedgerUnavailable
 from agent.market import round_accounts

@@ -9,11 +9,12 @@ from stellar_sdk import ManageData, ManageSellOffer, TransactionEnvelope
 
 from agent.core.agenda import LEAST_FEE
 from agent.core.cid import Cid
-from agent.core.documents import Round, SettlementRecord
+from agent.core.documents import SettlementRecord
 from agent.core.ids import AccountId, TxHash
 from agent.core.ledger import Account, Offer, Stake
 from agent.core.money import Stroops, stroops
 from agent.core.moves import Proposed
+from agent.core.round import Round
 from agent.errors import Malformed
 from agent.ledger.envelope import Opened, build, opened
 from agent.market import settlement

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from agent.core.documents import Round, SettlementRecord, Vote
+from agent.core.documents import SettlementRecord, Vote
 from agent.core.ids import AccountId, CidText, StakeId
 from agent.core.jobs.review import Review, is_measured
 from agent.core.ledger import Account, Head, Stake
@@ -18,6 +18,7 @@ from agent.core.motion import Sharing
 from agent.core.pay import Locked
 from agent.core.record import ChainEnd, Hindrance, hindrance
 from agent.core.roll import Anchored, Ready
+from agent.core.round import Round
 from agent.errors import Refused, Unavailable
 from agent.ledger.horizon import Horizon
 from agent.market import bundle, pledge, records, round_accounts, settlement, sharing

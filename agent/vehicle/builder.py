@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent import __version__, files
-from agent.core.documents import Contribution, Round
+from agent.core.documents import Contribution
 from agent.core.fields import MOST_LOSS
 from agent.core.ids import CidText
 from agent.core.jobs.contribution import Job, Passed, Shadow, Trained
 from agent.core.jobs.fold import Event
+from agent.core.round import Round
 from agent.errors import MilepostError, Refused
 from agent.ledger import keys
 from agent.market import bundle, sealed

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent.core import ledger
-from agent.core.documents import Round
 from agent.core.experience import Deed
 from agent.core.ids import AccountId
 from agent.core.jobs.contribution import Chosen, Job, Lapsed, Refused
 from agent.core.ledger import Account, Head
 from agent.core.money import XLM, Asset, Stroops
+from agent.core.round import Round
 from agent.errors import TryAgain, Unavailable
 from agent.ledger import submission
 from agent.ledger.envelope import build, signed

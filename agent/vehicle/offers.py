@@ -8,12 +8,12 @@ from fractions import Fraction
 
 from agent.core import experience
 from agent.core.choice import Candidate, Means, Ranked, rank
-from agent.core.documents import Round
 from agent.core.experience import Deed
 from agent.core.ids import AccountId, CidText
 from agent.core.jobs.contribution import Job, JobState
 from agent.core.ledger import BASE_RESERVE, Account, Head, Way
 from agent.core.money import UNIT, XLM, Asset, Stroops
+from agent.core.round import Round
 from agent.errors import Malformed, Refused, Unavailable
 from agent.ledger.horizon import Horizon, LedgerUnavailable
 from agent.market import entry, listing, pledge, round_accounts, strikes

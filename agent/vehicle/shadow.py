@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.core.bundle_files import GRAPH, WEIGHTS
-from agent.core.documents import Round
+from agent.core.round import Round
 from agent.ports import LabelledFrame
 
 if TYPE_CHECKING:

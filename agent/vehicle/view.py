@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent.core.documents import Task
+from agent.core.round import Task
 from agent.errors import Refused
 from agent.ports import Camera
 from agent.vehicle.camera_latency import CameraLatency

@@ -17,7 +17,7 @@ from agent.core import moves
 from agent.core.agenda import VALID_S, CommitteeState
 from agent.core.cid import Cid
 from agent.core.committee import step
-from agent.core.documents import Enrolled, Outcome, Purse, Round, SettlementRecord, Vote
+from agent.core.documents import Enrolled, Outcome, Purse, SettlementRecord, Vote
 from agent.core.ids import AccountId, CidText, TxHash
 from agent.core.jobs.review import Found, Judged, Review
 from agent.core.jobs.review import ReviewState as Reviewed
@@ -27,6 +27,7 @@ from agent.core.motion import Sharing
 from agent.core.pay import Locked
 from agent.core.record import ChainEnd, Hindrance
 from agent.core.roll import Anchored, Ready
+from agent.core.round import Round
 from agent.core.verdict import threshold
 from tests.core.test_documents import CID, a_round
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.core.decay import error, rate, started
-from agent.core.documents import Decay, Figure, Recipe
+from agent.core.round import Decay, Figure, Recipe
 
 RECIPE = Recipe(steps=1, batch=1, learning_rate=Decimal("0.001"), minimum_samples=1)
 

@@ -16,23 +16,10 @@ from pydantic.fields import FieldInfo
 from stellar_sdk import StrKey
 
 from agent.core import address
-from agent.core.documents import (
-    Contribution,
-    Document,
-    GlobalSet,
-    Lineage,
-    Part,
-    Purse,
-    Round,
-    SettledEntry,
-    SettlementRecord,
-    Share,
-    StakeSchedule,
-    Task,
-    Vote,
-)
+from agent.core.documents import Contribution, Document, Part, Purse, SettledEntry, SettlementRecord, Share, Vote
 from agent.core.money import MAX_STROOPS, UNIT, Asset
 from agent.core.plain import UNKNOWN
+from agent.core.round import GlobalSet, Lineage, Round, StakeSchedule, Task
 from agent.errors import Malformed
 
 KINDS = (Round, Contribution, Vote, SettlementRecord)

@@ -7,9 +7,9 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core.documents import StakeSchedule
 from agent.core.fields import MOST_STAKE
 from agent.core.money import MAX_STROOPS, UNIT
+from agent.core.round import StakeSchedule
 from agent.core.stake import stake_due
 
 DLC = "DLC:G" + "A" * 52 + "WHF"

@@ -12,8 +12,8 @@ from stellar_sdk.operation import Operation
 
 from agent.core import pay
 from agent.core.cid import Cid
-from agent.core.documents import Pledge, Round
 from agent.core.money import UNIT, Asset
+from agent.core.round import Pledge, Round
 from agent.market import bundle, pledge, publish
 from agent.market.publish import Parties
 from tests.market.town import REWARD, Town

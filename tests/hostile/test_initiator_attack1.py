@@ -11,11 +11,11 @@ import pytest
 
 from agent.compose.vehicle import preferences
 from agent.core.cid import Cid
-from agent.core.documents import Round
 from agent.core.jobs.contribution import Arrived, Fetched, Job, Opened, Passed, Step
 from agent.core.jobs.fold import advance, fold
 from agent.core.ledger import Line
 from agent.core.money import UNIT, XLM
+from agent.core.round import Round
 from agent.errors import Unavailable
 from agent.host.config import load
 from agent.learn import weights

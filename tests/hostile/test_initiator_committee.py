@@ -10,10 +10,10 @@ from stellar_sdk import Keypair
 
 from agent.content.folder import FolderStore
 from agent.core.cid import Cid
-from agent.core.documents import Lineage
 from agent.core.ledger import Line
 from agent.core.money import UNIT, Asset
 from agent.core.record import hindrance
+from agent.core.round import Lineage
 from agent.errors import Unavailable
 from agent.market import bundle
 from agent.ports import BundleLimits

@@ -10,9 +10,9 @@ from stellar_sdk import AuthorizationFlag, Keypair, Signer, StrKey
 
 from agent.compose.vehicle import preferences
 from agent.core.cid import Cid
-from agent.core.documents import Round
 from agent.core.jobs.round import RoundState, Signed
 from agent.core.money import UNIT
+from agent.core.round import Round
 from agent.errors import BAD_CONFIG, Malformed
 from agent.host.config import load
 from agent.initiator import fusing

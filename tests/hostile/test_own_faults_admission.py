@@ -9,7 +9,7 @@ import onnxruntime
 import pytest
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail
 
-from agent.core.documents import Input
+from agent.core.round import Input
 from agent.errors import Malformed
 from agent.learn import graph
 from agent.learn.graph import put

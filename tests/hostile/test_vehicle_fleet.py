@@ -10,9 +10,9 @@ from stellar_sdk import Keypair
 
 from agent.compose.vehicle import resources
 from agent.content.folder import FolderStore
-from agent.core.documents import Input
 from agent.core.jobs.contribution import Job, Shadow, Trained
 from agent.core.jobs.fold import Event
+from agent.core.round import Input
 from agent.host.sections import Config
 from agent.learn import networks
 from agent.learn.export import export

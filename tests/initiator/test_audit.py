@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from stellar_sdk import ChangeTrust, ClaimClaimableBalance, Keypair, Payment
 
 from agent.core.cid import Cid
-from agent.core.documents import Lineage, Round, SettledEntry, SettlementRecord
+from agent.core.documents import SettledEntry, SettlementRecord
 from agent.core.ledger import BALANCE_V0
 from agent.core.money import UNIT
+from agent.core.round import Lineage, Round
 from agent.errors import TryAgain
 from agent.initiator import fusing, restoring
 from agent.initiator.audit import Audit, audit

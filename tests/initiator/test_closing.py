@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from stellar_sdk import Keypair
 
-from agent.core.documents import Round
 from agent.core.jobs.round import RoundState
+from agent.core.round import Round
 from agent.errors import Refused, TryAgain
 from agent.initiator import fusing, publishing
 from agent.initiator.audit import audit

@@ -13,7 +13,7 @@ import pytest
 from stellar_sdk import Keypair
 
 from agent.core.decay import rate
-from agent.core.documents import Architecture, Decay, Input, Recipe, Task
+from agent.core.round import Architecture, Decay, Input, Recipe, Task
 from agent.errors import Refused
 from agent.initiator.publishing import Publisher
 from agent.learn import export, fitness, graph, networks, weights

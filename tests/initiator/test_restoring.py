@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from stellar_sdk import Keypair
 
-from agent.core.documents import Round
 from agent.core.jobs.fold import Event
 from agent.core.jobs.round import RoundState
+from agent.core.round import Round
 from agent.errors import Refused
 from agent.initiator import fusing
 from agent.initiator.audit import audit

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent.core.documents import Input
 from agent.core.ids import CidText
+from agent.core.round import Input
 from agent.errors import Malformed, Refused
 from agent.initiator import fusing, rooting
 from agent.initiator.audit import audit

@@ -95,7 +95,7 @@ DAEMON = """
 import json, os, sys, threading
 from pathlib import Path
 import psutil
-from agent.core.documents import Round
+from agent.core.round import Round
 from agent.compose.vehicle import training
 from agent.host.sections import Train
 from agent.learn.trainer import ChildTrainer

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.core.documents import Input, Round, Task
+from agent.core.round import Input, Round, Task
 from agent.errors import Malformed
 from agent.learn import export, fitness, networks, teacher
 from tools.bench.plain_round import bundle, plain_round

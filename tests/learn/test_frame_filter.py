@@ -7,7 +7,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from agent.core.documents import Input, Task
+from agent.core.round import Input, Task
 from agent.learn.frame_filter import FROZEN, FrameFilter, one_colour
 from agent.ports import Box, LabelledFrame
 from tests.learn.trips import DIGITS, SMALL, road

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from agent.compose.vehicle import training
-from agent.core.documents import Decay, Figure
+from agent.core.round import Decay, Figure
 from agent.errors import MilepostError
 from agent.host.sections import Train
 from agent.learn import checkpoint, loop, networks

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from agent.core.documents import Input, Task
+from agent.core.round import Input, Task
 from agent.errors import Malformed
 from agent.learn import networks
 from tests.learn.trips import DIGITS, SMALL

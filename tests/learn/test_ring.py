@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.core.documents import Input
+from agent.core.round import Input
 from agent.learn.ring import HEAD_BYTES, RECORD, Ring
 
 TINY = Input(height=8, width=8, colour="grey")
@@ -114,7 +114,7 @@ def test_waiting_ends_when_a_record_comes() -> None:
 WRITER = """
 import sys
 import numpy as np
-from agent.core.documents import Input
+from agent.core.round import Input
 from agent.learn.ring import Ring
 
 ring = Ring(Input(height=8, width=8, colour="grey"), 16, (int(sys.argv[1]), int(sys.argv[2])))

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core.documents import Input, Task
+from agent.core.round import Input, Task
 from agent.learn.samples import Reservoir, Samples, Sort, bend, planes, prepare, sort_of, use
 from tests.learn.trips import SMALL
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from agent.core.documents import Architecture, Input, Round, Task
+from agent.core.round import Architecture, Input, Round, Task
 from agent.errors import Malformed
 from agent.learn import graph, kinds, loop, networks
 from agent.learn.export import export
@@ -108,7 +108,7 @@ def test_scoring_imports_no_torch(tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 import numpy as np
-from agent.core.documents import Task
+from agent.core.round import Task
 from agent.learn import graph, score, shadow, teacher
 checked = graph.check(Path({str(path)!r}))
 task = Task(kind='classification', classes=tuple('0123456789'))

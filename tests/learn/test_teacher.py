@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from agent.core.documents import Input, Round, Task
+from agent.core.round import Input, Round, Task
 from agent.learn import graph
 from agent.learn.runner import Runner
 from agent.learn.shadow import Shadow

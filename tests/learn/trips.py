@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from agent.core.documents import Input, Task
+from agent.core.round import Input, Task
 from agent.learn.testset import TestSet
 from agent.ports import LabelledFrame, TrainingTask
 from tools.bench.plain_round import bundle, plain_round

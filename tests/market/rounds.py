@@ -7,9 +7,9 @@ from typing import Any
 
 from stellar_sdk import Keypair
 
-from agent.core.documents import Round
 from agent.core.ledger import Account, Line
 from agent.core.money import UNIT, XLM, Asset
+from agent.core.round import Round
 from agent.market.publish import FACE
 from agent.market.publish import INITIATOR as INITIATOR_ENTRY
 

@@ -27,13 +27,14 @@ from stellar_sdk.operation import Operation
 
 from agent.core import pay
 from agent.core.cid import Cid
-from agent.core.documents import Round, SettledEntry, SettlementRecord
+from agent.core.documents import SettledEntry, SettlementRecord
 from agent.core.ids import CidText
 from agent.core.jobs import addition
 from agent.core.jobs.fold import Event
 from agent.core.ledger import BALANCE_V0, Stake
 from agent.core.money import UNIT, XLM, Stroops, stroops, text
 from agent.core.record import MAX_ENTRIES
+from agent.core.round import Round
 from agent.errors import Refused
 from agent.initiator import pay_trail, paying
 from agent.initiator.book import Job, RoundBook

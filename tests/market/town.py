@@ -20,9 +20,10 @@ from stellar_sdk.operation import Operation
 
 from agent.content.folder import FolderStore
 from agent.core.cid import Cid
-from agent.core.documents import Architecture, Contribution, Input, Recipe, Round, Task
+from agent.core.documents import Contribution
 from agent.core.ledger import Transaction, Way
 from agent.core.money import UNIT, Asset, Stroops, text
+from agent.core.round import Architecture, Input, Recipe, Round, Task
 from agent.initiator import publishing
 from agent.initiator.book import RoundBook
 from agent.initiator.plan import Plan

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from agent.core.documents import Task
+from agent.core.round import Task
 from agent.ports import Box, LabelledFrame
 from agent.sense import album
 from agent.sense.album import Album, UnusableAlbum, pictures

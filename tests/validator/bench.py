@@ -17,21 +17,11 @@ from onnx import TensorProto, helper, numpy_helper
 from stellar_sdk import Keypair
 
 from agent.content.folder import FolderStore
-from agent.core.documents import (
-    Architecture,
-    Contribution,
-    GlobalSet,
-    Input,
-    Recipe,
-    Roll,
-    RootUpdate,
-    Round,
-    StakeSchedule,
-    Task,
-)
+from agent.core.documents import Contribution, Roll
 from agent.core.ledger import Stake
 from agent.core.money import UNIT, Asset
 from agent.core.roll import Anchored
+from agent.core.round import Architecture, GlobalSet, Input, Recipe, RootUpdate, Round, StakeSchedule, Task
 from agent.learn import root, update, weights
 from agent.learn.device import HERE
 from agent.learn.testset import TestSet

@@ -10,7 +10,7 @@ import zstandard
 from safetensors.numpy import save
 from stellar_sdk import Keypair
 
-from agent.core.documents import Input, Lineage
+from agent.core.round import Input, Lineage
 from agent.errors import Unavailable
 from agent.market import bundle
 from agent.validator.measurement import CannotJudge, brief

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from agent.core.documents import Task
+from agent.core.round import Task
 from agent.learn.testset import TestSet
 from agent.validator.rounds import Served
 from tests.validator.bench import Numbers, Workbench

@@ -10,7 +10,7 @@ import pytest
 from stellar_sdk import Keypair
 
 from agent.content.folder import FolderStore
-from agent.core.documents import RootUpdate
+from agent.core.round import RootUpdate
 from agent.errors import Unavailable
 from agent.learn import root, update
 from agent.market import bundle

@@ -13,8 +13,8 @@ from stellar_sdk import Keypair
 
 from agent.compose.vehicle import preferences, resources
 from agent.content.folder import FolderStore
-from agent.core.documents import Input, Round, Task
 from agent.core.jobs.contribution import Job, Opened, Step
+from agent.core.round import Input, Round, Task
 from agent.host.sections import Config
 from agent.journal import Journal, JournalDamaged
 from agent.learn import networks

@@ -16,9 +16,9 @@ import pytest
 import torch
 
 from agent.compose.vehicle import survey, vehicle
-from agent.core.documents import Architecture, Input, Recipe, Task
 from agent.core.jobs.contribution import JobState
 from agent.core.pauses import Backoff
+from agent.core.round import Architecture, Input, Recipe, Task
 from agent.host.clock import SystemClock
 from agent.host.config import load
 from agent.learn import graph, networks, weights

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from agent.compose.vehicle import survey
-from agent.core.documents import Task
 from agent.core.jobs.contribution import JobState
+from agent.core.round import Task
 from agent.host.config import load
 from agent.vehicle.view import NoSuchView, wanted
 from tests.market.town import STEERING, Town, found

@@ -16,7 +16,7 @@ import click
 import cv2
 import numpy as np
 
-from agent.core.documents import Round
+from agent.core.round import Round
 from agent.learn import graph, kinds, networks
 from agent.learn.export import export
 from agent.learn.samples import planes, prepare

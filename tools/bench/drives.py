@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from agent.core.documents import Input
+from agent.core.round import Input
 from agent.learn.samples import planes, prepare
 from agent.learn.testset import TestSet
 

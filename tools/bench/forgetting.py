@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from agent.core.documents import Round
+from agent.core.round import Round
 from agent.learn import checkpoint, loop, networks
 from agent.learn.checkpoint import Checkpoint
 from agent.learn.replay import ReplayBuffer

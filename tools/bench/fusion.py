@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from agent.core.documents import Input, Round
+from agent.core.round import Input, Round
 from agent.learn.fusion import Momentum
 from agent.learn.testset import TestSet
 from tools.bench import drives

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.core.documents import Input, Round, Task
+from agent.core.round import Input, Round, Task
 from agent.learn.testset import TestSet
 from tools.bench.plain_round import plain_round
 

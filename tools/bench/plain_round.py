@@ -5,8 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
-from agent.core.documents import Architecture, GlobalSet, Input, Recipe, Round, StakeSchedule, Task
 from agent.core.ids import AccountId, CidText
+from agent.core.round import Architecture, GlobalSet, Input, Recipe, Round, StakeSchedule, Task
 
 NOBODY = AccountId("G" + "A" * 52 + "WHF")
 

@@ -16,7 +16,7 @@ import click
 import numpy as np
 
 from agent.core import decay
-from agent.core.documents import Decay, Figure, Input, Round
+from agent.core.round import Decay, Figure, Input, Round
 from agent.learn import loop, networks
 from agent.learn.testset import TestSet
 from tools.bench import drives

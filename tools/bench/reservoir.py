@@ -18,7 +18,7 @@ from typing import Any
 import click
 import numpy as np
 
-from agent.core.documents import Round, Task
+from agent.core.round import Round, Task
 from agent.learn import checkpoint, loop, networks
 from agent.learn.checkpoint import Checkpoint
 from agent.learn.samples import Reservoir, Samples, Sort, in_whole, planes, prepare, sort_of

@@ -21,7 +21,7 @@ from stellar_sdk import Keypair
 
 from agent.compose.vehicle import resources, training
 from agent.content.folder import FolderStore
-from agent.core.documents import Input, Round, Task
+from agent.core.round import Input, Round, Task
 from agent.host.sections import Config, Train
 from agent.learn import checkpoint, graph, networks
 from agent.learn.export import export

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from agent.core.documents import Round
+from agent.core.round import Round
 from agent.learn.testset import TestSet
 from tools.bench import deepchain, drives, fusion, mnist
 from tools.bench.vehicles import Weights, figure, fused, initial, publish, vehicle

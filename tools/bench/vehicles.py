@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.core.documents import Round
+from agent.core.round import Round
 from agent.learn import checkpoint, graph, loop, networks
 from agent.learn.checkpoint import Checkpoint
 from agent.learn.device import Device

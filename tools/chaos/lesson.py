@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.core.documents import Architecture, Input, Recipe, Task
+from agent.core.round import Architecture, Input, Recipe, Task
 from agent.learn import checkpoint, export, graph, networks, weights
 from agent.learn.runner import Runner
 from agent.learn.testset import TestSet

@@ -13,11 +13,12 @@ from stellar_sdk import Keypair
 from stellar_sdk.operation import Operation
 
 from agent.core.cid import Cid
-from agent.core.documents import Contribution, Round
+from agent.core.documents import Contribution
 from agent.core.ids import AccountId, CidText, StakeId
 from agent.core.jobs.round import RoundState
 from agent.core.ledger import Way
 from agent.core.money import UNIT, Asset, Stroops, text
+from agent.core.round import Round
 from agent.initiator.plan import Plan
 from agent.learn import update, weights
 from agent.ledger.envelope import stake_id

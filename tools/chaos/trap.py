@@ -11,9 +11,9 @@ from stellar_sdk.operation import Operation
 
 from agent.core import pay
 from agent.core.cid import Cid
-from agent.core.documents import GlobalSet, Pledge, Round
 from agent.core.ids import AccountId, CidText
 from agent.core.money import UNIT, XLM, text
+from agent.core.round import GlobalSet, Pledge, Round
 from agent.ledger.envelope import sdk_asset, sdk_price
 from agent.ledger.keys import account_of
 from agent.market import bundle, pledge, publish, sealed

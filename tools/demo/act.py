@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from stellar_sdk import ClaimClaimableBalance, ManageSellOffer, Payment
 
-from agent.core.documents import Round
 from agent.core.jobs.contribution import Closed, Job, JobState
 from agent.core.ledger import BALANCE_V0
 from agent.core.money import XLM, Stroops, text
+from agent.core.round import Round
 from agent.errors import MilepostError
 from agent.ledger.envelope import sdk_asset, sdk_price
 from agent.market import entry, pledge

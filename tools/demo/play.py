@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
-from agent.core.documents import Round
 from agent.core.ids import AccountId
 from agent.core.jobs.contribution import JobState
+from agent.core.round import Round
 from agent.errors import OK, TRY_AGAIN, MilepostError
 from agent.sense.road import write_drive
 from tools.demo import act, parties, picture, report, stage

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from agent.core.documents import Input
+from agent.core.round import Input
 from agent.errors import USAGE, MilepostError
 from agent.learn.testset import TestSet
 from agent.sense.drive import Drive, load_drive

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from agent.core.documents import Architecture, Input, Recipe, Round, Task
 from agent.core.money import Asset
+from agent.core.round import Architecture, Input, Recipe, Round, Task
 from agent.initiator.plan import Plan, StakePlan
 from agent.learn.testset import TestSet
 from agent.ledger.horizon import Horizon

@@ -18,9 +18,9 @@ from stellar_sdk.operation import Operation
 
 from agent.content.folder import FolderStore
 from agent.core import pay
-from agent.core.documents import Architecture, Figure, GlobalSet, Input, Pledge, Recipe, Round, StakeSchedule, Task
 from agent.core.ids import AccountId, CidText
 from agent.core.money import UNIT, Asset, text
+from agent.core.round import Architecture, Figure, GlobalSet, Input, Pledge, Recipe, Round, StakeSchedule, Task
 from agent.errors import MilepostError
 from agent.learn import weights
 from agent.ledger.envelope import Signed, build, sdk_asset, signed

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.core.boxes import Box
-from agent.core.documents import Input, Task
+from agent.core.round import Input, Task
 
 CLASSES = ("disc", "triangle", "square")
 SPEC = Input(height=64, width=96, colour="rgb")

@@ -14,10 +14,10 @@ from typing import Any
 from stellar_sdk import Keypair
 
 from agent.compose.vehicle import preferences, resources
-from agent.core.documents import Round
 from agent.core.ids import CidText
 from agent.core.jobs.contribution import Arrived, Job, Opened, Step
 from agent.core.jobs.fold import Event, advance, owed
+from agent.core.round import Round
 from agent.errors import MilepostError
 from agent.fleet.broker import Broker
 from agent.fleet.commands import Commands

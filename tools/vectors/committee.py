@@ -9,10 +9,11 @@ from typing import Any
 
 from agent.core import speaker, verdict
 from agent.core.cid import Cid
-from agent.core.documents import Outcome, Round, SettlementRecord
+from agent.core.documents import Outcome, SettlementRecord
 from agent.core.ids import AccountId
 from agent.core.ledger import Stake
 from agent.core.money import UNIT, XLM, Stroops
+from agent.core.round import Round
 from agent.ledger.envelope import balance_id, build
 from agent.market import settlement
 from tools.vectors import documents

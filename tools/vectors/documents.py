@@ -7,8 +7,9 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
-from agent.core.documents import Contribution, Document, Round, SettlementRecord, Vote
+from agent.core.documents import Contribution, Document, SettlementRecord, Vote
 from agent.core.money import UNIT
+from agent.core.round import Round
 from agent.validator import ballots
 from tools.vectors.kind import Answer, Given, Kind, text
 from tools.vectors.people import COMMITTEE, account, cid, hex32, keypair

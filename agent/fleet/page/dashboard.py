@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from agent.core.documents import Round
 from agent.core.jobs.contribution import (
     TABLE,
     Accepted,
@@ -30,6 +29,7 @@ from agent.core.jobs.contribution import (
 from agent.core.jobs.fold import Event as Happened
 from agent.core.jobs.written import names
 from agent.core.plain import plain
+from agent.core.round import Round
 from agent.fleet.page.cards import JobCard, PaymentCard, RoundCard, VehicleCard
 from agent.fleet.page.said import MAX_TEXT, Condition, Event, Status, amount, number, short
 from agent.fleet.page.shelf import CardShelf

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agent.core.bundle_files import ROUND
 from agent.core.cid import Cid
-from agent.core.documents import Round
+from agent.core.round import Round
 from agent.errors import MilepostError
 from agent.ports import BundleLimits, ContentStore
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.core.bundle_files import GRAPH
-from agent.core.documents import Round
+from agent.core.round import Round
 from agent.errors import Malformed, Refused
 from agent.learn import kinds
 from agent.learn.graph.file import operator_set, parsed, read

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from agent.core.documents import Task
+from agent.core.round import Task
 from agent.learn.kinds.classification import Classification
 from agent.learn.kinds.detection import Detection
 from agent.learn.kinds.kind import Kind as Kind

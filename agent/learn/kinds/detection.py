@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.core.boxes import Box
-from agent.core.documents import Task
+from agent.core.round import Task
 from agent.errors import Malformed
 from agent.learn.kinds import precision
 from agent.learn.kinds.kind import Labels, Numbers, Shape, Stated, sigmoid

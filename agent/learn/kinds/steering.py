@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from agent.core.documents import Task
+from agent.core.round import Task
 from agent.learn.kinds.kind import Labels, Numbers, Shape, Stated, sigmoid
 from agent.ports import Label
 

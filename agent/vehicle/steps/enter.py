@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from agent.core.choice import Candidate, lacking, net_pay, unwanted
-from agent.core.documents import Round
 from agent.core.jobs.contribution import Entered, Job, Passed, Refused, Signed, Trained
 from agent.core.ledger import Way
 from agent.core.money import XLM, Stroops, text
+from agent.core.round import Round
 from agent.errors import TryAgain
 from agent.ledger import submission
 from agent.ledger.envelope import stake_id

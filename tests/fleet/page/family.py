@@ -8,17 +8,7 @@ from pathlib import Path
 
 from stellar_sdk import Keypair
 
-from agent.core.documents import (
-    Architecture,
-    Figure,
-    GlobalSet,
-    Input,
-    Lineage,
-    Recipe,
-    Round,
-    StakeSchedule,
-    Task,
-)
+from agent.core.round import Architecture, Figure, GlobalSet, Input, Lineage, Recipe, Round, StakeSchedule, Task
 from agent.ports import ContentStore
 
 BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"

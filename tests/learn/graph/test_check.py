@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from agent.core.documents import Input, Round, Task
+from agent.core.round import Input, Round, Task
 from agent.errors import Malformed, Refused
 from agent.learn import graph
 from agent.learn.graph import GraphLimits, UnknownOperator

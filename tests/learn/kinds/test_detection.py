@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from agent.core.boxes import Box
-from agent.core.documents import Task
+from agent.core.round import Task
 from agent.errors import Malformed
 from agent.learn import architecture, fitness, graph, networks, update
 from agent.learn.export import export

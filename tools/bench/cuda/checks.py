@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from agent.core.documents import Input, Round
+from agent.core.round import Input, Round
 from agent.learn import checkpoint, kinds, loop, networks
 from agent.learn.recorder import SampleRecorder
 from agent.learn.ring import Record

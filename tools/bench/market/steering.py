@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from agent.core.documents import Input
+from agent.core.round import Input
 from agent.learn import graph, loop, networks
 from agent.learn.export import export
 from agent.learn.judging import Losses, Watch

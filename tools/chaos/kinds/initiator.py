@@ -19,9 +19,9 @@ from stellar_sdk import (
 from stellar_sdk.operation import Operation
 
 from agent.core.cid import Cid
-from agent.core.documents import Lineage, Round
 from agent.core.ledger import BALANCE_V0
 from agent.core.money import UNIT, XLM, text
+from agent.core.round import Lineage, Round
 from agent.ledger.envelope import sdk_asset, sdk_price
 from agent.ledger.keys import account_of
 from agent.market import pledge, publish
