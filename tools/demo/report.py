@@ -194,11 +194,13 @@ def faults(found: dict[str, Any], trips: int) -> list[str]:
                 wrong.append(f"{who} is honest, was {entry['verdict']} and not fused")
             if (entry["verdict"] == "accepted") != (stroops(entry["paid_xlm"]) > 0):
                 wrong.append(f"{who} was {entry['verdict']} and paid {entry['paid_xlm']} XLM")
-        if entry["role"] == "hostile" and entry["verdict"] != "rejected":
-            wrong.append(f"{who} is hostile and was {entry['verdict']}")
+        if entry["role"] == "hostile" and (entry["verdict"] == "accepted" or entry["cid"] in fused):
+            wrong.append(f"{who} is hostile, was {entry['verdict']}" + (" and fused" if entry["cid"] in fused else ""))
         if len(entry["signers"]) < threshold(3):
             wrong.append(f"the settlement of {who} has the signatures of {entry['signers']}")
     wrong += [f"{vehicle} is honest and was never paid" for vehicle, amount in paid.items() if amount <= 0]
+    if all(entry["verdict"] != "rejected" for entry in found["entries"] if entry["role"] == "hostile"):
+        wrong.append("the hostile vehicle lost no stake")
     if len(found["entries"]) != trips * 3:
         wrong.append(f"{len(found['entries'])} entries instead of {trips * 3}")
     if found["rounds"][1]["cid"] is None or found["rounds"][1]["figure"] >= found["rounds"][0]["figure"]:
