@@ -44,6 +44,10 @@ ERRORS = 2.0
 """Standard errors that a gain must exceed to count."""
 CUT = 2.0
 """Times the roll's measure of length: what an update is cut to before it is paid."""
+PLAIN_HARM = 1.5
+"""Times the loss of the base, or of a network of noughts where that is greater: what forfeits by its harm alone is
+beyond it. A car that learnt one U-turn by heart makes a good network worse than none, and is honest: a quarter of what
+it did does not."""
 ALL = slice(None)
 STRANGERS = (Fraction(1, 5), Fraction(3, 10))
 PUBLIC = 2.0
@@ -130,8 +134,8 @@ def judge_roll(
 ) -> Roll:
     """`seed`: what the roll's record hashes to. `score` is on G, `private` on the validator's own set, which
     lowers a credit that G alone would give and never raises one. `watch` looks for backdoors. Without `root` who
-    raises the loss by itself is left out, and forfeits where `private` says so too. Whoever was left out forfeits where
-    even a quarter of the update, as it would weigh, raises the loss on both sets."""
+    raises the loss by itself is left out. Whoever was left out forfeits where even a quarter of the update, as it would
+    weigh, does plain harm on both sets."""
     turn = sorted(entries, key=lambda one: (one.ledger, one.entry))
     at_base = score(base, ALL)
     alone = [] if root is not None else [_added(base, _wide(one.update) / len(turn)) for one in turn]
@@ -189,8 +193,11 @@ def judge_roll(
             continue
         reason = why[i]
         outcome = "rejected" if screened.same[i] else "idle"
-        if private is not None and _harms_both(harmful[i], _wide(one.update) / voices, base, sets, rules):
-            outcome, reason = "rejected", f"the loss rises on the global set and on a private one: {reason}"
+        if private is not None and _plainly_harms(_wide(one.update) / voices, base, sets):
+            outcome, reason = (
+                "rejected",
+                f"worse than to know nothing, on the global set and on a private one: {reason}",
+            )
         if screened.opposed[i]:
             joined = _added(base, _wide(one.update) / max(1, len(heard)))
             if any(_rises(joined, on, before, rules.tolerance) for on, before in sets):
@@ -340,14 +347,15 @@ def _harms(share: Vector, base: Weights, score: Score, at_base: Losses, rules: R
     return not falls(at_base, score(_added(base, share * float(min(STEPS))), ALL))
 
 
-def _harms_both(
-    is_harmful: bool, share: Vector, base: Weights, sets: Sequence[tuple[Score, Losses]], rules: Rules
-) -> bool:
-    """Whether what was left out raises the loss on both sets, each with its losses of the base: as it would weigh
-    where nothing but its harm is known of it (on the first set already), by a quarter of that where it was left out for
-    how it points or how long it is."""
-    alone = _added(base, share if is_harmful else share * float(min(STEPS)))
-    return all(_rises(alone, on, before, rules.tolerance) for on, before in (sets[1:] if is_harmful else sets))
+def _plainly_harms(share: Vector, base: Weights, sets: Sequence[tuple[Score, Losses]]) -> bool:
+    """Whether even a quarter of what was left out, as it would weigh, does plain harm on both sets, each with its loss
+    of the base."""
+    little = _added(base, share * float(min(STEPS)))
+    noughts = {name: np.zeros_like(value) for name, value in base.items()}
+    return all(
+        _rises(little, on, before, 1.0 / PLAIN_HARM) and _rises(little, on, on(noughts, ALL), 1.0 / PLAIN_HARM)
+        for on, before in sets
+    )
 
 
 def _clipped(update: Weights, length: float, most: float) -> Vector:

@@ -103,7 +103,7 @@ def forgets(house: House, account: str) -> None:
 def test_a_chain_behind_the_horizon_of_history_goes_on_with_its_purse(town: Town, house: House) -> None:
     """(y) The committee must not unanimously start anew at index 0 and forget 10 DLC."""
     vehicle = town.driver()
-    bad = town.enter(vehicle, town.contribution(vehicle, scaled(town.better(seed=1), -2)))
+    bad = town.enter(vehicle, town.contribution(vehicle, scaled(town.better(seed=1), -9)))
     house.settle(bad)
     before = house.chain_end()
     assert before.purse.forfeited == BASE

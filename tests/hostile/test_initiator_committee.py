@@ -52,7 +52,7 @@ def test_a_second_initiators_round_on_the_firsts_settlement_account_is_given_not
     served: the committee co-signs nothing for it."""
     liar, stranger = Keypair.random(), Keypair.random()
     vehicle = town.driver()
-    bad = town.enter(vehicle, town.contribution(vehicle, scaled(town.better(seed=1), -2)))
+    bad = town.enter(vehicle, town.contribution(vehicle, scaled(town.better(seed=1), -9)))
     house.settle(bad)
     assert house.chain_end().purse.forfeited == BASE
     part = Lineage(cid=town.cid, vehicle=stranger.public_key, weight=1, settlement="ab" * 32)

@@ -149,11 +149,18 @@ def test_without_a_root_nobody_loses_a_stake_for_harm() -> None:
     assert found.entries[-1].outcome == "idle"
 
 
-def test_without_a_root_who_harms_on_both_sets_loses_the_stake_and_has_no_voice() -> None:
-    against = {"w": (-1.2 * HONEST[0]["w"]).astype(np.float32)}
+def test_without_a_root_who_does_plain_harm_on_both_sets_loses_the_stake_and_has_no_voice() -> None:
+    against = {"w": (-80.0 * HONEST[0]["w"]).astype(np.float32)}
     found = judged([*roll(*HONEST), Entered(8, "liar", against)], private=score)
     assert [one.outcome for one in found.entries] == ["accepted"] * 6 + ["rejected"]
     assert found.after == judged(roll(*HONEST), private=score).after
+
+
+def test_without_a_root_some_harm_is_no_lie() -> None:
+    """Where little is left to learn, the work of an honest car raised the loss on every set by some hundredths."""
+    against = {"w": (-1.2 * HONEST[0]["w"]).astype(np.float32)}
+    found = judged([*roll(*HONEST), Entered(8, "unlucky", against)], private=score)
+    assert [(one.outcome, one.fused) for one in found.entries] == [("accepted", True)] * 6 + [("idle", False)]
 
 
 def test_without_a_root_who_harms_on_one_set_only_keeps_the_stake() -> None:

@@ -30,7 +30,7 @@ def scaled(delta: dict[str, np.ndarray], factor: float) -> dict[str, np.ndarray]
 def test_what_helps_is_accepted_and_what_harms_is_rejected(bench: Workbench) -> None:
     good = bench.judged(bench.entry(bench.better()))
     assert (good.verdict.outcome, good.figure is not None) == ("accepted", True)
-    harm = bench.judged(bench.entry(scaled(bench.better(1), -3)))
+    harm = bench.judged(bench.entry(scaled(bench.better(1), -9)))
     assert harm.verdict.outcome == "rejected"
     assert "rises" in harm.verdict.reason
     assert brief(harm, "Qm").figure
@@ -102,7 +102,7 @@ def test_a_round_whose_weights_cannot_be_read_is_no_entrys_fault(bench: Workbenc
 
 def test_what_is_on_a_roll_is_judged_together_and_a_liar_on_it_has_no_voice(bench: Workbench) -> None:
     good = [bench.entry(bench.better(seed)) for seed in (1, 2)]
-    liar = bench.entry(scaled(bench.better(3), -2), 16)
+    liar = bench.entry(scaled(bench.better(3), -9), 16)
     found = bench.roll(*good, liar)
     told = [found[one.stake.id] for one in (*good, liar)]
     assert [(one.verdict.outcome, one.fused) for one in told] == [("accepted", True)] * 2 + [("rejected", False)]

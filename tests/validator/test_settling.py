@@ -95,9 +95,9 @@ def cases(town: Town) -> dict[str, Case]:
     enters(
         "harmful",
         "rejected",
-        "the loss rises on the global set and on a private one",
+        "worse than to know nothing, on the global set and on a private one",
         d,
-        town.contribution(d, scaled(town.better(seed=3), -2)),
+        town.contribution(d, scaled(town.better(seed=3), -9)),
     )
     d = next(drivers)
     enters("a copy", "rejected", "it copies the entry", d, town.contribution(d, good))
@@ -228,7 +228,7 @@ def test_records_form_a_chain_and_the_standing_offer_covers_all_credit(
 
 def test_a_strike_doubles_the_stake_once_everybody_can_know_of_it(town: Town, house: House) -> None:
     vehicle = town.driver()
-    bad = town.contribution(vehicle, scaled(town.better(seed=20), -2))
+    bad = town.contribution(vehicle, scaled(town.better(seed=20), -9))
     first = town.enter(vehicle, bad)
     house.settle(first)
     assert house.end(first).outcome == "rejected"

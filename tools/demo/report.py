@@ -190,7 +190,8 @@ def faults(found: dict[str, Any], trips: int) -> list[str]:
         who = f"{entry['vehicle']} on round {entry['round']}"
         if entry["role"] == "honest":
             paid[entry["vehicle"]] += stroops(entry["paid_xlm"])
-            if entry["cid"] not in fused:
+            closed = any(later["cid"] for later in found["rounds"][entry["round"] + 1 :])
+            if entry["verdict"] == "rejected" or (closed and entry["cid"] not in fused):
                 wrong.append(f"{who} is honest, was {entry['verdict']} and not fused")
             if (entry["verdict"] == "accepted") != (stroops(entry["paid_xlm"]) > 0):
                 wrong.append(f"{who} was {entry['verdict']} and paid {entry['paid_xlm']} XLM")
