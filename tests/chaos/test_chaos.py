@@ -13,7 +13,7 @@ from tools.chaos.kinds.table import KINDS
 from tools.chaos.play import play
 from tools.chaos.town import Town
 
-LEDGERS = 30
+LEDGERS = 36
 KEYS = [
     "seed", "honest_entries", "honest_stakes_lost", "honest_unpaid", "doubled", "strikes_on_honest",
     "purse_lost_stroops", "daemons_died", "untyped", "stalled_entries", "hostile_profit_xlm", "kinds",

@@ -182,7 +182,7 @@ def test_who_starts_anew_serves_every_round_that_an_entry_may_be_open_on(town: T
     anew = validators(town, rogue.account)
     anew.look()
     assert set(anew.served) == set(made), anew.troubles
-    town.net.close_ledger(advance=town.round.review_window + OPENS_S + 60)
+    town.net.close_ledger(close_time=town.horizon.head().closed_at + town.round.review_window + OPENS_S + 60)
     later = validators(town, rogue.account)
     later.look()
     assert set(later.served) == set(made[-2 - town.round.staleness :])

@@ -31,12 +31,12 @@ from tools.localnet.server import Localnet
 
 @pytest.mark.slow
 @pytest.mark.parametrize("committee", [3, 7])
-def test_thirty_two_entries_are_settled_by_one_transaction(committee: int, tmp_path: Path) -> None:
+def test_a_full_record_is_settled_by_one_transaction(committee: int, tmp_path: Path) -> None:
     """They are judged while the broker is away, so that all are ripe when it is back."""
     with Localnet() as net:
-        town = found(net, tmp_path / "town", committee, contributions=32, collect=200)
+        town = found(net, tmp_path / "town", committee, contributions=makers.MAX_ENTRIES, budget="1300", collect=200)
         house = House(town, tmp_path / "house")
-        entries = [honest(town, seed) for seed in range(32)]
+        entries = [honest(town, seed) for seed in range(makers.MAX_ENTRIES)]
         house.enrol(*entries)
         house.broker.stop()
         house.turn(3)
@@ -47,7 +47,7 @@ def test_thirty_two_entries_are_settled_by_one_transaction(committee: int, tmp_p
         (settlement,) = {town.horizon.touching(entry_id)[-1].hash for entry_id in entries}
         envelope = town.horizon.find(settlement).envelope
         assert len(opened(envelope, net.passphrase).operations) == 98
-        assert len(town.shelf.record(house.chain_end().cid).votes) == 32 * committee
+        assert len(town.shelf.record(house.chain_end().cid).votes) == makers.MAX_ENTRIES * committee
         proposals = [m for m in listener.receive() if "/proposal/" in m.topic]
         assert proposals
         assert max(len(m.payload) for m in proposals) < MAX_PAYLOAD // 2
