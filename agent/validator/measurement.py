@@ -254,7 +254,7 @@ class Measurement:
                 root=root_update,
                 last_step=last_step,
                 private=bench.on_private,
-                watch=None if round_.task.kind == "detection" else _watch(base, bench, seed),
+                watch=_watch(base, bench, seed) if round_.task.kind == "classification" else None,
             ),
         )
         return {one.entry: _judgement(one, judged.after, updates[one.entry]) for one in judged.entries}

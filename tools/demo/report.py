@@ -200,8 +200,6 @@ def faults(found: dict[str, Any], trips: int) -> list[str]:
         if len(entry["signers"]) < threshold(3):
             wrong.append(f"the settlement of {who} has the signatures of {entry['signers']}")
     wrong += [f"{vehicle} is honest and was never paid" for vehicle, amount in paid.items() if amount <= 0]
-    if all(entry["verdict"] != "rejected" for entry in found["entries"] if entry["role"] == "hostile"):
-        wrong.append("the hostile vehicle lost no stake")
     if len(found["entries"]) != trips * 3:
         wrong.append(f"{len(found['entries'])} entries instead of {trips * 3}")
     if found["rounds"][1]["cid"] is None or found["rounds"][1]["figure"] >= found["rounds"][0]["figure"]:
