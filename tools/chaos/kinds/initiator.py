@@ -19,6 +19,7 @@ from stellar_sdk import (
 from stellar_sdk.operation import Operation
 
 from agent.core.cid import Cid
+from agent.core.ids import AccountId
 from agent.core.ledger import BALANCE_V0
 from agent.core.money import UNIT, XLM, text
 from agent.core.round import Lineage, Round
@@ -26,6 +27,7 @@ from agent.ledger.envelope import sdk_asset, sdk_price
 from agent.ledger.keys import account_of
 from agent.market import pledge, publish
 from tools.chaos import trap
+from tools.chaos.books import Stake
 from tools.chaos.ground import Foiled
 from tools.chaos.kinds.kind import Act, Cast, Course, Kind, best_pay, ledgers
 from tools.chaos.town import Town
@@ -39,9 +41,8 @@ def fake_settlement(town: Town, cast: Cast) -> Course:
     laid = trap.lay(town, setup=trap.open_door)
     cast.add(laid.own)
     for _ in range(BAIT):
-        for stake in list(town.books.stakes.values()):
-            if account_of(laid.own) in stake.claimants and not stake.ended_by:
-                town.ground.apply([ClaimClaimableBalance(BALANCE_V0 + stake.id)], laid.own)
+        for stake in _open_stakes(town, laid.settlement):
+            town.ground.apply([ClaimClaimableBalance(BALANCE_V0 + stake.id)], laid.own)
         yield
     trap.take_up(town, laid)
 
@@ -50,12 +51,17 @@ def low_threshold(town: Town, cast: Cast) -> Course:
     """One member of the committee claims stakes alone: claiming is a low-threshold operation."""
     laid = trap.lay(town, setup=trap.low_threshold)
     for _ in range(BAIT):
-        for stake in list(town.books.stakes.values()):
-            if laid.settlement in stake.claimants and not stake.ended_by:
-                claim = ClaimClaimableBalance(BALANCE_V0 + stake.id, source=laid.settlement)
-                town.ground.apply([claim], town.hostile_house.key, town.liars[0])
+        for stake in _open_stakes(town, laid.settlement):
+            claim = ClaimClaimableBalance(BALANCE_V0 + stake.id, source=laid.settlement)
+            town.ground.apply([claim], town.hostile_house.key, town.liars[0])
         yield
     trap.take_up(town, laid)
+
+
+def _open_stakes(town: Town, settlement: AccountId) -> list[Stake]:
+    """What others put down for it. The pay that the initiator locked is its own, and no profit."""
+    found = [stake for stake in town.books.stakes.values() if settlement in stake.claimants and not stake.ended_by]
+    return [stake for stake in found if stake.asset == town.ground.dlc]
 
 
 def _bait(twist: Callable[[Round], Round] = lambda made: made, **setup: Any) -> Act:
