@@ -28,13 +28,13 @@ from agent.core.motion import (
 )
 from agent.core.moves import (
     Action,
+    Cosign,
     Cosigned,
     Decline,
     Fetched,
     FetchVotes,
     Proposed,
     SaySignature,
-    Sign,
 )
 from agent.errors import Malformed
 
@@ -58,7 +58,7 @@ def fetched(state: CommitteeState, said: Fetched, view: CommitteeView) -> Step:
 
 
 def _consider(state: CommitteeState, proposed: Proposed, fetched: Fetched | None, view: CommitteeView) -> Step:
-    """Sign it if its record is the one that we would make: of the votes and entries that are held here, or else of
+    """Cosign it if its record is the one that we would make: of the votes and entries that are held here, or else of
     those that it holds."""
 
     def declined(why: str) -> Step:
@@ -84,7 +84,7 @@ def _consider(state: CommitteeState, proposed: Proposed, fetched: Fetched | None
         return declined("it was somebody else's turn")
     made = record_of(motion, by, view, at)
     if made is not None and view.cid(made) == proposed.cid:
-        return state, [Sign(made, proposed)]
+        return state, [Cosign(made, proposed)]
     if fetched is not None or not proposed.stakes:
         return declined("its record is not the one that its votes make")
     return fetch(by)

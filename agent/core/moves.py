@@ -122,7 +122,7 @@ class FetchVotes:
 
 
 @dataclass(frozen=True, slots=True)
-class Sign:
+class Cosign:
     """Draw up this record's transaction and sign it if it is the proposed one: `Cosigned`."""
 
     record: SettlementRecord
@@ -155,4 +155,4 @@ class Follow:
     hash: TxHash
 
 
-Action = SayVote | Propose | SayProposal | FetchVotes | Sign | SaySignature | Decline | Submit | Follow
+Action = SayVote | Propose | SayProposal | FetchVotes | Cosign | SaySignature | Decline | Submit | Follow

@@ -26,7 +26,7 @@ from agent.initiator.plan import Plan
 from agent.initiator.submitting import Submitter
 from agent.ledger.envelope import sdk_asset, stake_id
 from agent.ledger.horizon import Horizon
-from agent.ledger.submission import Entered, Refusal, look
+from agent.ledger.submission import InLedger, Refusal, look
 from agent.market import pledge, publish
 from agent.market.bundle import Shelf
 from agent.market.publish import Sign
@@ -124,7 +124,7 @@ def reclaim(submitter: Submitter) -> Stroops:
         if isinstance(outcome, Refusal):  # another call of ours took them
             submitter.say(f"the claim of {len(due)} pledges failed: {outcome.codes}")
             continue
-        if isinstance(outcome, Entered):
+        if isinstance(outcome, InLedger):
             back += sum(each.amount for each in due)
     return back
 

@@ -33,7 +33,7 @@ from agent.learn.root import train
 from agent.learn.testset import TestSet
 from agent.ledger.keys import account_of
 from agent.ledger.receipt import offer_ids
-from agent.ledger.submission import Entered
+from agent.ledger.submission import InLedger
 from agent.market import bundle, publish, round_accounts, sealed
 from agent.market.listing import signs
 from agent.market.publish import Parties, Sign
@@ -365,6 +365,6 @@ class Publisher(Submitter):
         return standing[0].id if standing else 0
 
 
-def _offer_of(found: Entered) -> int:
+def _offer_of(found: InLedger) -> int:
     """The id of the offer that a transaction made or changed; 0: none."""
     return next(iter(offer_ids(found.result).values()), 0)

@@ -18,7 +18,7 @@ from agent.initiator.book import RoundBook
 from agent.ledger.envelope import build, signed
 from agent.ledger.horizon import Horizon
 from agent.ledger.keys import account_of
-from agent.ledger.submission import Entered, Lapsed, Spent, look
+from agent.ledger.submission import InLedger, Lapsed, Spent, look
 
 if TYPE_CHECKING:
     from stellar_sdk import Keypair
@@ -72,14 +72,14 @@ class Submitter:
         return signed(envelope, self.keypair, *also)
 
     def follow(
-        self, job_id: str, envelope: Signed, entered: Callable[[Entered], Event], by_state: Callable[[str], Event]
+        self, job_id: str, envelope: Signed, entered: Callable[[InLedger], Event], by_state: Callable[[str], Event]
     ) -> None:
         """Hand the transaction in until it is in a ledger or can never be. `by_state`: the event for one whose number
         is used up while history does not show by what (it is told so): what it would have left on the ledger is there,
         or it can never be. Raises Refused when a ledger holds it as failed: what it says is then for the initiator to
         mend."""
         outcome = look(self.horizon, envelope)
-        if isinstance(outcome, Entered):
+        if isinstance(outcome, InLedger):
             self.record(job_id, entered(outcome))
             self.say(f"{job_id}: in ledger {outcome.ledger}")
         elif isinstance(outcome, Lapsed):

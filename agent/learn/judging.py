@@ -57,7 +57,7 @@ STEPS = (Fraction(1, 2), Fraction(1, 4))
 
 
 @dataclass(frozen=True, slots=True)
-class Entered:
+class RollEntry:
     """An admitted entry of a roll."""
 
     ledger: int
@@ -83,7 +83,7 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedEntry:
     """What becomes of one entry."""
 
     entry: StakeId
@@ -99,10 +99,10 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
-class Roll:
+class JudgedRoll:
     """A roll as judged, entries in the order of their ledgers, then of their ids."""
 
-    entries: tuple[Judged, ...]
+    entries: tuple[JudgedEntry, ...]
     before: float
     after: float
     """Loss on G of the base and of the next round's weights."""
@@ -122,7 +122,7 @@ class Candidate:
 
 def judge_roll(
     base: Weights,
-    entries: Sequence[Entered],
+    entries: Sequence[RollEntry],
     score: Score,
     *,
     seed: bytes,
@@ -131,7 +131,7 @@ def judge_roll(
     last_step: Weights | None = None,
     private: Score | None = None,
     watch: Watch | None = None,
-) -> Roll:
+) -> JudgedRoll:
     """`seed`: what the roll's record hashes to. `score` is on G, `private` on the validator's own set, which
     lowers a credit that G alone would give and never raises one. `watch` looks for backdoors. Without `root` who
     raises the loss by itself is left out. Whoever was left out forfeits where even a quarter of the update, as it would
@@ -182,14 +182,14 @@ def judge_roll(
     pledge = min(rules.pledge, rules.voice * len(heard))
     credits = _credits(paid, float(at_base.mean() - after.mean()), rules.gain_reference, pledge)
 
-    judged: list[Judged] = []
+    judged: list[JudgedEntry] = []
     for i, one in enumerate(turn):
         if i in heard:
             at = heard.index(i)
             gain, error, credit = float(gains[at]), float(errors[at]), credits[at]
             outcome: Outcome = "accepted" if credit else "idle"
             reason = f"it lowers the loss on the global set by {gain:.3g}, give or take {error:.1g}"
-            judged.append(Judged(one.entry, outcome, credit, gain, error, closes, reason))
+            judged.append(JudgedEntry(one.entry, outcome, credit, gain, error, closes, reason))
             continue
         reason = why[i]
         outcome = "rejected" if screened.same[i] else "idle"
@@ -202,8 +202,8 @@ def judge_roll(
             joined = _added(base, _wide(one.update) / max(1, len(heard)))
             if any(_rises(joined, on, before, rules.tolerance) for on, before in sets):
                 outcome, reason = "rejected", f"the loss rises, and {reason}"
-        judged.append(Judged(one.entry, outcome, 0, 0.0, 0.0, False, reason))
-    return Roll(tuple(judged), float(at_base.mean()), float(after.mean()), fused if closes else None)
+        judged.append(JudgedEntry(one.entry, outcome, 0, 0.0, 0.0, False, reason))
+    return JudgedRoll(tuple(judged), float(at_base.mean()), float(after.mean()), fused if closes else None)
 
 
 def best(fused: Callable[[Taken], Weights], score: Score, rule: str, at_base: Losses) -> Candidate:

@@ -2,7 +2,7 @@
 
 The caller has the envelope in its journal before it comes here, and calls `look` as often as it likes:
 
-    in a ledger and successful      → Entered
+    in a ledger and successful      → InLedger
     in a ledger and failed          → Refusal   the sequence number is used up; final for this hash
     absent, its last valid second
     over, its number not used up    → Lapsed    it can never apply; build a new one
@@ -41,7 +41,7 @@ class Network(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Entered:
+class InLedger:
     ledger: int
     closed_at: int
     result: str
@@ -70,7 +70,7 @@ class Spent:
     """As of this ledger, or a later one, the state must be asked."""
 
 
-def look(network: Network, signed: Signed) -> Entered | Refusal | Lapsed | Spent | None:
+def look(network: Network, signed: Signed) -> InLedger | Refusal | Lapsed | Spent | None:
     """One round of asking. Raises Unavailable when the network cannot be asked at all. Harmless to repeat: the same
     envelope has the same hash, and a hash applies once."""
     head = network.head()
@@ -87,7 +87,7 @@ def look(network: Network, signed: Signed) -> Entered | Refusal | Lapsed | Spent
     return None
 
 
-def _found(network: Network, signed: Signed) -> Entered | Refusal | None:
+def _found(network: Network, signed: Signed) -> InLedger | Refusal | None:
     found = network.find(signed.hash)
     if found is None:
         return None
@@ -95,10 +95,10 @@ def _found(network: Network, signed: Signed) -> Entered | Refusal | None:
         codes = result_code(found.result)
     except Malformed as error:
         raise Unavailable(what=f"The result of {signed.hash} ({error})") from None
-    return Entered(found.ledger, found.closed_at, found.result) if found.successful else Refusal(codes)
+    return InLedger(found.ledger, found.closed_at, found.result) if found.successful else Refusal(codes)
 
 
-def _over(network: Network, signed: Signed, head: Head) -> Entered | Refusal | Lapsed | Spent | None:
+def _over(network: Network, signed: Signed, head: Head) -> InLedger | Refusal | Lapsed | Spent | None:
     """After the last valid second. `head` is a ledger that closed later: whoever has seen it knows the outcome."""
     name = source(signed.envelope)
     account = network.account(name)

@@ -247,7 +247,7 @@ class Measurement:
             what,
             lambda: judging.judge_roll(
                 base,
-                [judging.Entered(places[entry], entry, one.delta) for entry, one in updates.items()],
+                [judging.RollEntry(places[entry], entry, one.delta) for entry, one in updates.items()],
                 bench.on_global,
                 seed=seed,
                 rules=rules,
@@ -369,7 +369,7 @@ def _is_other(values: weights.Weights, base: weights.Weights) -> bool:
     return base.keys() != values.keys() or any(base[name].shape != values[name].shape for name in base)
 
 
-def _judgement(one: judging.Judged, figure: float, of: Update) -> Judgement:
+def _judgement(one: judging.JudgedEntry, figure: float, of: Update) -> Judgement:
     """Who stopped early is paid for the part of the steps that was done."""
     credit = one.credit * min(of.steps, of.planned) // of.planned
     outcome: Outcome = "idle" if one.outcome == "accepted" and not credit else one.outcome

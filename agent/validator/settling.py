@@ -29,7 +29,7 @@ from agent.host.logs import Log
 from agent.ledger.envelope import Signed, opened, with_signatures
 from agent.ledger.horizon import Horizon
 from agent.ledger.keys import account_of
-from agent.ledger.submission import Entered, Refusal, look
+from agent.ledger.submission import InLedger, Refusal, look
 from agent.market import bundle, records
 from agent.validator import ballots, transactions
 from agent.validator.book import ReviewBook
@@ -246,7 +246,7 @@ class Settling:
                 return self._say_proposal(view, current, action)
             case moves.FetchVotes():
                 return self._fetch_votes(view, action)
-            case moves.Sign():
+            case moves.Cosign():
                 return self._sign(view, current, action)
             case moves.SaySignature():
                 return self._say_signature(view, action)
@@ -290,7 +290,7 @@ class Settling:
         enrolled = record.enrols.entries if record.enrols is not None else ()
         return [moves.Fetched(proposed, votes, tuple(one.entry for one in enrolled))]
 
-    def _sign(self, view: View, current: SettlementState, action: moves.Sign) -> list[moves.Said]:
+    def _sign(self, view: View, current: SettlementState, action: moves.Cosign) -> list[moves.Said]:
         """It is pinned here too by then: a speaker that keeps record or contribution to itself breaks nothing."""
         made, proposed = action.record, action.proposed
         read = opened(proposed.envelope, self._horizon.passphrase)
@@ -332,7 +332,7 @@ class Settling:
         if outcome is None:
             return []
         codes = getattr(outcome, "codes", "")
-        word = "settlement.entered" if isinstance(outcome, Entered) else "settlement.failed"
+        word = "settlement.entered" if isinstance(outcome, InLedger) else "settlement.failed"
         self._log.event(word, hash=action.hash, codes=codes)
         current.failed = f"The settlement {action.hash[:16]} failed: {codes}" if codes else ""
         return [moves.Over(action.hash, failed=isinstance(outcome, Refusal))]

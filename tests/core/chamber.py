@@ -337,7 +337,7 @@ class Chamber:
 
     def do(self, member: str, action: moves.Action, view: Sight) -> list[moves.Said]:
         lie = self.lies.get(member)
-        needs_store = isinstance(action, moves.Propose | moves.FetchVotes | moves.Sign)
+        needs_store = isinstance(action, moves.Propose | moves.FetchVotes | moves.Cosign)
         if lie == "silent" or (needs_store and member in self.cut_off):
             return []
         if isinstance(action, moves.SayVote):
@@ -352,7 +352,7 @@ class Chamber:
                 return []
             enrolled = tuple(one.entry for one in record.enrols.entries) if record.enrols is not None else ()
             return [moves.Fetched(action.proposed, record.votes, enrolled)]
-        elif isinstance(action, moves.Sign):
+        elif isinstance(action, moves.Cosign):
             transaction = self.transactions[action.proposed.hash]
             if (transaction.record, transaction.sequence) == (action.record, self.sequence + 1):
                 return [moves.Cosigned(action.proposed)]

@@ -224,7 +224,7 @@ def test_a_cosigner_signs_the_record_it_would_have_made_itself() -> None:
     speaker, proposed = a_proposal(chamber)
     other = next(m for m in chamber.members if m != speaker)
     (action,) = asked(chamber, other, proposed)
-    assert isinstance(action, moves.Sign)
+    assert isinstance(action, moves.Cosign)
     assert action.record == chamber.transactions[proposed.hash].record
 
 
@@ -276,7 +276,7 @@ def test_a_record_of_other_votes_is_fetched_once_a_ledger_and_signed_only_if_its
         _, (declined,) = step(state, moves.Fetched(strange, lie), view)
         assert isinstance(declined, moves.Decline)
     _, (signed,) = step(state, moves.Fetched(proposed, votes), view)
-    assert isinstance(signed, moves.Sign)
+    assert isinstance(signed, moves.Cosign)
 
 
 def test_two_thirds_must_vote_and_a_turn_must_pass_before_the_others_are_left_out() -> None:

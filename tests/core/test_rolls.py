@@ -209,11 +209,11 @@ def test_a_member_signs_the_roll_that_it_would_have_called_itself_without_fetchi
     speaker, proposed = called(chamber)
     other = next(m for m in chamber.members if m != speaker)
     (action,) = step(chamber.states[other], proposed, chamber.view(other))[1]
-    assert isinstance(action, moves.Sign)
+    assert isinstance(action, moves.Cosign)
 
 
 def test_a_member_that_knows_of_a_later_entry_signs_a_roll_without_it_and_one_that_knows_an_earlier_does_not() -> None:
-    for ledger, kind in ((9, moves.Sign), (1, moves.Decline)):
+    for ledger, kind in ((9, moves.Cosign), (1, moves.Decline)):
         chamber = Chamber(3)
         chamber.collects(a_review(1, ledger=5), a_review(2, ledger=5))
         speaker, proposed = called(chamber)
@@ -232,7 +232,7 @@ def test_a_member_that_lacks_an_entry_on_it_waits() -> None:
     chamber.lacking = {lacks: {other.id}}
     assert isinstance(asked(chamber, lacks, proposed)[0], moves.Decline)
     chamber.lacking = {}
-    assert isinstance(asked(chamber, lacks, proposed)[0], moves.Sign)
+    assert isinstance(asked(chamber, lacks, proposed)[0], moves.Cosign)
 
 
 def test_what_is_on_a_roll_is_not_put_on_another() -> None:

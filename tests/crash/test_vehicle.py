@@ -40,7 +40,7 @@ from agent.errors import Unavailable
 from agent.journal import JournalMissing, JournalReader
 from agent.ledger.envelope import Signed, opened, signed
 from agent.ledger.horizon import Horizon
-from agent.ledger.submission import Entered, look
+from agent.ledger.submission import InLedger, look
 from agent.market import pledge, records
 from agent.validator import transactions
 from agent.validator.ballots import vote
@@ -309,7 +309,7 @@ class Play:
                 self.signed[name] = made
             if name in self.signed and name not in self.done:
                 outcome = look(self.horizon, self.signed[name])
-                assert outcome is None or isinstance(outcome, Entered), outcome
+                assert outcome is None or isinstance(outcome, InLedger), outcome
                 if outcome is not None:
                     self.done.add(name)
         except Unavailable:

@@ -33,7 +33,7 @@ from agent.host.sections import Config
 from agent.ledger import receipt
 from agent.ledger.envelope import build, result_codes, sdk_asset, signed
 from agent.ledger.horizon import HistoryTooShort, Horizon, LedgerUnavailable
-from agent.ledger.submission import Entered, Lapsed, Spent, look
+from agent.ledger.submission import InLedger, Lapsed, Spent, look
 from agent.market import bundle
 from agent.market.bundle import Shelf
 from agent.market.strikes import strikes
@@ -65,7 +65,7 @@ def test_a_late_look_up_is_no_lapse(net: Localnet, front: Between, horizon: Hori
     assert isinstance(outcome, Spent)
     assert "history does not show by what" in outcome.why
     front.well()
-    assert isinstance(look(horizon, made), Entered)
+    assert isinstance(look(horizon, made), InLedger)
 
 
 def test_what_the_account_says_is_a_lapse(net: Localnet, front: Between, horizon: Horizon) -> None:
@@ -167,7 +167,7 @@ def test_a_result_that_cannot_be_read_has_its_error(net: Localnet, front: Betwee
     with pytest.raises(Unavailable, match="a transaction result is malformed"):
         look(horizon, made)
     front.well()
-    assert isinstance(look(horizon, made), Entered)
+    assert isinstance(look(horizon, made), InLedger)
 
 
 @pytest.mark.parametrize("result", ["AAA=", "!", "////////////////", "AAAAAAAAAGT/////AAAA"])

@@ -13,7 +13,7 @@ from stellar_sdk import Keypair
 from agent import errors
 from agent.errors import Refused, Unavailable
 from agent.ledger.horizon import HistoryTooShort, Horizon, LedgerUnavailable
-from agent.ledger.submission import Entered, Lapsed, Spent, look
+from agent.ledger.submission import InLedger, Lapsed, Spent, look
 from tests.ledger.test_horizon import payment, somebody
 from tools.localnet.foreign import KINDS, Kind
 from tools.localnet.server import Localnet
@@ -86,7 +86,7 @@ def test_a_payment_that_history_forgot_is_not_made_again(net: Localnet, horizon:
     made = payment(horizon, payer, payee.public_key)
     horizon.hand_in(made.envelope)
     net.close_ledger()
-    assert isinstance(look(horizon, made), Entered)
+    assert isinstance(look(horizon, made), InLedger)
     net.close_ledger(advance=1000)
     net.forget(keep=1)
     assert horizon.find(made.hash) is None
@@ -123,11 +123,11 @@ def test_a_late_address_gives_nothing_up(net: Localnet, horizon: Horizon, late: 
     late.hand_in(made.envelope)  # what is posted to the late one is in the next ledger
     net.close_ledger()
     net.close_ledger(advance=1000)
-    assert isinstance(look(horizon, made), Entered)
+    assert isinstance(look(horizon, made), InLedger)
     late.head = horizon.head  # type: ignore[method-assign]  # as behind one name
     assert look(late, made) is None
     net.lag(0)
-    assert isinstance(look(late, made), Entered)
+    assert isinstance(look(late, made), InLedger)
 
 
 def test_a_state_answer_says_of_which_ledger_it_is(net: Localnet, horizon: Horizon, late: Horizon) -> None:
@@ -170,7 +170,7 @@ def test_a_bid_that_is_refused_for_its_size_says_so(net: Localnet, horizon: Hori
         net.close_ledger()
     horizon.hand_in(made.envelope)
     net.close_ledger()
-    assert isinstance(look(horizon, made), Entered)
+    assert isinstance(look(horizon, made), InLedger)
 
 
 # --- it holds what nobody can read
@@ -198,4 +198,4 @@ def test_results_of_three_bytes_are_waited_over(net: Localnet, horizon: Horizon)
     with pytest.raises(Unavailable):
         look(horizon, made)
     net.fault()
-    assert isinstance(look(horizon, made), Entered)
+    assert isinstance(look(horizon, made), InLedger)

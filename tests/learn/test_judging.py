@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from agent.core.money import UNIT
 from agent.learn.fusion import Taken
-from agent.learn.judging import Entered, Roll, Rules, adds, judge_roll
+from agent.learn.judging import JudgedRoll, RollEntry, Rules, adds, judge_roll
 
 SEED = hashlib.sha256(b"a ledger").digest()
 RULES = Rules(tolerance=0.97, gain_reference=0.05, pledge=1000 * UNIT)
@@ -35,11 +35,11 @@ def towards(seed: int, share: float = 0.3, noise: float = 0.2) -> dict[str, np.n
     return {"w": (share * TRUTH + noise * rng.normal(size=SIZE)).astype(np.float32)}
 
 
-def roll(*updates: dict[str, np.ndarray], ledger: int = 7) -> list[Entered]:
-    return [Entered(ledger, f"{i:02}", update) for i, update in enumerate(updates)]
+def roll(*updates: dict[str, np.ndarray], ledger: int = 7) -> list[RollEntry]:
+    return [RollEntry(ledger, f"{i:02}", update) for i, update in enumerate(updates)]
 
 
-def judged(entries: list[Entered], **more: object) -> Roll:
+def judged(entries: list[RollEntry], **more: object) -> JudgedRoll:
     return judge_roll(BASE, entries, score, seed=SEED, rules=RULES, **more)  # type: ignore[arg-type]
 
 
@@ -90,7 +90,7 @@ def test_credits_come_to_no_more_than_the_pledge() -> None:
 @pytest.mark.parametrize("place", ["00a", "03a", "zz"])
 def test_a_zero_entry_changes_no_others_credit(place: str) -> None:
     without = judged(roll(*HONEST))
-    zero = Entered(7, place, {"w": np.zeros(SIZE, np.float32)})
+    zero = RollEntry(7, place, {"w": np.zeros(SIZE, np.float32)})
     found = judged([*roll(*HONEST), zero])
     assert [one for one in found.entries if one.entry != place] == list(without.entries)
     (outcome,) = [one.outcome for one in found.entries if one.entry == place]
@@ -115,7 +115,7 @@ def test_a_copy_with_noise_is_neither_fused_nor_paid_and_keeps_its_stake() -> No
     length = np.linalg.norm(HONEST[2]["w"]) / np.sqrt(SIZE)
     copy = {"w": (HONEST[2]["w"] + 0.3 * length * rng.normal(size=SIZE)).astype(np.float32)}
     few = [{"w": (0.1 * TRUTH + 0.5 * np.random.default_rng(i).normal(size=SIZE)).astype(np.float32)} for i in range(5)]
-    found = judged([*roll(HONEST[2], *few), Entered(8, "copy", copy)])
+    found = judged([*roll(HONEST[2], *few), RollEntry(8, "copy", copy)])
     last = found.entries[-1]
     assert (last.outcome, last.fused, last.credit) == ("idle", False, 0)
     assert "earlier entry" in last.reason
@@ -139,19 +139,19 @@ def test_however_many_hand_in_next_to_nothing_who_trained_is_paid(share: float, 
 
 def test_what_harms_and_points_against_the_root_loses_its_stake() -> None:
     against = {"w": (-1.2 * HONEST[0]["w"]).astype(np.float32)}
-    found = judged([*roll(*HONEST), Entered(8, "liar", against)], root=towards(50))
+    found = judged([*roll(*HONEST), RollEntry(8, "liar", against)], root=towards(50))
     assert [one.outcome for one in found.entries] == ["accepted"] * 6 + ["rejected"]
 
 
 def test_without_a_root_nobody_loses_a_stake_for_harm() -> None:
     against = {"w": (-1.2 * HONEST[0]["w"]).astype(np.float32)}
-    found = judged([*roll(*HONEST), Entered(8, "liar", against)])
+    found = judged([*roll(*HONEST), RollEntry(8, "liar", against)])
     assert found.entries[-1].outcome == "idle"
 
 
 def test_without_a_root_who_does_plain_harm_on_both_sets_loses_the_stake_and_has_no_voice() -> None:
     against = {"w": (-80.0 * HONEST[0]["w"]).astype(np.float32)}
-    found = judged([*roll(*HONEST), Entered(8, "liar", against)], private=score)
+    found = judged([*roll(*HONEST), RollEntry(8, "liar", against)], private=score)
     assert [one.outcome for one in found.entries] == ["accepted"] * 6 + ["rejected"]
     assert found.after == judged(roll(*HONEST), private=score).after
 
@@ -159,7 +159,7 @@ def test_without_a_root_who_does_plain_harm_on_both_sets_loses_the_stake_and_has
 def test_without_a_root_some_harm_is_no_lie() -> None:
     """Where little is left to learn, the work of an honest car raised the loss on every set by some hundredths."""
     against = {"w": (-1.2 * HONEST[0]["w"]).astype(np.float32)}
-    found = judged([*roll(*HONEST), Entered(8, "unlucky", against)], private=score)
+    found = judged([*roll(*HONEST), RollEntry(8, "unlucky", against)], private=score)
     assert [(one.outcome, one.fused) for one in found.entries] == [("accepted", True)] * 6 + [("idle", False)]
 
 
@@ -171,7 +171,7 @@ def test_without_a_root_who_harms_on_one_set_only_keeps_the_stake() -> None:
         return 0.5 * off * off
 
     against = {"w": (-1.2 * HONEST[0]["w"]).astype(np.float32)}
-    found = judged([*roll(*HONEST), Entered(8, "other", against)], private=private)
+    found = judged([*roll(*HONEST), RollEntry(8, "other", against)], private=private)
     assert (found.entries[-1].outcome, found.entries[-1].fused) == ("idle", False)
     assert found.after == judged(roll(*HONEST), private=score).after
 
@@ -189,7 +189,7 @@ def test_who_harms_sideways_keeps_the_stake() -> None:
     root = towards(50)["w"].astype(np.float64)
     sideways -= root * (sideways @ root) / (root @ root)
     update = {"w": (1.9 * sideways / np.linalg.norm(sideways) * np.linalg.norm(HONEST[0]["w"])).astype(np.float32)}
-    found = judged([*roll(HONEST[0]), Entered(8, "other", update)], root={"w": root.astype(np.float32)})
+    found = judged([*roll(HONEST[0]), RollEntry(8, "other", update)], root={"w": root.astype(np.float32)})
     assert found.entries[-1].outcome == "idle"
 
 
@@ -206,7 +206,7 @@ def test_what_anybody_could_hand_in_is_not_paid() -> None:
     """The public step that led to the base, in a slight disguise."""
     step = towards(70)
     disguised = {"w": step["w"] + 0.1 * towards(71)["w"]}
-    found = judged([*roll(*HONEST), Entered(8, "replay", disguised)], last_step=step)
+    found = judged([*roll(*HONEST), RollEntry(8, "replay", disguised)], last_step=step)
     assert not found.entries[-1].fused and not found.entries[-1].credit
 
 
@@ -240,7 +240,7 @@ def test_a_disguised_replay_is_paid_next_to_nothing_and_takes_nothing_from_other
 
     step, noise = road(0), rng.normal(size=SIZE + rest)
     noise *= np.linalg.norm(np.concatenate([*step.values()])) / np.linalg.norm(noise)
-    replay = Entered(8, "replay", made(step["w"] + noise[rest:], step["rest"] + noise[:rest]))
+    replay = RollEntry(8, "replay", made(step["w"] + noise[rest:], step["rest"] + noise[:rest]))
     entries = [*roll(road(1), road(2)), replay]
 
     def credits(**more: object) -> list[int]:
@@ -314,7 +314,7 @@ def test_among_good_work_what_adds_nothing_is_not_paid() -> None:
     rng = np.random.default_rng(6)
     nowhere = [rng.normal(size=SIZE) for _ in range(20)]
     nowhere = [row - TRUTH * (row @ TRUTH) / (TRUTH @ TRUTH) for row in nowhere]
-    liars = [Entered(8, f"{i:02}", {"w": (0.2 * row).astype(np.float32)}) for i, row in enumerate(nowhere)]
+    liars = [RollEntry(8, f"{i:02}", {"w": (0.2 * row).astype(np.float32)}) for i, row in enumerate(nowhere)]
     paid = [judged([*roll(*HONEST), liar]).entries[-1].credit for liar in liars]
     assert sum(bool(credit) for credit in paid) <= 1
 
@@ -345,5 +345,5 @@ def test_what_the_watch_names_is_neither_fused_nor_paid() -> None:
 
 
 def test_who_hands_in_what_another_did_loses_the_stake() -> None:
-    found = judged([*roll(*HONEST), Entered(8, "copy", HONEST[0])])
+    found = judged([*roll(*HONEST), RollEntry(8, "copy", HONEST[0])])
     assert [one.outcome for one in found.entries] == ["accepted"] * 6 + ["rejected"]

@@ -11,7 +11,7 @@ from stellar_sdk import Keypair
 
 from agent.errors import Refused, Unavailable
 from agent.ledger.horizon import Horizon
-from agent.ledger.submission import Entered, Lapsed, Refusal, Spent, look
+from agent.ledger.submission import InLedger, Lapsed, Refusal, Spent, look
 from tests.ledger.test_horizon import payment, somebody
 from tools.localnet.server import Localnet
 
@@ -42,7 +42,7 @@ def test_nothing_is_known_until_a_ledger_holds_it(net: Localnet, horizon: Horizo
     assert look(horizon, made) is None
     closed = net.close_ledger()
     outcome = look(horizon, made)
-    assert isinstance(outcome, Entered)
+    assert isinstance(outcome, InLedger)
     assert outcome.ledger == closed["ledger"]
     net.close_ledger(advance=1000)
     assert look(horizon, made) == outcome
@@ -82,7 +82,7 @@ def test_a_transaction_that_cannot_be_admitted_is_told_and_still_not_given_up(ne
     first, second = payment(horizon, payer, payee.public_key), payment(horizon, payer, payee.public_key, "2")
     assert look(horizon, first) is None
     net.close_ledger()
-    assert isinstance(look(horizon, first), Entered)
+    assert isinstance(look(horizon, first), InLedger)
     with pytest.raises(Refused, match="TX_BAD_SEQ"):
         look(horizon, second)
     net.close_ledger(advance=1000)
@@ -110,7 +110,7 @@ def test_a_network_that_loses_things_pays_once(fault: str) -> None:
                     continue
             if next(turns) % 3 == 2:
                 net.close_ledger()
-        assert isinstance(outcome, Entered)
+        assert isinstance(outcome, InLedger)
         account = _insist(lambda: horizon.account(payee.public_key))
         assert sum(line.balance for line in account.lines.values()) == 10_005 * 10_000_000
         horizon.close()

@@ -14,7 +14,7 @@ from agent.core.ids import StakeId
 from agent.core.money import UNIT
 from agent.learn import graph, judging, networks
 from agent.learn.export import export
-from agent.learn.judging import Entered, Roll, Rules
+from agent.learn.judging import JudgedRoll, RollEntry, Rules
 from agent.learn.runner import Runner
 from agent.learn.score import Scorer
 from agent.learn.testset import TestSet
@@ -55,7 +55,7 @@ def main(entries: int, samples: int, width: int, private: bool, seed: int, as_js
         return lambda weights, part: scorer.score(weights, data.images[part], data.labels[part]).losses
 
     on_global, on_private = drawn(), drawn()
-    roll, root = [Entered(1, StakeId(f"{i:02}"), update()) for i in range(entries)], update()
+    roll, root = [RollEntry(1, StakeId(f"{i:02}"), update()) for i in range(entries)], update()
     rules = Rules(tolerance=0.97, gain_reference=0.05, pledge=entries * UNIT)
 
     def bare() -> None:
@@ -63,7 +63,7 @@ def main(entries: int, samples: int, width: int, private: bool, seed: int, as_js
             at = {name: base[name] + one.update[name] / np.float32(entries) for name in base}
             scorer.score(at, on_global.images, on_global.labels)
 
-    def review() -> Roll:
+    def review() -> JudgedRoll:
         theirs = on(on_private) if private else None
         return judging.judge_roll(base, roll, on(on_global), seed=bytes(32), rules=rules, root=root, private=theirs)
 

@@ -22,7 +22,7 @@ from agent.ledger import keys
 from agent.ledger.envelope import build, sdk_asset, signed
 from agent.ledger.horizon import Horizon
 from agent.ledger.keys import account_of
-from agent.ledger.submission import Entered, look
+from agent.ledger.submission import InLedger, look
 from agent.market import publish
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def submit(horizon: Horizon, operations: list[Operation], *signers: Party) -> No
     until = time.monotonic() + 60
     while time.monotonic() < until:
         outcome = look(horizon, made)
-        if isinstance(outcome, Entered):
+        if isinstance(outcome, InLedger):
             return
         if outcome is not None:
             raise NotEntered(who=source.name, why=str(outcome))

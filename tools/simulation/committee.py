@@ -33,7 +33,7 @@ from agent.learn import update
 from agent.ledger.envelope import Signed, opened, with_signatures
 from agent.ledger.horizon import Horizon
 from agent.ledger.keys import account_of
-from agent.ledger.submission import Entered, look
+from agent.ledger.submission import InLedger, look
 from agent.market import pledge, strikes
 from agent.market import records as kept
 from agent.market.bundle import Shelf
@@ -218,7 +218,7 @@ class Committee(threading.Thread):
         if outcome is None:
             return
         self._submitted = None
-        if not isinstance(outcome, Entered):
+        if not isinstance(outcome, InLedger):
             self.refused += 1  # the standing offer was bought empty meanwhile: built anew, as validators do
             return
         for settled in submitted.record.entries:

@@ -26,7 +26,7 @@ from agent.learn import weights
 from agent.ledger.envelope import Signed, build, sdk_asset, signed
 from agent.ledger.horizon import Horizon
 from agent.ledger.keys import account_of
-from agent.ledger.submission import Entered, look
+from agent.ledger.submission import InLedger, look
 from agent.market import bundle, pledge, publish
 
 VALIDATORS = 3
@@ -72,7 +72,7 @@ class Submitter:
                 raise NotEntered(why=f"{len(waiting)} were not in a ledger after {PATIENCE_S:g} s")
             outcomes = list(self._pool.map(lambda one: look(self.horizon(), one), waiting))
             for outcome in outcomes:
-                if outcome is not None and not isinstance(outcome, Entered):
+                if outcome is not None and not isinstance(outcome, InLedger):
                     raise NotEntered(why=str(outcome))
             waiting = [one for one, outcome in zip(waiting, outcomes, strict=True) if outcome is None]
             if waiting:

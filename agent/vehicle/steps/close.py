@@ -68,7 +68,7 @@ def collect(context: StepContext, job: Job) -> Events:
     Raises LedgerUnavailable, while nothing says for certain what became of it.
     """
     outcome = submission.look(context.horizon, job.closing.envelope)
-    if isinstance(outcome, submission.Entered):
+    if isinstance(outcome, submission.InLedger):
         if job.closing.waits:
             return [Partly()]
         return [_closed(context, received(outcome.result))]

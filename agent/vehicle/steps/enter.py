@@ -82,7 +82,7 @@ def submit(context: StepContext, job: Job) -> Events:
     outcome = submission.look(context.horizon, job.entry.envelope)
     if isinstance(outcome, submission.Spent):
         events = context.verdicts.entered(job, context.terms(job), outcome)
-    elif isinstance(outcome, submission.Entered):
+    elif isinstance(outcome, submission.InLedger):
         events = [Entered(outcome.ledger, tuple(offer_ids(outcome.result).values()))]
     else:
         events = not_entered(outcome)

@@ -13,7 +13,7 @@ import numpy as np
 from agent.core.ids import StakeId
 from agent.core.money import UNIT
 from agent.learn import fusion
-from agent.learn.judging import ALL, Entered, Judged, Roll, Rules, Score, judge_roll
+from agent.learn.judging import ALL, JudgedEntry, JudgedRoll, RollEntry, Rules, Score, judge_roll
 from agent.learn.weights import Weights
 from tools.bench.market.attacks import Attack, Round
 from tools.bench.market.world import Samples, World
@@ -40,7 +40,7 @@ class Tally:
         self.xlm += other.xlm
         self.unfused_paid += other.unfused_paid
 
-    def count(self, one: Judged) -> None:
+    def count(self, one: JudgedEntry) -> None:
         self.accepted += one.outcome == "accepted"
         self.idle += one.outcome == "idle"
         self.rejected += one.outcome == "rejected"
@@ -86,7 +86,7 @@ def play(world: World, rounds: int, seed: int, attack: Attack | None = None, hos
             updates[count - hostile :] = attack.update(made)
         late = attack is not None and attack.late
         entries = [
-            Entered(1 + int(late and i >= count - hostile), StakeId(f"{number}-{_draw(seed, number, i)}-{i}"), update)
+            RollEntry(1 + int(late and i >= count - hostile), StakeId(f"{number}-{_draw(seed, number, i)}-{i}"), update)
             for i, update in enumerate(updates)
         ]
         roll = judged(world, base, entries, root, last_step, f"{seed}/{number}".encode())
@@ -104,8 +104,8 @@ def play(world: World, rounds: int, seed: int, attack: Attack | None = None, hos
 
 
 def judged(
-    world: World, base: Weights, entries: Sequence[Entered], root: Weights, last_step: Weights | None, seed: bytes
-) -> Roll:
+    world: World, base: Weights, entries: Sequence[RollEntry], root: Weights, last_step: Weights | None, seed: bytes
+) -> JudgedRoll:
     def on(samples: Samples) -> Score:
         return lambda weights, part: world.kind.losses(weights, samples.at(part))
 

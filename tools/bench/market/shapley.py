@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.core.ids import StakeId
-from agent.learn.judging import Entered
+from agent.learn.judging import RollEntry
 from agent.learn.weights import Weights
 from tools.bench.market import digits
 from tools.bench.market.play import judged
@@ -47,7 +47,7 @@ def compared(world: World, seed: int, rounds: int = ROUNDS) -> tuple[float, Numb
     for number in range(rounds):
         updates = world.kind.trained(base, [*world.cars, world.root], 1000 * seed + number)
         root = updates.pop()
-        entries = [Entered(1, StakeId(str(i)), update) for i, update in enumerate(updates)]
+        entries = [RollEntry(1, StakeId(str(i)), update) for i, update in enumerate(updates)]
         roll = judged(world, base, entries, root, last, f"shapley/{seed}/{number}".encode())
         paid, worth = np.array([one.credit for one in roll.entries], float), exact(world, base, updates)
         found.append(spearman(paid, worth))
