@@ -12,7 +12,7 @@ from stellar_sdk import ClaimClaimableBalance, Payment
 from stellar_sdk.operation import Operation
 
 from agent.core import pay
-from agent.core.ids import CidText
+from agent.core.ids import CidText, StakeId
 from agent.core.jobs import addition
 from agent.core.jobs.addition import Addition
 from agent.core.jobs.fold import Event
@@ -112,18 +112,19 @@ def _followed(submitter: Submitter, job_id: str) -> Addition:
 def reclaim(submitter: Submitter) -> Stroops:
     """Take back what is left of pledges that are due, and say how much that was. May run any number of times. Raises
     Refused, Unavailable."""
-    settlement, back = submitter.book.settlement, 0
+    settlement, back, failed = submitter.book.settlement, 0, set[StakeId]()
     while settlement is not None:
         now = submitter.horizon.head().closed_at
-        due = pledge.due_back(submitter.horizon, submitter.account, settlement, now)[:MOST_CLAIMED]
+        found = pledge.due_back(submitter.horizon, submitter.account, settlement, now)
+        due = [each for each in found if each.id not in failed][:MOST_CLAIMED]
         if not due:
             break
         made = submitter.signed([ClaimClaimableBalance(BALANCE_V0 + each.id) for each in due], None)
         while (outcome := look(submitter.horizon, made)) is None:
             submitter.wait()
-        if isinstance(outcome, Refusal):  # another call of ours took them
+        if isinstance(outcome, Refusal):  # another call of ours took one of them; what is left is for the next call
             submitter.say(f"the claim of {len(due)} pledges failed: {outcome.codes}")
-            continue
+            failed |= {each.id for each in due}
         if isinstance(outcome, InLedger):
             back += sum(each.amount for each in due)
     return back
