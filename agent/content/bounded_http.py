@@ -45,7 +45,7 @@ class Answered(Unavailable):
     """{what} answered {status}: {why}. The work waits and goes on when it can."""
 
 
-class Hushed(Unavailable):
+class LeftAlone(Unavailable):
     """{what} asked to be left alone for {seconds:.0f} s more. The work waits and goes on then."""
 
 
@@ -56,9 +56,9 @@ class Quiet:
         self._clock, self._until = clock, 0.0
 
     def keep(self, what: object) -> None:
-        """Raises Hushed until it is over."""
+        """Raises LeftAlone until it is over."""
         if (left := self._until - self._clock()) > 0:
-            raise Hushed(what=what, seconds=left)
+            raise LeftAlone(what=what, seconds=left)
 
     def heard(self, answer: requests.Response) -> None:
         if answer.status_code in BUSY:

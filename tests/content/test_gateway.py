@@ -195,7 +195,7 @@ def test_a_gateway_that_says_when_to_come_back_is_not_asked_before(serve: Callab
     gateway = Gateway(serve(busy))
     with pytest.raises(bounded_http.Answered, match="answered 429: slow down"):
         gateway.get(Cid.v0(bytes(32)))
-    with pytest.raises(bounded_http.Hushed, match=r"left alone for 1\d\d s more"):
+    with pytest.raises(bounded_http.LeftAlone, match=r"left alone for 1\d\d s more"):
         gateway.get(Cid.v0(bytes(32)))
     assert len(asked) == 1
     gateway.close()

@@ -275,6 +275,6 @@ def test_a_node_that_says_when_to_come_back_is_not_asked_before(
     kubo = connect(serve(busy))
     with pytest.raises(NodeError, match="503: it gave no reason"):
         kubo.get(Cid.v0(bytes(32)))
-    with pytest.raises(bounded_http.Hushed):
+    with pytest.raises(bounded_http.LeftAlone):
         kubo.pin(Cid.v0(bytes(32)))
     assert len(asked) == 1
