@@ -3,6 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("milepost", deadline=None)  # no test hangs on a clock
+settings.load_profile("milepost")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -35,7 +35,7 @@ def test_a_bundle_cut_in_any_way_comes_back(bundle: Path, memory: Callable[..., 
     assert files == {str(path.relative_to(bundle)): path.read_bytes() for path in bundle.rglob("*") if path.is_file()}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.binary(max_size=3000), chunk=st.integers(1, 400), links=st.integers(2, 5), raw=st.booleans())
 def test_any_file_in_any_layout_comes_back(
     data: bytes, chunk: int, links: int, raw: bool, tmp_path_factory: pytest.TempPathFactory

@@ -48,7 +48,7 @@ def deserved(chamber: Chamber) -> dict[str, tuple[str, int]]:
 
 
 @given(chambers())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_fewer_than_a_third_of_liars_move_no_verdict_and_nothing_starves(chamber: Chamber) -> None:
     wanted = deserved(chamber)
     chamber.settle(ticks=40 * chamber.size)
@@ -56,7 +56,7 @@ def test_fewer_than_a_third_of_liars_move_no_verdict_and_nothing_starves(chamber
 
 
 @given(chambers(lost=0.5), st.integers(0, 20))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_no_two_proposals_both_apply_however_many_messages_are_lost(chamber: Chamber, stormy: int) -> None:
     wanted = deserved(chamber)
     for _ in range(stormy):
@@ -78,7 +78,7 @@ def test_no_two_proposals_both_apply_however_many_messages_are_lost(chamber: Cha
     turn=st.integers(1, 3),
     rough=st.tuples(*[st.sampled_from([0.0, 0.1, 0.3])] * 2, *[st.sampled_from([0.0, 0.02, 0.1])] * 2),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_nothing_starves_where_a_turn_is_shorter_than_a_question_and_its_answer(
     size: int, lie: str, seed: int, turn: int, rough: tuple[float, float, float, float]
 ) -> None:
@@ -96,7 +96,7 @@ def test_nothing_starves_where_a_turn_is_shorter_than_a_question_and_its_answer(
 
 
 @given(chambers(), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_vote_of_a_stranger_changes_nothing(chamber: Chamber, data: st.DataObject) -> None:
     """A vote by a member of another committee, about another round, or about an entry as nobody knows it."""
     member = chamber.members[0]
@@ -119,7 +119,7 @@ def test_a_vote_of_a_stranger_changes_nothing(chamber: Chamber, data: st.DataObj
 
 
 @given(chambers())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_step_changes_nothing_but_what_it_returns(chamber: Chamber) -> None:
     member = chamber.members[0]
     state, view = chamber.states[member], chamber.view(member)

@@ -61,7 +61,7 @@ def on(record: SettlementRecord) -> list[str]:
 
 
 @given(chambers())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_fewer_than_a_third_of_liars_move_no_verdict_and_nothing_starves(case: tuple[Chamber, list[Review]]) -> None:
     chamber, entries = case
     run(chamber, entries, ticks=100 * chamber.size)
@@ -69,7 +69,7 @@ def test_fewer_than_a_third_of_liars_move_no_verdict_and_nothing_starves(case: t
 
 
 @given(chambers(), st.integers(0, 30))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_each_entry_is_on_one_roll_and_settled_on_that_however_many_messages_are_lost(
     case: tuple[Chamber, list[Review]], stormy: int
 ) -> None:
@@ -88,7 +88,7 @@ def test_each_entry_is_on_one_roll_and_settled_on_that_however_many_messages_are
 
 
 @given(chambers())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_roll_is_early_too_long_or_leaves_out_who_came_before_its_last(case: tuple[Chamber, list[Review]]) -> None:
     chamber, entries = case
     terms, placed = chamber.served.round, {r.id: (r.entry.ledger, r.id) for r in entries}
@@ -114,7 +114,7 @@ def test_no_roll_is_early_too_long_or_leaves_out_who_came_before_its_last(case: 
     turn=st.integers(1, 3),
     rough=st.tuples(*[st.sampled_from([0.0, 0.1, 0.3])] * 2, *[st.sampled_from([0.0, 0.02, 0.1])] * 2),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_nothing_starves_where_daemons_look_at_different_times(
     size: int, lie: str, seed: int, turn: int, rough: tuple[float, float, float, float]
 ) -> None:
@@ -131,7 +131,7 @@ def test_nothing_starves_where_daemons_look_at_different_times(
 
 @pytest.mark.slow
 @given(st.integers(3, 7), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_bundle_that_is_shown_to_some_holds_the_others_up_for_a_while_only(size: int, data: st.DataObject) -> None:
     """So few have it that no two thirds can put it on a roll, and so many that no two thirds are without it."""
     needed = -(-2 * size // 3)

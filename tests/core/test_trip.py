@@ -395,7 +395,7 @@ readings = st.builds(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(readings | st.builds(Tick, finite), max_size=30))
 def test_whatever_a_source_says_metres_add_up_and_nothing_breaks(seen):
     drive = Drive(replace(RULES, trigger_m=10, standstill_s=2, fences=(Fence(0, 0, 50),)))

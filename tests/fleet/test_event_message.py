@@ -68,7 +68,7 @@ json_values = st.recursive(
 private = st.sampled_from([SEED, f"key {SEED}", "48.13712, 11.57540", "-33.8567;151.2152"])
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
+@settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
 @given(json_values, private, st.text())
 def test_a_secret_seed_or_coordinates_never_pass_wherever_they_stand(value: Any, secret: str, name: str) -> None:
     for hiding in ({name: [value, secret]}, [{secret: value}], {name: {name: {"x": secret}}}):

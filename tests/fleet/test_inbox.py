@@ -28,7 +28,7 @@ def test_a_new_journal_starts_over_instead_of_being_taken_for_repeats() -> None:
     assert not inbox.take("new", 1, 0)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
+@settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
 @given(st.sets(st.integers(1, 40), min_size=2, max_size=20), st.randoms(use_true_random=False))
 def test_whatever_was_lost_repeated_and_sent_again_each_event_counts_once(
     published: set[int], luck: random.Random

@@ -54,7 +54,7 @@ patterns = st.tuples(
 ).map(lambda parts: "/".join(parts[0]) + parts[1])
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
+@settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
 @given(patterns, levels)
 def test_patterns_match_as_they_do_for_paho(pattern: str, topic: str) -> None:
     if pattern and topic:

@@ -86,7 +86,7 @@ def test_payments_of_ever_new_assets_are_added_up_as_others() -> None:
     assert sum(card.amount for card in dashboard.payments.values()) == 3000 == dashboard.paid
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 40)), max_size=200), st.integers(1, 12))
 def test_a_shelf_is_bounded_and_who_took_less_than_a_share_loses_nothing(put: list[tuple[int, int]], most: int) -> None:
     """(kk) Whatever the order in which cards come."""
@@ -177,7 +177,7 @@ kinds = st.sampled_from(["chosen", "accepted", "rejected", "idle", "closed", "x"
 
 
 @pytest.mark.slow
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.sampled_from(["status", "state", "event/x"]), bodies, kinds), max_size=6))
 def test_nothing_that_is_said_breaks_an_answer(said: list[tuple[str, dict[str, Any], str]]) -> None:
     """(ii)(jj) Whatever comes, the board answers, in JSON that a browser reads, and each number fits."""

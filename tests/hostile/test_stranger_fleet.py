@@ -88,7 +88,7 @@ words = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=6, 
 schemes = st.sampled_from(["rtsp", "http", "https", "mqtts"])
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(schemes, words, words, words)
 def test_no_password_of_an_address_is_shown_whatever_is_in_it(scheme: str, user: str, password: str, path: str) -> None:
     """(mm) Not by an address of its own, nor by the sentence it stands in."""
@@ -150,7 +150,7 @@ verbs = st.sampled_from(["resend", "hold", "broken", "later", "nothing"])
 
 
 @pytest.mark.slow
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=60)
 @given(st.lists(st.tuples(st.none() | verbs, payloads | st.just(b"[" * 60_000)), max_size=30))
 def test_whatever_the_workshops_topics_carry_the_vehicle_answers_and_keeps_little(
     said: list[tuple[str | None, bytes]],

@@ -313,7 +313,7 @@ TWISTS = {
     twist=st.sampled_from(["weight", "drop", *TWISTS]),
     factor=st.decimals(0, 1, places=2),
 )
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_is_changed_in_a_lineage_is_noticed(
     story: Story, number: int, at: int, twist: str, factor: Decimal
 ) -> None:

@@ -97,7 +97,7 @@ json_values = st.recursive(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
+@settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
 @given(st.dictionaries(st.text(), json_values))
 def test_any_json_comes_back_as_it_went_in(data: dict) -> None:
     import json

@@ -66,14 +66,14 @@ def test_the_base_and_what_is_fused_are_scored_once() -> None:
         assert [part for bytes_, part in seen if bytes_ == weights["w"].tobytes()] == [slice(None)]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.permutations(range(6)))
 def test_the_order_in_which_entries_of_one_ledger_are_told_changes_nothing(order: list[int]) -> None:
     entries = roll(*HONEST)
     assert judged([entries[i] for i in order]).entries == judged(entries).entries
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.tuples(st.integers(0, 99), st.floats(-0.5, 1.0)), min_size=1, max_size=8))
 def test_credits_come_to_no_more_than_the_roll_gains(made: list[tuple[int, float]]) -> None:
     found = judged(roll(*(towards(seed, share) for seed, share in made)))

@@ -42,7 +42,7 @@ def test_a_label_of_many_numbers_comes_out_as_it_went_in() -> None:
     ring.close()
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.integers(1, 50), max_size=8))
 def test_when_it_is_full_the_oldest_are_lost_and_counted(bursts: list[int]) -> None:
     ring, sent, got = Ring(TINY, 16), 0, []

@@ -86,7 +86,7 @@ def test_a_folder_is_no_key(tmp_path: Path) -> None:
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_what_is_sealed_to_an_account_opens_with_its_key_alone(data: bytes) -> None:
     holder, other = Keypair.random(), Keypair.random()
     sealed = keys.seal(holder.public_key, data)
@@ -97,7 +97,7 @@ def test_what_is_sealed_to_an_account_opens_with_its_key_alone(data: bytes) -> N
 
 
 @given(st.binary(max_size=120))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_changed_box_stays_shut(noise: bytes) -> None:
     with pytest.raises(keys.SealedToAnother):
         keys.unseal(Keypair.random(), noise)

@@ -19,7 +19,7 @@ NAMES = tuple(reader.public_key for reader in READERS)
 
 
 @given(st.binary(max_size=300), st.text(max_size=40))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_every_reader_opens_it_with_one_and_the_same_key(data: bytes, purpose: str) -> None:
     ciphertext, boxes = sealed.seal(data, purpose, NAMES)
     (key,) = {sealed.key(boxes, reader) for reader in READERS}

@@ -52,7 +52,7 @@ def test_a_stroop_of_credit_alone_in_a_round_takes_next_to_nothing_of_the_purse(
 
 
 @given(pots, credits, st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_however_many_records_it_takes_each_vehicle_is_paid_its_share_once(
     pot: int, credits: dict[str, int], data: st.DataObject
 ) -> None:

@@ -226,7 +226,7 @@ events = st.builds(
 
 
 @pytest.mark.slow
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
+@settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
 @given(st.lists(st.tuples(st.sampled_from(["status", "state", "event/x"]), bodies | events), max_size=4))
 def test_whatever_a_hostile_vehicle_says_the_page_and_the_terminal_can_still_show_the_fleet(
     said: list[tuple[str, Any]],

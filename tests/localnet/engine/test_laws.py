@@ -167,7 +167,7 @@ def offer_pair(offer: Offer) -> tuple[Any, Any]:
     return offer.selling, offer.buying
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(histories)
 def test_whatever_people_do_the_books_add_up(Town: Any, history: list[list[tuple[Any, ...]]]) -> None:
     market = Market(Town)
@@ -182,7 +182,7 @@ def test_whatever_people_do_the_books_add_up(Town: Any, history: list[list[tuple
         assert_sound(market.state)
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
 @given(histories)
 def test_the_same_transactions_lead_to_the_same_state(Town: Any, history: list[list[tuple[Any, ...]]]) -> None:
     def hashes() -> list[str]:

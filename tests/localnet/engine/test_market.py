@@ -21,7 +21,7 @@ def operations(number: int) -> list[Operation]:
     return [BumpSequence(0)] * number
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(bids=BIDS, capacity=st.integers(3, 12), crowd=st.integers(0, 125))
 def test_no_ledger_is_overfull_and_nobody_pays_more_than_he_bid(
     Town: Any, bids: list[tuple[int, int]], capacity: int, crowd: int
@@ -39,7 +39,7 @@ def test_no_ledger_is_overfull_and_nobody_pays_more_than_he_bid(
         assert one.envelope.operations_charged * max(100, crowd) <= one.fee_charged <= one.envelope.fee_bid
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(fees=st.lists(st.integers(100, 130), min_size=1, max_size=len(NAMES)), capacity=st.integers(1, 6))
 def test_whoever_is_left_out_bid_less_than_all_who_got_in(Town: Any, fees: list[int], capacity: int) -> None:
     town = Town(*NAMES, rules=TODAY, capacity=capacity)
@@ -52,7 +52,7 @@ def test_whoever_is_left_out_bid_less_than_all_who_got_in(Town: Any, fees: list[
     assert max(left, default=0) <= min(rate(one) for one in taken)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(fees=st.lists(st.integers(100, 130), min_size=2, max_size=6), capacity=st.integers(1, 3))
 def test_an_accounts_order_goes_before_its_bids(Town: Any, fees: list[int], capacity: int) -> None:
     """Where an account's transactions may wait in a row, a high bid does not overtake what it must follow."""
