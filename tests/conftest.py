@@ -3,9 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("milepost", deadline=None)  # no test hangs on a clock
+# No test hangs on a clock.
+settings.register_profile("milepost", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("milepost")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
