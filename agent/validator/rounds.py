@@ -84,6 +84,8 @@ class Rounds:
     _away: dict[tuple[AccountId, str], int] = field(default_factory=dict)
     """(Initiator, code of the model's DLM) → the ledger after which a round of it is open that could not be had yet."""
     _seen: dict[AccountId, _Seen] = field(default_factory=dict)
+    _as_of: dict[AccountId, int] = field(default_factory=dict)
+    """Initiator → the ledger up to which its rounds are known."""
 
     def look(self) -> None:
         """One request for each initiator while nothing has changed. Raises LedgerUnavailable. A round that is not what
@@ -91,14 +93,17 @@ class Rounds:
         for initiator in self.initiators:
             account, seen = self.horizon.account(initiator), self._seen.setdefault(initiator, _Seen())
             said = account and (dict(account.data), account.flags, account.is_locked)
+            as_of = self.horizon.latest or self.horizon.head().sequence
             if account is None or (said == seen.said and seen.again_at is None):
+                self._as_of[initiator] = as_of
                 continue
             if said != seen.said:
                 seen.pause = 0
             elif seen.again_at is not None and 0 < self.horizon.latest < seen.again_at:
+                self._as_of[initiator] = as_of
                 continue
             self._look_at(account, seen, self.horizon.head())
-            seen.said = said
+            seen.said, self._as_of[initiator] = said, as_of
 
     @property
     def troubles(self) -> list[str]:
@@ -114,8 +119,11 @@ class Rounds:
         return sorted(found, key=lambda s: s.round.number)
 
     def is_away(self, round_: Round, ledger: int) -> bool:
-        """Whether a round of this one's model opened before a ledger and could not be had yet. Others may know it: what
-        was entered since then is not measured against an older one meanwhile."""
+        """Whether a round of this one's model may have opened before a ledger and is not known here: its bundle could not
+        be had, or nobody has answered since then what its initiator's account says. Others may know it: what was
+        entered since is not measured against an older one meanwhile."""
+        if ledger > self._as_of.get(round_.initiator, 0):
+            return True
         return self._away.get((round_.initiator, round_.model_asset.code), ledger) < ledger
 
     def _look_at(self, account: Account, seen: _Seen, head: Head) -> None:

@@ -188,6 +188,20 @@ def test_who_starts_anew_serves_every_round_that_an_entry_may_be_open_on(town: T
     assert set(later.served) == set(made[-2 - town.round.staleness :])
 
 
+def test_who_could_not_look_for_a_newer_round_measures_nothing_against_an_older_one(town: Town) -> None:
+    """A Horizon that answered 500 at the wrong moment: two of four held a roll against the round before, and the others
+    against the newest. Nobody had two thirds, and an honest entry ended in silence."""
+    rounds = validators(town, town.initiator.public_key)
+    rounds.look()
+    (served,) = rounds.served.values()
+    now = town.horizon.head().sequence
+    assert not rounds.is_away(served.round, now)
+    town.net.close_ledger()
+    assert rounds.is_away(served.round, now + 1)
+    rounds.look()
+    assert not rounds.is_away(served.round, now + 1)
+
+
 def test_an_issuer_that_somebody_can_sign_for(town: Town, driver: Keypair, tmp_path: Path) -> None:
     """(d) It could make DLM and take the XLM that is on offer, or freeze VLM: no car trains for it, no validator serves
     it."""
