@@ -119,8 +119,8 @@ class Rounds:
         return sorted(found, key=lambda s: s.round.number)
 
     def is_away(self, round_: Round, ledger: int) -> bool:
-        """Whether a round of this one's model may have opened before a ledger and is not known here: its bundle could not
-        be had, or nobody has answered since then what its initiator's account says. Others may know it: what was
+        """Whether a round of this one's model may have opened before a ledger and is not known here: its bundle could
+        not be had, or nobody has answered since then what its initiator's account says. Others may know it: what was
         entered since is not measured against an older one meanwhile."""
         if ledger > self._as_of.get(round_.initiator, 0):
             return True

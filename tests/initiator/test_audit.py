@@ -95,7 +95,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         town = found(net, tmp_path_factory.mktemp("town"), privacy="open", momentum="0.5", budget="240")
         house = House(town, tmp_path_factory.mktemp("house"))
         publisher = publisher_of(town, privacy="sealed", momentum="0.5", budget="240")
-        harm = {n: -2 * v for n, v in town.better(0.2, 3).items()}
+        harm = {n: -9 * v for n, v in town.better(0.2, 3).items()}
         deltas = [town.better(0.2, 1), town.better(0.4, 2), town.better(0.3, 4), harm]
         drivers = [town.driver() for _ in deltas]
         made = [town.contribution(d, delta) for d, delta in zip(drivers, deltas, strict=True)]

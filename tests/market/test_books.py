@@ -98,7 +98,9 @@ def test_more_offers_than_are_looked_at_are_told(town: Town, car: Keypair, monke
 
 def test_what_is_no_model_or_of_nobody_is_told(town: Town, tmp_path: Path) -> None:
     config = Car(town, Keypair.random(), tmp_path).config()
-    for name in ("road", "XLM", f"DLC:{town.operator.public_key}", f"DLMroad:{town.operator.public_key[:-1]}A"):
+    operator = town.operator.public_key
+    mistyped = operator[:-1] + ("B" if operator.endswith("A") else "A")
+    for name in ("road", "XLM", f"DLC:{operator}", f"DLMroad:{mistyped}"):
         assert milepost(config, "book", name).returncode == 2
     nobodys = milepost(config, "book", f"DLMroad:{Keypair.random().public_key}")
     assert (nobodys.returncode, "nobody holds the account of its issuer" in nobodys.stderr) == (1, True)

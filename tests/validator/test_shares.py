@@ -26,7 +26,7 @@ class Closed:
     def __init__(self, town: Town, house: House) -> None:
         self.town, self.house = town, house
         self.whole, self.half, self.bad = (town.driver() for _ in range(3))
-        harm = {name: -2 * value for name, value in town.better(seed=3).items()}
+        harm = {name: -9 * value for name, value in town.better(seed=3).items()}
         entries = [
             town.enter(self.whole, town.contribution(self.whole, town.better(seed=1))),
             town.enter(self.half, town.contribution(self.half, town.better(seed=2), steps=5)),
