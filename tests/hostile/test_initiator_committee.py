@@ -68,6 +68,7 @@ def test_a_second_initiators_round_on_the_firsts_settlement_account_is_given_not
         rounds.served[cid] = Served(cid, false, 1)
         rounds.newest[town.settlement] = Published(cid, head.sequence)
         rounds.look = lambda: None  # type: ignore[method-assign]
+        rounds._as_of[false.initiator] = 10**6
         validator.parts.settling._office._credits[cid] = {stranger.public_key: 1}
     before = house.chain_end()
     house.turn(20)
