@@ -15,7 +15,8 @@ from agent.host.sections import Config
 from agent.ledger.horizon import Horizon
 from agent.market.books import Books, Parties, books
 from agent.market.bundle import Shelf
-from agent.market.publish import INITIATOR, Sign, data_name
+from agent.market.listing import signs
+from agent.market.publish import INITIATOR
 
 
 class NoSuchModel(Refused):
@@ -42,7 +43,7 @@ def _newest(config: Config, ledger: Horizon, model: Asset) -> tuple[AccountId | 
     except ValueError:
         return None, None
     account = ledger.account(initiator)
-    sign = Sign.read(account.data.get(data_name(model), b"")) if account else None
+    sign = signs(account).get(model.code) if account else None
     if sign is None:
         return initiator, None
     with tempfile.TemporaryDirectory(prefix="milepost-") as scratch:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from agent.core.bundle_files import ROUND
 from agent.core.round import Input, Round
 from agent.errors import MilepostError, Unavailable
 
@@ -118,7 +119,7 @@ def look(config: Config, named: str) -> Look:
 
 def sample_of(state_dir: Path) -> tuple[Input, str]:
     """What the round that was fetched last takes of a frame, and where that is from."""
-    bundles = sorted(state_dir.glob("bundles/*/round.json"), key=lambda path: path.stat().st_mtime)
+    bundles = sorted(state_dir.glob(f"bundles/*/{ROUND}"), key=lambda path: path.stat().st_mtime)
     if not bundles:
         return USUAL, "as a PilotNet takes it: no round was fetched yet"
     round_ = Round.parse(bundles[-1].read_bytes())

@@ -146,6 +146,6 @@ def pledges(submitter: Submitter, shelf: Shelf) -> list[Pledged]:
     for job in submitter.book.rounds:
         round_ = shelf.round(job.cid) if job.state in (RoundState.OPEN, RoundState.CLOSED) else None
         if round_ is not None and round_.pledge is not None:
-            there = pledge.of(round_, submitter.horizon.stakes(round_.settlement, XLM))
-            found.append(Pledged(job.number, job.cid, sum(each.amount for each in there), round_.pledge.until))
+            left = pledge.left(submitter.horizon, round_)
+            found.append(Pledged(job.number, job.cid, left, round_.pledge.until))
     return found

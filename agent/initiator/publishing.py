@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -39,9 +38,6 @@ from agent.market.listing import signs
 from agent.market.publish import Parties, Sign
 from agent.ports import ContentStore
 from agent.sentences import first_mistake
-
-if TYPE_CHECKING:
-    pass
 
 SETTLEMENT_XLM = 60 * UNIT
 """Reserve and fees of the settlement account, to begin with."""
@@ -152,7 +148,7 @@ class Publisher(Submitter):
 
     def publish(self, number: int, round_draft: Callable[[], RoundDraft]) -> RoundJob:
         """Do what round `number` is owed until it is open. Goes on where an earlier call stopped; an open round stays
-        as it is. `edition` is asked while the round's bundle is not laid out, and may raise.
+        as it is. `round_draft` is asked while the round's bundle is not laid out, and may raise.
 
         Raises Refused for what vehicles or validators would turn down, before anything is written down or paid for;
         TryAgain while the operator has not let the settlement account hold DLC.
@@ -264,8 +260,8 @@ class Publisher(Submitter):
 
     def on_global(self, graph_file: Path) -> judging.Score:
         """Losses of a network's weights on the global test set."""
-        tests, scorer = self._tests(), score.Scorer(graph.check(graph_file), self.plan.task)
-        return lambda values, part: scorer.score(values, tests.images[part], tests.labels[part]).losses
+        tests = self._tests()
+        return score.Scorer(graph.check(graph_file), self.plan.task).on(tests)
 
     def _draft(self, round_draft: RoundDraft, folder: Path) -> Round:
         """The round as it will be, but for its settlement account and test set; `folder` holds weights and models. What

@@ -17,6 +17,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,26 +139,25 @@ def judge_roll(
     weigh, does plain harm on both sets."""
     turn = sorted(entries, key=lambda one: (one.ledger, one.entry))
     at_base = score(base, ALL)
-    alone = [] if root is not None else [_added(base, _wide(one.update) / len(turn)) for one in turn]
-    by_each = [float((at_base - score(weights, ALL)).mean()) for weights in alone]
+    sets = [(score, at_base), *([(private, private(base, ALL))] if private is not None else [])]
+    updates = [_wide(one.update) for one in turn]
+    alone = [] if root is not None else [score(_added(base, update / len(turn)), ALL) for update in updates]
+    by_each = [float((at_base - losses).mean()) for losses in alone]
     screened = screen([one.update for one in turn], root, last_step, by_each)
     why = list(screened.why)
-    at_private = None if private is None else private(base, ALL)
-    sets = [(score, at_base), *([(private, at_private)] if private is not None and at_private is not None else [])]
     voices = max(1, why.count(""))
-    harmful = [
-        root is None and not screened.same[i] and _harms(_wide(one.update) / voices, base, score, at_base, rules)
-        for i, one in enumerate(turn)
-    ]
-    for i in [i for i, harms in enumerate(harmful) if harms]:
-        why[i] = why[i] or "the loss on the global set rises by it alone"
+    for i in [i for i, reason in enumerate(why) if not reason and root is None]:
+        share = updates[i] / voices
+        whole = alone[i] if voices == len(turn) else score(_added(base, share), ALL)
+        if _harms(share, whole, base, score, at_base, rules.tolerance):
+            why[i] = "the loss on the global set rises by it alone"
 
     def together() -> Candidate | None:
         of = [i for i, reason in enumerate(why) if not reason]
         if not of:
             return None
-        updates, products = [turn[i].update for i in of], screened.products[np.ix_(of, of)]
-        fusing = Fusing(rules.fusion, base, updates, [1] * len(of), rules.momentum, products)
+        deltas, products = [turn[i].update for i in of], screened.products[np.ix_(of, of)]
+        fusing = Fusing(rules.fusion, base, deltas, [1] * len(of), rules.momentum, products)
         return best(fusing.weights, score, rules.fusion, at_base)
 
     fused, heard = together(), [i for i, reason in enumerate(why) if not reason]
@@ -170,18 +170,20 @@ def judge_roll(
     after = fused.losses if fused is not None and closes else at_base
 
     step = 1.0 if fused is None else float(fused.taken.step)
-    parts = [step * _clipped(turn[i].update, screened.lengths[i], CUT * screened.measure) for i in heard]
+    parts = [step * _clipped(updates[i], screened.lengths[i], CUT * screened.measure) for i in heard]
     gains, errors = shares(adds(base, parts, score, at_base, seed, fused))
     paid = gains
     if last_step is not None:
         paid = np.minimum(paid, PUBLIC * (gains - public(base, parts, last_step, score, at_base)))
-    if private is not None and at_private is not None:
-        theirs = [_mean_and_error(row) for row in adds(base, parts, private, at_private, seed)]
+    for on, before in sets[1:]:
+        theirs = [_mean_and_error(row) for row in adds(base, parts, on, before, seed)]
         paid = np.minimum(paid, [mean + ERRORS * error for mean, error in theirs])
     paid = np.where((gains > ERRORS * errors) & (paid > 0.0) & closes, paid, 0.0)
     pledge = min(rules.pledge, rules.voice * len(heard))
     credits = _credits(paid, float(at_base.mean() - after.mean()), rules.gain_reference, pledge)
 
+    noughts = {name: np.zeros_like(value) for name, value in base.items()}
+    knows_nothing = cache(lambda number: sets[number][0](noughts, ALL))
     judged: list[JudgedEntry] = []
     for i, one in enumerate(turn):
         if i in heard:
@@ -191,17 +193,15 @@ def judge_roll(
             reason = f"it lowers the loss on the global set by {gain:.3g}, give or take {error:.1g}"
             judged.append(JudgedEntry(one.entry, outcome, credit, gain, error, closes, reason))
             continue
-        reason = why[i]
-        outcome = "rejected" if screened.same[i] else "idle"
-        if private is not None and _plainly_harms(_wide(one.update) / voices, base, sets):
-            outcome, reason = (
-                "rejected",
-                f"worse than to know nothing, on the global set and on a private one: {reason}",
-            )
+        reason, is_rejected = why[i], screened.same[i]
+        if private is not None and _plainly_harms(updates[i] / voices, base, sets, knows_nothing):
+            reason = f"worse than to know nothing, on the global set and on a private one: {reason}"
+            is_rejected = True
         if screened.opposed[i]:
-            joined = _added(base, _wide(one.update) / max(1, len(heard)))
-            if any(_rises(joined, on, before, rules.tolerance) for on, before in sets):
-                outcome, reason = "rejected", f"the loss rises, and {reason}"
+            joined = _added(base, updates[i] / max(1, len(heard)))
+            if any(_rises(on(joined, ALL), before, rules.tolerance) for on, before in sets):
+                reason, is_rejected = f"the loss rises, and {reason}", True
+        outcome = "rejected" if is_rejected else "idle"
         judged.append(JudgedEntry(one.entry, outcome, 0, 0.0, 0.0, False, reason))
     return JudgedRoll(tuple(judged), float(at_base.mean()), float(after.mean()), fused if closes else None)
 
@@ -335,31 +335,34 @@ def _credits(paid: Vector, roll_gain: float, reference: float, pledge: Stroops) 
     return [min(int(gain / whole * most * UNIT), MOST_CREDIT * UNIT) for gain in paid.tolist()]
 
 
-def _rises(candidate: Weights, score: Score, at_base: Losses, tolerance: float) -> bool:
-    return not score(candidate, ALL).mean() <= at_base.mean() / tolerance  # also true for NaN
+def _rises(losses: Losses, before: Losses, tolerance: float) -> bool:
+    return not losses.mean() <= before.mean() / tolerance  # also true for NaN
 
 
-def _harms(share: Vector, base: Weights, score: Score, at_base: Losses, rules: Rules) -> bool:
-    """Whether an update, as it would weigh, raises the loss beyond tolerance, and a quarter of it is no good either:
-    who only takes too long a step is of use."""
-    if not _rises(_added(base, share), score, at_base, rules.tolerance):
+def _harms(share: Vector, whole: Losses, base: Weights, score: Score, at_base: Losses, tolerance: float) -> bool:
+    """Whether an update, as it would weigh (`whole`: what it loses then), raises the loss beyond tolerance, and a
+    quarter of it is no good either: who only takes too long a step is of use."""
+    if not _rises(whole, at_base, tolerance):
         return False
     return not falls(at_base, score(_added(base, share * float(min(STEPS))), ALL))
 
 
-def _plainly_harms(share: Vector, base: Weights, sets: Sequence[tuple[Score, Losses]]) -> bool:
+def _plainly_harms(
+    share: Vector, base: Weights, sets: Sequence[tuple[Score, Losses]], knows_nothing: Callable[[int], Losses]
+) -> bool:
     """Whether even a quarter of what was left out, as it would weigh, does plain harm on both sets, each with its loss
-    of the base."""
+    of the base. `knows_nothing`: losses of a network of noughts on a set."""
     little = _added(base, share * float(min(STEPS)))
-    noughts = {name: np.zeros_like(value) for name, value in base.items()}
-    return all(
-        _rises(little, on, before, 1.0 / PLAIN_HARM) and _rises(little, on, on(noughts, ALL), 1.0 / PLAIN_HARM)
-        for on, before in sets
-    )
+
+    def harms(number: int, on: Score, before: Losses) -> bool:
+        losses = on(little, ALL)
+        return _rises(losses, before, 1.0 / PLAIN_HARM) and _rises(losses, knows_nothing(number), 1.0 / PLAIN_HARM)
+
+    return all(harms(number, on, before) for number, (on, before) in enumerate(sets))
 
 
-def _clipped(update: Weights, length: float, most: float) -> Vector:
-    return _wide(update) * min(1.0, most / length)
+def _clipped(update: Vector, length: float, most: float) -> Vector:
+    return update * min(1.0, most / length)
 
 
 def _added(base: Weights, change: Vector) -> Weights:

@@ -21,6 +21,7 @@ from agent.learn.device import HERE, Device
 from agent.learn.graph import Graph
 from agent.learn.kinds import Kind
 from agent.learn.runner import Labels, Outputs, Runner, Samples
+from agent.learn.testset import TestSet
 from agent.learn.weights import Weights
 
 Losses = NDArray[np.float64]
@@ -59,6 +60,10 @@ class Scorer:
     def score(self, weights: Weights, samples: Samples, labels: Labels) -> Score:
         """Raises Malformed when weights, samples or labels are not the graph's and the task's."""
         return score(self.outputs(weights, samples), labels, self._kind)
+
+    def on(self, tests: TestSet) -> Callable[[Weights, slice], Losses]:
+        """Losses of weights on part of these samples. Raises as `score`."""
+        return lambda weights, part: self.score(weights, tests.images[part], tests.labels[part]).losses
 
     def outputs(self, weights: Weights, samples: Samples) -> Outputs:
         """(n, outputs) float32. Raises Malformed when weights or samples are not the graph's."""

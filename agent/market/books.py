@@ -86,7 +86,7 @@ def books(horizon: Horizon, model: Asset, round_: Round | None, dlc: Asset | Non
 def _locked(horizon: Horizon, round_: Round | None) -> Stroops | None:
     if round_ is None or round_.pledge is None:
         return None
-    return sum(each.amount for each in pledge.of(round_, horizon.stakes(round_.settlement, XLM)))
+    return pledge.left(horizon, round_)
 
 
 def _ranked(offers: Iterable[Offer]) -> tuple[Offer, ...]:

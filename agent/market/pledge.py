@@ -60,14 +60,18 @@ def is_one(made: CreateClaimableBalance, round_: Round) -> bool:
     return made.to_xdr_object().body.to_xdr() == wanted.to_xdr_object().body.to_xdr()
 
 
+def left(horizon: Horizon, round_: Round) -> Stroops:
+    """XLM that are locked for the round now. Raises Unavailable."""
+    return sum(each.amount for each in of(round_, horizon.stakes(round_.settlement, XLM)))
+
+
 def free(horizon: Horizon, round_: Round) -> Stroops:
     """XLM that are locked for the round, less a reward for each stake that its settlement account may claim now. Raises
     Unavailable."""
     if round_.pledge is None:
         return 0
-    there = sum(each.amount for each in of(round_, horizon.stakes(round_.settlement, XLM)))
     waiting = sum(stake.amount >= round_.stake.base for stake in horizon.stakes(round_.settlement, round_.stake_asset))
-    return there - waiting * round_.pledge.reward
+    return left(horizon, round_) - waiting * round_.pledge.reward
 
 
 def too_short(round_: Round, now: int, trip: bool) -> str:

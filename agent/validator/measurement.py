@@ -319,7 +319,7 @@ class Measurement:
         except Malformed as error:
             raise Malformed(what=f"validator.private_set ({self._private_set})", why=error.facts.get("why")) from None
         looked_at = on_global.images[:: -(-len(on_global) // LOOKED_AT)]
-        return Bench(_score(scorer, on_global), _score(scorer, on_private), scorer.outputs, looked_at)
+        return Bench(scorer.on(on_global), scorer.on(on_private), scorer.outputs, looked_at)
 
 
 def _follows(served: Served, at: Served, entry: Enrolled) -> bool:
@@ -347,10 +347,6 @@ def _on_disk(what: str, work: Callable[[], T]) -> T:
         return _own(what, work)
     except Unavailable as error:
         raise CannotJudge(what=what, why=str(error)) from error
-
-
-def _score(scorer: Scorer, on: TestSet) -> judging.Score:
-    return lambda values, part: scorer.score(values, on.images[part], on.labels[part]).losses
 
 
 def _watch(base: weights.Weights, bench: Bench, seed: bytes) -> judging.Watch:

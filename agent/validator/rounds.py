@@ -94,16 +94,13 @@ class Rounds:
             account, seen = self.horizon.account(initiator), self._seen.setdefault(initiator, _Seen())
             said = account and (dict(account.data), account.flags, account.is_locked)
             as_of = self.horizon.latest or self.horizon.head().sequence
-            if account is None or (said == seen.said and seen.again_at is None):
-                self._as_of[initiator] = as_of
-                continue
-            if said != seen.said:
-                seen.pause = 0
-            elif seen.again_at is not None and 0 < self.horizon.latest < seen.again_at:
-                self._as_of[initiator] = as_of
-                continue
-            self._look_at(account, seen, self.horizon.head())
-            seen.said, self._as_of[initiator] = said, as_of
+            is_due = seen.again_at is not None and not 0 < self.horizon.latest < seen.again_at
+            if account is not None and (said != seen.said or is_due):
+                if said != seen.said:
+                    seen.pause = 0
+                self._look_at(account, seen, self.horizon.head())
+                seen.said = said
+            self._as_of[initiator] = as_of
 
     @property
     def troubles(self) -> list[str]:

@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
+import click
 import numpy as np
 
 from agent.core.round import Input
 from agent.learn.samples import planes, prepare
 from agent.learn.testset import TestSet
 
+FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+"""An option's type."""
 TEST_SHARE = 0.2
 GUARD = 20
 """Frames left out between what is trained on and what is tested on: neighbours are nearly the same picture."""

@@ -16,22 +16,20 @@ from pathlib import Path
 import click
 import numpy as np
 
-from agent.core.round import Input, Round
+from agent.core.round import Round
 from agent.learn.fusion import Momentum
 from agent.learn.testset import TestSet
 from tools.bench import drives
-from tools.bench.plain_round import plain_round
+from tools.bench.plain_round import SPEC, plain_round
 from tools.bench.vehicles import Weights, figure, fused, initial, publish, vehicle
 
-SPEC = Input(height=66, width=200, crop_top=Decimal("0.3"))
-FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 RATE = 0.001
 BATCH = 32
 
 
 @click.command()
-@click.option("--drives", "first", type=FOLDER, required=True, metavar="DIR...", help="Recorded drives.")
-@click.argument("more", type=FOLDER, nargs=-1, metavar="")
+@click.option("--drives", "first", type=drives.FOLDER, required=True, metavar="DIR...", help="Recorded drives.")
+@click.argument("more", type=drives.FOLDER, nargs=-1, metavar="")
 @click.option("--vehicles", default=4, show_default=True)
 @click.option("--rounds", default=10, show_default=True)
 @click.option("--steps", default=40, show_default=True, help="Steps of each vehicle in a round.")
@@ -92,7 +90,7 @@ def main(
 
 def a_round(steps: int, width: int, learning_rate: float) -> Round:
     rate = f"{learning_rate:.6f}"
-    return plain_round(steps=steps, batch=BATCH, learning_rate=rate, hyper={"width_percent": width}, sample=SPEC)
+    return plain_round(steps=steps, batch=BATCH, learning_rate=rate, hyper={"width_percent": width})
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,7 @@ from agent.learn.samples import Samples
 from agent.learn.testset import TestSet
 from agent.ports import TrainingTask
 from tools.bench import drives
-from tools.bench.fusion import SPEC
-from tools.bench.plain_round import bundle, plain_round
+from tools.bench.plain_round import SPEC, bundle, plain_round
 from tools.bench.vehicles import Weights, figure, vehicle
 
 FPS = 20
@@ -76,7 +75,7 @@ def main(folder: Path, seconds: int, as_json: bool) -> None:
 
 def _first_round(own: TestSet, base: Path, home: Path) -> Weights:
     """The initiator's: trained a little on what it has."""
-    made = plain_round(steps=FIRST_STEPS, batch=BATCH, learning_rate=FIRST_RATE, sample=SPEC)
+    made = plain_round(steps=FIRST_STEPS, batch=BATCH, learning_rate=FIRST_RATE)
     weights = vehicle(own, made, home, seed=0).train(made, bundle(made, base), 0)
     checkpoint.write_weights(base / "weights.safetensors", weights)
     return weights
@@ -84,7 +83,7 @@ def _first_round(own: TestSet, base: Path, home: Path) -> Weights:
 
 def _trip(frames: TestSet, passes: int, base: Path, home: Path) -> tuple[Weights, int]:
     """Weights and steps of a trip on which, after each frame, every step is made that may be."""
-    road = plain_round(steps=STEPS, batch=BATCH, passes=passes, learning_rate=RATE, sample=SPEC)
+    road = plain_round(steps=STEPS, batch=BATCH, passes=passes, learning_rate=RATE)
     home.mkdir()
     samples, last = Samples(SPEC, 400.0, seed=3), Checkpoint()
     steps = loop.train(TrainingTask(home, base, road, 3), samples, last, loop.Options(checkpoint_s=1e9))
@@ -101,7 +100,7 @@ def _trip(frames: TestSet, passes: int, base: Path, home: Path) -> tuple[Weights
 
 
 def _error(weights: Weights, unseen: TestSet) -> float:
-    return round(figure(weights, plain_round(sample=SPEC), unseen), 3)
+    return round(figure(weights, plain_round(), unseen), 3)
 
 
 if __name__ == "__main__":

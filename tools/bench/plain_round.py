@@ -8,6 +8,8 @@ from pathlib import Path
 from agent.core.ids import AccountId, CidText
 from agent.core.round import Architecture, GlobalSet, Input, Recipe, Round, StakeSchedule, Task
 
+SPEC = Input(height=66, width=200, crop_top=Decimal("0.3"))
+"""What a network for the road gets of a frame."""
 NOBODY = AccountId("G" + "A" * 52 + "WHF")
 
 
@@ -22,7 +24,7 @@ def plain_round(
     network: str = "pilotnet",
     hyper: dict[str, int] | None = None,
     task: Task | None = None,
-    sample: Input | None = None,
+    sample: Input = SPEC,
 ) -> Round:
     """Steering with a PilotNet at 66 x 200 YUV, unless told otherwise, and no waiting for new frames."""
     return Round(
@@ -30,7 +32,7 @@ def plain_round(
         number=0,
         task=task or Task(kind="steering"),
         architecture=Architecture.model_validate({"name": network, "hyper": hyper or {}}),
-        input=sample or Input(height=66, width=200, crop_top=Decimal("0.3")),
+        input=sample,
         recipe=Recipe(
             steps=steps,
             batch=batch,

@@ -16,23 +16,21 @@ import click
 import numpy as np
 
 from agent.core import decay
-from agent.core.round import Decay, Figure, Input, Round
+from agent.core.round import Decay, Figure, Round
 from agent.learn import loop, networks
 from agent.learn.testset import TestSet
 from tools.bench import drives
-from tools.bench.plain_round import plain_round
+from tools.bench.plain_round import SPEC, plain_round
 from tools.bench.vehicles import figure, fused, publish, vehicle
 
-SPEC = Input(height=66, width=200, crop_top=Decimal("0.3"))
-FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 BATCH = 32
 BLOCK = 60
 """Frames in a row that go to one half of those that none saw: neighbours are nearly the same picture."""
 
 
 @click.command()
-@click.option("--drives", "first", type=FOLDER, required=True, metavar="DIR...", help="Recorded drives.")
-@click.argument("more", type=FOLDER, nargs=-1, metavar="")
+@click.option("--drives", "first", type=drives.FOLDER, required=True, metavar="DIR...", help="Recorded drives.")
+@click.argument("more", type=drives.FOLDER, nargs=-1, metavar="")
 @click.option("--vehicles", default=4, show_default=True)
 @click.option("--rounds", default=10, show_default=True)
 @click.option("--steps", default=40, show_default=True, help="Steps of each vehicle in a round.")
@@ -67,7 +65,7 @@ def main(
     last: dict[str, list[float]] = {name: [] for name in rules}
     for number in range(seed, seed + seeds):
         for name, rule in rules.items():
-            base = plain_round(steps=steps, batch=BATCH, learning_rate=rate, hyper={"width_percent": 25}, sample=SPEC)
+            base = plain_round(steps=steps, batch=BATCH, learning_rate=rate, hyper={"width_percent": 25})
             with tempfile.TemporaryDirectory() as folder:
                 rmse, rates = ten_rounds(stretches, base, rule, rounds, (global_set, kept), number, Path(folder))
             found[name].append(rmse[-1])

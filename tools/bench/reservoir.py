@@ -26,8 +26,7 @@ from agent.learn.testset import TestSet
 from agent.ports import TrainingTask
 from agent.sense.road import synthetic_drive
 from tools.bench import drives
-from tools.bench.fusion import SPEC
-from tools.bench.plain_round import bundle, plain_round
+from tools.bench.plain_round import SPEC, bundle, plain_round
 from tools.bench.signs import SPEC as SIGN
 
 TRAINED, GUARD = 0.75, 20
@@ -41,7 +40,7 @@ LEAST = 10
 
 
 def of_road(steps: int) -> Round:
-    return plain_round(steps=steps, batch=BATCH, sample=SPEC, hyper={"width_percent": 25})
+    return plain_round(steps=steps, batch=BATCH, hyper={"width_percent": 25})
 
 
 def of_signs(steps: int) -> Round:

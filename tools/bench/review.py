@@ -51,9 +51,6 @@ def main(entries: int, samples: int, width: int, private: bool, seed: int, as_js
         noise = _change(base, rng)
         return {name: np.float32(LEARNT) * (aim[name] + np.float32(NOISE) * noise[name]) for name in base}
 
-    def on(data: TestSet) -> judging.Score:
-        return lambda weights, part: scorer.score(weights, data.images[part], data.labels[part]).losses
-
     on_global, on_private = drawn(), drawn()
     roll, root = [RollEntry(1, StakeId(f"{i:02}"), update()) for i in range(entries)], update()
     rules = Rules(tolerance=0.97, gain_reference=0.05, pledge=entries * UNIT)
@@ -64,8 +61,10 @@ def main(entries: int, samples: int, width: int, private: bool, seed: int, as_js
             scorer.score(at, on_global.images, on_global.labels)
 
     def review() -> JudgedRoll:
-        theirs = on(on_private) if private else None
-        return judging.judge_roll(base, roll, on(on_global), seed=bytes(32), rules=rules, root=root, private=theirs)
+        theirs = scorer.on(on_private) if private else None
+        return judging.judge_roll(
+            base, roll, scorer.on(on_global), seed=bytes(32), rules=rules, root=root, private=theirs
+        )
 
     bare_s, _ = _timed(bare)
     review_s, judged = _timed(review)

@@ -16,6 +16,7 @@ import click
 from agent.core.round import Round
 from agent.learn.testset import TestSet
 from tools.bench import deepchain, drives, fusion, mnist
+from tools.bench.plain_round import SPEC
 from tools.bench.vehicles import Weights, figure, fused, initial, publish, vehicle
 
 DENSE = "dense-fp32"
@@ -74,7 +75,7 @@ def main(
             "mnist_points_lost": round(100 * (dense.figure - small.figure), 2),
         }
     if drive is not None:
-        stretches, unseen = drives.split([drives.read(drive, fusion.SPEC)], 2)
+        stretches, unseen = drives.split([drives.read(drive, SPEC)], 2)
 
         def drive_round(number: int) -> Round:
             return fusion.a_round(20, 25, fusion.RATE * math.cos(0.5 * math.pi * number / drive_rounds))

@@ -12,6 +12,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from tools.bench import drives
 from tools.bench.market import digits, shapley
 from tools.bench.market.attacks import ATTACKS
 from tools.bench.market.play import Market, Tally, plain, play
@@ -24,13 +25,12 @@ STRETCHES = "stretches"
 CARS, DRIVERS = 20, 8
 ON_DRIVES = ("sign-flip", "label-flip", "noisy-copy", "sybil", "backdoor")
 """What is tried in a few minutes."""
-FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
 
 @click.command()
-@click.option("--data", type=FOLDER, help="MNIST's four files.")
-@click.option("--drives", "first", type=FOLDER, metavar="DIR...", help="Recorded drives instead: steering.")
-@click.argument("more", type=FOLDER, nargs=-1, metavar="")
+@click.option("--data", type=drives.FOLDER, help="MNIST's four files.")
+@click.option("--drives", "first", type=drives.FOLDER, metavar="DIR...", help="Recorded drives instead: steering.")
+@click.argument("more", type=drives.FOLDER, nargs=-1, metavar="")
 @click.option("--skew", default="0.1,0.3,1.0,iid", show_default=True, help="MNIST: Dirichlet's α, or iid.")
 @click.option("--attacks", help="Names, all, or none; all, of drives a few.")
 @click.option("--worlds", default="all", show_default=True, help="For Shapley: names, all, or none.")

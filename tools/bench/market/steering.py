@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from agent.core.round import Input
 from agent.learn import graph, loop, networks
 from agent.learn.export import export
 from agent.learn.judging import Losses, Watch
@@ -21,10 +19,9 @@ from agent.learn.testset import TestSet
 from agent.learn.weights import Weights
 from tools.bench import drives
 from tools.bench.market.world import Samples, World, joined
-from tools.bench.plain_round import plain_round
+from tools.bench.plain_round import SPEC, plain_round
 from tools.bench.vehicles import publish, vehicle
 
-SPEC = Input(height=66, width=200, crop_top=Decimal("0.3"))
 WIDTH_PERCENT, STEPS, BATCH, RATE = 25, 40, 32, "0.001"
 FIRST_STEPS = 6
 """Rounds that the initiator learns by itself before the first: vehicles that start from random weights fuse badly."""
@@ -43,9 +40,7 @@ class Steering:
     """PilotNet at a quarter of its width."""
 
     def __init__(self, root: Samples) -> None:
-        self.round = plain_round(
-            steps=STEPS, batch=BATCH, learning_rate=RATE, hyper={"width_percent": WIDTH_PERCENT}, sample=SPEC
-        )
+        self.round = plain_round(steps=STEPS, batch=BATCH, learning_rate=RATE, hyper={"width_percent": WIDTH_PERCENT})
         self.graph = graph.check(export(networks.build(self.round), self.round.input))
         self.scale = float(self.round.task.scale)
         self._scorer, self._root = Scorer(self.graph, self.round.task), root
