@@ -113,9 +113,7 @@ def take(found: Figures, world: World) -> None:
     found.entries += len(entries)
     found.accepted += sum(bool(stake.credit) for stake in entries)
     found.stakes_twice += len(entries) - len({(stake.maker, stake.memo) for stake in entries})
-    found.stakes_lost += sum(
-        not _is_back(stake.maker, stake.ended_by, stake.returned, stake.amount) for stake in entries
-    )
+    found.stakes_lost += sum(not _is_back(stake) for stake in entries)
     for car, owner in zip(world.cars, world.owners, strict=True):
         mine = [stake.credit for stake in entries if stake.maker == car.account and stake.credit]
         has, due = world.lumens(owner) - FRIENDBOT, sum(pay.due(credit, REWARD) for credit in mine)
