@@ -127,6 +127,7 @@ class ContributionBuilder:
             held_back=_stated(trained.held_back),
             software=f"milepost-{__version__}",
             profile=self.resources.profile,
+            validator=self.resources.validator,
         )
         bundle.lay(home / "contribution", {bundle.CONTRIBUTION: contribution.to_bytes(), bundle.UPDATE: ciphertext})
         return [Trained(trained.samples, trained.steps, trained.held_back, self._shadow(job, round_))]
