@@ -16,7 +16,6 @@ from agent.core.round import Architecture, Input, Recipe, Task
 from agent.errors import ConfigError
 from agent.sentences import first_mistake
 
-
 Named = Annotated[tuple[AccountId, ...], Field(min_length=1, max_length=20)]
 
 
