@@ -85,7 +85,7 @@ class _Auditor:
         elif round_.pledge is not None:
             with suppress(HistoryTooShort):  # what is forgotten is unknown, and never untrue
                 published = publication(self.history, round_, self.cid)
-                self.faults += pay_trail.faults(self.history, round_, published) if published is not None else ()
+                self.faults += pay_trail.faults(self.horizon, round_, published) if published is not None else ()
         if why := round_accounts.look(self.horizon, round_):
             self.faults.append(why)
         return Audit(
