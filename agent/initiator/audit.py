@@ -166,6 +166,8 @@ class _Auditor:
         if part.weight != weight:
             why = f"its weight is {part.weight}, one voice on a base {age} rounds old is {weight}"
             self.faults.append(f"the contribution {part.cid}: {why}")
+        if (part.validator, part.samples) != fusing.counted(contribution, base, self.credits[part.cid]):
+            self.faults.append(f"the contribution {part.cid}: it counts for another validator, or for other samples")
         return Voice(part.cid, part.vehicle, contribution.base, weight, part.settlement)
 
     def _credit(self, part: Lineage, base: Round) -> Stroops:
