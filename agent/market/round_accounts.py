@@ -19,7 +19,7 @@ from agent.market.publish import FACE, INITIATOR
 
 LEAST_CREDIT: Stroops = 2 * UNIT
 """DLM and VLM of a settlement account: one full credit, and what its standing offer holds above that."""
-LEAST_XLM: Stroops = 2 * UNIT
+LEAST_XLM: Stroops = 5 * UNIT // 2
 """XLM above its reserve: what one settlement locks for an offer and for the rest of a pledge, and its fee."""
 
 
@@ -60,7 +60,7 @@ def governed(account: Account | None, round_: Round) -> str:
         return "the settlement account's signers are not the committee"
     if set(account.thresholds) != {threshold(len(round_.committee))}:
         return "the settlement account's thresholds are not two thirds of the committee"
-    for reader in (*round_.committee, round_.initiator):
+    for reader in round_.readers:
         try:
             keys.sealing_public(reader)
         except Malformed:
