@@ -1,6 +1,6 @@
 """What the arbiter, a person, has decided: one file an entry, which the daemon reads when it draws a ruling.
 
-Written by `milepost arbiter rule` beside a daemon that has the journal. Until the ruling is signed a decision may be
+Written beside a daemon that has the journal. Until the ruling is signed a decision may be
 changed by another one.
 """
 
