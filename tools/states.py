@@ -20,6 +20,7 @@ TITLES: Mapping[str, str] = {
     "dispute": "A dispute, as whoever asks has it",
     "hearing": "A dispute, as the arbiter has it",
     "ruling": "An arbiter's ruling on a round",
+    "draw": "The draw of its committee",
 }
 HEAD = """# States
 

@@ -101,10 +101,8 @@ class _Auditor:
 
     def _pay(self, round_: Round, published: Transaction) -> Iterator[str]:
         """What is wrong with its pledge and with its arbiter's ruling, if there is one. Raises Unavailable."""
-        yield from pay_trail.faults(self.history, round_, published)
-        for taking in pay_trail.arbitrated(self.history, round_, published).values():
-            if why := rulings.fault(self.history, self.shelf, round_, self.cid, taking):
-                yield why
+        yield from pay_trail.faults(self.horizon, round_, published)
+        yield from rulings.faults(self.horizon, self.shelf, round_, self.cid)
 
     def _origin(self, round_: Round) -> Finding:
         """Where its weights come from, checked."""
@@ -175,6 +173,8 @@ class _Auditor:
         if part.weight != weight:
             why = f"its weight is {part.weight}, one voice on a base {age} rounds old is {weight}"
             self.faults.append(f"the contribution {part.cid}: {why}")
+        if (part.validator, part.samples) != fusing.counted(contribution, base, self.credits[part.cid]):
+            self.faults.append(f"the contribution {part.cid}: it counts for another validator, or for other samples")
         return Voice(part.cid, part.vehicle, contribution.base, weight, part.settlement)
 
     def _credit(self, part: Lineage, base: Round) -> Stroops:

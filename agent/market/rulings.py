@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from stellar_sdk import Claimant, ClaimClaimableBalance, CreateClaimableBalance, Payment
@@ -16,7 +17,7 @@ from agent.core.ids import CidText, StakeId
 from agent.core.ledger import BALANCE_V0, Transaction
 from agent.core.money import XLM, Stroops, text
 from agent.core.round import Round
-from agent.errors import Refused
+from agent.errors import Malformed, Refused
 from agent.ledger.envelope import Opened, balance_id, opened, own_amount, sdk_asset
 from agent.ledger.horizon import Horizon
 from agent.market import disputes, pledge
@@ -52,22 +53,38 @@ def operations(
 
 def of(history: Horizon, shelf: Shelf, round_: Round, cid: CidText) -> Iterator[Made]:
     """Rulings on a round, newest first. Raises Unavailable."""
-    arbiter = round_.arbiter.account if round_.arbiter else None
-    if arbiter is None:
-        return
-    for transaction in history.history(arbiter, newest_first=True, since=round_.ledger):
-        if transaction.source != arbiter:
-            continue
-        made = opened(transaction.envelope, history.passphrase)
-        if made.memo is None or not any(isinstance(each, ClaimClaimableBalance) for each in made.operations):
-            continue
-        name = Cid.v0(made.memo).text
+    for transaction, made in _claiming(history, round_):
+        name = Cid.v0(made.memo or bytes(32)).text
         try:
             ruling = shelf.ruling(name)
         except Refused:
             continue  # an audit that follows the pledge says so
         if ruling.round == cid:
             yield Made(ruling, name, transaction)
+
+
+def faults(horizon: Horizon, shelf: Shelf, round_: Round, cid: CidText) -> Iterator[str]:
+    """Sentences about what the arbiter took from a round's pledge; none: each stroop went where its ruling says. Raises
+    Unavailable."""
+    history = horizon.archive or horizon
+    for transaction, made in _claiming(history, round_):
+        is_pay = any(_amount(history, round_, balance) for balance in claims(made))
+        if is_pay and (why := fault(history, shelf, round_, cid, transaction)):
+            yield why
+
+
+def _claiming(history: Horizon, round_: Round) -> Iterator[tuple[Transaction, Opened]]:
+    """The arbiter's own transactions that claim something, newest first. Raises Unavailable."""
+    arbiter = round_.arbiter.account if round_.arbiter else None
+    if arbiter is None:
+        return
+    for transaction in history.history(arbiter, newest_first=True, since=round_.ledger):
+        if transaction.source != arbiter:
+            continue
+        with suppress(Malformed):  # operations of another kind, that no SDK can read
+            made = opened(transaction.envelope, history.passphrase)
+            if claims(made):
+                yield transaction, made
 
 
 def fault(history: Horizon, shelf: Shelf, round_: Round, cid: CidText, transaction: Transaction) -> str:

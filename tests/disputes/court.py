@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from stellar_sdk import Keypair, Payment
 
 from agent.core.cid import Cid
-from agent.core.dispute import Dispute, Ruling
+from agent.core.dispute import Dispute
 from agent.core.documents import Vote
 from agent.core.ids import CidText, StakeId
-from agent.core.jobs.hearing import Hearing
+from agent.core.jobs.hearing import Heard, Hearing
 from agent.core.money import UNIT, XLM, Stroops, text
 from agent.core.round import Round
 from agent.disputes.asking import Asker
@@ -24,11 +23,13 @@ from agent.disputes.hearing import Docket
 from agent.disputes.ruling import Bench
 from agent.host.clock import ManualClock
 from agent.host.logs import Log
+from agent.initiator import pay_trail
 from agent.journal import Journal
 from agent.ledger.envelope import sdk_asset
 from agent.ledger.keys import account_of
 from agent.market import disputes, entry, rulings
 from agent.market.bundle import Shelf
+from agent.market.listing import publication
 from tests.market.town import REVIEW_S, Town, found
 from tools.localnet.server import Localnet
 
@@ -93,6 +94,17 @@ class Court:
         shelf = self.arbiter.bench.shelf
         return list(rulings.of(self.town.horizon, shelf, self.round, CidText(self.town.cid)))
 
+    def faults(self) -> list[str]:
+        """What an audit says of the round's pay."""
+        town = self.town
+        made = publication(town.horizon, self.round, CidText(town.cid))
+        assert made is not None
+        shelf = self.arbiter.bench.shelf
+        return [
+            *pay_trail.faults(town.horizon, self.round, made),
+            *rulings.faults(town.horizon, shelf, self.round, CidText(town.cid)),
+        ]
+
     # --- cars
 
     def unjudged(self, car: Keypair | None = None, contribution: Cid | None = None) -> tuple[Keypair, str]:
@@ -147,17 +159,12 @@ class Court:
 
 
 def about(hearing: Hearing) -> str:
-    from agent.core.jobs.hearing import Heard
-
     heard = hearing.newest(Heard)
     return heard.entry if heard else ""
 
 
-def court(net: Localnet, folder: Path, change: Callable[[dict[str, object]], None] | None = None) -> Court:
+def court(net: Localnet, folder: Path) -> Court:
     key = Keypair.random()
     net.fund(key.public_key)
     town = found(net, folder / "town", arbiter={"account": key.public_key, "fee": text(ARBITRATION)})
     return Court(town, folder / "court", key)
-
-
-__all__ = ["ARBITRATION", "Court", "Ruling", "about", "court"]

@@ -48,3 +48,4 @@ def test_a_car_that_nobody_judged_asks_and_is_paid_and_the_rest_is_the_initiator
     assert pledge.left(town.horizon, sitting.round) == 0
     (made,) = sitting.rulings()
     assert made.ruling.entries[0].credit == credit
+    assert sitting.faults() == []
