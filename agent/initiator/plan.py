@@ -43,7 +43,11 @@ class Plan(BaseModel):
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,9}$")]
     """The model's short name: its assets are DLM{name} and VLM{name}."""
     committee: tuple[AccountId, ...] = Field(min_length=1, max_length=20)
-    """The validators' accounts."""
+    """The validators' accounts. Where it changes, the committee before hands over to it with the next round."""
+    substitutes: tuple[AccountId, ...] = Field(default=(), max_length=20)
+    """Who takes the place of members that are silent, the first first."""
+    turns: int = Field(default=8, ge=1, le=1000)
+    """Settlements in a row without a vote of its own after which a member is silent."""
     reward: AmountText
     """XLM for one contribution with full credit. It is the model's for ever."""
     budget: AmountText
