@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from agent.core.cid import Cid
 from agent.core.ids import CidText
@@ -74,7 +75,7 @@ def _edition(publisher: Publisher, number: int, now: bool, without: Collection[s
     job = publisher.book.round(number - 1)
     cid = job.cid
     round_ = publisher.shelf.round(cid)
-    publisher.committee(round_)
+    publisher.heirs(round_)
     open_rounds = publisher.shelf.taking(cid)
     parts = sorted((p for p in voices(publisher, open_rounds) if p.cid not in without), key=lambda part: part.cid)
     left = _until_length(publisher, job, round_)
@@ -97,6 +98,7 @@ def _edition(publisher: Publisher, number: int, now: bool, without: Collection[s
             weight=part.weight,
             settlement=part.settlement,
             proof=part.proof,
+            **_named(publisher.shelf, part, open_rounds[part.base]),
             key=readable[part.cid][0].hex() if open_rounds[part.base].privacy == "open" else None,
         )
         for part in parts
@@ -132,7 +134,14 @@ def voices(publisher: Publisher, open_rounds: Mapping[CidText, Round]) -> Iterat
         for entry in record.entries:
             if entry.has_voice and entry.contribution not in fused:
                 weight = rebuild.weight_of(ages[record.round])
-                yield Voice(entry.contribution, entry.vehicle, record.round, weight, transaction.hash, proof)
+                yield Voice(
+                    entry.contribution, entry.vehicle, record.round, weight, transaction.hash, proof, entry.credit
+                )
+
+
+def _named(shelf: bundle.Shelf, part: Voice, base: Round) -> dict[str, Any]:
+    validator, samples = rebuild.counted(shelf.contribution(part.cid), base, part.credit)
+    return {"validator": validator, "samples": samples}
 
 
 def models(shelf: bundle.Shelf, cid: CidText) -> dict[str, Path]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -23,7 +24,7 @@ from agent.core.jobs.settlement import SettlementJob
 from agent.core.money import UNIT, Asset, stroops
 from agent.core.round import Figure, GlobalSet, Lineage, Pledge, Round, StakeSchedule
 from agent.errors import BAD_CONFIG, Refused, TryAgain
-from agent.initiator import paying, rooting, succession
+from agent.initiator import drawing, paying, rooting, succession
 from agent.initiator.book import round_id
 from agent.initiator.plan import Plan
 from agent.initiator.submitting import Submitter
@@ -94,12 +95,14 @@ class Publisher(Submitter):
     def set_up(self) -> AccountId:
         """The settlement account, made with the model's issuer if it is not there yet: one atomic transaction, signed
         by the initiator and, once and never again, by the two accounts' own keys, which are forgotten afterwards.
-        Raises OldModel."""
+        Where the plan names no committee, it is drawn first. Raises OldModel, drawing.TooFew."""
         steps = {
             RoundStep.LAY: self._plan_account,
             RoundStep.SIGN: self._sign_account,
             RoundStep.SUBMIT: self._submit_account,
         }
+        if self.plan.drawn is not None:
+            drawing.draw(self, self.plan)
         made = self.done(lambda: self.book.account, steps)
         if made.issuer is None:
             raise OldModel
@@ -115,7 +118,7 @@ class Publisher(Submitter):
         issuer, own, plan = Keypair.random(), Keypair.random(), self.plan
         parties = Parties(plan.name, self.account, account_of(issuer), account_of(own))
         dlc = Asset.parse(plan.stake.asset)
-        operations = publish.set_up(parties, dlc, plan.committee, plan.reward_stroops, SETTLEMENT_XLM)
+        operations = publish.set_up(parties, dlc, self.committee, plan.reward_stroops, SETTLEMENT_XLM)
         made = self.signed(operations, None, issuer, own)  # no document: it only makes accounts
         self.record(job.id, accounts.Signed(made, parties.settlement, parties.issuer))
 
@@ -168,8 +171,8 @@ class Publisher(Submitter):
         own = rooting.samples(self.plan, folder, self._tests())
         if self.book.job(job_id).state is RoundState.NONE:
             self.record(job_id, rounds.Planned(round_draft.number, round_draft.restores))
-        draft = draft.model_copy(update={"settlement": self.set_up(), "model": str(self._dlm())})
-        before = round_draft.previous
+        before, model = round_draft.previous, {"settlement": self.set_up(), "model": str(self._dlm())}
+        draft = draft.model_copy(update={**model, "committee": self.heirs(before), **self._drawn()})
         self._check_accounts(draft, before.committee if before else draft.committee)
         is_handed_over = before is None or before.committee != draft.committee
         tests = before.global_set if before and not is_handed_over else self._global_set(draft.committee)
@@ -225,9 +228,28 @@ class Publisher(Submitter):
         self.record(job.id, rounds.Published())
         self.say(f"round {number}: stored as {cid}")
 
-    def committee(self, before: Round | None) -> tuple[AccountId, ...]:
-        """Who judges the round after `before`. Raises CommitteeRefused, NotHandedOver, Unavailable."""
-        return self.plan.committee if before is None else succession.heirs(self.horizon, self.shelf, self.plan, before)
+    @property
+    def committee(self) -> tuple[AccountId, ...]:
+        """The plan's; or as it was drawn, or, before that, those that would do. Raises drawing.TooFew."""
+        wanted, job = self.plan.committee, self.book.draw
+        if not isinstance(wanted, int):
+            return wanted
+        if job.state is RoundState.OPEN:
+            return job.committee
+        members = drawing.registry(self.horizon, self.account, self.plan).members
+        return tuple(one.account for one in members[:wanted])
+
+    def _drawn(self) -> dict[str, Any]:
+        """What of a round its committee's draw says."""
+        if self.plan.drawn is None:
+            return {}
+        return {"committee": self.committee, "draw": self.book.draw.draw}
+
+    def heirs(self, before: Round | None) -> tuple[AccountId, ...]:
+        """Who judges the round after `before`. Raises succession.CommitteeRefused, NotHandedOver, Unavailable."""
+        if before is None:
+            return self.committee
+        return succession.heirs(self.horizon, self.shelf, self.plan, self.committee, before)
 
     def document(self, number: int) -> Round:
         """The round as it is laid out here, published or not."""
@@ -282,7 +304,7 @@ class Publisher(Submitter):
                 ),
                 pledge=Pledge(amount=plan.budget_stroops, reward=plan.reward_stroops, until=0),
                 settlement=self.account,
-                committee=self.committee(round_draft.previous),
+                committee=self.heirs(round_draft.previous),
                 contributions=plan.contributions,
                 review_window=plan.review_window,
                 turn=plan.turn,

@@ -29,13 +29,15 @@ class NotHandedOver(TryAgain):
     window at most. Run the same command again later: nothing was stored."""
 
 
-def heirs(horizon: Horizon, shelf: Shelf, plan: Plan, before: Round) -> tuple[AccountId, ...]:
-    """The committee of the round after `before`, whose own hands over to it. Raises CommitteeRefused, NotHandedOver,
-    Unavailable."""
+def heirs(
+    horizon: Horizon, shelf: Shelf, plan: Plan, committee: tuple[AccountId, ...], before: Round
+) -> tuple[AccountId, ...]:
+    """The committee of the round after `before`, whose own hands over to it. `committee`: as the plan names it, or as
+    it was drawn. Raises CommitteeRefused, NotHandedOver, Unavailable."""
     signers = horizon.account(before.settlement)
     if signers is None or round_accounts.governed(signers, before.model_copy(update={"pledge": None})):
         raise NotHandedOver(number=before.number)
-    found = _named(shelf, plan, records.newest(signers))
+    found = _without_silent(shelf, plan, committee, records.newest(signers))
     if set(found) == set(before.committee):
         return before.committee
     why = round_accounts.unreadable(before.model_copy(update={"committee": found}))
@@ -46,10 +48,13 @@ def heirs(horizon: Horizon, shelf: Shelf, plan: Plan, before: Round) -> tuple[Ac
     return found
 
 
-def _named(shelf: Shelf, plan: Plan, newest: CidText | None) -> tuple[AccountId, ...]:
-    """The plan's, with the next substitute in the place of each that missed `turns` settlements in a row."""
-    if not plan.substitutes:
-        return plan.committee
+def _without_silent(
+    shelf: Shelf, plan: Plan, committee: tuple[AccountId, ...], newest: CidText | None
+) -> tuple[AccountId, ...]:
+    """With the next substitute in the place of each that missed `turns` settlements in a row. Nobody takes the place of
+    one that was drawn."""
+    if not plan.substitutes or plan.drawn is not None:
+        return committee
     settled = [record for _, record in islice(records.chain(shelf, newest), MOST_READ) if record.entries]
     sat = [(shelf.round(r.round).committee, {vote.validator for vote in r.votes}) for r in settled]
-    return replaced(plan.committee, plan.substitutes, silent(sat, plan.turns))
+    return replaced(committee, plan.substitutes, silent(sat, plan.turns))

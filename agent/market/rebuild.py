@@ -13,8 +13,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.core.documents import Contribution
 from agent.core.ids import AccountId, CidText, TxHash
-from agent.core.round import Lineage
+from agent.core.money import Stroops
+from agent.core.round import Lineage, Round
 from agent.errors import Malformed, Refused
 from agent.learn import checkpoint, fusion, update, weights
 from agent.market import bundle, sealed, sharing
@@ -35,6 +37,8 @@ class Voice:
     settlement: TxHash
     proof: CidText | None = None
     """Bundle of the record and the transaction that settled it."""
+    credit: Stroops = 0
+    """VLM stroops that it was paid."""
 
 
 def delta(shelf: bundle.Shelf, part: Voice, key: bytes) -> weights.Weights:
@@ -71,6 +75,14 @@ def weight_of(age: int) -> Decimal:
     return (1 / Decimal(1 + age)).quantize(Decimal("1e-7")).normalize()
 
 
+def counted(contribution: Contribution, base: Round, credit: Stroops) -> tuple[AccountId | None, int | None]:
+    """The validator that a contribution counts for, and with how many samples: those that it was credited for, at most
+    as many as its round's steps draw."""
+    if contribution.validator is None or not credit:
+        return None, None
+    return contribution.validator, min(contribution.samples, base.recipe.steps * base.recipe.batch)
+
+
 def values(shelf: bundle.Shelf, cid: CidText) -> weights.Weights:
     """A round's weights."""
     return checkpoint.read_weights(shelf.get(cid, bundle.ROUND_LIMITS) / bundle.WEIGHTS)
@@ -90,8 +102,8 @@ def falsehood(shelf: bundle.Shelf, cid: CidText, record: CidText | None, reader:
     if not round_.lineage:
         return "it neither fuses nor restores anything"
     try:
-        sharing.credits(shelf, record, round_)
-        parts = {part.cid: _voice(shelf, part, round_.previous) for part in round_.lineage}
+        paid = sharing.by_contribution(shelf, record, round_)
+        parts = {p.cid: _voice(shelf, p, round_.previous, paid[p.cid, p.vehicle]) for p in round_.lineage}
         deltas = {part.cid: delta(shelf, parts[part.cid], _key(shelf, part, reader)) for part in round_.lineage}
         taken = fusion.Taken.of(round_.step, round_.strangers)
         again = weights.dump(fuse(shelf, round_.previous, list(parts.values()), deltas, taken))
@@ -111,7 +123,7 @@ def _not_restored(shelf: bundle.Shelf, cid: CidText, before: CidText, origin: Ci
     return _unlike(shelf, cid, origin, bundle.WEIGHTS, bundle.GRAPH, bundle.TEACHER)
 
 
-def _voice(shelf: bundle.Shelf, part: Lineage, before: CidText) -> Voice:
+def _voice(shelf: bundle.Shelf, part: Lineage, before: CidText, credit: Stroops) -> Voice:
     """Raises Refused, Unavailable."""
     taking, contribution = shelf.taking(before), shelf.contribution(part.cid)
     base = taking.get(contribution.base)
@@ -119,6 +131,10 @@ def _voice(shelf: bundle.Shelf, part: Lineage, before: CidText) -> Voice:
         raise Malformed(what=f"the contribution {part.cid}", why="its base or its vehicle is not what the lineage says")
     if part.weight != weight_of(taking[before].number - base.number):
         raise Malformed(what=f"the contribution {part.cid}", why=f"{part.weight} is not what it weighs")
+    if (part.validator, part.samples) != counted(contribution, base, credit):
+        raise Malformed(
+            what=f"the contribution {part.cid}", why="it counts for another validator, or for other samples"
+        )
     if (part.key is None) == (base.privacy == "open"):
         raise Malformed(what=f"the contribution {part.cid}", why=f"its round is {base.privacy}, its key is not")
     return Voice(part.cid, part.vehicle, contribution.base, part.weight, part.settlement)

@@ -75,6 +75,7 @@ class Validator:
             self._work()
         else:
             parts.guard("the committee", parts.settling.hear)
+        parts.guard("false rounds", parts.settling.name_false)
         self._write_status("online")
         parts.notifier.watchdog()
 

@@ -25,7 +25,7 @@ from agent.core.round import Round
 from agent.errors import Refused, Unavailable
 from agent.ledger.horizon import HistoryTooShort, Horizon, LedgerUnavailable
 from agent.ledger.keys import account_of
-from agent.market import rebuild, records, round_accounts
+from agent.market import rebuild, records, registry, round_accounts
 from agent.market.bundle import Shelf
 from agent.market.listing import is_dated_back, signs
 from agent.market.publish import Sign
@@ -238,7 +238,12 @@ class Rounds:
         self, cid: CidText, newest: Round, account: Account | None, head: Head, why: str, found: Mapping[CidText, Round]
     ) -> None:
         """Raises NotServed, Unavailable."""
-        why = why or round_accounts.issued(self.horizon.account(newest.issuer), newest) or self._dated_back(found)
+        why = (
+            why
+            or round_accounts.issued(self.horizon.account(newest.issuer), newest)
+            or self._dated_back(found)
+            or self._undrawn(cid, newest)
+        )
         if why:
             raise NotServed(number=newest.number, model=newest.model, cid=cid, why=why)
         if false := self._false(found, account):
@@ -345,6 +350,16 @@ class Rounds:
                 with suppress(HistoryTooShort):
                     if is_dated_back(self.horizon, round_, cid):
                         return f"round {round_.number} opens after ledger {round_.ledger}, and was published later"
+        return ""
+
+    def _undrawn(self, cid: CidText, newest: Round) -> str:
+        """Why a committee that is new here is not the one that was drawn, or ''. A ledger that is forgotten drew
+        long ago, and those who were there looked. Raises Unavailable."""
+        known = self._newest_known(newest.model)
+        if cid in self.served or (known is not None and known.round.draw == newest.draw):
+            return ""
+        with suppress(HistoryTooShort):
+            return registry.undrawn(self.horizon, newest)
         return ""
 
     def _newest_known(self, model: str) -> Served | None:

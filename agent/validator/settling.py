@@ -143,13 +143,16 @@ class Settling:
     def speak(self, head: Head) -> None:
         """Say our votes, and settle when it is our turn. What another committee settles by now is over."""
         self._states = {s: current for s, current in self._states.items() if s in self._rounds.settlements}
-        for cid in self._rounds.false.keys() - self._named:
-            self._committee.say_false(self._rounds.false[cid][0], cid, self._rounds.false[cid][1])
-            self._named.add(cid)
         for settlement in sorted(self._rounds.settlements):
             view = self._view(settlement, head)
             self._guard(_label(settlement), partial(self._speak, view))
         self._guard.keep(_label(""), map(_label, self._rounds.settlements))
+
+    def name_false(self) -> None:
+        """Say which rounds are not what their lineage says: once, the broker keeps it."""
+        for cid in self._rounds.false.keys() - self._named:
+            self._committee.say_false(self._rounds.false[cid][0], cid, self._rounds.false[cid][1])
+            self._named.add(cid)
 
     @property
     def halted(self) -> list[StakeId]:

@@ -115,7 +115,8 @@ def live(trainer: ChildTrainer, task: TrainingTask, drive: Drive, seconds: float
 
 def settings(device: str, threads: int, **other: Any) -> Settings:
     """As a car has them, without a past."""
-    usual = {"precision": "auto", "memory_mb": 1200, "reservoir_mb": 256.0, "checkpoint_s": 10.0, "past_mb": 0.0}
+    usual = {"precision": "auto", "memory_mb": 1200, "checkpoint_s": 10.0}
+    usual |= {"reservoir_mb": 256.0, "keep": "auto", "past_mb": 0.0}
     return Settings(**{**usual, "device": device, "threads": threads, **other})
 
 
