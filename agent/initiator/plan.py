@@ -53,7 +53,12 @@ class Plan(BaseModel):
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,9}$")]
     """The model's short name: its assets are DLM{name} and VLM{name}."""
     committee: Named | Annotated[int, Field(ge=1, le=20)]
-    """The validators' accounts; or how many are drawn from the registry of the stake's operator."""
+    """The validators' accounts; or how many are drawn from the registry of the stake's operator. Where they change, the
+    committee before hands over with the next round."""
+    substitutes: tuple[AccountId, ...] = Field(default=(), max_length=20)
+    """Who takes the place of members of a named committee that are silent, the first first."""
+    turns: int = Field(default=8, ge=1, le=1000)
+    """Settlements in a row without a vote of its own after which a member is silent."""
     reward: AmountText
     """XLM for one contribution with full credit. It is the model's for ever."""
     budget: AmountText

@@ -90,12 +90,15 @@ class Shelf:
 
     def taking(self, cid: CidText) -> dict[CidText, Round]:
         """The rounds whose entries count while round `cid` is the newest, by CID: itself, then its forebears within its
-        `staleness`."""
+        `staleness`, as far as the committee is the same: another one cannot open what was sealed to that."""
         newest = self.round(cid)
         found, step = {cid: newest}, newest.previous
         while step is not None and len(found) <= newest.staleness:
-            found[step] = self.round(step)
-            step = found[step].previous
+            before = self.round(step)
+            if before.committee != newest.committee:
+                break
+            found[step] = before
+            step = before.previous
         return found
 
     def contribution(self, cid: CidText) -> Contribution:

@@ -67,13 +67,20 @@ def governed(account: Account | None, round_: Round) -> str:
         return "the settlement account's signers are not the committee"
     if set(account.thresholds) != {threshold(len(round_.committee))}:
         return "the settlement account's thresholds are not two thirds of the committee"
+    if why := unreadable(round_):
+        return why
+    if account.lines.keys() - {XLM, dlc, round_.model_asset, round_.credit_asset}:
+        return "the settlement account is not this model's alone"
+    return ""
+
+
+def unreadable(round_: Round) -> str:
+    """Why an update for a round could not be sealed to all who are to read it, as a sentence, or ''."""
     for reader in round_.readers:
         try:
             keys.sealing_public(reader)
         except Malformed:
             return f"no update could be sealed to {reader}"
-    if account.lines.keys() - {XLM, dlc, round_.model_asset, round_.credit_asset}:
-        return "the settlement account is not this model's alone"
     return ""
 
 
