@@ -34,7 +34,7 @@ from agent.learn.testset import TestSet
 from agent.ledger.keys import account_of
 from agent.ledger.receipt import offer_ids
 from agent.ledger.submission import InLedger
-from agent.market import bundle, publish, round_accounts, sealed
+from agent.market import bundle, lying, publish, round_accounts, sealed
 from agent.market.listing import signs
 from agent.market.publish import Parties, Sign
 from agent.ports import ContentStore
@@ -181,6 +181,8 @@ class Publisher(Submitter):
             self.record(job_id, rounds.Planned(round_draft.number, round_draft.restores))
         draft = draft.model_copy(update={"settlement": self.set_up(), "model": str(self._dlm()), **self._drawn()})
         self._check_accounts(draft)
+        for warning in lying.look(self.horizon, draft).warnings():
+            self.say(f"round {draft.number}: {warning}")
         tests = round_draft.previous.global_set if round_draft.previous else self._global_set()
         draft = draft.model_copy(update={"global_set": tests})
         learnt = rooting.lay(draft, folder, own, self.on_global(folder / bundle.GRAPH), self.train, self.say)
