@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -27,9 +28,7 @@ class Lying:
         """Sentences; none where lying pays nobody."""
         found = (
             deterrence.sentence("vehicles", self.vehicles, "a stake"),
-            deterrence.sentence(
-                "the committee", self.validators, "bonds of its fewest that can pay whatever they like"
-            ),
+            deterrence.sentence("the committee", self.validators, "bonds of the fewest that can pay what they like"),
         )
         return [sentence for sentence in found if sentence]
 
@@ -58,12 +57,14 @@ def look(horizon: Horizon, round_: Round) -> Lying:
 
 
 def _held(horizon: Horizon, round_: Round) -> dict[AccountId, Stroops]:
-    """DLC that each member has in bonds that stay for as long as the round's pay is locked."""
+    """DLC that each member has in bonds that stay for as long as the round's pay is locked; none where the registry
+    cannot be read."""
     until = round_.pledge.until if round_.pledge is not None else 0
     held = dict.fromkeys(round_.committee, 0)
-    for bond in registry.bonds(horizon, round_.stake_asset):
-        if bond.account in held and bond.until >= until:
-            held[bond.account] += bond.amount
+    with suppress(registry.Unreadable):
+        for bond in registry.bonds(horizon, round_.stake_asset):
+            if bond.account in held and bond.until >= until:
+                held[bond.account] += bond.amount
     return held
 
 

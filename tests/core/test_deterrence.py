@@ -17,8 +17,8 @@ def test_ten_dlc_against_forty_xlm_are_an_eighth_of_what_is_asked_for() -> None:
     found = of_vehicles(10 * UNIT, 40 * UNIT, HALF)
     assert (found.ratio, found.asked, found.holds) == (Fraction(1, 8), 1, False)
     assert sentence("vehicles", found, "a stake") == (
-        "lying may pay vehicles: f/π is 0.125, and more than 1 is asked for where a lie is noticed with probability 0.5;"
-        " a stake of 80.0000001 DLC would do"
+        "lying may pay vehicles: f/π is 0.125, and more than 1 is asked for where a lie is noticed with probability"
+        " 0.5; a stake of 80.0000001 DLC would do"
     )
 
 
