@@ -137,6 +137,9 @@ class StakeSchedule(Part):
     """At most a week: strikes are counted in the ledger's history, and that is not kept for ever."""
     fee: int = Field(ge=1, le=MOST_STAKE)
     """DLC kept from the stake of an entry that was not rejected; also what the public bid offers for 1.0 VLM."""
+    newcomer: Number | None = Field(default=None, gt=1, le=1000)
+    """An account of which nothing was accepted within the window stakes at least so many times `base`: a fresh account
+    is no escape from strikes. None: as anybody without strikes."""
 
     @model_validator(mode="after")
     def _more_than_the_fee(self) -> StakeSchedule:

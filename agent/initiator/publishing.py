@@ -308,6 +308,7 @@ class Publisher(Submitter):
                     growth=plan.stake.growth,
                     window_ledgers=plan.stake.window_ledgers,
                     fee=stroops(plan.stake.fee),
+                    newcomer=plan.stake.newcomer,
                 ),
                 pledge=Pledge(amount=plan.budget_stroops, reward=plan.reward_stroops, until=0),
                 settlement=self.account,

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 from stellar_sdk import Claimant, ClaimPredicate, CreateAccount, CreateClaimableBalance, ManageData, SetOptions
 from stellar_sdk.operation import Operation
@@ -94,7 +93,7 @@ def stated(data: bytes | None) -> str:
 
 def bonds(horizon: Horizon, dlc: Asset) -> list[Bond]:
     """Everything of a bond's form, the oldest change first. Raises Unavailable."""
-    found = list(islice(horizon.stakes(dlc.issuer, dlc), MOST_BALANCES + 1))
+    found = list(horizon.stakes(dlc.issuer, dlc, MOST_BALANCES + 1))
     if len(found) > MOST_BALANCES:
         raise Unreadable(dlc=dlc, most=MOST_BALANCES)
     return [made for stake in found if (made := _bond(stake, dlc)) is not None]
