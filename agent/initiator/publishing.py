@@ -27,7 +27,8 @@ from agent.initiator import paying, rooting
 from agent.initiator.book import round_id
 from agent.initiator.plan import Plan
 from agent.initiator.submitting import Submitter
-from agent.learn import architecture, fitness, fusion, graph, judging, score, weights
+from agent.learn import architecture, fitness, fusion, graph, score, weights
+from agent.learn.losses import Score
 from agent.learn.root import train
 from agent.learn.testset import TestSet
 from agent.ledger.keys import account_of
@@ -258,7 +259,7 @@ class Publisher(Submitter):
             raise Refused(what="the network", why=f"its loss on the test set is {measured.loss:.3g}")
         return measured, score.figure(measured)
 
-    def on_global(self, graph_file: Path) -> judging.Score:
+    def on_global(self, graph_file: Path) -> Score:
         """Losses of a network's weights on the global test set."""
         tests = self._tests()
         return score.Scorer(graph.check(graph_file), self.plan.task).on(tests)
