@@ -20,14 +20,14 @@ from agent.core.money import Stroops, text
 from agent.core.round import Lineage, Round
 from agent.core.verdict import threshold
 from agent.errors import Refused
-from agent.initiator import fusing, pay_trail
-from agent.initiator.fusing import Voice
+from agent.initiator import pay_trail
 from agent.learn import weights
 from agent.learn.fusion import Taken
 from agent.ledger.envelope import Opened, opened
 from agent.ledger.horizon import HistoryTooShort, Horizon
-from agent.market import bundle, records, round_accounts, sealed, settlement
+from agent.market import bundle, rebuild, records, round_accounts, sealed, settlement
 from agent.market.listing import publication, signs
+from agent.market.rebuild import Voice
 
 if TYPE_CHECKING:
     from stellar_sdk import Keypair
@@ -138,7 +138,7 @@ class _Auditor:
                 parts[part.cid] = self._voice(part, previous, taking)
                 key = self._key(part, taking[parts[part.cid].base])
                 if key is not None:
-                    deltas[part.cid] = fusing.delta(self.shelf, parts[part.cid], key)
+                    deltas[part.cid] = rebuild.delta(self.shelf, parts[part.cid], key)
             except Refused as error:
                 self.faults.append(f"the contribution {part.cid}: {error.facts.get('why', error)}")
         self._same(before, bundle.GRAPH, bundle.TEACHER)
@@ -147,7 +147,7 @@ class _Auditor:
         if deltas.keys() != parts.keys():
             return "sealed"
         taken = Taken.of(round_.step, round_.strangers)
-        again = fusing.fuse(self.shelf, before, list(parts.values()), deltas, taken)
+        again = rebuild.fuse(self.shelf, before, list(parts.values()), deltas, taken)
         if weights.dump(again) != _bytes(self.shelf.get(self.cid, bundle.ROUND_LIMITS) / bundle.WEIGHTS):
             self.faults.append(f"{bundle.WEIGHTS} is not what the {previous.fusion} of its lineage gives")
         return "rebuilt"
@@ -162,10 +162,12 @@ class _Auditor:
             raise Refused(what=part.cid, why="it is another vehicle's, or for another model, than the lineage says")
         self.credits[part.cid] = self._credit(part, base)
         age = previous.number - base.number
-        weight = fusing.weight_of(age)
+        weight = rebuild.weight_of(age)
         if part.weight != weight:
             why = f"its weight is {part.weight}, one voice on a base {age} rounds old is {weight}"
             self.faults.append(f"the contribution {part.cid}: {why}")
+        if (part.validator, part.samples) != rebuild.counted(contribution, base, self.credits[part.cid]):
+            self.faults.append(f"the contribution {part.cid}: it counts for another validator, or for other samples")
         return Voice(part.cid, part.vehicle, contribution.base, weight, part.settlement)
 
     def _credit(self, part: Lineage, base: Round) -> Stroops:

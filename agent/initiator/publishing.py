@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -23,7 +24,7 @@ from agent.core.jobs.settlement import SettlementJob
 from agent.core.money import UNIT, Asset, stroops
 from agent.core.round import Figure, GlobalSet, Lineage, Pledge, Round, StakeSchedule
 from agent.errors import BAD_CONFIG, Refused, TryAgain
-from agent.initiator import paying, rooting
+from agent.initiator import drawing, paying, rooting, succession
 from agent.initiator.book import round_id
 from agent.initiator.plan import Plan
 from agent.initiator.submitting import Submitter
@@ -42,14 +43,6 @@ from agent.sentences import first_mistake
 
 SETTLEMENT_XLM = 60 * UNIT
 """Reserve and fees of the settlement account, to begin with."""
-
-
-class CommitteeChanged(Refused):
-    """The plan's committee is not that of round {number}, which alone can sign for the settlement account and read the
-    test set; a round for another one would be dead. A committee cannot be changed yet: put {committee} back into the
-    plan, in this order, or publish a new model under another name. Nothing was stored."""
-
-    exit_code = BAD_CONFIG
 
 
 class Unauthorised(TryAgain):
@@ -103,12 +96,14 @@ class Publisher(Submitter):
     def set_up(self) -> AccountId:
         """The settlement account, made with the model's issuer if it is not there yet: one atomic transaction, signed
         by the initiator and, once and never again, by the two accounts' own keys, which are forgotten afterwards.
-        Raises OldModel."""
+        Where the plan names no committee, it is drawn first. Raises OldModel, drawing.TooFew."""
         steps = {
             RoundStep.LAY: self._plan_account,
             RoundStep.SIGN: self._sign_account,
             RoundStep.SUBMIT: self._submit_account,
         }
+        if self.plan.drawn is not None:
+            drawing.draw(self, self.plan)
         made = self.done(lambda: self.book.account, steps)
         if made.issuer is None:
             raise OldModel
@@ -124,7 +119,7 @@ class Publisher(Submitter):
         issuer, own, plan = Keypair.random(), Keypair.random(), self.plan
         parties = Parties(plan.name, self.account, account_of(issuer), account_of(own))
         dlc = Asset.parse(plan.stake.asset)
-        operations = publish.set_up(parties, dlc, plan.committee, plan.reward_stroops, SETTLEMENT_XLM)
+        operations = publish.set_up(parties, dlc, self.committee, plan.reward_stroops, SETTLEMENT_XLM)
         made = self.signed(operations, None, issuer, own)  # no document: it only makes accounts
         self.record(job.id, accounts.Signed(made, parties.settlement, parties.issuer))
 
@@ -177,9 +172,11 @@ class Publisher(Submitter):
         own = rooting.samples(self.plan, folder, self._tests())
         if self.book.job(job_id).state is RoundState.NONE:
             self.record(job_id, rounds.Planned(round_draft.number, round_draft.restores))
-        draft = draft.model_copy(update={"settlement": self.set_up(), "model": str(self._dlm())})
-        self._check_accounts(draft)
-        tests = round_draft.previous.global_set if round_draft.previous else self._global_set()
+        before, model = round_draft.previous, {"settlement": self.set_up(), "model": str(self._dlm())}
+        draft = draft.model_copy(update={**model, "committee": self.heirs(before), **self._drawn()})
+        self._check_accounts(draft, before.committee if before else draft.committee)
+        is_handed_over = before is None or before.committee != draft.committee
+        tests = before.global_set if before and not is_handed_over else self._global_set(draft.committee)
         draft = draft.model_copy(update={"global_set": tests})
         learnt = rooting.lay(draft, folder, own, self.on_global(folder / bundle.GRAPH), self.train, self.say)
         draft = draft.model_copy(update={"root": learnt})
@@ -232,10 +229,28 @@ class Publisher(Submitter):
         self.record(job.id, rounds.Published())
         self.say(f"round {number}: stored as {cid}")
 
-    def check_committee(self, before: Round) -> None:
-        """Raises CommitteeChanged: the settlement account's signers, and the test set's readers, are the old one's."""
-        if self.plan.committee != before.committee:
-            raise CommitteeChanged(number=before.number, committee=", ".join(before.committee))
+    @property
+    def committee(self) -> tuple[AccountId, ...]:
+        """The plan's; or as it was drawn, or, before that, those that would do. Raises drawing.TooFew."""
+        wanted, job = self.plan.committee, self.book.draw
+        if not isinstance(wanted, int):
+            return wanted
+        if job.state is RoundState.OPEN:
+            return job.committee
+        members = drawing.registry(self.horizon, self.account, self.plan).members
+        return tuple(one.account for one in members[:wanted])
+
+    def _drawn(self) -> dict[str, Any]:
+        """What of a round its committee's draw says."""
+        if self.plan.drawn is None:
+            return {}
+        return {"committee": self.committee, "draw": self.book.draw.draw}
+
+    def heirs(self, before: Round | None) -> tuple[AccountId, ...]:
+        """Who judges the round after `before`. Raises succession.CommitteeRefused, NotHandedOver, Unavailable."""
+        if before is None:
+            return self.committee
+        return succession.heirs(self.horizon, self.shelf, self.plan, self.committee, before)
 
     def document(self, number: int) -> Round:
         """The round as it is laid out here, published or not."""
@@ -290,7 +305,7 @@ class Publisher(Submitter):
                 ),
                 pledge=Pledge(amount=plan.budget_stroops, reward=plan.reward_stroops, until=0),
                 settlement=self.account,
-                committee=plan.committee,
+                committee=self.heirs(round_draft.previous),
                 contributions=plan.contributions,
                 review_window=plan.review_window,
                 turn=plan.turn,
@@ -316,8 +331,6 @@ class Publisher(Submitter):
             raise OldModel
         if previous and previous.model != draft.model:
             raise Refused(what=what, why=f"the plan is for {draft.model}, the model is {previous.model}")
-        if previous:
-            self.check_committee(previous)
         architecture.outputs(draft)
         fusion.known(draft.fusion)
         fitness.check(draft, folder, sys.maxsize)
@@ -330,8 +343,8 @@ class Publisher(Submitter):
     def _tests(self) -> TestSet:
         return TestSet.load(self.test_set.read_bytes(), self.plan.input)
 
-    def _check_accounts(self, draft: Round) -> None:
-        """Raises Refused, Unauthorised."""
+    def _check_accounts(self, draft: Round, signers: tuple[AccountId, ...]) -> None:
+        """`signers`: of the settlement account now. Raises Refused, Unauthorised."""
         what = f"round {draft.number}"
         if why := round_accounts.issued(self.horizon.account(draft.issuer), draft):
             raise Refused(what=what, why=f"{why}. A model's reward is fixed as it is set up: put it back into the plan")
@@ -339,13 +352,13 @@ class Publisher(Submitter):
         line = account.lines.get(dlc) if account else None
         if line is not None and not line.authorized:
             raise Unauthorised(settlement=draft.settlement, dlc=dlc)
-        if why := round_accounts.trusted(account, draft.model_copy(update={"pledge": None})):
+        if why := round_accounts.trusted(account, draft.model_copy(update={"pledge": None, "committee": signers})):
             raise Refused(what=what, why=f"{why}: nothing would be staked on it")
 
-    def _global_set(self) -> GlobalSet:
+    def _global_set(self, committee: tuple[AccountId, ...]) -> GlobalSet:
         """The test set that all validators share, sealed to each."""
         purpose = bundle.test_set_purpose(str(self._dlm()))
-        ciphertext, keys = sealed.seal(self.test_set.read_bytes(), purpose, self.plan.committee)
+        ciphertext, keys = sealed.seal(self.test_set.read_bytes(), purpose, committee)
         cid = self.store.put(bundle.lay(self.folder / "test-set", {bundle.TEST_SET: ciphertext}))
         return GlobalSet(cid=cid.text, keys=keys)
 

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from agent import files
 from agent.errors import Refused
 from agent.learn import checkpoint
 from agent.learn.checkpoint import TrainingState
@@ -47,7 +48,7 @@ class InProcessTrainer:
                 other = self._job.task.folder.name
                 raise Refused(what=f"training for {task.folder.name}", why=f"{other} is still training")
             return
-        task.folder.mkdir(parents=True, exist_ok=True)
+        files.make_folder(task.folder)
         sort = sort_of(task.round.task, self.settings.keep)
         shape = label_shape(task.round)
         samples = Samples(task.round.input, self.settings.reservoir_mb, task.seed, label=shape, sort=sort)

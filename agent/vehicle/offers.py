@@ -16,7 +16,7 @@ from agent.core.money import UNIT, XLM, Asset, Stroops
 from agent.core.round import Round
 from agent.errors import Malformed, Refused, Unavailable
 from agent.ledger.horizon import Horizon, LedgerUnavailable
-from agent.market import entry, listing, pledge, round_accounts, strikes
+from agent.market import attested, entry, listing, pledge, round_accounts, strikes
 from agent.market.bundle import Shelf
 from agent.market.listing import Listing
 from agent.vehicle.settings import Preferences
@@ -149,7 +149,11 @@ def survey(view: VehicleView, shelf: Shelf, unfit: Callable[[Round, CidText], st
         try:
             round_ = shelf.round(offered.cid)
             _same_model(offered, round_, view.preferences.operator)
-            against = unwilling(view.preferences, round_) or round_accounts.look(view.horizon, round_)
+            against = (
+                unwilling(view.preferences, round_)
+                or round_accounts.look(view.horizon, round_)
+                or attested.lacking(view.horizon, shelf, offered.cid, round_)
+            )
             shown = Shown(offered.cid, offered.offer.id, offered.offer.last_modified)
             candidates.append(view.candidate(shown, round_, against or unfit(round_, offered.cid)))
         except LedgerUnavailable:
@@ -163,6 +167,10 @@ def unwilling(preferences: Preferences, round_: Round) -> str:
     """Why this vehicle's owner does not want to take part in a round, or ''."""
     if round_.privacy == "open" and not preferences.open_rounds:
         return "its updates become public, and market.open_rounds is false"
+    if preferences.committees == "drawn":
+        return "" if round_.draw else "its initiator named its committee, and market.committees is drawn"
+    if preferences.committees != "named" and (others := set(round_.committee) - {*preferences.committees}):
+        return f"{', '.join(sorted(others))} is on its committee, and none of market.committees"
     return ""
 
 
