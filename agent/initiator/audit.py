@@ -8,6 +8,7 @@ untrue: then the audit ends as unavailable, and an archive (`ledger.archive`) ca
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import takewhile
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 from agent.core.cid import Cid
 from agent.core.ids import AccountId, CidText, TxHash
+from agent.core.ledger import Transaction
 from agent.core.money import Stroops, text
 from agent.core.round import Lineage, Round
 from agent.core.verdict import threshold
@@ -25,8 +27,8 @@ from agent.learn import weights
 from agent.learn.fusion import Taken
 from agent.ledger.envelope import Opened, opened
 from agent.ledger.horizon import HistoryTooShort, Horizon
-from agent.market import bundle, rebuild, records, round_accounts, sealed, settlement
-from agent.market.listing import publication, signs
+from agent.market import bundle, rebuild, records, round_accounts, rulings, sealed, settlement
+from agent.market.listing import following, publication
 from agent.market.rebuild import Voice
 
 if TYPE_CHECKING:
@@ -85,7 +87,7 @@ class _Auditor:
         elif round_.pledge is not None:
             with suppress(HistoryTooShort):  # what is forgotten is unknown, and never untrue
                 published = publication(self.history, round_, self.cid)
-                self.faults += pay_trail.faults(self.horizon, round_, published) if published is not None else ()
+                self.faults += self._pay(round_, published) if published is not None else ()
         if why := round_accounts.look(self.horizon, round_):
             self.faults.append(why)
         return Audit(
@@ -96,6 +98,11 @@ class _Auditor:
             credits=self.credits,
             faults=tuple(self.faults),
         )
+
+    def _pay(self, round_: Round, published: Transaction) -> Iterator[str]:
+        """What is wrong with its pledge and with its arbiter's ruling, if there is one. Raises Unavailable."""
+        yield from pay_trail.faults(self.horizon, round_, published)
+        yield from rulings.faults(self.horizon, self.shelf, round_, self.cid)
 
     def _origin(self, round_: Round) -> Finding:
         """Where its weights come from, checked."""
@@ -277,19 +284,10 @@ class _Auditor:
         try:
             found = publication(self.history, round_, cid)
         except HistoryTooShort:
-            if not self._stood_by(round_, cid):
+            if following(self.horizon, self.shelf, round_, cid) is None:
                 raise
             return round_.ledger
         return None if found is None or found.ledger < since else found.ledger
-
-    def _stood_by(self, round_: Round, cid: CidText) -> bool:
-        account = self.horizon.account(round_.initiator)
-        sign = signs(account).get(round_.model_asset.code) if account else None
-        step = sign.cid if sign else None
-        while step is not None and step != cid:
-            later = self.shelf.round(step)
-            step = later.previous if later.model == round_.model and later.number > round_.number else None
-        return step == cid
 
 
 def _check_signed(envelope: Opened, transaction: TxHash, base: Round) -> None:

@@ -12,7 +12,7 @@ from agent import toml
 from agent.core import money, pay
 from agent.core.fields import MOST_PRICE, WEEK_LEDGERS, AccountId, AmountText, AssetName, Name, Number
 from agent.core.money import Stroops
-from agent.core.round import Architecture, Input, Recipe, Task
+from agent.core.round import Arbiter, Architecture, Input, Pledge, Recipe, Task
 from agent.errors import ConfigError
 from agent.sentences import first_mistake
 
@@ -35,6 +35,14 @@ class StakePlan(BaseModel):
     growth: Number = Decimal(2)
     window_ledgers: int = WEEK_LEDGERS
     """A week of ledgers."""
+
+
+class ArbiterPlan(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    account: AccountId
+    fee: AmountText
+    """XLM that it takes for each dispute."""
 
 
 class Plan(BaseModel):
@@ -78,6 +86,8 @@ class Plan(BaseModel):
     """Labelled samples of the initiator's own, in the form of a test set and in none: each round's root update is
     learnt from them. In the file relative to it."""
     stake: StakePlan
+    arbiter: ArbiterPlan | None = None
+    """Who rules on entries that the committee never judged; none: nobody does."""
     task: Task
     architecture: Architecture
     input: Input
@@ -105,6 +115,11 @@ class Plan(BaseModel):
     @property
     def budget_stroops(self) -> Stroops:
         return money.stroops(self.budget)
+
+    def pledge(self, until: int) -> Pledge:
+        """What a round locks, until this moment."""
+        arbiter = Arbiter(account=self.arbiter.account, fee=money.stroops(self.arbiter.fee)) if self.arbiter else None
+        return Pledge(amount=self.budget_stroops, reward=self.reward_stroops, until=until, arbiter=arbiter)
 
 
 def _nearest(reward: Stroops) -> list[Stroops]:

@@ -22,7 +22,7 @@ from agent.core.jobs.fold import Event
 from agent.core.jobs.round import RoundJob, RoundState, RoundStep
 from agent.core.jobs.settlement import SettlementJob
 from agent.core.money import UNIT, Asset, stroops
-from agent.core.round import Figure, GlobalSet, Lineage, Pledge, Round, StakeSchedule
+from agent.core.round import Figure, GlobalSet, Lineage, Round, StakeSchedule
 from agent.errors import BAD_CONFIG, Refused, TryAgain
 from agent.initiator import drawing, paying, rooting, succession
 from agent.initiator.book import round_id
@@ -303,7 +303,7 @@ class Publisher(Submitter):
                     window_ledgers=plan.stake.window_ledgers,
                     fee=stroops(plan.stake.fee),
                 ),
-                pledge=Pledge(amount=plan.budget_stroops, reward=plan.reward_stroops, until=0),
+                pledge=plan.pledge(until=0),
                 settlement=self.account,
                 committee=self.heirs(round_draft.previous),
                 contributions=plan.contributions,
