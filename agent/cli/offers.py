@@ -10,7 +10,7 @@ from agent.cli.terminal import say
 
 PRIVACY = {
     "open": "open: anybody may read them once they are fused",
-    "sealed": "sealed: the committee and the initiator alone read them",
+    "sealed": "sealed: committee, initiator and a round's arbiter alone read them",
 }
 
 

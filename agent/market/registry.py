@@ -135,12 +135,14 @@ def seed(horizon: Horizon, ledger: int) -> Head:
 
 
 def undrawn(horizon: Horizon, round_: Round) -> str:
-    """Why a round's committee is not the one that was drawn, as a sentence, or '': also where it was named. What of
-    each member's samples is so its rounds say (`weighed`). Raises HistoryTooShort, Unavailable."""
+    """Why a round's committee is not the one that was drawn, as a sentence, or '': also where it was named. A model's
+    draw comes before its first round, when nobody's fleet has contributed. Raises HistoryTooShort, Unavailable."""
     draw = round_.draw
     if draw is None:
         return ""
     registry, dlc = draw.registry, round_.stake_asset
+    if any(one.samples for one in registry.members):
+        return "its draw counts samples that nobody's fleet was credited for"
     if (registry.initiator, registry.dlc) != (round_.initiator, str(dlc)):
         return "its committee was drawn for another initiator, or from another operator's registry"
     account = horizon.account(draw.announcement)

@@ -16,7 +16,7 @@ from agent.core.money import UNIT, XLM, Asset, Stroops
 from agent.core.round import Round
 from agent.errors import Malformed, Refused, Unavailable
 from agent.ledger.horizon import Horizon, LedgerUnavailable
-from agent.market import entry, listing, pledge, round_accounts, strikes
+from agent.market import attested, entry, listing, pledge, round_accounts, strikes
 from agent.market.bundle import Shelf
 from agent.market.listing import Listing
 from agent.market.lying import Lying, price
@@ -147,7 +147,11 @@ def survey(view: VehicleView, shelf: Shelf, unfit: Callable[[Round, CidText], st
         try:
             round_ = shelf.round(offered.cid)
             _same_model(offered, round_, view.preferences.operator)
-            against = unwilling(view.preferences, round_) or round_accounts.look(view.horizon, round_)
+            against = (
+                unwilling(view.preferences, round_)
+                or round_accounts.look(view.horizon, round_)
+                or attested.lacking(view.horizon, shelf, offered.cid, round_)
+            )
             shown = Shown(offered.cid, offered.offer.id, offered.offer.last_modified)
             candidates.append(view.candidate(shown, round_, against or unfit(round_, offered.cid)))
         except LedgerUnavailable:

@@ -144,6 +144,13 @@ def test_an_initiator_cannot_add_who_is_not_enrolled(town: Town) -> None:
     assert why == f"{friend.account} was drawn from, and not enrolled"
 
 
+def test_an_initiator_cannot_make_a_friend_stronger(town: Town) -> None:
+    assert town.round.draw is not None
+    friend, *others = town.round.draw.registry.members
+    strong = (friend.model_copy(update={"samples": 10**9}), *others)
+    assert "that nobody's fleet was credited for" in registry.undrawn(town.horizon, announced(town, strong))
+
+
 def test_what_a_validator_does_after_a_draw_undoes_it_for_nobody(town: Town) -> None:
     """A new bond is no part of an older draw, and one that its operator took since then is not missing from it."""
     late = Keypair.random()

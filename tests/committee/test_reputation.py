@@ -12,14 +12,13 @@ from stellar_sdk import ChangeTrust, ClaimClaimableBalance, Keypair
 from stellar_sdk import Payment as Pay
 
 from agent.core.ledger import BALANCE_V0
-from agent.core.money import UNIT, text
+from agent.core.money import UNIT
 from agent.market import reputation, strikes
 from agent.market.strikes import GRACE_LEDGERS
 from tests.committee.hall import enrolled, hall, published
 from tests.initiator.command import anybody, milepost
 from tests.ledger.stakes import Road
 from tests.market.rounds import a_round
-from tests.market.town import BASE
 from tests.validator.committee import House
 from tools.localnet.server import Localnet
 
