@@ -6,8 +6,8 @@ Rules
   2. What one settlement pays comes out of one balance, the largest. An entry that is due more than the largest holds is
      idle; one that others of the same settlement left too little for, and another balance can pay, waits.
   3. Pay goes by the entries' order on the ledger.
-  4. An entry that nothing is left for, or that is due less than 0.0001 XLM, gets its whole stake back, and has no voice:
-     nobody works for nothing.
+  4. An entry that nothing is left for, or that is due less than 0.0001 XLM, gets its whole stake back, and has no
+     voice: nobody works for nothing.
 """
 
 from __future__ import annotations
