@@ -78,7 +78,7 @@ def count(memory: Memory, seen: Reading, bounds: Bounds) -> tuple[Memory, Counte
     # Two sources are never quite in step: a reading may come a little after a later one.
     t = seen.t if before.t is None or clock_went_back else max(seen.t, before.t)
     ignition_t = before.ignition_t if seen.ignition is None else t
-    memory = replace(before, t=t, ignition=ignition, ignition_t=ignition_t)
+    memory = before._replace(t=t, ignition=ignition, ignition_t=ignition_t)
 
     first = memory.digit_m == math.inf
     joint = seen.t - min(memory.wheels.t, memory.travelled_t) <= bounds.gap_s
@@ -88,14 +88,14 @@ def count(memory: Memory, seen: Reading, bounds: Bounds) -> tuple[Memory, Counte
     heard = Heard(seen.t, by_odometer, by_wheels, by_receiver, first, joint)
     turning = [said.moving for said in (by_odometer, by_wheels) if said.moving is not None]
     if turning:
-        memory = replace(memory, wheels_still=not any(turning))
+        memory = memory._replace(wheels_still=not any(turning))
     best = _best(memory, heard, bounds)
     memory, metres = _credited(memory, heard, best, bounds)
     metres = metres if memory.ignition is not False else 0.0
     memory, amends_m, contradictions = _compared(memory, heard, metres)
     withheld_m = min(memory.surplus_m, metres + amends_m)
     if withheld_m:
-        memory = replace(memory, surplus_m=memory.surplus_m - withheld_m)
+        memory = memory._replace(surplus_m=memory.surplus_m - withheld_m)
 
     doubts = by_odometer.doubts + by_wheels.doubts + by_receiver.doubts + contradictions
     if clock_went_back:
@@ -140,8 +140,7 @@ def _credited(memory: Memory, heard: Heard, best: Counted, bounds: Bounds) -> tu
     else:
         metres = best.metres - memory.unheard_receiver_m
     metres = max(0.0, metres)
-    memory = replace(
-        memory,
+    memory = memory._replace(
         bridged_m=0.0 if odometer or doubted else bridged_m + metres,
         surplus_m=memory.surplus_m + surplus_m,
         unheard_wheels_m=memory.unheard_wheels_m + metres if heard.wheels.moving is None else 0.0,
@@ -153,7 +152,7 @@ def _credited(memory: Memory, heard: Heard, best: Counted, bounds: Bounds) -> tu
 def _compared(memory: Memory, heard: Heard, metres: float) -> tuple[Memory, float, tuple[Doubt, ...]]:
     """Whether odometer and wheels tell of the same drive: (memory, metres to be made good, doubts)."""
     if not heard.joint:
-        return replace(memory, tally=Tally()), 0.0, ()
+        return memory._replace(tally=Tally()), 0.0, ()
     if memory.wheels.same_s > LIVELY_S:
         return memory, 0.0, ()
     tally = Tally(
@@ -166,13 +165,13 @@ def _compared(memory: Memory, heard: Heard, metres: float) -> tuple[Memory, floa
     digit_m = min(memory.digit_m, COARSEST_M)
     if apart_m <= APART_M + digit_m + APART * more_m:
         agree = more_m > COMPARED_M + digit_m and apart_m <= APART_M + digit_m + APART / 3 * more_m
-        return replace(memory, tally=Tally() if agree else tally), 0.0, ()
+        return memory._replace(tally=Tally() if agree else tally), 0.0, ()
     if tally.receiver and abs(tally.receiver - tally.odometer) < abs(tally.receiver - tally.wheels):
         right_m, doubt = tally.odometer, Doubt("a speed that the odometer contradicts", tally.wheels)
-        memory = replace(memory, unrolled_t=heard.t)
+        memory = memory._replace(unrolled_t=heard.t)
     else:
         right_m, doubt = tally.wheels, Doubt("an odometer that the speed contradicts", tally.odometer)
-        memory = replace(memory, doubted_t=heard.t)
+        memory = memory._replace(doubted_t=heard.t)
     amends_m = right_m - tally.counted if memory.ignition is not False else 0.0
     surplus_m = memory.surplus_m + max(0.0, -amends_m)
-    return replace(memory, tally=Tally(), surplus_m=surplus_m), max(0.0, amends_m), (doubt,)
+    return memory._replace(tally=Tally(), surplus_m=surplus_m), max(0.0, amends_m), (doubt,)
