@@ -26,12 +26,12 @@ import psutil
 from agent.core.bundle_files import ROUND
 from agent.core.round import Round
 from agent.errors import Malformed, MilepostError
-from agent.learn import checkpoint
+from agent.learn import checkpoint, kinds
 from agent.learn.control import DEVICE_LOST, DONE, FAILED, ControlSocket
 from agent.learn.recorder import SampleRecorder
 from agent.learn.replay import ReplayBuffer
 from agent.learn.ring import Ring
-from agent.learn.samples import Samples, label_shape, sort_of
+from agent.learn.samples import Samples
 from agent.ports import TrainingTask
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
@@ -55,10 +55,11 @@ class Driver:
         self.told: dict[str, Any] = {}
         self.replay = self._past()
         past = self.replay.reservoir if self.replay else None
-        sort = sort_of(round.task, setup["keep"])
-        self.samples = Samples(round.input, setup["reservoir_mb"], self.task.seed, past, label_shape(round), sort)
+        kind = kinds.of(round.task, round.input.sample)
+        shape, sort = kind.label_shape, kind.sort(setup["keep"])
+        self.samples = Samples(round.input, setup["reservoir_mb"], self.task.seed, past, shape, sort)
         self.last = self._last()
-        self.ring = Ring(round.input, setup["slots"], (setup["memory"], setup["bell"]), label_shape(round))
+        self.ring = Ring(round.input, setup["slots"], (setup["memory"], setup["bell"]), shape)
         self.ring.again()
         self.recorder = SampleRecorder(self.samples, self.last.state, setup["ring"])
 

@@ -26,6 +26,7 @@ from agent.errors import Malformed, MilepostError, Refused, Unavailable
 from agent.files import DiskFails
 from agent.learn import checkpoint, fusion, graph, judging, root, triggers, update, weights
 from agent.learn.device import Device
+from agent.learn.kinds import Kind
 from agent.learn.runner import Samples
 from agent.learn.score import Scorer
 from agent.learn.testset import TestSet
@@ -69,6 +70,7 @@ class Bench:
     answer: triggers.Answer
     looked_at: Samples
     """Of G, for marks."""
+    kind: Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +256,7 @@ class Measurement:
                 root=root_update,
                 last_step=last_step,
                 private=bench.on_private,
-                watch=_watch(base, bench, seed) if round_.task.kind == "classification" else None,
+                watch=_watch(base, bench, seed) if bench.kind.can_be_pulled else None,
             ),
         )
         return {one.entry: _judgement(one, judged.after, updates[one.entry]) for one in judged.entries}
@@ -319,7 +321,7 @@ class Measurement:
         except Malformed as error:
             raise Malformed(what=f"validator.private_set ({self._private_set})", why=error.facts.get("why")) from None
         looked_at = on_global.images[:: -(-len(on_global) // LOOKED_AT)]
-        return Bench(scorer.on(on_global), scorer.on(on_private), scorer.outputs, looked_at)
+        return Bench(scorer.on(on_global), scorer.on(on_private), scorer.outputs, looked_at, scorer.kind)
 
 
 def _follows(served: Served, at: Served, entry: Enrolled) -> bool:
