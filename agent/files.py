@@ -17,6 +17,7 @@ from pathlib import Path
 from agent.errors import MilepostError, Unavailable
 
 PART = ".part"
+GOING = ".going"
 PRIVATE = 0o600
 
 
@@ -76,14 +77,37 @@ def write_new(path: Path, data: bytes, mode: int = PRIVATE) -> None:
         sync_folder(path.parent)
 
 
-def write_folder(path: Path, contents: Mapping[str, bytes | Path]) -> None:
-    """Put a folder of these files, bytes or copies, in place of what is there. For one writer. Raises what `room_for`
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it that are lacking; their names survive a power cut. Idempotent. Raises what
+    `room_for` says."""
+    with room_for(path):
+        lacking = [folder for folder in (path, *path.parents) if not folder.exists()]
+        path.mkdir(parents=True, exist_ok=True)
+        for folder in reversed(lacking):
+            sync_folder(folder.parent)
+
+
+def remove_folder(path: Path) -> None:
+    """Take a folder away, so that no power cut leaves half of it under its name. Idempotent. Raises what `room_for`
     says."""
+    with room_for(path):
+        if path.is_dir():
+            aside = path.with_name(f".{path.name}{GOING}")
+            shutil.rmtree(aside, ignore_errors=True)
+            path.rename(aside)
+            sync_folder(path.parent)
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def write_folder(path: Path, contents: Mapping[str, bytes | Path]) -> None:
+    """Put a folder of these files, bytes or copies, in place of what is there; a power cut leaves the one, the other or
+    none, and never half. For one writer. Raises what `room_for` says."""
     part = path.with_name(path.name + PART)
     try:
         with room_for(path.parent):
             shutil.rmtree(part, ignore_errors=True)
-            part.mkdir(parents=True)
+            make_folder(part.parent)
+            part.mkdir()
             for name, content in contents.items():
                 if isinstance(content, Path):
                     shutil.copyfile(content, part / name)
@@ -92,7 +116,7 @@ def write_folder(path: Path, contents: Mapping[str, bytes | Path]) -> None:
                 with (part / name).open("rb") as file:
                     os.fsync(file.fileno())
             sync_folder(part)
-            shutil.rmtree(path, ignore_errors=True)
+            remove_folder(path)
             part.rename(path)
             sync_folder(path.parent)
     finally:

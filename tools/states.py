@@ -17,6 +17,7 @@ TITLES: Mapping[str, str] = {
     "round": "An initiator's round",
     "settlement": "Its issuer and settlement account",
     "addition": "Its addition to a pledge",
+    "draw": "The draw of its committee",
 }
 HEAD = """# States
 

@@ -132,6 +132,7 @@ def preferences(config: Config) -> Preferences:
         min_pay=stroops(market.min_pay),
         accept_probability=market.accept_probability,
         open_rounds=market.open_rounds,
+        committees=market.committees,
         payout=payout(market),
         max_fee=config.ledger.max_fee_stroops,
     )
@@ -149,7 +150,8 @@ def resources(config: Config) -> Resources:
 
     machine = Device(config.inference.provider, config.inference.threads)
     views = tuple(config.camera.sources)
-    return Resources(config.train.memory_mb, config.train.labelled, views, machine, config.agent.profile)
+    train, market = config.train, config.market
+    return Resources(train.memory_mb, train.labelled, views, machine, config.agent.profile, market.validator)
 
 
 def followed(config: Config, wishes: Mapping[str, Any]) -> Followed:

@@ -19,8 +19,8 @@ class BlockFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        files.make_folder(folder)
         with files.room_for(folder):
-            folder.mkdir(parents=True, exist_ok=True)
             for part in folder.glob(f".*{files.PART}"):
                 if time.time() - part.stat().st_mtime > _STALE_SECONDS:
                     part.unlink(missing_ok=True)

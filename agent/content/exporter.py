@@ -32,12 +32,11 @@ def export(steps: Iterable[Step], into: Path) -> None:
     part = into.with_name(f".{into.name}{files.PART}")
     with files.room_for(into):
         shutil.rmtree(part, ignore_errors=True)
-        into.parent.mkdir(parents=True, exist_ok=True)
+        files.make_folder(into.parent)
     try:
         _write(steps, part)
         with files.room_for(into):
-            if into.is_dir():
-                shutil.rmtree(into)
+            files.remove_folder(into)
             part.rename(into)
             files.sync_folder(into.parent)
     finally:

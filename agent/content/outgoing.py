@@ -33,8 +33,7 @@ class Outgoing:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with files.room_for(path.parent):
-            path.parent.mkdir(parents=True, exist_ok=True)
+        files.make_folder(path.parent)
         try:
             self._db = _opened(path)
         except sqlite3.OperationalError as error:

@@ -112,6 +112,8 @@ class Contribution(Document):
     """The figure on the vehicle's own held-back frames."""
     software: Name
     profile: Name
+    validator: AccountId | None = None
+    """Of whose fleet the vehicle is, by its own word: what it is credited for counts for that validator."""
 
 
 # --- review and settlement ------------------------------------------------------------------------------------

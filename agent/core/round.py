@@ -41,6 +41,7 @@ from agent.core.fields import (
     UnixTime,
 )
 from agent.core.money import UNIT, Asset
+from agent.core.registry import Draw
 
 
 class Input(Part):
@@ -174,6 +175,10 @@ class Lineage(Part):
     """The update's key, where the round it was trained on is `open`: anybody may read it then."""
     proof: CidText | None = None
     """The bundle of the record that settled it and the signed transaction: an audit then needs no old ledger."""
+    validator: AccountId | None = None
+    """Whose fleet its vehicle is of, by its own word; only where it was credited."""
+    samples: int | None = Field(default=None, ge=1, le=MOST_SAMPLES)
+    """That it was learnt from, at most as many as its recipe's steps draw; none: it counts for nobody."""
 
 
 class Pledge(Part):
@@ -231,6 +236,8 @@ class Round(Document):
     """None: an older agent published it, and no pay is locked for it."""
     settlement: AccountId
     committee: tuple[AccountId, ...] = Field(min_length=1, max_length=20)
+    draw: Draw | None = None
+    """How its committee was drawn. None: its initiator named it."""
     contributions: int = Field(ge=1, le=10_000)
     """K: how many contributions the round plans for, and the most VLM that one roll earns."""
     review_window: int = Field(ge=60, le=WEEK_S)

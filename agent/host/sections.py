@@ -114,6 +114,10 @@ class Market(Section):
     """Chance of being accepted that is assumed before the vehicle has a record of its own."""
     open_rounds: bool = True
     """Whether to take part in rounds that publish their updates when they close. false: in sealed ones alone."""
+    committees: Literal["named", "drawn"] | Accounts = "named"
+    """named: whatever committee a round has; drawn: one drawn from the operator's registry; or a list of accounts."""
+    validator: Account | None = None
+    """The validator that the vehicle's own fleet runs. What the vehicle is credited for makes it stronger in draws."""
     payout: Payee | None = None
     """The owner's account, G… or M…: pay goes there and never rests on the car. Without it: the car's own account."""
     payout_asset: AssetName | None = None

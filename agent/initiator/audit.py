@@ -85,7 +85,7 @@ class _Auditor:
         elif round_.pledge is not None:
             with suppress(HistoryTooShort):  # what is forgotten is unknown, and never untrue
                 published = publication(self.history, round_, self.cid)
-                self.faults += pay_trail.faults(self.history, round_, published) if published is not None else ()
+                self.faults += pay_trail.faults(self.horizon, round_, published) if published is not None else ()
         if why := round_accounts.look(self.horizon, round_):
             self.faults.append(why)
         return Audit(
@@ -166,6 +166,8 @@ class _Auditor:
         if part.weight != weight:
             why = f"its weight is {part.weight}, one voice on a base {age} rounds old is {weight}"
             self.faults.append(f"the contribution {part.cid}: {why}")
+        if (part.validator, part.samples) != fusing.counted(contribution, base, self.credits[part.cid]):
+            self.faults.append(f"the contribution {part.cid}: it counts for another validator, or for other samples")
         return Voice(part.cid, part.vehicle, contribution.base, weight, part.settlement)
 
     def _credit(self, part: Lineage, base: Round) -> Stroops:

@@ -11,10 +11,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from agent.core.cid import Cid
+from agent.core.documents import Contribution
 from agent.core.ids import AccountId, CidText, TxHash
 from agent.core.jobs.round import RoundJob, RoundState
+from agent.core.money import Stroops
 from agent.core.round import Figure, Lineage, Round
 from agent.errors import Refused, TryAgain, Unavailable
 from agent.initiator.publishing import Publisher, RoundDraft
@@ -35,6 +38,8 @@ class Voice:
     settlement: TxHash
     proof: CidText | None = None
     """Bundle of the record and the transaction that settled it."""
+    credit: Stroops = 0
+    """VLM stroops that it was paid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,7 @@ def _edition(publisher: Publisher, number: int, now: bool, without: Collection[s
             weight=part.weight,
             settlement=part.settlement,
             proof=part.proof,
+            **_named(publisher.shelf, part, open_rounds[part.base]),
             key=readable[part.cid][0].hex() if open_rounds[part.base].privacy == "open" else None,
         )
         for part in parts
@@ -147,9 +153,7 @@ def _fusing(
 ) -> fusion.Fusing:
     in_order = sorted(parts, key=lambda part: part.cid)
     round_ = shelf.round(cid)
-    momentum = None
-    if round_.momentum and round_.lineage and round_.previous:  # a first round, and a restored one, follow from no step
-        momentum = fusion.Momentum(round_.momentum, _weights(shelf, round_.previous))
+    momentum = fusion.Momentum.of(round_, lambda before: _weights(shelf, before))
     in_turn, shares = [deltas[part.cid] for part in in_order], [part.weight for part in in_order]
     return fusion.Fusing(round_.fusion, _weights(shelf, cid), in_turn, shares, momentum)
 
@@ -174,12 +178,27 @@ def voices(publisher: Publisher, open_rounds: Mapping[CidText, Round]) -> Iterat
         for entry in record.entries:
             if entry.has_voice and entry.contribution not in fused:
                 weight = weight_of(ages[record.round])
-                yield Voice(entry.contribution, entry.vehicle, record.round, weight, transaction.hash, proof)
+                yield Voice(
+                    entry.contribution, entry.vehicle, record.round, weight, transaction.hash, proof, entry.credit
+                )
 
 
 def weight_of(age: int) -> Decimal:
     """What a contribution weighs whose base is `age` rounds older than the round that is closed: to seven places."""
     return (1 / Decimal(1 + age)).quantize(Decimal("1e-7")).normalize()
+
+
+def counted(contribution: Contribution, base: Round, credit: Stroops) -> tuple[AccountId | None, int | None]:
+    """The validator that a contribution counts for, and with how many samples: those that it was credited for, at most
+    as many as its round's steps draw."""
+    if contribution.validator is None or not credit:
+        return None, None
+    return contribution.validator, min(contribution.samples, base.recipe.steps * base.recipe.batch)
+
+
+def _named(shelf: bundle.Shelf, part: Voice, base: Round) -> dict[str, Any]:
+    validator, samples = counted(shelf.contribution(part.cid), base, part.credit)
+    return {"validator": validator, "samples": samples}
 
 
 def models(shelf: bundle.Shelf, cid: CidText) -> dict[str, Path]:

@@ -16,6 +16,8 @@ from agent.core.round import Architecture, Input, Recipe, Task
 from agent.errors import ConfigError
 from agent.sentences import first_mistake
 
+Named = Annotated[tuple[AccountId, ...], Field(min_length=1, max_length=20)]
+
 
 class PlanError(ConfigError):
     """The plan {path}: {why}"""
@@ -42,8 +44,8 @@ class Plan(BaseModel):
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,9}$")]
     """The model's short name: its assets are DLM{name} and VLM{name}."""
-    committee: tuple[AccountId, ...] = Field(min_length=1, max_length=20)
-    """The validators' accounts."""
+    committee: Named | Annotated[int, Field(ge=1, le=20)]
+    """The validators' accounts; or how many are drawn from the registry of the stake's operator."""
     reward: AmountText
     """XLM for one contribution with full credit. It is the model's for ever."""
     budget: AmountText
@@ -85,6 +87,11 @@ class Plan(BaseModel):
             near = " or ".join(money.text(other) for other in _nearest(reward))
             raise ValueError(f"a reward of {self.reward} XLM is no price that the ledger can hold: make it {near}")
         return self
+
+    @property
+    def drawn(self) -> int | None:
+        """How many validators are drawn; None: the committee is named."""
+        return self.committee if isinstance(self.committee, int) else None
 
     @property
     def reward_stroops(self) -> Stroops:

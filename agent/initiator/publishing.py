@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -23,7 +24,7 @@ from agent.core.jobs.settlement import SettlementJob
 from agent.core.money import UNIT, Asset, stroops
 from agent.core.round import Figure, GlobalSet, Lineage, Pledge, Round, StakeSchedule
 from agent.errors import BAD_CONFIG, Refused, TryAgain
-from agent.initiator import paying, rooting
+from agent.initiator import drawing, paying, rooting
 from agent.initiator.book import round_id
 from agent.initiator.plan import Plan
 from agent.initiator.submitting import Submitter
@@ -102,12 +103,14 @@ class Publisher(Submitter):
     def set_up(self) -> AccountId:
         """The settlement account, made with the model's issuer if it is not there yet: one atomic transaction, signed
         by the initiator and, once and never again, by the two accounts' own keys, which are forgotten afterwards.
-        Raises OldModel."""
+        Where the plan names no committee, it is drawn first. Raises OldModel, drawing.TooFew."""
         steps = {
             RoundStep.LAY: self._plan_account,
             RoundStep.SIGN: self._sign_account,
             RoundStep.SUBMIT: self._submit_account,
         }
+        if self.plan.drawn is not None:
+            drawing.draw(self, self.plan)
         made = self.done(lambda: self.book.account, steps)
         if made.issuer is None:
             raise OldModel
@@ -123,7 +126,7 @@ class Publisher(Submitter):
         issuer, own, plan = Keypair.random(), Keypair.random(), self.plan
         parties = Parties(plan.name, self.account, account_of(issuer), account_of(own))
         dlc = Asset.parse(plan.stake.asset)
-        operations = publish.set_up(parties, dlc, plan.committee, plan.reward_stroops, SETTLEMENT_XLM)
+        operations = publish.set_up(parties, dlc, self.committee, plan.reward_stroops, SETTLEMENT_XLM)
         made = self.signed(operations, None, issuer, own)  # no document: it only makes accounts
         self.record(job.id, accounts.Signed(made, parties.settlement, parties.issuer))
 
@@ -176,7 +179,7 @@ class Publisher(Submitter):
         own = rooting.samples(self.plan, folder, self._tests())
         if self.book.job(job_id).state is RoundState.NONE:
             self.record(job_id, rounds.Planned(round_draft.number, round_draft.restores))
-        draft = draft.model_copy(update={"settlement": self.set_up(), "model": str(self._dlm())})
+        draft = draft.model_copy(update={"settlement": self.set_up(), "model": str(self._dlm()), **self._drawn()})
         self._check_accounts(draft)
         tests = round_draft.previous.global_set if round_draft.previous else self._global_set()
         draft = draft.model_copy(update={"global_set": tests})
@@ -231,9 +234,26 @@ class Publisher(Submitter):
         self.record(job.id, rounds.Published())
         self.say(f"round {number}: stored as {cid}")
 
+    @property
+    def committee(self) -> tuple[AccountId, ...]:
+        """The plan's; or as it was drawn, or, before that, those that would do. Raises drawing.TooFew."""
+        wanted, job = self.plan.committee, self.book.draw
+        if not isinstance(wanted, int):
+            return wanted
+        if job.state is RoundState.OPEN:
+            return job.committee
+        members = drawing.registry(self.horizon, self.account, self.plan).members
+        return tuple(one.account for one in members[:wanted])
+
+    def _drawn(self) -> dict[str, Any]:
+        """What of a round its committee's draw says."""
+        if self.plan.drawn is None:
+            return {}
+        return {"committee": self.committee, "draw": self.book.draw.draw}
+
     def check_committee(self, before: Round) -> None:
         """Raises CommitteeChanged: the settlement account's signers, and the test set's readers, are the old one's."""
-        if self.plan.committee != before.committee:
+        if self.committee != before.committee:
             raise CommitteeChanged(number=before.number, committee=", ".join(before.committee))
 
     def document(self, number: int) -> Round:
@@ -289,7 +309,7 @@ class Publisher(Submitter):
                 ),
                 pledge=Pledge(amount=plan.budget_stroops, reward=plan.reward_stroops, until=0),
                 settlement=self.account,
-                committee=plan.committee,
+                committee=self.committee,
                 contributions=plan.contributions,
                 review_window=plan.review_window,
                 turn=plan.turn,
@@ -344,7 +364,7 @@ class Publisher(Submitter):
     def _global_set(self) -> GlobalSet:
         """The test set that all validators share, sealed to each."""
         purpose = bundle.test_set_purpose(str(self._dlm()))
-        ciphertext, keys = sealed.seal(self.test_set.read_bytes(), purpose, self.plan.committee)
+        ciphertext, keys = sealed.seal(self.test_set.read_bytes(), purpose, self.committee)
         cid = self.store.put(bundle.lay(self.folder / "test-set", {bundle.TEST_SET: ciphertext}))
         return GlobalSet(cid=cid.text, keys=keys)
 

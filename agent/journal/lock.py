@@ -7,7 +7,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from agent.files import DiskFails, DiskFull, DiskReadOnly, room_for
+from agent.files import DiskFails, DiskFull, DiskReadOnly, make_folder, room_for
 from agent.journal.errors import AlreadyRunning, StateClosed
 
 
@@ -17,8 +17,8 @@ class StateLock:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "lock"
         try:
+            make_folder(folder)
             with room_for(folder):
-                folder.mkdir(parents=True, exist_ok=True)
                 self._fd: int | None = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except (DiskFull, DiskReadOnly):
             raise  # it may mend itself: the agent is to be started again

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from agent import files
 from agent.errors import Refused
 from agent.learn import checkpoint, kinds
 from agent.learn.checkpoint import TrainingState
@@ -47,7 +48,7 @@ class InProcessTrainer:
                 other = self._job.task.folder.name
                 raise Refused(what=f"training for {task.folder.name}", why=f"{other} is still training")
             return
-        task.folder.mkdir(parents=True, exist_ok=True)
+        files.make_folder(task.folder)
         kind, most_mb = kinds.of(task.round.task, task.round.input.sample), self.settings.reservoir_mb
         sort = kind.sort(self.settings.keep)
         samples = Samples(task.round.input, most_mb, task.seed, label=kind.label_shape, sort=sort)

@@ -78,6 +78,10 @@ def train(task: TrainingTask, samples: Samples, last: Checkpoint, options: Optio
         state.learning_rate = decay.rate(recipe, task.round.figure)
     precision, loss_scale = autocast(device, options.precision)
     kind, loss_of = kinds.of(task.round.task, task.round.input.sample), objective(task.round)
+    # By turns: a GPU copies from pinned memory by itself, until it has been asked for the step's numbers.
+    spec, pinned = task.round.input, device.type == "cuda"
+    shape = (2, recipe.batch, spec.height, spec.width, spec.channels)
+    drawn = torch.empty(shape, dtype=torch.uint8, pin_memory=pinned)
     saved_at, ready = options.now(), None
 
     while not samples.over and state.steps < recipe.steps and state.undone < GIVE_UP:
@@ -85,30 +89,30 @@ def train(task: TrainingTask, samples: Samples, last: Checkpoint, options: Optio
             yield state
             continue
         turn = state.steps + state.undone
-        images, labels = ready = ready or batch(samples, turn, recipe.batch, kind, device)
+        images, labels = ready = ready or batch(samples, turn, drawn[turn % 2], kind, device)
         try:
-            loss = torch.zeros((), device=device)
+            loss: torch.Tensor | float = 0.0
             for start in range(0, recipe.batch, part):
                 with precision():
                     piece = loss_of(network(images[start : start + part]), labels[start : start + part])
-                piece = piece.float() * (len(labels[start : start + part]) / recipe.batch)
-                (piece * loss_scale).backward()
-                loss += piece.detach()
+                share = min(part, recipe.batch - start) / recipe.batch
+                piece.backward(torch.full_like(piece, share * loss_scale))
+                loss = loss + piece.detach() * share
         except RuntimeError as error:
             adam.clear()
             part = smaller(part, error, options)
             continue
         # Drawn while a GPU still computes; after the last step there is none.
         more = state.steps + 1 < recipe.steps
-        ready = batch(samples, turn + 1, recipe.batch, kind, device) if more else None
+        ready = batch(samples, turn + 1, drawn[(turn + 1) % 2], kind, device) if more else None
         gradients = adam.gradients()
         if loss_scale != 1:
             torch._foreach_div_(gradients, loss_scale)
         if pull:
             torch._foreach_add_(gradients, torch._foreach_sub([v.detach() for v in values], base), alpha=pull)
-        # One number for both, because asking a GPU for a number waits for it.
-        value, size = torch.stack([loss, torch.stack(torch._foreach_norm(gradients)).sum()]).tolist()
-        if not math.isfinite(value + size):
+        # All at once, because asking a GPU for a number waits for it.
+        value, *sizes = torch.stack([loss, *torch._foreach_norm(gradients)]).tolist()
+        if not math.isfinite(value + sum(sizes)):
             adam.clear()
             state.undone += 1
             state.learning_rate /= 2
@@ -170,13 +174,21 @@ def array(value: torch.Tensor) -> Array:
     return np.ascontiguousarray(value.detach().cpu().numpy())
 
 
-def batch(samples: Samples, step: int, count: int, kind: Kind, device: torch.device) -> Pair:
-    """The step's images, (n, channels, height, width) uint8, and what the loss compares with, on the device."""
-    drawn, wanted = samples.draw(step, count, kind.mirrors)
-    images, labels = torch.from_numpy(planes(drawn)), torch.from_numpy(kind.targets(wanted))
-    if device.type == "cuda":
-        images, labels = (part.pin_memory().to(device, non_blocking=True) for part in (images, labels))
-    return images, labels
+def batch(samples: Samples, step: int, drawn: torch.Tensor, kind: Kind, device: torch.device) -> Pair:
+    """The step's images, (n, channels, height, width) uint8, and what the loss compares with, on the device. `drawn`,
+    (n, height, width, channels) uint8 of the CPU's, is drawn into; every other image is turned left to right, and its
+    label's sign, where the kind of task allows it."""
+    chosen = samples.choose(step, len(drawn))
+    for (source, places), part in zip(chosen, drawn.split([len(places) for _, places in chosen]), strict=True):
+        # Not torch's, whose threads then spin beside those that feed a GPU.
+        np.take(source.images, places, axis=0, out=part.numpy(), mode="clip")
+    wanted = np.concatenate([source.labels[places] for source, places in chosen])
+    if kind.mirrors:
+        wanted[::2] *= -1
+    images = drawn.permute(0, 3, 1, 2).to(device, non_blocking=True)
+    if kind.mirrors:
+        images[::2] = images[::2].flip(3)
+    return images, torch.from_numpy(kind.targets(wanted)).to(device, non_blocking=True)
 
 
 def figure(network: nn.Module, held: Reservoir, round: Round) -> float | None:

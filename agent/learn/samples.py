@@ -174,21 +174,12 @@ class Samples:
             self.held.add(image, label)
         return used
 
-    def draw(self, step: int, count: int, mirror: bool) -> tuple[Image, Labels]:
-        """The batch of this step: which samples follows from seed, step and what there is. Half of it
-        comes from the past where there is one. `mirror` turns every other image left to right, and its
-        label's sign."""
+    def choose(self, step: int, count: int) -> list[tuple[Reservoir, npt.NDArray[np.int64]]]:
+        """The batch of this step, as places in reservoirs: it follows from seed, step and what there is. Half of it
+        comes from the past where there is one."""
         random = np.random.default_rng((self.seed, step))
-        old = count // 2 if self.replay is not None and len(self.replay) else 0
-        images = np.empty((count, *self.trip.images.shape[1:]), np.uint8)
-        labels = np.empty((count, *self.trip.labels.shape[1:]), np.float32)
-        for source, part in ((self.trip, slice(0, count - old)), (self.replay, slice(count - old, count))):
-            if source is not None and part.stop > part.start:
-                chosen = random.integers(len(source), size=part.stop - part.start)
-                np.take(source.images, chosen, axis=0, out=images[part], mode="clip")
-                labels[part] = source.labels[chosen]
-        if mirror:
-            turned = random.random(count) < 0.5
-            images[turned] = images[turned, :, ::-1]
-            labels[turned] *= -1
-        return images, labels
+        if self.replay is None or not len(self.replay):
+            return [(self.trip, random.integers(len(self.trip), size=count))]
+        old = count // 2
+        shares = ((self.trip, count - old), (self.replay, old))
+        return [(source, random.integers(len(source), size=share)) for source, share in shares]

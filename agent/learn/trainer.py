@@ -10,6 +10,7 @@ import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from agent import files
 from agent.errors import Refused
 from agent.learn.settings import Settings
 from agent.ports import LabelledFrame, Progress, Trained, TrainingTask
@@ -52,7 +53,7 @@ class ChildTrainer:
                 other = self._job.task.folder.name
                 raise Refused(what=f"training for {task.folder.name}", why=f"{other} is still training")
             return
-        task.folder.mkdir(parents=True, exist_ok=True)
+        files.make_folder(task.folder)
         ring = Ring.sized(task.round, self.settings.ring_mb)
         process = TrainingProcess(task, self.settings, ring, self._past_memory(task))
         self._job = StartedTask(task, FrameFilter(task.round), ring, process)

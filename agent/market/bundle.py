@@ -55,8 +55,8 @@ class Shelf:
         """The bundle's folder, fetched if it is not here. Raises Unavailable, Refused, Malformed."""
         path = self.folder / cid
         if not path.is_dir():
+            files.make_folder(self.folder)
             with files.room_for(self.folder):
-                self.folder.mkdir(parents=True, exist_ok=True)
                 self.store.get(Cid.parse(cid), path, limits)
             self._tidy(path)
         else:
@@ -76,7 +76,7 @@ class Shelf:
 
     def drop(self, cid: CidText) -> None:
         """Forget a bundle, so that it is fetched again."""
-        shutil.rmtree(self.folder / cid, ignore_errors=True)
+        files.remove_folder(self.folder / cid)
 
     def round(self, cid: CidText) -> Round:
         return _parse(Round, self.get(cid, ROUND_LIMITS) / ROUND)
@@ -134,7 +134,9 @@ class Shelf:
         bundles = sorted(there, key=lambda p: p.stat().st_mtime)
         for old in bundles[: -self._keep]:
             if old != newest:
-                shutil.rmtree(old, ignore_errors=True)
+                files.remove_folder(old)
+        for half in self.folder.glob(f".*{files.GOING}"):  # a power cut came before all of it was gone
+            shutil.rmtree(half, ignore_errors=True)
 
 
 def update_purpose(base: CidText, vehicle: AccountId) -> str:

@@ -15,6 +15,7 @@ from agent.core.verdict import threshold
 from agent.errors import Malformed
 from agent.ledger import keys
 from agent.ledger.horizon import Horizon
+from agent.market import registry
 from agent.market.publish import FACE, INITIATOR
 
 LEAST_CREDIT: Stroops = 2 * UNIT
@@ -24,9 +25,15 @@ LEAST_XLM: Stroops = 2 * UNIT
 
 
 def look(horizon: Horizon, round_: Round) -> str:
-    """Why nothing should be staked on a round as the ledger stands now, or ''. Raises Unavailable."""
+    """Why nothing should be staked on a round as the ledger stands now, or ''. Raises Unavailable; HistoryTooShort
+    where the ledger that drew its committee is forgotten."""
     issuer = horizon.account(round_.issuer)
-    return trusted(horizon.account(round_.settlement), round_) or issued(issuer, round_) or fair(issuer, round_)
+    return (
+        trusted(horizon.account(round_.settlement), round_)
+        or issued(issuer, round_)
+        or fair(issuer, round_)
+        or registry.undrawn(horizon, round_)
+    )
 
 
 def issued(issuer: Account | None, round_: Round) -> str:

@@ -20,7 +20,6 @@ from agent.core.ids import CidText, StakeId
 from agent.core.jobs.review import Judged
 from agent.core.money import UNIT
 from agent.core.roll import Anchored
-from agent.core.round import Round
 from agent.core.verdict import Verdict
 from agent.errors import Malformed, MilepostError, Refused, Unavailable
 from agent.files import DiskFails
@@ -241,7 +240,7 @@ class Measurement:
             pledge=round_.contributions * UNIT,
             voice=UNIT,
             fusion=round_.fusion,
-            momentum=self._momentum(round_),
+            momentum=fusion.Momentum.of(round_, lambda before: self._weights(before, round_.number - 1)),
         )
         root_update, last_step = self.root(joins), self._last_step(joins)
         seed = hashlib.sha256(roll.cid.encode()).digest()
@@ -267,11 +266,6 @@ class Measurement:
             return None
         base, before = self._base(at), self._weights(at.round.previous, at.round.number - 1)
         return None if _is_other(before, base) else {name: base[name] - before[name] for name in base}
-
-    def _momentum(self, round_: Round) -> fusion.Momentum | None:
-        if not (round_.momentum and round_.lineage and round_.previous):
-            return None
-        return fusion.Momentum(round_.momentum, self._weights(round_.previous, round_.number - 1))
 
     def _base(self, served: Served) -> Mapping[str, Flat]:
         return self._weights(served.cid, served.round.number)

@@ -53,8 +53,8 @@ class Porter:
 
     def _fetch(self, cid: CidText, limits: BundleLimits) -> None:
         try:
+            files.make_folder(self._folder)
             with files.room_for(self._folder):
-                self._folder.mkdir(parents=True, exist_ok=True)
                 self._store.get(Cid.parse(cid), self._folder / cid, limits)
         except Exception as error:  # handed to the loop, which counts it: a thread has nobody to tell
             self._failed[cid] = error

@@ -17,7 +17,7 @@ from agent.core.pauses import Backoff
 from agent.core.round import Round
 from agent.errors import Refused, Unavailable
 from agent.ledger.horizon import HistoryTooShort, Horizon, LedgerUnavailable
-from agent.market import round_accounts
+from agent.market import registry, round_accounts
 from agent.market.bundle import Shelf
 from agent.market.listing import is_dated_back, signs
 from agent.market.publish import Sign
@@ -161,6 +161,7 @@ class Rounds:
             or round_accounts.governed(self.horizon.account(newest.settlement), newest)
             or round_accounts.issued(self.horizon.account(newest.issuer), newest)
             or self._dated_back({**forebears, sign.cid: newest})
+            or self._undrawn(sign.cid, newest)
         )
         if why:
             raise NotServed(number=newest.number, model=newest.model, cid=sign.cid, why=why)
@@ -234,6 +235,16 @@ class Rounds:
                 with suppress(HistoryTooShort):
                     if is_dated_back(self.horizon, round_, cid):
                         return f"round {round_.number} opens after ledger {round_.ledger}, and was published later"
+        return ""
+
+    def _undrawn(self, cid: CidText, newest: Round) -> str:
+        """Why a committee that is new here is not the one that was drawn, or ''. A ledger that is forgotten drew
+        long ago, and those who were there looked. Raises Unavailable."""
+        known = self._newest_known(newest.model)
+        if cid in self.served or (known is not None and known.round.draw == newest.draw):
+            return ""
+        with suppress(HistoryTooShort):
+            return registry.undrawn(self.horizon, newest)
         return ""
 
     def _newest_known(self, model: str) -> Served | None:

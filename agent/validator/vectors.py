@@ -62,8 +62,7 @@ class Vectors:
     def keep(self, base: CidText, place: EntryPlace, flat: Flat) -> None:
         """Twice is harmless."""
         folder = self._folder / base
-        with files.room_for(folder):
-            folder.mkdir(parents=True, exist_ok=True)
+        files.make_folder(folder)
         file = io.BytesIO()
         np.save(file, direction(flat).astype(np.float16), allow_pickle=False)
         files.write_whole(folder / f"{place.ledger}-{place.entry}.npy", file.getvalue())

@@ -109,7 +109,7 @@ class ContributionBuilder:
         if why := update.too_long(update.decode(encoded.data, base), base):
             return [Passed(f"validators would turn this trip's work down: {why}")]
         home = self.home(job)
-        home.mkdir(parents=True, exist_ok=True)
+        files.make_folder(home)
         files.write_whole(home / "residual", update.seal_residual(encoded.residual, self._residual_key()))
         purpose = bundle.update_purpose(job.choice.round, keys.account_of(self.keypair))
         readers = (*round_.committee, round_.initiator)
@@ -127,6 +127,7 @@ class ContributionBuilder:
             held_back=_stated(trained.held_back),
             software=f"milepost-{__version__}",
             profile=self.resources.profile,
+            validator=self.resources.validator,
         )
         bundle.lay(home / "contribution", {bundle.CONTRIBUTION: contribution.to_bytes(), bundle.UPDATE: ciphertext})
         return [Trained(trained.samples, trained.steps, trained.held_back, self._shadow(job, round_))]
@@ -135,7 +136,7 @@ class ContributionBuilder:
         """Only what was entered counts as said. A rename to the same place twice is the same."""
         made, kept = self.home(job) / "residual", self._residual_file(self.shelf.round(job.choice.round))
         if made.is_file():
-            kept.parent.mkdir(parents=True, exist_ok=True)
+            files.make_folder(kept.parent)
             made.replace(kept)
             files.sync_folder(kept.parent)
 

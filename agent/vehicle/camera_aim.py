@@ -95,7 +95,7 @@ class CameraAim:
             data = HEAD.pack(self._camera, *places) + self.reference.to_bytes() + self.newest.to_bytes()
         moved = self.change
         self._trouble = moved.sentence if moved else None
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        files.make_folder(self.path.parent)
         files.write_whole(self.path, data)
         self._is_kept = True
 

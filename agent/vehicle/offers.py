@@ -163,6 +163,10 @@ def unwilling(preferences: Preferences, round_: Round) -> str:
     """Why this vehicle's owner does not want to take part in a round, or ''."""
     if round_.privacy == "open" and not preferences.open_rounds:
         return "its updates become public, and market.open_rounds is false"
+    if preferences.committees == "drawn":
+        return "" if round_.draw else "its initiator named its committee, and market.committees is drawn"
+    if preferences.committees != "named" and (others := set(round_.committee) - {*preferences.committees}):
+        return f"{', '.join(sorted(others))} is on its committee, and none of market.committees"
     return ""
 
 

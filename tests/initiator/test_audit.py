@@ -19,7 +19,7 @@ from stellar_sdk import ChangeTrust, ClaimClaimableBalance, Keypair, Payment
 from agent.core.cid import Cid
 from agent.core.documents import SettledEntry, SettlementRecord
 from agent.core.ledger import BALANCE_V0
-from agent.core.money import UNIT
+from agent.core.money import UNIT, XLM
 from agent.core.round import Lineage, Round
 from agent.errors import TryAgain
 from agent.initiator import fusing, restoring
@@ -287,7 +287,8 @@ def test_a_settlement_of_what_was_on_no_roll_is_named(story: Story, of_another: 
     )
     cid = records.pin(record, town.store)
     now = settlement.standing_offer(town.round, account, town.horizon.offers(account.id), publish.ISSUED)
-    operations = settlement.operations(record, cid.digest, town.round, now)
+    pays = pledge.of(town.round, town.horizon.stakes(town.settlement, XLM))[0]
+    operations = settlement.operations(record, cid.digest, town.round, now, pays)
     bounds = {"fee": 1000, "max_time": town.horizon.head().closed_at + 120, "memo": cid.digest}
     made = signed(
         build(account.id, account.sequence, operations, passphrase=town.net.passphrase, **bounds), *town.committee[:2]

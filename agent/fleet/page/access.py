@@ -31,8 +31,7 @@ def load_token(path: Path) -> str:
 def new_token(path: Path) -> str:
     """Make a token and keep it in a new file of mode 0600. Raises what `agent.files` says of the disk."""
     token = secrets.token_urlsafe(24)
-    with files.room_for(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    files.make_folder(path.parent)
     files.write_new(path, f"{token}\n".encode())
     return token
 
