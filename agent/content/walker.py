@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from agent.content import node
-from agent.content.node import Link, DagNode
+from agent.content.node import DagNode, Link
 from agent.core.cid import RAW, Cid
 from agent.errors import Malformed, Refused, Unavailable
 from agent.ports import BundleLimits
