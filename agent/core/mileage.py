@@ -10,8 +10,9 @@ Rules. Readings come in any mixture: a wheel odometer, a speed, a GPS position, 
    withheld from what follows.
 3. Witnesses contradict each other. Where odometer and wheels part by more than resolution, latency and what
    speedometers err by, the receiver decides who is wrong, and without one the speed is right: an odometer may be in
-   another unit, or stuck. It is in doubt for a while, and what it kept back or invented is set right. A speed that does
-   not change by a digit contradicts nobody, and is frozen where the position denies it.
+   another unit, or stuck. Where one of the two is heard alone, the receiver is right once both have moved together. Who
+   is wrong is in doubt for a while, and what it kept back or invented is set right. A speed that does not change by a
+   digit contradicts nobody, and is frozen where the position denies it.
 4. Movement with the ignition off is a ferry, a tow or a trailer: nothing is counted. So is what the receiver sees after
    the wheels were last heard standing, unless the ignition is said to be on after that, and lately.
 5. Faster than `top_kmh` did not happen, at whatever rate it is said: an odometer that goes so fast is in another
@@ -31,7 +32,7 @@ from dataclasses import dataclass, replace
 from agent.core import witness
 from agent.core.reading import Reading
 from agent.core.trail import distance_m
-from agent.core.witness import APART, COARSEST_M, LIVELY_S, Bounds, Counted, Doubt, Memory, Tally
+from agent.core.witness import APART, COARSEST_M, LIVELY_S, Beside, Bounds, Counted, Doubt, Memory, Tally
 
 __all__ = ["Bounds", "Counted", "Doubt", "Memory", "count", "distance_m"]
 
@@ -50,6 +51,14 @@ APART_M = 50.0
 COMPARED_M = 500.0
 """The stretch over which the two are compared."""
 
+STEPS, EVENLY = 3, 0.6
+"""A receiver and an odometer move together where the odometer has moved on so often, and at no time so large a share of
+the way was the receiver's alone."""
+
+UNIT = 3.0
+"""Witnesses that differ by this factor have different units: one that is so wrong is not heard for UNIT_S."""
+UNIT_S = 1800.0
+
 
 @dataclass(frozen=True, slots=True)
 class Heard:
@@ -61,8 +70,10 @@ class Heard:
     receiver: Counted
     first: bool
     """The odometer had not moved on before: where its step began is not known."""
-    joint: bool
-    """Odometer and wheels had both been heard lately, so that their steps cover the same stretch."""
+    odometer_there: bool
+    """Whether each had been heard lately, so that its step covers the same stretch as the others'."""
+    wheels_there: bool
+    receiver_there: bool
 
 
 def count(memory: Memory, seen: Reading, bounds: Bounds) -> tuple[Memory, Counted]:
@@ -81,12 +92,18 @@ def count(memory: Memory, seen: Reading, bounds: Bounds) -> tuple[Memory, Counte
     memory = before._replace(t=t, ignition=ignition, ignition_t=ignition_t)
 
     first = memory.digit_m == math.inf
-    joint = seen.t - min(memory.wheels.t, memory.travelled_t) <= bounds.gap_s
+    there = (
+        seen.t - memory.travelled_t <= bounds.sparse_s,
+        seen.t - memory.wheels.t <= bounds.gap_s,
+        seen.t - memory.place_t <= bounds.gap_s,
+    )
     memory, by_odometer = witness.by_odometer(memory, seen, bounds)
     memory, by_wheels = witness.by_wheels(memory, seen, bounds)
     memory, by_receiver = witness.by_receiver(memory, seen, bounds)
-    heard = Heard(seen.t, by_odometer, by_wheels, by_receiver, first, joint)
-    turning = [said.moving for said in (by_odometer, by_wheels) if said.moving is not None]
+    heard = Heard(seen.t, by_odometer, by_wheels, by_receiver, first, *there)
+    doubted = seen.t - memory.doubted_t <= bounds.doubt_s
+    credible = (by_wheels,) if doubted else (by_odometer, by_wheels)
+    turning = [said.moving for said in credible if said.moving is not None]
     if turning:
         memory = memory._replace(wheels_still=not any(turning))
     best = _best(memory, heard, bounds)
@@ -150,9 +167,10 @@ def _credited(memory: Memory, heard: Heard, best: Counted, bounds: Bounds) -> tu
 
 
 def _compared(memory: Memory, heard: Heard, metres: float) -> tuple[Memory, float, tuple[Doubt, ...]]:
-    """Whether odometer and wheels tell of the same drive: (memory, metres to be made good, doubts)."""
-    if not heard.joint:
-        return memory._replace(tally=Tally()), 0.0, ()
+    """Whether the witnesses tell of the same drive: (memory, metres to be made good, doubts)."""
+    if not (heard.odometer_there and heard.wheels_there):
+        return _beside_receiver(memory._replace(tally=Tally()), heard, metres)
+    memory = memory._replace(beside=Beside())
     if memory.wheels.same_s > LIVELY_S:
         return memory, 0.0, ()
     tally = Tally(
@@ -163,6 +181,8 @@ def _compared(memory: Memory, heard: Heard, metres: float) -> tuple[Memory, floa
     )
     more_m, apart_m = max(tally.odometer, tally.wheels), abs(tally.odometer - tally.wheels)
     digit_m = min(memory.digit_m, COARSEST_M)
+    if heard.odometer.moving is None:  # the wheels are ahead of it
+        return memory._replace(tally=tally), 0.0, ()
     if apart_m <= APART_M + digit_m + APART * more_m:
         agree = more_m > COMPARED_M + digit_m and apart_m <= APART_M + digit_m + APART / 3 * more_m
         return memory._replace(tally=Tally() if agree else tally), 0.0, ()
@@ -171,7 +191,56 @@ def _compared(memory: Memory, heard: Heard, metres: float) -> tuple[Memory, floa
         memory = memory._replace(unrolled_t=heard.t)
     else:
         right_m, doubt = tally.wheels, Doubt("an odometer that the speed contradicts", tally.odometer)
-        memory = memory._replace(doubted_t=heard.t)
-    amends_m = right_m - tally.counted if memory.ignition is not False else 0.0
-    surplus_m = memory.surplus_m + max(0.0, -amends_m)
-    return memory._replace(tally=Tally(), surplus_m=surplus_m), max(0.0, amends_m), (doubt,)
+        memory = memory._replace(doubted_t=heard.t + _unit_s(tally.odometer, tally.wheels))
+    memory, amends_m = _amended(memory._replace(tally=Tally()), right_m - tally.counted)
+    return memory, amends_m, (doubt,)
+
+
+def _beside_receiver(memory: Memory, heard: Heard, metres: float) -> tuple[Memory, float, tuple[Doubt, ...]]:
+    """The same of the receiver and of wheels or odometer, where one of these is heard alone. Both must move on all
+    along: on a ferry one of them stands."""
+    alone, ours = heard.odometer_there != heard.wheels_there, heard.odometer if heard.odometer_there else heard.wheels
+    if not (alone and heard.receiver_there):
+        return memory._replace(beside=Beside()), 0.0, ()
+    if heard.wheels_there and memory.wheels.same_s > LIVELY_S:
+        return memory, 0.0, ()
+    before, unmatched_m = memory.beside, memory.beside.unmatched + heard.receiver.metres
+    now = replace(before, unmatched=unmatched_m, counted=before.counted + metres)
+    if ours.metres <= 0:
+        return memory._replace(beside=now), 0.0, ()
+    now = Beside(
+        before.ours + ours.metres,
+        before.receiver + unmatched_m,
+        now.counted,
+        before.steps + 1,
+        longest=max(before.longest, unmatched_m),
+    )
+    if now.receiver < COMPARED_M or now.steps < STEPS:
+        return memory._replace(beside=now), 0.0, ()
+    more_m, apart_m = max(now.ours, now.receiver), abs(now.ours - now.receiver)
+    digit_m = min(memory.digit_m, COARSEST_M) if heard.odometer_there else 0.0
+    agree = apart_m <= APART_M + digit_m + APART / 3 * more_m
+    memory = memory._replace(beside=Beside() if agree or now.longest > EVENLY * now.receiver else now)
+    if memory.beside != now or apart_m <= APART_M + digit_m + APART * more_m:
+        return memory, 0.0, ()
+    memory = memory._replace(beside=Beside())
+    until = heard.t + _unit_s(now.ours, now.receiver)
+    if heard.odometer_there:
+        memory = memory._replace(doubted_t=until, wheels_still=False)
+        doubt = Doubt("an odometer that the receiver contradicts", now.ours)
+    else:
+        memory, doubt = memory._replace(unrolled_t=until), Doubt("a speed that the receiver contradicts", now.ours)
+    memory, amends_m = _amended(memory, now.receiver - now.counted)
+    return memory, amends_m, (doubt,)
+
+
+def _unit_s(one_m: float, other_m: float) -> float:
+    """For how much longer than usual a witness is in doubt."""
+    return UNIT_S if max(one_m, other_m) >= UNIT * min(one_m, other_m) else 0.0
+
+
+def _amended(memory: Memory, missing_m: float) -> tuple[Memory, float]:
+    """(memory, metres to be made good now); what was too much is withheld from what follows."""
+    if memory.ignition is False:
+        return memory, 0.0
+    return memory._replace(surplus_m=memory.surplus_m + max(0.0, -missing_m)), max(0.0, missing_m)

@@ -137,6 +137,9 @@ class StakeSchedule(Part):
     """At most a week: strikes are counted in the ledger's history, and that is not kept for ever."""
     fee: int = Field(ge=1, le=MOST_STAKE)
     """DLC kept from the stake of an entry that was not rejected; also what the public bid offers for 1.0 VLM."""
+    newcomer: Number | None = Field(default=None, gt=1, le=1000)
+    """An account of which nothing was accepted within the window stakes at least so many times `base`: a fresh account
+    is no escape from strikes. None: as anybody without strikes."""
 
     @model_validator(mode="after")
     def _more_than_the_fee(self) -> StakeSchedule:
@@ -181,15 +184,24 @@ class Lineage(Part):
     """That it was learnt from, at most as many as its recipe's steps draw; none: it counts for nobody."""
 
 
+class Arbiter(Part):
+    """Who rules on what the committee never judged, and what it costs to ask (PROTOCOL, "Disputes")."""
+
+    account: AccountId
+    fee: int = Field(ge=1, le=2**63 - 1)
+    """XLM stroops for each dispute."""
+
+
 class Pledge(Part):
     """The round's pay, locked on the ledger in claimable balances: the settlement account's at once, its initiator's
-    from `until` on (PROTOCOL, "Pledged pay")."""
+    from `until` on, or where there is an arbiter a review window later (PROTOCOL, "Pledged pay")."""
 
     amount: int = Field(ge=1, le=2**63 - 1)
     """XLM stroops, locked by the publication."""
     reward: int = Field(ge=1, le=2**63 - 1)
     """XLM stroops for full credit: the issuer's `milepost/face`."""
     until: UnixTime
+    arbiter: Arbiter | None = None
 
     @model_validator(mode="after")
     def _a_price(self) -> Pledge:
@@ -311,6 +323,27 @@ class Round(Document):
         if self.pledge and self.pledge.amount < self.contributions * self.pledge.reward:
             raise ValueError("a pledge is at least one reward for each contribution that the round plans for")
         return self
+
+    @model_validator(mode="after")
+    def _of_nobodys_own(self) -> Round:
+        if self.arbiter and self.arbiter.account in (*self.committee, self.initiator, self.settlement, self.issuer):
+            raise ValueError("the arbiter is neither initiator nor on the committee, and no account of the model's")
+        return self
+
+    @property
+    def arbiter(self) -> Arbiter | None:
+        return self.pledge.arbiter if self.pledge is not None else None
+
+    @property
+    def readers(self) -> tuple[AccountId, ...]:
+        """Whom an update that is trained on it is sealed to."""
+        return (*self.committee, self.initiator, *((self.arbiter.account,) if self.arbiter else ()))
+
+    @property
+    def back_at(self) -> int:
+        """Ledger time from which its initiator may take back what is left of its pledge; 0 where it has none."""
+        until = self.pledge.until if self.pledge is not None else 0
+        return until + self.review_window if self.arbiter else until
 
     @property
     def issuer(self) -> AccountId:

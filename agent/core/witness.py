@@ -47,6 +47,9 @@ SETTLED_FIXES = 5
 LIVELY_S = 10.0
 """A speed that has not changed by a digit for so long contradicts nobody."""
 
+MILE_KMH = 1.609344
+"""A whole mile an hour; some senders round it to a tenth of a km/h."""
+
 APART = 0.3
 """Witnesses differ by this share at most: speedometers may read a tenth and 4 km/h high (UN ECE R39)."""
 
@@ -63,7 +66,7 @@ class Bounds:
     stuck_s: float = 60.0
     """A speed that is the same to the last digit for so long, with no other witness, is frozen."""
     cruise_s: float = 1800.0
-    """The same where the source says whole km/h and has changed before."""
+    """The same where the source says whole km/h, or whole mph, and has changed before."""
     doubt_s: float = 60.0
     """How long an odometer that went faster than a car can, or that the speed contradicts, is not heard."""
 
@@ -85,13 +88,14 @@ class Speed:
     same_s: float = 0.0
     """For how long it has not changed by a digit."""
     whole: bool = True
-    """Whether all so far were whole km/h."""
+    """Whether all so far were whole km/h, and whether whole mph."""
+    miles: bool = True
     changed: bool = False
     """Whether one moving speed has followed another."""
 
     def stuck_s(self, bounds: Bounds) -> float:
         """From when on it is frozen."""
-        return bounds.cruise_s if self.whole and self.changed else bounds.stuck_s
+        return bounds.cruise_s if (self.whole or self.miles) and self.changed else bounds.stuck_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,20 @@ class Tally:
     wheels: float = 0.0
     receiver: float = 0.0
     counted: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Wheels or odometer, whichever is heard alone, beside the receiver since the two were last compared, in metres."""
+
+    ours: float = 0.0
+    receiver: float = 0.0
+    counted: float = 0.0
+    steps: int = 0
+    """So often ours moved on."""
+    unmatched: float = 0.0
+    """By the receiver since ours last moved on, and the most that was ever so."""
+    longest: float = 0.0
 
 
 class Memory(NamedTuple):
@@ -119,6 +137,8 @@ class Memory(NamedTuple):
     """When the odometer last showed another value: one that counts in hundreds of metres stands still in between."""
     digit_m: float = math.inf
     """The odometer's smallest step so far."""
+    jumped_t: float = -math.inf
+    """When it last went further than a car can."""
     window_t: float = -math.inf
     window_m: float = 0.0
     """Where the stretch begins in which the odometer's rate is looked at."""
@@ -132,6 +152,7 @@ class Memory(NamedTuple):
     surplus_m: float = 0.0
     """Counted too much: withheld from what follows."""
     tally: Tally = Tally()
+    beside: Beside = Beside()
     wheels: Speed = Speed()
     received: Speed = Speed()
     place: Point | None = None
@@ -174,8 +195,10 @@ def on_another_clock(memory: Memory, t: float) -> Memory:
         window_t=-math.inf,
         doubted_t=min(memory.doubted_t, t),
         unrolled_t=min(memory.unrolled_t, t),
+        jumped_t=min(memory.jumped_t, t),
         ignition_t=min(memory.ignition_t, t),
         tally=Tally(),
+        beside=Beside(),
         wheels=replace(memory.wheels, t=-math.inf),
         received=replace(memory.received, t=-math.inf),
         place_t=place_t,
@@ -199,7 +222,10 @@ def by_odometer(memory: Memory, seen: Reading, bounds: Bounds) -> tuple[Memory, 
         return memory._replace(bridged_m=0.0), Counted(moving=False)
     step_m = now - before
     if step_m > min(_reach(turned_s, bounds), _reach(since_s, bounds) + COARSEST_M):
-        return memory._replace(bridged_m=0.0), Counted(moving=False, doubts=(Doubt("an odometer that jumped", step_m),))
+        again = seen.t - memory.jumped_t <= bounds.gap_s  # once is a spike
+        doubted_t = seen.t if again else memory.doubted_t
+        memory = memory._replace(bridged_m=0.0, jumped_t=seen.t, doubted_t=doubted_t)
+        return memory, Counted(moving=False, doubts=(Doubt("an odometer that jumped", step_m),))
     moving = step_m > since_s * CREEP_KMH / 3.6
     if moving:
         digit_m, wheels = min(memory.digit_m, step_m), replace(memory.wheels, same_s=0.0)
@@ -247,6 +273,7 @@ def _by_speed(before: Speed, seen: Reading, bounds: Bounds) -> tuple[Speed, Coun
         seen.t,
         same_s=before.same_s + since_s if joined and now and now == before.kmh else 0.0,
         whole=before.whole and now == round(now),
+        miles=before.miles and abs(now - round(now / MILE_KMH) * MILE_KMH) <= 0.05,
         changed=before.changed or bool(now and before.kmh and now != before.kmh),
     )
     if after.same_s <= after.stuck_s(bounds):

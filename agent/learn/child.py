@@ -9,7 +9,6 @@ of memory.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import faulthandler
 import fcntl
 import os
@@ -26,7 +25,7 @@ import psutil
 from agent.core.bundle_files import ROUND
 from agent.core.round import Round
 from agent.errors import Malformed, MilepostError
-from agent.learn import checkpoint, kinds
+from agent.learn import checkpoint, heap, kinds
 from agent.learn.control import DEVICE_LOST, DONE, FAILED, ControlSocket
 from agent.learn.recorder import SampleRecorder
 from agent.learn.replay import ReplayBuffer
@@ -35,8 +34,6 @@ from agent.learn.samples import Samples
 from agent.learn.setup import Setup
 from agent.ports import TrainingTask
 
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
-"""As in malloc.h."""
 REPORT_S = 0.25
 STUCK_S = 300
 """A step that takes longer is a driver that hangs: the process ends itself and is started again."""
@@ -165,7 +162,7 @@ def main() -> int:
 
 def prepared(control: ControlSocket, setup: Setup) -> Driver:
     """Torch within its bounds, and a driver."""
-    keep_freed_memory()
+    heap.keep_freed_memory()
     import torch
 
     torch.set_num_threads(setup.threads)
@@ -181,15 +178,6 @@ def prepared(control: ControlSocket, setup: Setup) -> Driver:
         share = (setup.memory_mb << 20) / torch.cuda.get_device_properties(0).total_memory
         torch.cuda.set_per_process_memory_fraction(min(1.0, share))
     return Driver(control, setup, found, notes)
-
-
-def keep_freed_memory() -> None:
-    """For the next step. By default glibc (mallopt(3)) gives blocks as large as a layer's output back to the system
-    when they are freed, and the system clears them page by page when they are asked for again: a fifth of a step."""
-    with contextlib.suppress(OSError, AttributeError):  # another libc has no such knobs
-        libc = ctypes.CDLL(None)
-        libc.mallopt(M_MMAP_MAX, 0)
-        libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def device(wanted: str, notes: list[str]) -> str:

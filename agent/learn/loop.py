@@ -20,17 +20,19 @@ from agent.core import decay
 from agent.core.bundle_files import WEIGHTS
 from agent.core.round import Round
 from agent.errors import MilepostError
-from agent.learn import checkpoint, kinds, networks
+from agent.learn import checkpoint, heap, kinds, networks
 from agent.learn.adam import Adam
 from agent.learn.checkpoint import Array, Checkpoint, TrainingState
 from agent.learn.kinds import Kind
-from agent.learn.objective import objective
+from agent.learn.objective import Loss, objective
 from agent.learn.samples import Reservoir, Samples, planes
 from agent.learn.settings import Precision
 from agent.learn.weights import Weights, same_shape
 from agent.ports import TrainingTask
 
 Pair = tuple[torch.Tensor, torch.Tensor]
+Casting = Callable[[], AbstractContextManager[None]]
+"""Computes within it as the device does best."""
 
 WARM_UP = 5
 """Steps over which the learning rate rises. Adam's first steps move every weight by the whole rate, however small its
@@ -89,18 +91,16 @@ def train(task: TrainingTask, samples: Samples, last: Checkpoint, options: Optio
             yield state
             continue
         turn = state.steps + state.undone
-        images, labels = ready = ready or batch(samples, turn, drawn[turn % 2], kind, device)
+        ready = ready or batch(samples, turn, drawn[turn % 2], kind, device)
+        # In a function, so that nothing of what went through the network outlives the error.
         try:
-            loss: torch.Tensor | float = 0.0
-            for start in range(0, recipe.batch, part):
-                with precision():
-                    piece = loss_of(network(images[start : start + part]), labels[start : start + part])
-                share = min(part, recipe.batch - start) / recipe.batch
-                piece.backward(torch.full_like(piece, share * loss_scale))
-                loss = loss + piece.detach() * share
+            loss, fits = descend(network, loss_of, ready, part, precision, loss_scale), part
         except RuntimeError as error:
+            fits = smaller(part, error, options)
+        if fits < part:  # only now is what the error held gone
+            part = fits
             adam.clear()
-            part = smaller(part, error, options)
+            release(device)
             continue
         # Drawn while a GPU still computes; after the last step there is none.
         more = state.steps + 1 < recipe.steps
@@ -130,6 +130,21 @@ def train(task: TrainingTask, samples: Samples, last: Checkpoint, options: Optio
     if len(samples.held):
         state.held_back_base = base_figure(task, samples)
     save(task, network, adam, samples, state)
+
+
+def descend(
+    network: nn.Module, loss_of: Loss, ready: Pair, part: int, precision: Casting, loss_scale: float
+) -> torch.Tensor | float:
+    """The loss of a batch, `part` samples at a time. Its gradients, times `loss_scale`, are added to the network's."""
+    images, labels = ready
+    loss: torch.Tensor | float = 0.0
+    for start in range(0, len(images), part):
+        with precision():
+            piece = loss_of(network(images[start : start + part]), labels[start : start + part])
+        share = min(part, len(images) - start) / len(images)
+        piece.backward(torch.full_like(piece, share * loss_scale))
+        loss = loss + piece.detach() * share
+    return loss
 
 
 def resume(network: nn.Module, adam: Adam, last: Checkpoint) -> None:
@@ -206,7 +221,7 @@ def figure(network: nn.Module, held: Reservoir, round: Round) -> float | None:
     return kind.figure(kind.rows(out.astype(np.float64), labels.astype(np.float64)))
 
 
-def autocast(device: torch.device, precision: Precision) -> tuple[Callable[[], AbstractContextManager[None]], float]:
+def autocast(device: torch.device, precision: Precision) -> tuple[Casting, float]:
     """How to compute on this device, and what to multiply the loss by so that half floats hold its
     gradients."""
     if device.type == "cuda" and precision == "fp32":
@@ -229,10 +244,16 @@ def smaller(part: int, error: RuntimeError, options: Options) -> int:
     if part == 1:
         # On CUDA the CPU's memory is still there to be tried.
         raise error if options.device == "cuda" else TooLarge()
-    if options.device == "cuda":
-        torch.cuda.empty_cache()
     options.say(f"Memory did not suffice for {part} samples at once: the batch is made of {part // 2} each.")
     return part // 2
+
+
+def release(device: torch.device) -> None:
+    """Give back what torch and malloc keep for the next step: one of another size finds no use for it."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    else:
+        heap.give_back()
 
 
 def out_of_memory(error: RuntimeError) -> bool:

@@ -26,6 +26,7 @@ from agent.files import DiskFails
 from agent.learn import checkpoint, fusion, graph, judging, root, triggers, update, weights
 from agent.learn.device import Device
 from agent.learn.kinds import Kind
+from agent.learn.losses import Score
 from agent.learn.runner import Samples
 from agent.learn.score import Scorer
 from agent.learn.testset import TestSet
@@ -64,8 +65,8 @@ class Judgement:
 class Bench:
     """A round made ready to measure against: loaded once, used for every roll."""
 
-    on_global: judging.Score
-    on_private: judging.Score
+    on_global: Score
+    on_private: Score
     answer: triggers.Answer
     looked_at: Samples
     """Of G, for marks."""

@@ -126,6 +126,12 @@ class Sight:
     rolls: Mapping[str, Anchored] = field(default_factory=dict)
     sharing: Sharing | None = None
     free: int = 50 * UNIT
+    incoming: Served | None = None
+    oldest: int | None = None
+
+    @property
+    def newest(self) -> Served:
+        return max(self.rounds.values(), key=lambda served: served.round.number)
 
     def hindered(self, review: Review, credit: int) -> Hindrance | None:
         if review.id in self.world.disputed:
@@ -330,7 +336,7 @@ class Chamber:
                 anchored = Anchored(transaction.cid, record.round, record.enrols)
                 assert not self.rolls.keys() & {one.entry for one in record.enrols.entries}
                 self.rolls |= {one.entry: anchored for one in record.enrols.entries}
-            self.link = ChainEnd(record.index, transaction.cid, record.agreements, record.purse)
+            self.link = ChainEnd(record.index, transaction.cid, record.agreements, record.purse, record.attested)
             for entry in entries:
                 del self.reviews[entry]
         self.queue = [(t, s) for t, s in self.queue if t.sequence > self.sequence]
@@ -405,7 +411,7 @@ class Chamber:
         transaction = self.transactions[hash]
         stakes = tuple(settled.entry for settled in transaction.record.entries)
         signers = frozenset([transaction.by])
-        enrols = transaction.record.enrols is not None
+        enrols = transaction.record.enrols is not None or transaction.record.committee is not None
         return moves.Proposed(hash, transaction.cid, stakes, signers, transaction.max_time, transaction.fee, enrols)
 
     def say(self, member: str, said: moves.Said) -> None:
