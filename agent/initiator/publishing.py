@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -242,7 +241,7 @@ class Publisher(Submitter):
         members = drawing.registry(self.horizon, self.account, self.plan).members
         return tuple(one.account for one in members[:wanted])
 
-    def _drawn(self) -> dict[str, Any]:
+    def _drawn(self) -> dict[str, object]:
         """What of a round its committee's draw says."""
         if self.plan.drawn is None:
             return {}
