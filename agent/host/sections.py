@@ -34,6 +34,9 @@ def _loopback(listen: str) -> str:
 
 
 def _host(text: str) -> str:
+    text = text.strip()
+    if "@" in text:
+        raise ValueError("the user stands in mqtt.username, not before the host")
     if "://" in text or "/" in text or not text:
         raise ValueError("it is a name or an address alone, without scheme and path: 10.0.0.5")
     if ":" in text:
