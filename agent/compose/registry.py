@@ -1,18 +1,24 @@
-"""A validator at its operator's registry, from the configuration."""
+"""Who is who with an operator, from the configuration: a validator in its registry, and what an account has done."""
 
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 from agent.compose.doors import horizon
+from agent.core.ids import AccountId
 from agent.core.money import Asset, stroops
 from agent.errors import BAD_CONFIG, MilepostError
 from agent.host.sections import Config
 from agent.ledger import keys
-from agent.market import enrolment
+from agent.market import enrolment, reputation
 from agent.market.enrolment import Enrolment, Registrar
+from agent.market.reputation import Reputation
+from agent.market.strikes import StillCounting
 
 POLL_S = 1.0
+TURNS = 20
+"""Looks at one account's history, each of so many pages as `strikes` allows."""
 
 
 class NoOperator(MilepostError):
@@ -62,3 +68,13 @@ def samples(config: Config) -> int:
             return int(tensors.get_slice("labels").get_shape()[0])
     except (OSError, SafetensorError, IndexError) as error:
         raise NoSamples(path=path, why=error) from None
+
+
+def who(config: Config, account: AccountId) -> tuple[Reputation, Enrolment]:
+    """What an account has done, and how it stands in the registry. Long histories are read in several turns. Raises
+    NoOperator, Unavailable."""
+    ledger, asset = horizon(config), dlc(config)
+    for _ in range(TURNS):
+        with suppress(StillCounting):
+            return reputation.look(ledger, account, asset), enrolment.look(ledger, account, asset)
+    return reputation.look(ledger, account, asset), enrolment.look(ledger, account, asset)

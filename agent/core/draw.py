@@ -16,7 +16,7 @@ from typing import Protocol
 from agent.core.ids import AccountId
 
 
-class Candidate(Protocol):
+class Eligible(Protocol):
     """One who may be drawn."""
 
     @property
@@ -46,7 +46,7 @@ def picked(strong: Mapping[AccountId, Fraction], seed: str) -> AccountId:
     raise ValueError("a share below 1 lies within the whole")
 
 
-def drawn(registry: Sequence[Candidate], seed: str, size: int) -> tuple[AccountId, ...]:
+def drawn(registry: Sequence[Eligible], seed: str, size: int) -> tuple[AccountId, ...]:
     """`size` of the registry, one after the other, each by its strength among those that are left; all, where it holds
     no more. `seed`: the hash of a ledger, 64 hex digits. Who is drawn for a larger committee comes after those of the
     smaller one, so the next in line stands in for one that fails."""

@@ -89,7 +89,7 @@ def count(memory: Memory, seen: Reading, bounds: Bounds) -> tuple[Memory, Counte
     # Two sources are never quite in step: a reading may come a little after a later one.
     t = seen.t if before.t is None or clock_went_back else max(seen.t, before.t)
     ignition_t = before.ignition_t if seen.ignition is None else t
-    memory = replace(before, t=t, ignition=ignition, ignition_t=ignition_t)
+    memory = before._replace(t=t, ignition=ignition, ignition_t=ignition_t)
 
     first = memory.digit_m == math.inf
     there = (
@@ -105,14 +105,14 @@ def count(memory: Memory, seen: Reading, bounds: Bounds) -> tuple[Memory, Counte
     credible = (by_wheels,) if doubted else (by_odometer, by_wheels)
     turning = [said.moving for said in credible if said.moving is not None]
     if turning:
-        memory = replace(memory, wheels_still=not any(turning))
+        memory = memory._replace(wheels_still=not any(turning))
     best = _best(memory, heard, bounds)
     memory, metres = _credited(memory, heard, best, bounds)
     metres = metres if memory.ignition is not False else 0.0
     memory, amends_m, contradictions = _compared(memory, heard, metres)
     withheld_m = min(memory.surplus_m, metres + amends_m)
     if withheld_m:
-        memory = replace(memory, surplus_m=memory.surplus_m - withheld_m)
+        memory = memory._replace(surplus_m=memory.surplus_m - withheld_m)
 
     doubts = by_odometer.doubts + by_wheels.doubts + by_receiver.doubts + contradictions
     if clock_went_back:
@@ -157,8 +157,7 @@ def _credited(memory: Memory, heard: Heard, best: Counted, bounds: Bounds) -> tu
     else:
         metres = best.metres - memory.unheard_receiver_m
     metres = max(0.0, metres)
-    memory = replace(
-        memory,
+    memory = memory._replace(
         bridged_m=0.0 if odometer or doubted else bridged_m + metres,
         surplus_m=memory.surplus_m + surplus_m,
         unheard_wheels_m=memory.unheard_wheels_m + metres if heard.wheels.moving is None else 0.0,
@@ -170,8 +169,8 @@ def _credited(memory: Memory, heard: Heard, best: Counted, bounds: Bounds) -> tu
 def _compared(memory: Memory, heard: Heard, metres: float) -> tuple[Memory, float, tuple[Doubt, ...]]:
     """Whether the witnesses tell of the same drive: (memory, metres to be made good, doubts)."""
     if not (heard.odometer_there and heard.wheels_there):
-        return _beside_receiver(replace(memory, tally=Tally()), heard, metres)
-    memory = replace(memory, beside=Beside())
+        return _beside_receiver(memory._replace(tally=Tally()), heard, metres)
+    memory = memory._replace(beside=Beside())
     if memory.wheels.same_s > LIVELY_S:
         return memory, 0.0, ()
     tally = Tally(
@@ -183,17 +182,17 @@ def _compared(memory: Memory, heard: Heard, metres: float) -> tuple[Memory, floa
     more_m, apart_m = max(tally.odometer, tally.wheels), abs(tally.odometer - tally.wheels)
     digit_m = min(memory.digit_m, COARSEST_M)
     if heard.odometer.moving is None:  # the wheels are ahead of it
-        return replace(memory, tally=tally), 0.0, ()
+        return memory._replace(tally=tally), 0.0, ()
     if apart_m <= APART_M + digit_m + APART * more_m:
         agree = more_m > COMPARED_M + digit_m and apart_m <= APART_M + digit_m + APART / 3 * more_m
-        return replace(memory, tally=Tally() if agree else tally), 0.0, ()
+        return memory._replace(tally=Tally() if agree else tally), 0.0, ()
     if tally.receiver and abs(tally.receiver - tally.odometer) < abs(tally.receiver - tally.wheels):
         right_m, doubt = tally.odometer, Doubt("a speed that the odometer contradicts", tally.wheels)
-        memory = replace(memory, unrolled_t=heard.t)
+        memory = memory._replace(unrolled_t=heard.t)
     else:
         right_m, doubt = tally.wheels, Doubt("an odometer that the speed contradicts", tally.odometer)
-        memory = replace(memory, doubted_t=heard.t + _unit_s(tally.odometer, tally.wheels))
-    memory, amends_m = _amended(replace(memory, tally=Tally()), right_m - tally.counted)
+        memory = memory._replace(doubted_t=heard.t + _unit_s(tally.odometer, tally.wheels))
+    memory, amends_m = _amended(memory._replace(tally=Tally()), right_m - tally.counted)
     return memory, amends_m, (doubt,)
 
 
@@ -202,13 +201,13 @@ def _beside_receiver(memory: Memory, heard: Heard, metres: float) -> tuple[Memor
     along: on a ferry one of them stands."""
     alone, ours = heard.odometer_there != heard.wheels_there, heard.odometer if heard.odometer_there else heard.wheels
     if not (alone and heard.receiver_there):
-        return replace(memory, beside=Beside()), 0.0, ()
+        return memory._replace(beside=Beside()), 0.0, ()
     if heard.wheels_there and memory.wheels.same_s > LIVELY_S:
         return memory, 0.0, ()
     before, unmatched_m = memory.beside, memory.beside.unmatched + heard.receiver.metres
     now = replace(before, unmatched=unmatched_m, counted=before.counted + metres)
     if ours.metres <= 0:
-        return replace(memory, beside=now), 0.0, ()
+        return memory._replace(beside=now), 0.0, ()
     now = Beside(
         before.ours + ours.metres,
         before.receiver + unmatched_m,
@@ -217,20 +216,20 @@ def _beside_receiver(memory: Memory, heard: Heard, metres: float) -> tuple[Memor
         longest=max(before.longest, unmatched_m),
     )
     if now.receiver < COMPARED_M or now.steps < STEPS:
-        return replace(memory, beside=now), 0.0, ()
+        return memory._replace(beside=now), 0.0, ()
     more_m, apart_m = max(now.ours, now.receiver), abs(now.ours - now.receiver)
     digit_m = min(memory.digit_m, COARSEST_M) if heard.odometer_there else 0.0
     agree = apart_m <= APART_M + digit_m + APART / 3 * more_m
-    memory = replace(memory, beside=Beside() if agree or now.longest > EVENLY * now.receiver else now)
+    memory = memory._replace(beside=Beside() if agree or now.longest > EVENLY * now.receiver else now)
     if memory.beside != now or apart_m <= APART_M + digit_m + APART * more_m:
         return memory, 0.0, ()
-    memory = replace(memory, beside=Beside())
+    memory = memory._replace(beside=Beside())
     until = heard.t + _unit_s(now.ours, now.receiver)
     if heard.odometer_there:
-        memory = replace(memory, doubted_t=until, wheels_still=False)
+        memory = memory._replace(doubted_t=until, wheels_still=False)
         doubt = Doubt("an odometer that the receiver contradicts", now.ours)
     else:
-        memory, doubt = replace(memory, unrolled_t=until), Doubt("a speed that the receiver contradicts", now.ours)
+        memory, doubt = memory._replace(unrolled_t=until), Doubt("a speed that the receiver contradicts", now.ours)
     memory, amends_m = _amended(memory, now.receiver - now.counted)
     return memory, amends_m, (doubt,)
 
@@ -244,4 +243,4 @@ def _amended(memory: Memory, missing_m: float) -> tuple[Memory, float]:
     """(memory, metres to be made good now); what was too much is withheld from what follows."""
     if memory.ignition is False:
         return memory, 0.0
-    return replace(memory, surplus_m=memory.surplus_m + max(0.0, -missing_m)), max(0.0, missing_m)
+    return memory._replace(surplus_m=memory.surplus_m + max(0.0, -missing_m)), max(0.0, missing_m)

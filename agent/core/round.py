@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from math import gcd
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import (
     Field,
@@ -137,6 +137,9 @@ class StakeSchedule(Part):
     """At most a week: strikes are counted in the ledger's history, and that is not kept for ever."""
     fee: int = Field(ge=1, le=MOST_STAKE)
     """DLC kept from the stake of an entry that was not rejected; also what the public bid offers for 1.0 VLM."""
+    newcomer: Number | None = Field(default=None, gt=1, le=1000)
+    """An account of which nothing was accepted within the window stakes at least so many times `base`: a fresh account
+    is no escape from strikes. None: as anybody without strikes."""
 
     @model_validator(mode="after")
     def _more_than_the_fee(self) -> StakeSchedule:
@@ -285,14 +288,14 @@ class Round(Document):
 
     @model_validator(mode="before")
     @classmethod
-    def _initiated(cls, values: Any) -> Any:
+    def _initiated(cls, values: object) -> object:
         if isinstance(values, dict) and "initiator" not in values:
             return {**values, "initiator": str(values.get("model", "")).partition(":")[2]}
         return values
 
     @model_serializer(mode="wrap")
-    def _shortest(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        written: dict[str, Any] = plain(self)
+    def _shortest(self, plain: SerializerFunctionWrapHandler) -> dict[str, object]:
+        written: dict[str, object] = plain(self)
         if self.initiator == self.issuer:
             written.pop("initiator", None)
         return written

@@ -19,6 +19,7 @@ from agent.core.round import Figure, Lineage, Round
 from agent.errors import Refused, TryAgain, Unavailable
 from agent.initiator.publishing import Publisher, RoundDraft
 from agent.learn import judging, weights
+from agent.learn.losses import ALL, falls
 from agent.ledger.envelope import opened
 from agent.market import bundle, rebuild, records, sealed
 from agent.market.rebuild import Voice
@@ -86,10 +87,10 @@ def _edition(publisher: Publisher, number: int, now: bool, without: Collection[s
     deltas = {part: change for part, (_, change) in readable.items()}
     graph_file = publisher.shelf.get(cid, bundle.ROUND_LIMITS) / bundle.GRAPH
     on_global = publisher.on_global(graph_file)
-    at_base = on_global(rebuild.values(publisher.shelf, cid), judging.ALL)
+    at_base = on_global(rebuild.values(publisher.shelf, cid), ALL)
     best = judging.best(rebuild.fusing(publisher.shelf, cid, parts, deltas).weights, on_global, round_.fusion, at_base)
     before, (_, after) = figure(publisher, cid), publisher.measure(best.weights, graph_file)
-    if not judging.falls(at_base, best.losses):
+    if not falls(at_base, best.losses):
         raise _NoBetter(Fused(round_.number, before, after, _cids(parts), None))
     lineage = tuple(
         Lineage(

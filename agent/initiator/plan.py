@@ -35,6 +35,8 @@ class StakePlan(BaseModel):
     growth: Number = Decimal(2)
     window_ledgers: int = WEEK_LEDGERS
     """A week of ledgers."""
+    newcomer: Number | None = Field(default=None, gt=1, le=1000)
+    """So many times the base for an account of which nothing was accepted in the window; none: it pays the base."""
 
 
 class ArbiterPlan(BaseModel):

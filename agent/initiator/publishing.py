@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -28,13 +27,14 @@ from agent.initiator import drawing, paying, rooting, succession
 from agent.initiator.book import round_id
 from agent.initiator.plan import Plan
 from agent.initiator.submitting import Submitter
-from agent.learn import architecture, fitness, fusion, graph, judging, score, weights
+from agent.learn import architecture, fitness, fusion, graph, score, weights
+from agent.learn.losses import Score
 from agent.learn.root import train
 from agent.learn.testset import TestSet
 from agent.ledger.keys import account_of
 from agent.ledger.receipt import offer_ids
 from agent.ledger.submission import InLedger
-from agent.market import bundle, publish, round_accounts, sealed
+from agent.market import bundle, lying, publish, round_accounts, sealed
 from agent.market.listing import signs
 from agent.market.publish import Parties, Sign
 from agent.ports import ContentStore
@@ -174,6 +174,8 @@ class Publisher(Submitter):
         before, model = round_draft.previous, {"settlement": self.set_up(), "model": str(self._dlm())}
         draft = draft.model_copy(update={**model, "committee": self.heirs(before), **self._drawn()})
         self._check_accounts(draft, before.committee if before else draft.committee)
+        for warning in lying.look(self.horizon, draft).warnings():
+            self.say(f"round {draft.number}: {warning}")
         is_handed_over = before is None or before.committee != draft.committee
         tests = before.global_set if before and not is_handed_over else self._global_set(draft.committee)
         draft = draft.model_copy(update={"global_set": tests})
@@ -239,7 +241,7 @@ class Publisher(Submitter):
         members = drawing.registry(self.horizon, self.account, self.plan).members
         return tuple(one.account for one in members[:wanted])
 
-    def _drawn(self) -> dict[str, Any]:
+    def _drawn(self) -> dict[str, object]:
         """What of a round its committee's draw says."""
         if self.plan.drawn is None:
             return {}
@@ -273,7 +275,7 @@ class Publisher(Submitter):
             raise Refused(what="the network", why=f"its loss on the test set is {measured.loss:.3g}")
         return measured, score.figure(measured)
 
-    def on_global(self, graph_file: Path) -> judging.Score:
+    def on_global(self, graph_file: Path) -> Score:
         """Losses of a network's weights on the global test set."""
         tests = self._tests()
         return score.Scorer(graph.check(graph_file), self.plan.task).on(tests)
@@ -301,6 +303,7 @@ class Publisher(Submitter):
                     growth=plan.stake.growth,
                     window_ledgers=plan.stake.window_ledgers,
                     fee=stroops(plan.stake.fee),
+                    newcomer=plan.stake.newcomer,
                 ),
                 pledge=plan.pledge(until=0),
                 settlement=self.account,

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 from stellar_sdk import Claimant, ClaimPredicate, CreateAccount, CreateClaimableBalance, ManageData, SetOptions
 from stellar_sdk.operation import Operation
@@ -94,7 +93,7 @@ def stated(data: bytes | None) -> str:
 
 def bonds(horizon: Horizon, dlc: Asset) -> list[Bond]:
     """Everything of a bond's form, the oldest change first. Raises Unavailable."""
-    found = list(islice(horizon.stakes(dlc.issuer, dlc), MOST_BALANCES + 1))
+    found = list(horizon.stakes(dlc.issuer, dlc, MOST_BALANCES + 1))
     if len(found) > MOST_BALANCES:
         raise Unreadable(dlc=dlc, most=MOST_BALANCES)
     return [made for stake in found if (made := _bond(stake, dlc)) is not None]
@@ -136,12 +135,14 @@ def seed(horizon: Horizon, ledger: int) -> Head:
 
 
 def undrawn(horizon: Horizon, round_: Round) -> str:
-    """Why a round's committee is not the one that was drawn, as a sentence, or '': also where it was named. What of
-    each member's samples is so its rounds say (`weighed`). Raises HistoryTooShort, Unavailable."""
+    """Why a round's committee is not the one that was drawn, as a sentence, or '': also where it was named. A model's
+    draw comes before its first round, when nobody's fleet has contributed. Raises HistoryTooShort, Unavailable."""
     draw = round_.draw
     if draw is None:
         return ""
     registry, dlc = draw.registry, round_.stake_asset
+    if any(one.samples for one in registry.members):
+        return "its draw counts samples that nobody's fleet was credited for"
     if (registry.initiator, registry.dlc) != (round_.initiator, str(dlc)):
         return "its committee was drawn for another initiator, or from another operator's registry"
     account = horizon.account(draw.announcement)

@@ -356,7 +356,8 @@ class Rounds:
         """Why a committee that is new here is not the one that was drawn, or ''. A ledger that is forgotten drew
         long ago, and those who were there looked. Raises Unavailable."""
         known = self._newest_known(newest.model)
-        if cid in self.served or (known is not None and known.round.draw == newest.draw):
+        looked_at = (known.round.draw, known.round.committee) if known is not None else None
+        if cid in self.served or looked_at == (newest.draw, newest.committee):
             return ""
         with suppress(HistoryTooShort):
             return registry.undrawn(self.horizon, newest)

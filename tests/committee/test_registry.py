@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from agent.core.round import Round
 from agent.host.config import load
 from agent.initiator import drawing
 from agent.initiator.audit import audit
-from agent.market import registry, round_accounts
+from agent.market import lying, registry, round_accounts
 from agent.market.enrolment import NotEnrolled, NotYet, look
 from agent.market.registry import DRAW, NOTICE_S
 from tests.committee.hall import enrolled, hall, holds_dlc, published, registrar
@@ -143,6 +144,13 @@ def test_an_initiator_cannot_add_who_is_not_enrolled(town: Town) -> None:
     assert why == f"{friend.account} was drawn from, and not enrolled"
 
 
+def test_an_initiator_cannot_make_a_friend_stronger(town: Town) -> None:
+    assert town.round.draw is not None
+    friend, *others = town.round.draw.registry.members
+    strong = (friend.model_copy(update={"samples": 10**9}), *others)
+    assert "that nobody's fleet was credited for" in registry.undrawn(town.horizon, announced(town, strong))
+
+
 def test_what_a_validator_does_after_a_draw_undoes_it_for_nobody(town: Town) -> None:
     """A new bond is no part of an older draw, and one that its operator took since then is not missing from it."""
     late = Keypair.random()
@@ -247,3 +255,38 @@ def test_a_vehicle_takes_the_committees_that_its_owner_says(town: Town, net: Loc
     assert lost(town, "named") == lost(town, "drawn") == lost(town, list(town.round.committee)) == ""
     assert "market.committees is drawn" in lost(named, "drawn")
     assert "none of market.committees" in lost(town, list(town.round.committee[:2]))
+
+
+# --- lying
+
+
+def test_publishing_says_whether_lying_pays_and_what_would_do(net: Localnet, tmp_path: Path) -> None:
+    """README's money: 10 DLC at half an XLM against 40 XLM; a named committee without a bond against the pledge."""
+    town, said = hall(net, tmp_path, 3), list[str]()
+    publisher = publisher_of(town, budget="80")
+    publisher.say = said.append
+    town.settlement = publisher.set_up()
+    town.allow(town.settlement)
+    town.cid = publisher.first(*town.lesson.network(tmp_path)).cid
+    publisher.book.journal.close()
+    text = "\n".join(said)
+    assert "lying may pay vehicles: f/π is 0.125, and more than 1 is asked for" in text
+    assert "a stake of 80.0000001 DLC would do" in text
+    assert "lying may pay the committee: f/π is 0, and more than 1 is asked for" in text
+    enrolled(town)
+    found = lying.look(town.horizon, town.round)
+    assert found.validators.holds and not found.vehicles.holds  # twice 100 DLC and a stroop at half an XLM, against 80
+
+
+@pytest.mark.slow
+def test_offers_show_whether_lying_pays(town: Town, tmp_path: Path) -> None:
+    car = Car(town, town.driver(), tmp_path)
+    assert "a stake of 80.0000001 DLC would do" in milepost(car.config(), "offers").stdout
+    (row,) = json.loads(milepost(car.config(), "offers", "--json").stdout)["offers"]
+    assert row["lying"]["vehicles"] == {
+        "ratio": "1/8",
+        "asked": "1",
+        "holds": False,
+        "at_risk": 10 * UNIT,
+        "enough": 80 * UNIT + 1,
+    }
