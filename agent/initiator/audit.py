@@ -88,7 +88,7 @@ class _Auditor:
             with suppress(HistoryTooShort):  # what is forgotten is unknown, and never untrue
                 published = publication(self.history, round_, self.cid)
                 self.faults += self._pay(round_, published) if published is not None else ()
-        if why := round_accounts.look(self.horizon, round_):
+        if why := round_accounts.look(self.horizon, self.shelf, round_):
             self.faults.append(why)
         return Audit(
             cid=self.cid,

@@ -16,6 +16,7 @@ from agent.errors import Malformed
 from agent.ledger import keys
 from agent.ledger.horizon import Horizon
 from agent.market import registry
+from agent.market.bundle import Shelf
 from agent.market.publish import FACE, INITIATOR
 
 LEAST_CREDIT: Stroops = 2 * UNIT
@@ -24,7 +25,7 @@ LEAST_XLM: Stroops = 5 * UNIT // 2
 """XLM above its reserve: what one settlement locks for an offer and for the rest of a pledge, and its fee."""
 
 
-def look(horizon: Horizon, round_: Round) -> str:
+def look(horizon: Horizon, shelf: Shelf, round_: Round) -> str:
     """Why nothing should be staked on a round as the ledger stands now, or ''. Raises Unavailable; HistoryTooShort
     where the ledger that drew its committee is forgotten."""
     issuer = horizon.account(round_.issuer)
@@ -32,7 +33,7 @@ def look(horizon: Horizon, round_: Round) -> str:
         trusted(horizon.account(round_.settlement), round_)
         or issued(issuer, round_)
         or fair(issuer, round_)
-        or registry.undrawn(horizon, round_)
+        or registry.undrawn(horizon, shelf, round_)
     )
 
 

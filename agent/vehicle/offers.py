@@ -149,7 +149,7 @@ def survey(view: VehicleView, shelf: Shelf, unfit: Callable[[Round, CidText], st
             _same_model(offered, round_, view.preferences.operator)
             against = (
                 unwilling(view.preferences, round_)
-                or round_accounts.look(view.horizon, round_)
+                or round_accounts.look(view.horizon, shelf, round_)
                 or attested.lacking(view.horizon, shelf, offered.cid, round_)
             )
             shown = Shown(offered.cid, offered.offer.id, offered.offer.last_modified)

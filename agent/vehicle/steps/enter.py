@@ -46,7 +46,7 @@ def sign(context: StepContext, job: Job) -> Events:
     view = context.view(account, head, entered, job)
     against = (
         unwilling(context.preferences, round_)
-        or round_accounts.look(context.horizon, round_)
+        or round_accounts.look(context.horizon, context.shelf, round_)
         or attested.lacking(context.horizon, context.shelf, job.choice.round, round_)
     )
     shown = Shown(job.choice.round, job.choice.offer)
