@@ -19,6 +19,7 @@ from agent.host.config import load
 from agent.initiator import drawing
 from agent.initiator.audit import audit
 from agent.initiator.book import DRAW as DRAW_JOB
+from agent.ledger.envelope import Signed
 from agent.market import lying, registry, round_accounts
 from agent.market.enrolment import NotEnrolled, NotYet, look
 from agent.market.registry import DRAW, NOTICE_S
@@ -292,3 +293,32 @@ def test_offers_show_whether_lying_pays(town: Town, tmp_path: Path) -> None:
         "at_risk": 10 * UNIT,
         "enough": 80 * UNIT + 1,
     }
+
+
+# --- a power cut
+
+
+@pytest.mark.parametrize("cut", ["before it left", "after it left"])
+def test_a_draw_that_was_cut_off_goes_on_and_there_is_one(
+    net: Localnet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: str
+) -> None:
+    town = hall(net, tmp_path, 4)
+    enrolled(town)
+
+    def power_cut(_: object, job_id: str, envelope: Signed, *others: object) -> None:
+        if cut == "after it left":
+            town.horizon.hand_in(envelope.envelope)
+        raise KeyboardInterrupt
+
+    publisher = publisher_of(town, committee=3)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(publisher), "follow", power_cut)
+        with pytest.raises(KeyboardInterrupt):
+            drawing.draw(publisher, publisher.plan, DRAW_JOB)
+    publisher.book.journal.close()
+    again = publisher_of(town, committee=3)
+    made = drawing.draw(again, again.plan, DRAW_JOB)
+    again.book.journal.close()
+    assert len(made.committee) == 3
+    mine = [t for t in town.history(town.initiator.public_key) if t.source == town.initiator.public_key]
+    assert [t.ledger for t in mine] == [made.draw.ledger]
