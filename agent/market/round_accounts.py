@@ -15,8 +15,6 @@ from agent.core.verdict import threshold
 from agent.errors import Malformed
 from agent.ledger import keys
 from agent.ledger.horizon import Horizon
-from agent.market import registry
-from agent.market.bundle import Shelf
 from agent.market.publish import FACE, INITIATOR
 
 LEAST_CREDIT: Stroops = 2 * UNIT
@@ -25,16 +23,10 @@ LEAST_XLM: Stroops = 5 * UNIT // 2
 """XLM above its reserve: what one settlement locks for an offer and for the rest of a pledge, and its fee."""
 
 
-def look(horizon: Horizon, shelf: Shelf, round_: Round) -> str:
-    """Why nothing should be staked on a round as the ledger stands now, or ''. Raises Unavailable; HistoryTooShort
-    where the ledger that drew its committee is forgotten."""
+def look(horizon: Horizon, round_: Round) -> str:
+    """Why nothing should be staked on a round as the ledger stands now, or ''. Raises Unavailable."""
     issuer = horizon.account(round_.issuer)
-    return (
-        trusted(horizon.account(round_.settlement), round_)
-        or issued(issuer, round_)
-        or fair(issuer, round_)
-        or registry.undrawn(horizon, shelf, round_)
-    )
+    return trusted(horizon.account(round_.settlement), round_) or issued(issuer, round_) or fair(issuer, round_)
 
 
 def issued(issuer: Account | None, round_: Round) -> str:

@@ -20,11 +20,13 @@ from agent.initiator import drawing
 from agent.initiator.audit import audit
 from agent.initiator.book import DRAW as DRAW_JOB
 from agent.ledger.envelope import Signed
-from agent.market import lying, registry, round_accounts
+from agent.market import lying, registry
 from agent.market.enrolment import NotEnrolled, NotYet, look
 from agent.market.registry import DRAW, NOTICE_S
+from agent.vehicle.offers import Survey
 from tests.committee.hall import enrolled, hall, holds_dlc, published, registrar
 from tests.initiator.command import anybody, milepost
+from tests.ledger.between import GONE, between
 from tests.market.town import Town, found, publisher_of
 from tests.validator.committee import House
 from tests.validator.test_settling import honest
@@ -53,7 +55,7 @@ def test_a_committee_is_whom_the_announcements_ledger_drew(town: Town) -> None:
     assert account is not None and account.is_locked and account.data[DRAW] == draw.registry.digest
     assert town.horizon.find(town.history(draw.announcement)[0].hash).ledger == draw.ledger
     assert town.round.committee == drawn(draw.registry.members, town.horizon.ledger(draw.ledger).hash, 3)
-    assert round_accounts.look(town.horizon, town.shelf, town.round) == ""
+    assert registry.undrawn(town.horizon, town.shelf, town.round) == ""
 
 
 @pytest.mark.slow
@@ -258,6 +260,24 @@ def test_a_vehicle_takes_the_committees_that_its_owner_says(town: Town, net: Loc
     assert lost(town, "named") == lost(town, "drawn") == lost(town, list(town.round.committee)) == ""
     assert "market.committees is drawn" in lost(named, "drawn")
     assert "none of market.committees" in lost(town, list(town.round.committee[:2]))
+
+
+@pytest.mark.slow
+def test_a_draw_that_history_has_forgotten_is_no_draw_for_who_takes_drawn_ones_alone(
+    town: Town, tmp_path: Path
+) -> None:
+    car = Car(town, town.driver(), tmp_path)
+
+    def market(committees: str, url: str) -> Survey:
+        named = {"initiators": [town.initiator.public_key], "operator": town.operator.public_key}
+        ledger = {"horizon": url, "passphrase": town.net.passphrase}
+        return survey(load(car.config(market={**named, "committees": committees}, ledger=ledger)))
+
+    with between(town.net.url) as front:
+        front.on(r"^/ledgers/\d+$", GONE)
+        assert market("named", front.url).winner is not None
+        found = market("drawn", front.url)
+    assert found.winner is None and "Name a Horizon that remembers more" in found.passed_over[0]
 
 
 # --- lying

@@ -44,7 +44,7 @@ def refusal(town: Town, operation: Operation, key: Keypair) -> str:
 def test_the_arbiter_may_claim_in_its_window_and_neither_before_nor_after(town: Town) -> None:
     round_ = town.round
     assert round_.pledge is not None
-    assert round_accounts.look(town.horizon, town.shelf, round_) == ""
+    assert round_accounts.look(town.horizon, round_) == ""
     (locked,) = pledge.of(round_, town.horizon.stakes(round_.settlement, XLM))
     claim = ClaimClaimableBalance(BALANCE_V0 + locked.id)
     for key in (ARBITER, town.initiator):
