@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from math import gcd
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import (
     Field,
@@ -288,14 +288,14 @@ class Round(Document):
 
     @model_validator(mode="before")
     @classmethod
-    def _initiated(cls, values: Any) -> Any:
+    def _initiated(cls, values: object) -> object:
         if isinstance(values, dict) and "initiator" not in values:
             return {**values, "initiator": str(values.get("model", "")).partition(":")[2]}
         return values
 
     @model_serializer(mode="wrap")
-    def _shortest(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        written: dict[str, Any] = plain(self)
+    def _shortest(self, plain: SerializerFunctionWrapHandler) -> dict[str, object]:
+        written: dict[str, object] = plain(self)
         if self.initiator == self.issuer:
             written.pop("initiator", None)
         return written

@@ -9,11 +9,11 @@ more are each a fault.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from stellar_sdk import ClaimClaimableBalance, CreateClaimableBalance, ManageSellOffer
+from stellar_sdk.operation import Operation
 
 from agent.core import pay
 from agent.core.ids import AccountId, StakeId
@@ -113,7 +113,7 @@ def _taking(horizon: Horizon, round_: Round, balance: StakeId) -> tuple[Transact
     return None
 
 
-def _operations(transaction: Transaction, horizon: Horizon) -> tuple[Any, ...]:
+def _operations(transaction: Transaction, horizon: Horizon) -> Sequence[Operation]:
     """None where one of them is nothing that a round's pay has to do with, and no SDK can read it."""
     try:
         return opened(transaction.envelope, horizon.passphrase).operations

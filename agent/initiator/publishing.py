@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -252,7 +251,7 @@ class Publisher(Submitter):
         is_due = 0 < self.plan.redraw <= number - since
         return self.book.draw(number if is_due else since)
 
-    def _drawn(self, number: int) -> dict[str, Any]:
+    def _drawn(self, number: int) -> dict[str, object]:
         """What of a round its committee's draw says."""
         return {} if self.plan.drawn is None else {"draw": self._draw(number).draw}
 

@@ -63,9 +63,7 @@ def fusing(
     """All that may come after round `cid`, by how much of the step is taken."""
     in_order = sorted(parts, key=lambda part: part.cid)
     round_ = shelf.round(cid)
-    momentum = None
-    if round_.momentum and round_.lineage and round_.previous:  # a first round, and a restored one, follow from no step
-        momentum = fusion.Momentum(round_.momentum, values(shelf, round_.previous))
+    momentum = fusion.Momentum.of(round_, lambda before: values(shelf, before))
     in_turn, shares = [deltas[part.cid] for part in in_order], [part.weight for part in in_order]
     return fusion.Fusing(round_.fusion, values(shelf, cid), in_turn, shares, momentum)
 

@@ -23,9 +23,8 @@ from tools.localnet.server import Localnet
 
 
 @pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with Localnet() as net:
-        yield found(net, tmp_path_factory.mktemp("town"))
+def town(net: Localnet, tmp_path_factory: pytest.TempPathFactory) -> Town:
+    return found(net, tmp_path_factory.mktemp("town"))
 
 
 @pytest.fixture

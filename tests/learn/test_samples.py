@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 
 from agent.core.round import Input, Task
 from agent.learn import kinds
+from agent.learn.kinds.kind import Sort
+from agent.learn.kinds.steering import bend
 from agent.learn.loop import batch
-from agent.learn.samples import Reservoir, Samples, Sort, bend, planes, prepare, sort_of, use
+from agent.learn.samples import Reservoir, Samples, planes, prepare, use
+from agent.learn.settings import Keep
 from tests.learn.trips import SMALL
 
 TINY = Input(height=8, width=8, colour="grey")
@@ -112,6 +115,9 @@ def test_of_one_sort_early_and_late_samples_are_kept_alike() -> None:
 
 
 def test_classes_are_sorts_and_left_and_right_are_one() -> None:
+    def sort_of(task: Task, keep: Keep) -> Sort | None:
+        return kinds.of(task, (3, 8, 8)).sort(keep)
+
     signs = sort_of(Task(kind="classification", classes=("a", "b")), "auto")
     assert signs is not None
     assert [signs(label) for label in (0.0, 1.0)] == [0, 1]
