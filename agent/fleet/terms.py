@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from agent.errors import MilepostError
+from agent.troubles import IdShared, IdTakenOver
+
 UNSAID, UNSUPPORTED_VERSION, TAKEN_OVER, NO_RETAIN = 0x80, 0x84, 0x8E, 0x9A
 AT_ONCE = 20
 """Messages on their way without a confirmation, where the broker does not ask for fewer."""
@@ -51,16 +54,6 @@ class Terms:
         """What both grant."""
         return Terms(min(self.at_once, other.at_once), self.retains and other.retains)
 
-    @property
-    def lack(self) -> str | None:
-        """What the fleet will miss, or None."""
-        if self.retains:
-            return None
-        return (
-            "keeps no retained messages: whoever looks later does not see this vehicle until it speaks again. "
-            "Allow them there (mosquitto: retain_available true)."
-        )
-
 
 class Rivalry:
     """Whether somebody else uses our client id: the broker says so, or sessions end as soon as they begin."""
@@ -76,17 +69,11 @@ class Rivalry:
         elif lasted_s < BRIEF_S and reason == UNSAID:
             self._brief.append(now)
 
-    def suspected(self, now: float) -> str | None:
-        """What there is to say of the last RIVAL_S, with a place for `client`, or None."""
+    def suspected(self, now: float, broker: object = "", client: str = "") -> MilepostError | None:
+        """What there is to say of the last RIVAL_S."""
         taken = sum(now - then <= RIVAL_S for then in self._taken)
         if taken:
-            return (
-                f"another client uses the id {{client}} too and took the session over, {taken} times in the last ten "
-                "minutes. Give each vehicle an id (agent.id) of its own."
-            )
+            return IdTakenOver(broker=broker, client=client, times=taken)
         if sum(now - then <= RIVAL_S for then in self._brief) == BRIEF_SESSIONS:
-            return (
-                "sessions end as soon as they begin. Another client may use the id {client} too: give each vehicle an "
-                "id (agent.id) of its own."
-            )
+            return IdShared(broker=broker, client=client)
         return None
