@@ -61,7 +61,8 @@ class _Client(mqtt.Client):
     """paho's thread looks every second whether a ping is due, unless it is told otherwise here; and paho does not tell
     why it could not connect."""
 
-    failure: OSError | None = None
+    distrust: str | None = None
+    """Why the broker's certificate was not believed the last time."""
 
     def loop_forever(self, timeout: float = LISTEN_S, retry_first_connection: bool = False) -> MQTTErrorCode:
         return super().loop_forever(timeout, retry_first_connection)
@@ -70,7 +71,7 @@ class _Client(mqtt.Client):
         try:
             return super().reconnect()
         except OSError as error:
-            self.failure = error
+            self.distrust = distrusted(error)
             raise
 
 
@@ -147,6 +148,7 @@ class PahoLink:
     @property
     def fault(self) -> MilepostError | None:
         """The part of `trouble` that does not pass by itself: somebody must mend this vehicle or its broker."""
+        self._settle()
         if suspicion := self._rivalry.suspected(time.monotonic(), self.broker, self._client_id):
             return suspicion
         if not self._terms.retains and self._refusal is None:
@@ -359,7 +361,7 @@ class PahoLink:
         self._trouble = self._refusal
 
     def _on_connect_fail(self, client: mqtt.Client, _userdata: object) -> None:
-        why = distrusted(client.failure) if isinstance(client, _Client) else None
+        why = client.distrust if isinstance(client, _Client) else None
         self._refusal = BrokerNotTrusted(broker=self.broker, why=why) if why is not None else None
         self._trouble = self._refusal or BrokerSilent(broker=self.broker)
 

@@ -20,8 +20,8 @@ AT_ONCE = 20
 REFUSALS: Mapping[int, str] = MappingProxyType(
     {
         0x85: "it does not take the client id {client}. The vehicle's id must be the name that the broker knows",
-        0x86: "user name or password are wrong. Check mqtt.username and mqtt.password_file",
-        0x87: "{client} is not let in. Check user name, password or certificate, and the broker's ACL",
+        0x86: "its user name, or its password, is wrong. Check mqtt.username and mqtt.password_file",
+        0x87: "{client} is not let in. Check user name, password, certificate and the broker's ACL",
         0x8A: "{client} is banned there. Ask whoever runs it",
         0x97: "its quota is used up. Ask whoever runs it",
         0x9F: "it is connected to too often. Another program may use the client id {client}",
