@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.core import documents
+from agent.core import dispute, documents, registry
 from agent.core import round as rounds
 
 TEXT = (Path(__file__).parents[1] / "docs" / "protocol.md").read_text(encoding="utf-8")
@@ -17,7 +17,8 @@ def _parts(kind: type[documents.Part]) -> list[type[documents.Part]]:
     return [kind, *(part for sub in kind.__subclasses__() for part in _parts(sub))]
 
 
-PARTS = [p for p in _parts(documents.Part) if p.__module__ in (documents.__name__, rounds.__name__) and p.model_fields]
+MODULES = [module.__name__ for module in (dispute, documents, registry, rounds)]
+PARTS = [p for p in _parts(documents.Part) if p.__module__ in MODULES and p.model_fields]
 
 
 def section(part: type[documents.Part]) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
 from dataclasses import MISSING, fields
+from functools import cache
 from pathlib import Path
 from typing import get_args
 
@@ -41,9 +41,10 @@ def table(name: str, header: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines()[2:]]
 
 
-def calls() -> Iterator[ast.Call]:
-    for file in FILES:
-        yield from (n for n in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if isinstance(n, ast.Call))
+@cache
+def calls() -> tuple[ast.Call, ...]:
+    trees = (ast.parse(file.read_text(encoding="utf-8")) for file in FILES)
+    return tuple(node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call))
 
 
 def called(call: ast.Call) -> str:

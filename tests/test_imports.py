@@ -16,7 +16,7 @@ LEVELS = (
     {"ports", "files", "toml", "credential", "commit"},
     {"journal", "sense", "learn", "content", "ledger", "fleet", "host"},
     {"market"},
-    {"vehicle", "validator", "initiator"},
+    {"vehicle", "validator", "initiator", "disputes"},
     {"compose"},
     {"cli"},
     {"__main__"},

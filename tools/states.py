@@ -17,6 +17,10 @@ TITLES: Mapping[str, str] = {
     "round": "An initiator's round",
     "settlement": "Its issuer and settlement account",
     "addition": "Its addition to a pledge",
+    "dispute": "A dispute, as whoever asks has it",
+    "hearing": "A dispute, as the arbiter has it",
+    "ruling": "An arbiter's ruling on a round",
+    "draw": "The draw of its committee",
 }
 HEAD = """# States
 

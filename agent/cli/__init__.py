@@ -18,6 +18,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "jobs": ("agent.cli.jobs:jobs", "Every job and what became of it."),
     "offers": ("agent.cli.offers:offers", "Training offers: every candidate's numbers, who won and why."),
     "book": ("agent.cli.book:book", "A model's order books: who gives what for credit."),
+    "who": ("agent.cli.who:who", "What an account has done: accepted, idle, forfeited, silent."),
     "keys": ("agent.cli.keys:keys", "The vehicle's Stellar key."),
     "config": ("agent.cli.config:config", "Check, show or create the configuration."),
     "profile": ("agent.cli.profile:profile", "Firmware profiles: list, show, detect."),

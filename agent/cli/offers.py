@@ -10,7 +10,7 @@ from agent.cli.terminal import say
 
 PRIVACY = {
     "open": "open: anybody may read them once they are fused",
-    "sealed": "sealed: the committee and the initiator alone read them",
+    "sealed": "sealed: committee, initiator and a round's arbiter alone read them",
 }
 
 
@@ -26,7 +26,10 @@ def offers(config_path: str | None, as_json: bool) -> None:
 
     market = survey(load(config_path))
     if as_json:
-        rows = [numbers(r.candidate, r.net, r.lost) for r in market.ranked]
+        rows = [
+            {**numbers(r.candidate, r.net, r.lost), "lying": market.lying[r.candidate.cid].facts()}
+            for r in market.ranked
+        ]
         say(json.dumps({"offers": rows, "passed_over": market.passed_over}))
         return
     for ranked in market.ranked:
@@ -38,6 +41,8 @@ def offers(config_path: str | None, as_json: bool) -> None:
             f"    expected: {c.steps} of {c.planned} steps, {text(share(c.reward, c.share))} XLM if accepted,"
             f" net {text(ranked.net)} XLM"
         )
+        for warning in market.lying[c.cid].warnings():
+            say(f"    {warning}")
         say(f"    updates are {PRIVACY[c.privacy]}")
         say(f"    {'chosen' if not ranked.lost else ranked.lost}")
     for reason in market.passed_over:

@@ -47,7 +47,7 @@ def validator(config: Config, clock: Clock) -> Validator:
     book = ReviewBook(Journal(state / JOURNAL))
     ledger = horizon(config)
     shelf = Shelf(state / "bundles", store(config), keep=64)
-    rounds = Rounds(ledger, shelf, mine.initiators, account_of(keypair))
+    rounds = Rounds(ledger, shelf, mine.initiators, keypair)
     client = f"{config.agent.id}-{secrets.token_hex(4)}" if config.mqtt.tls is None else config.agent.id
     link = PahoLink(broker(config.mqtt), client, (EVERYTHING,), session_seconds=0)
     machine = Device(config.inference.provider, config.inference.threads)

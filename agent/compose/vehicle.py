@@ -25,6 +25,7 @@ from agent.host.machine import Machine
 from agent.host.sections import Config, Market, Train, Trip
 from agent.journal import Journal, JournalReader
 from agent.ledger import keys
+from agent.market import lying
 from agent.market.bundle import Shelf
 from agent.market.payout import Payout
 from agent.ports import Camera, Clock, Trainer
@@ -132,6 +133,7 @@ def preferences(config: Config) -> Preferences:
         min_pay=stroops(market.min_pay),
         accept_probability=market.accept_probability,
         open_rounds=market.open_rounds,
+        committees=market.committees,
         payout=payout(market),
         max_fee=config.ledger.max_fee_stroops,
     )
@@ -149,7 +151,8 @@ def resources(config: Config) -> Resources:
 
     machine = Device(config.inference.provider, config.inference.threads)
     views = tuple(config.camera.sources)
-    return Resources(config.train.memory_mb, config.train.labelled, views, machine, config.agent.profile)
+    train, market = config.train, config.market
+    return Resources(train.memory_mb, train.labelled, views, machine, config.agent.profile, market.validator)
 
 
 def followed(config: Config, wishes: Mapping[str, Any]) -> Followed:
@@ -227,4 +230,6 @@ def survey(config: Config) -> Survey:
         builder = ContributionBuilder(resources(config), shelf, _trainer(config, keypair), keypair, Path(scratch))
         wanted, ledger = preferences(config), horizon(config)
         made = StepContext(wanted, ledger, shelf, keypair, builder, lambda: deeds, open_jobs=lambda: still_open)
-        return made.survey()
+        found = made.survey()
+        rounds = {ranked.candidate.cid: shelf.round(ranked.candidate.cid) for ranked in found.ranked}
+        return replace(found, lying={cid: lying.look(ledger, round_) for cid, round_ in rounds.items()})

@@ -29,7 +29,7 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class DagNode:
     """A dag-pb block, read: a directory with named links, or a file with its bytes or its parts."""
 
     kind: int
@@ -75,7 +75,7 @@ def _links(links: Sequence[Link]) -> bytes:
     )
 
 
-def read(block: bytes) -> Node:
+def read(block: bytes) -> DagNode:
     """A dag-pb block from outside. Raises Malformed, or Refused for a kind that bundles do not have."""
     links: list[Link] = []
     message: bytes | None = None
@@ -111,7 +111,7 @@ def _read_link(data: bytes) -> Link:
     return Link(cid, total, name)
 
 
-def _read_unixfs(links: tuple[Link, ...], message: bytes) -> Node:
+def _read_unixfs(links: tuple[Link, ...], message: bytes) -> DagNode:
     kind, data, size = -1, b"", 0
     part_sizes: list[int] = []
     for field, value in protobuf.fields(message):
@@ -124,7 +124,7 @@ def _read_unixfs(links: tuple[Link, ...], message: bytes) -> Node:
         elif field == 4 and isinstance(value, int):
             part_sizes.append(value)
     if kind == DIRECTORY:
-        return Node(DIRECTORY, links, b"", 0, ())
+        return DagNode(DIRECTORY, links, b"", 0, ())
     if kind != FILE and not (kind == _RAW_LEAF and not links):
         raise Refused(what="a block", why=f"it holds {_KINDS.get(kind, f'kind {kind}')}, not a file or a directory")
     if len(part_sizes) != len(links):
@@ -133,4 +133,4 @@ def _read_unixfs(links: tuple[Link, ...], message: bytes) -> Node:
         raise Malformed(what="a file", why="it has both parts and bytes of its own")
     if size != sum(part_sizes) + len(data):
         raise Malformed(what="a file", why=f"it claims {size} bytes and has {sum(part_sizes) + len(data)}")
-    return Node(FILE, links, data, size, tuple(part_sizes))
+    return DagNode(FILE, links, data, size, tuple(part_sizes))

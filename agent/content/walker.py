@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from agent.content import node
-from agent.content.node import Link, Node
+from agent.content.node import DagNode, Link
 from agent.core.cid import RAW, Cid
 from agent.errors import Malformed, Refused, Unavailable
 from agent.ports import BundleLimits
@@ -106,7 +106,7 @@ class _Walk:
             raise self._too_much(f"it claims {_total(block, top)} bytes, at most {self.limits.total_bytes} are taken")
         yield from self._folder(PurePosixPath(), top, 1)
 
-    def _folder(self, path: PurePosixPath, folder: Node, depth: int) -> Iterator[Step]:
+    def _folder(self, path: PurePosixPath, folder: DagNode, depth: int) -> Iterator[Step]:
         yield Folder(path)
         if folder.links and depth > self.limits.depth:
             raise self._too_much(f"folders lie deeper than {self.limits.depth}")
@@ -134,7 +134,7 @@ class _Walk:
     def _whole(self, link: Link) -> Iterator[bytes]:
         yield self._raw(link, link.total)
 
-    def _parts(self, file: Node, level: int) -> Iterator[bytes]:
+    def _parts(self, file: DagNode, level: int) -> Iterator[bytes]:
         """A file's bytes. Its declared size was charged and equals the sum of its parts' declared sizes."""
         if file.data:
             yield file.data
@@ -157,7 +157,7 @@ class _Walk:
             raise Malformed(what="a file", why=f"a part that should have {size} bytes has {len(block)}")
         return block
 
-    def _node(self, link: Link) -> Node:
+    def _node(self, link: Link) -> DagNode:
         block = self._visit(link.cid)
         child = node.read(block)
         if _total(block, child) != link.total:
@@ -181,7 +181,7 @@ class _Walk:
         return TooMuch(cid=self.root, why=why)
 
 
-def _total(block: bytes, read: Node) -> int:
+def _total(block: bytes, read: DagNode) -> int:
     return len(block) + sum(link.total for link in read.links)
 
 

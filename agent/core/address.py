@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 from binascii import crc_hqx
+from functools import lru_cache
 
 from agent.core.ids import AccountId
 
@@ -40,8 +41,10 @@ def account_of(address: str) -> AccountId:
     return AccountId(base64.b32encode(body + _checksum(body)).decode())
 
 
+@lru_cache(maxsize=4096)
 def _bytes(address: str, version: int, length: int) -> bytes | None:
-    """What an address stands for, where it is one of this kind, written in the one way it can be."""
+    """What an address stands for, where it is one of this kind, written in the one way it can be. Remembered: a
+    committee reads the same few in every vote."""
     try:
         raw = base64.b32decode(address + "=" * (-len(address) % 8))
     except ValueError:

@@ -29,10 +29,12 @@ from agent.core.ids import AccountId, CidText, StakeId
 from agent.core.jobs.review import Review
 from agent.core.money import Stroops
 from agent.core.motion import (
+    Attest,
     Batch,
     CommitteeView,
     Motion,
     ShareOut,
+    attest,
     cases_of,
     drawn_up,
     on_turn,
@@ -113,8 +115,8 @@ def _settle(state: CommitteeState, view: CommitteeView) -> Step:
         if (now < draft.until or not ours) and _stands(state, draft, view):
             return _again(state, draft, now)
         return _settle(_fruitless(state, draft, view), view)
-    # Entries have a window, shares have none: those queue behind what is there already.
-    queued = {m.name: now for m in motions if isinstance(m, ShareOut)}
+    # Entries have a window, the rest has none: that queues behind what is there already.
+    queued = {m.name: now for m in motions if isinstance(m, ShareOut | Attest)}
     state = replace(state, moved_at={**queued, **state.moved_at})
     for motion in sorted(ours, key=lambda m: state.moved_at.get(m.name, -1)):
         # A motion that finds no signatures must not hold up the others: each has its go for a turn.
@@ -129,9 +131,9 @@ def _settle(state: CommitteeState, view: CommitteeView) -> Step:
 
 
 def _motions(state: CommitteeState, view: CommitteeView) -> tuple[CommitteeState, list[Motion]]:
-    """What is to be done: the ripe entries of each round and roll, oldest round first, then new rolls, then shares.
-    Entries that the same validators voted on go together: each of those can sign for all of them. What made a
-    settlement fail, or may, goes alone."""
+    """What is to be done: the ripe entries of each round and roll, oldest round first, then new rolls, then shares,
+    then a round to be attested. Entries that the same validators voted on go together: each of those can sign for all
+    of them. What made a settlement fail, or may, goes alone."""
     ripe = defaultdict[tuple[CidText, CidText, tuple[str, ...]], list[records.Case]](list)
     for review, vote in view.own.values():
         served, votes = view.rounds.get(vote.round), state.of(review.id)
@@ -152,7 +154,8 @@ def _motions(state: CommitteeState, view: CommitteeView) -> tuple[CommitteeState
             state = replace(state, shared_out=sharing.served.cid)
         else:
             found.append(shares)
-    return state, found
+    attested = attest(view, view.head.closed_at)
+    return state, [*found, attested] if attested is not None else found
 
 
 def _is_leaving(review: Review, view: CommitteeView) -> bool:
@@ -179,6 +182,8 @@ def _stands(state: CommitteeState, draft: Draft, view: CommitteeView) -> bool:
         motion = batch_of(state, draft.entries, view, draft.record.votes)
     elif draft.record.enrols is not None:
         motion = roll_call([one.entry for one in draft.record.enrols.entries], view, at)
+    elif draft.record.committee is not None:
+        motion = attest(view, at)
     else:
         motion = shares_now(view)
     return motion is not None and record_of(motion, state.us, view, at) == draft.record

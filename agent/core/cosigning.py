@@ -19,6 +19,7 @@ from agent.core.motion import (
     Batch,
     CommitteeView,
     Motion,
+    attest,
     cases_of,
     drawn_up,
     on_turn,
@@ -96,9 +97,12 @@ def _put_forward(
     """What it is about, as far as that is known here. A roll may be the one that we would call ourselves."""
     if proposed.stakes:
         return batch_of(state, proposed.stakes, view, fetched.votes if fetched is not None else None)
+    at = proposed.max_time - VALID_S
+    attested = attest(view, at)
+    if proposed.hands_over or (attested is not None and _is_record_of(attested, proposed, view, at)):
+        return attested
     if not proposed.enrols:
         return shares_now(view)
-    at = proposed.max_time - VALID_S
     if fetched is not None:
         return roll_call(fetched.enrolled, view, at)
     return next((c for c in roll_calls(view, state.longest) if _is_record_of(c, proposed, view, at)), None)

@@ -112,6 +112,8 @@ class Contribution(Document):
     """The figure on the vehicle's own held-back frames."""
     software: Name
     profile: Name
+    validator: AccountId | None = None
+    """Of whose fleet the vehicle is, by its own word: what it is credited for counts for that validator."""
 
 
 # --- review and settlement ------------------------------------------------------------------------------------
@@ -209,8 +211,8 @@ class Purse(Part):
 
 
 class SettlementRecord(Document):
-    """A batch of 1 to 32 verdicts, or of 1 to 100 shares, or a roll, hash-linked to the record before and anchored by
-    the transaction that pays it out."""
+    """A batch of 1 to 32 verdicts, or of 1 to 100 shares, or a roll, or an attested round, hash-linked to the record
+    before and anchored by the transaction that pays it out."""
 
     max_bytes: ClassVar[int] = 2 * 1024 * 1024
 
@@ -224,6 +226,10 @@ class SettlementRecord(Document):
     votes: tuple[Vote, ...] = Field(default=(), max_length=640)
     enrols: Roll | None = None
     shares: tuple[Share, ...] = Field(default=(), max_length=100)
+    committee: tuple[AccountId, ...] | None = Field(default=None, min_length=1, max_length=20)
+    """Who settles from this record on, in one that attests its round: they may be those who did, or others."""
+    attested: CidText | None = None
+    """The newest round that two thirds have rebuilt and found to be what its lineage says."""
     purse: Purse = Purse()
     """Forfeited stakes once this record is settled."""
     agreements: dict[AccountId, Count] = Field(max_length=20)
@@ -232,6 +238,6 @@ class SettlementRecord(Document):
 
     @model_validator(mode="after")
     def _of_one_kind(self) -> SettlementRecord:
-        if sum(map(bool, (self.entries, self.shares, self.enrols))) != 1:
-            raise ValueError("a record holds entries or shares, or a roll")
+        if sum(map(bool, (self.entries, self.shares, self.enrols, self.committee))) != 1:
+            raise ValueError("a record holds entries or shares, or a roll, or attests a round")
         return self

@@ -184,3 +184,5 @@ class Stake:
     last_modified: int
     not_before: Mapping[AccountId, int] = field(default_factory=dict)
     """Those of them who may claim it from a moment on, and from when (Unix seconds)."""
+    within: Mapping[AccountId, tuple[int, int]] = field(default_factory=dict)
+    """Those of them who may claim it from a moment on and before another one, and both."""

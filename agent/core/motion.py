@@ -64,6 +64,18 @@ class CommitteeView(Protocol):
     @property
     def rounds(self) -> Mapping[CidText, ServedTerms]: ...
     @property
+    def newest(self) -> ServedTerms | None:
+        """Of the rounds that are served."""
+
+    @property
+    def incoming(self) -> ServedTerms | None:
+        """The round after that, where it is to be handed over to: it was rebuilt, and its committee is another."""
+
+    @property
+    def oldest(self) -> int | None:
+        """The ledger of the oldest entry that is open here."""
+
+    @property
     def sharing(self) -> Sharing | None:
         """The newest round's, if there is one and it can be looked up now."""
 
@@ -111,7 +123,17 @@ class RollCall:
     entries: tuple[Ready, ...]
 
 
-Motion = Batch | ShareOut | RollCall
+@dataclass(frozen=True, slots=True)
+class Attest:
+    """A round that was rebuilt, and is what its lineage says. Where it names another committee, that takes over."""
+
+    name: str
+    served: ServedTerms
+    """The newest round of the committee that says so."""
+    attested: ServedTerms
+
+
+Motion = Batch | ShareOut | RollCall | Attest
 """What a speaker may put forward."""
 
 
@@ -154,6 +176,23 @@ def _unrolled(view: CommitteeView) -> list[Ready]:
     return [one for one in view.ready if one.id not in view.rolls]
 
 
+def attest(view: CommitteeView, at: int) -> Attest | None:
+    """What there is to be attested at a ledger time. A committee hands over when what was entered before the round
+    opened is over, and after a review window whatever is left: then it goes back to who staked it. A first round says
+    nothing that could be rebuilt."""
+    newest, incoming = view.newest, view.incoming
+    if newest is None:
+        return None
+    if incoming is not None:
+        is_left = view.oldest is not None and view.oldest <= incoming.round.ledger
+        if is_left and at < incoming.round.published_at + newest.round.review_window:
+            return None
+        return Attest(f"handing over to {incoming.cid}", newest, incoming)
+    if newest.round.previous is None or view.link.attested == newest.cid:
+        return None
+    return Attest(f"attesting {newest.cid}", newest, newest)
+
+
 def on_turn(motion: Motion, view: CommitteeView, at: int) -> AccountId:
     """Who puts this forward at a ledger time."""
     round_ = motion.served.round
@@ -175,6 +214,15 @@ def payable(motion: Motion, view: CommitteeView) -> Motion | None:
 def drawn_up(motion: Motion, by: AccountId, view: CommitteeView, at: int) -> SettlementRecord | None:
     """On top of the chain, at a ledger time; None when nobody is left who can be paid a share. Raises Malformed when
     the votes do not decide every entry."""
+    made = _drawn_up(motion, by, view, at)
+    if made is None or isinstance(motion, Attest) or view.newest is None:
+        return made
+    return made.model_copy(update={"attested": view.newest.cid})
+
+
+def _drawn_up(motion: Motion, by: AccountId, view: CommitteeView, at: int) -> SettlementRecord | None:
+    if isinstance(motion, Attest):
+        return records.attesting(view.link, motion.attested, by)
     if isinstance(motion, Batch):
         round_ = motion.served.round
         till = Till(round_.pledge, view.locked(round_), at + VALID_S) if round_.pledge is not None else None

@@ -39,7 +39,9 @@ class Proposed:
     fee: Stroops
     """Per operation."""
     enrols: bool = False
-    """Whether it pays nobody and only names its record: that must be a roll."""
+    """Whether it pays nobody and only names its record: that must be a roll, or attest a round."""
+    hands_over: bool = False
+    """Whether it changes who signs."""
     envelope: str = ""
     """What this was read from."""
 

@@ -6,7 +6,8 @@ Rules
   2. What one settlement pays comes out of one balance, the largest. An entry that is due more than the largest holds is
      idle; one that others of the same settlement left too little for, and another balance can pay, waits.
   3. Pay goes by the entries' order on the ledger.
-  4. An entry that nothing is left for gets its whole stake back, and has no voice: nobody works for nothing.
+  4. An entry that nothing is left for, or that is due less than 0.0001 XLM, gets its whole stake back, and has no
+     voice: nobody works for nothing.
 """
 
 from __future__ import annotations
@@ -26,9 +27,14 @@ SPARE_S = 300
 LAST_S = 60
 """Before its initiator may take it back no settlement counts on a pledge."""
 
+DUST: Stroops = 1000
+"""What is due less gets nothing: the ledger takes an offer of less than a hundred stroops off the book where rounding
+moves its price by one per cent, and who was credited so little would be paid out of what others earned."""
+
 LATE = "its pay is not locked for as long as a review takes"
 GONE = "its pay is no longer locked"
 USED_UP = "the pay that was locked for its round is used up"
+TOO_LITTLE = "what it is due is too little to be offered"
 
 
 def fits(reward: Stroops) -> bool:
@@ -74,6 +80,8 @@ class Till:
         amount = due(credit, self.pledge.reward)
         if self.lasts > self.pledge.until - LAST_S:
             return GONE
+        if amount < DUST:
+            return TOO_LITTLE
         if amount <= self.locked.largest - self.paid:
             self.paid += amount
             return True

@@ -48,6 +48,7 @@ class ChainEnd:
     cid: CidText | None = None
     agreements: Mapping[AccountId, int] = field(default_factory=dict)
     purse: Purse = field(default_factory=Purse)
+    attested: CidText | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,7 @@ def record(
         entries=tuple(settled),
         roll=roll,
         votes=tuple(votes),
+        attested=link.attested,
         agreements=counts,
         purse=purse.model_copy(update={"forfeited": forfeited}),
         speaker=speaker,
@@ -135,8 +137,24 @@ def enrolling(link: ChainEnd, served: ServedTerms, speaker: AccountId, roll: Rol
         previous=link.cid,
         round=served.cid,
         enrols=roll,
+        attested=link.attested,
         agreements={validator: link.agreements.get(validator, 0) for validator in served.round.committee},
         purse=purses.begun(link.purse, served.newest),
+        speaker=speaker,
+    )
+
+
+def attesting(link: ChainEnd, attested: ServedTerms, speaker: AccountId) -> SettlementRecord:
+    """The record that says of a round that it is what its lineage says, and hands over to its committee."""
+    round_ = attested.round
+    return SettlementRecord(
+        index=link.index + 1,
+        previous=link.cid,
+        round=attested.cid,
+        committee=round_.committee,
+        attested=attested.cid,
+        agreements={validator: link.agreements.get(validator, 0) for validator in round_.committee},
+        purse=purses.begun(link.purse, attested.newest),
         speaker=speaker,
     )
 
@@ -161,6 +179,7 @@ def shared(
         previous=link.cid,
         round=served.cid,
         shares=paid,
+        attested=link.attested,
         agreements={validator: link.agreements.get(validator, 0) for validator in served.round.committee},
         purse=purse.model_copy(update={"forfeited": left, "done": purse.done + len(due)}),
         speaker=speaker,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from math import gcd
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import (
     Field,
@@ -41,6 +41,7 @@ from agent.core.fields import (
     UnixTime,
 )
 from agent.core.money import UNIT, Asset
+from agent.core.registry import Draw
 
 
 class Input(Part):
@@ -136,6 +137,9 @@ class StakeSchedule(Part):
     """At most a week: strikes are counted in the ledger's history, and that is not kept for ever."""
     fee: int = Field(ge=1, le=MOST_STAKE)
     """DLC kept from the stake of an entry that was not rejected; also what the public bid offers for 1.0 VLM."""
+    newcomer: Number | None = Field(default=None, gt=1, le=1000)
+    """An account of which nothing was accepted within the window stakes at least so many times `base`: a fresh account
+    is no escape from strikes. None: as anybody without strikes."""
 
     @model_validator(mode="after")
     def _more_than_the_fee(self) -> StakeSchedule:
@@ -174,17 +178,30 @@ class Lineage(Part):
     """The update's key, where the round it was trained on is `open`: anybody may read it then."""
     proof: CidText | None = None
     """The bundle of the record that settled it and the signed transaction: an audit then needs no old ledger."""
+    validator: AccountId | None = None
+    """Whose fleet its vehicle is of, by its own word; only where it was credited."""
+    samples: int | None = Field(default=None, ge=1, le=MOST_SAMPLES)
+    """That it was learnt from, at most as many as its recipe's steps draw; none: it counts for nobody."""
+
+
+class Arbiter(Part):
+    """Who rules on what the committee never judged, and what it costs to ask (PROTOCOL, "Disputes")."""
+
+    account: AccountId
+    fee: int = Field(ge=1, le=2**63 - 1)
+    """XLM stroops for each dispute."""
 
 
 class Pledge(Part):
     """The round's pay, locked on the ledger in claimable balances: the settlement account's at once, its initiator's
-    from `until` on (PROTOCOL, "Pledged pay")."""
+    from `until` on, or where there is an arbiter a review window later (PROTOCOL, "Pledged pay")."""
 
     amount: int = Field(ge=1, le=2**63 - 1)
     """XLM stroops, locked by the publication."""
     reward: int = Field(ge=1, le=2**63 - 1)
     """XLM stroops for full credit: the issuer's `milepost/face`."""
     until: UnixTime
+    arbiter: Arbiter | None = None
 
     @model_validator(mode="after")
     def _a_price(self) -> Pledge:
@@ -231,6 +248,8 @@ class Round(Document):
     """None: an older agent published it, and no pay is locked for it."""
     settlement: AccountId
     committee: tuple[AccountId, ...] = Field(min_length=1, max_length=20)
+    draw: Draw | None = None
+    """How its committee was drawn. None: its initiator named it."""
     contributions: int = Field(ge=1, le=10_000)
     """K: how many contributions the round plans for, and the most VLM that one roll earns."""
     review_window: int = Field(ge=60, le=WEEK_S)
@@ -269,14 +288,14 @@ class Round(Document):
 
     @model_validator(mode="before")
     @classmethod
-    def _initiated(cls, values: Any) -> Any:
+    def _initiated(cls, values: object) -> object:
         if isinstance(values, dict) and "initiator" not in values:
             return {**values, "initiator": str(values.get("model", "")).partition(":")[2]}
         return values
 
     @model_serializer(mode="wrap")
-    def _shortest(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        written: dict[str, Any] = plain(self)
+    def _shortest(self, plain: SerializerFunctionWrapHandler) -> dict[str, object]:
+        written: dict[str, object] = plain(self)
         if self.initiator == self.issuer:
             written.pop("initiator", None)
         return written
@@ -304,6 +323,27 @@ class Round(Document):
         if self.pledge and self.pledge.amount < self.contributions * self.pledge.reward:
             raise ValueError("a pledge is at least one reward for each contribution that the round plans for")
         return self
+
+    @model_validator(mode="after")
+    def _of_nobodys_own(self) -> Round:
+        if self.arbiter and self.arbiter.account in (*self.committee, self.initiator, self.settlement, self.issuer):
+            raise ValueError("the arbiter is neither initiator nor on the committee, and no account of the model's")
+        return self
+
+    @property
+    def arbiter(self) -> Arbiter | None:
+        return self.pledge.arbiter if self.pledge is not None else None
+
+    @property
+    def readers(self) -> tuple[AccountId, ...]:
+        """Whom an update that is trained on it is sealed to."""
+        return (*self.committee, self.initiator, *((self.arbiter.account,) if self.arbiter else ()))
+
+    @property
+    def back_at(self) -> int:
+        """Ledger time from which its initiator may take back what is left of its pledge; 0 where it has none."""
+        until = self.pledge.until if self.pledge is not None else 0
+        return until + self.review_window if self.arbiter else until
 
     @property
     def issuer(self) -> AccountId:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
+from typing import NamedTuple
 
 from agent.core.mileage import Bounds, Counted, Doubt, Memory, count
 from agent.core.reading import Reading
@@ -121,11 +122,10 @@ class Mileage:
     doubts: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Recent:
+class Recent(NamedTuple):
     """Timers and the last readings. In memory only: it knows where the car is."""
 
-    memory: Memory = field(default_factory=Memory)
+    memory: Memory = Memory()
     moving: bool | None = None
     ticked_s: float = 0.0
     still_s: float = 0.0
@@ -158,12 +158,12 @@ def advance(rules: TripRules, state: TripState, seen: Reading | Tick) -> tuple[T
     if isinstance(seen, Tick):
         seconds = min(max(seen.seconds, 0.0), rules.bounds.gap_s) if math.isfinite(seen.seconds) else 0.0
         counted = Counted(elapsed_s=seconds)
-        recent = replace(state.recent, ticked_s=state.recent.ticked_s + seconds)
+        recent = state.recent._replace(ticked_s=state.recent.ticked_s + seconds)
     else:
         memory, counted = count(state.recent.memory, seen, rules.bounds)
         if state.recent.ticked_s:  # ticks already accounted for the silence before this reading
             counted = replace(counted, elapsed_s=max(0.0, counted.elapsed_s - state.recent.ticked_s))
-        recent = replace(state.recent, memory=memory, ticked_s=0.0)
+        recent = state.recent._replace(memory=memory, ticked_s=0.0)
     recent, entered = _fence(rules, _timers(recent, counted))
     mileage = replace(
         state.mileage,
@@ -175,7 +175,7 @@ def advance(rules: TripRules, state: TripState, seen: Reading | Tick) -> tuple[T
     doubted = tuple(Doubted(doubt) for doubt in counted.doubts)
     mileage, happened = _turn(mileage, _signs(rules, mileage, recent, entered))
     if happened:
-        recent = replace(recent, still_s=0.0, still_m=0.0, silent_s=0.0)
+        recent = recent._replace(still_s=0.0, still_m=0.0, silent_s=0.0)
     return TripState(mileage, recent), (*doubted, *happened)
 
 
@@ -208,12 +208,12 @@ def _timers(recent: Recent, counted: Counted) -> Recent:
     moving = recent.moving if counted.moving is None else counted.moving
     off_s = recent.off_s + seconds if recent.memory.ignition is False else 0.0
     if counted.moving is None and moving is not False:
-        return replace(recent, off_s=off_s, silent_s=recent.silent_s + seconds)
+        return recent._replace(off_s=off_s, silent_s=recent.silent_s + seconds)
     still_m = recent.still_m + counted.metres
     if still_m > STILL_M:
-        return replace(recent, moving=moving, off_s=off_s, silent_s=0.0, still_s=0.0, still_m=0.0)
+        return recent._replace(moving=moving, off_s=off_s, silent_s=0.0, still_s=0.0, still_m=0.0)
     still_s = recent.still_s + seconds
-    return replace(recent, moving=moving, off_s=off_s, silent_s=0.0, still_s=still_s, still_m=still_m)
+    return recent._replace(moving=moving, off_s=off_s, silent_s=0.0, still_s=still_s, still_m=still_m)
 
 
 def _fence(rules: TripRules, recent: Recent) -> tuple[Recent, bool]:
@@ -226,4 +226,4 @@ def _fence(rules: TripRules, recent: Recent) -> tuple[Recent, bool]:
         for fence in rules.fences
     )
     inside = nearness <= 1.0 or (recent.inside is True and nearness <= LEAVE)
-    return replace(recent, inside=inside), inside and recent.inside is False
+    return recent._replace(inside=inside), inside and recent.inside is False

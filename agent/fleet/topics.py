@@ -92,13 +92,18 @@ def address(topic: str) -> Address | None:
 
 
 def whole_fleet(fleet: str = "+") -> tuple[str, ...]:
-    """The patterns a fleet page listens to."""
-    return tuple(f"{ROOT}/{fleet}/+/{tail}" for tail in ("status", "state", "event/+"))
+    """The patterns a fleet page listens to: its vehicles, and what validators say of false rounds."""
+    return (*(f"{ROOT}/{fleet}/+/{tail}" for tail in ("status", "state", "event/+")), false_round("+", "+"))
 
 
 def market(settlement: str) -> str:
     """The root under which the validators of one settlement account talk."""
     return f"{ROOT}/{MARKET}/{settlement}"
+
+
+def false_round(settlement: str, validator: str) -> str:
+    """Where a validator names the round that it does not serve because it is not what its lineage says."""
+    return f"{market(settlement)}/false/{validator}"
 
 
 def matches(pattern: str, topic: str) -> bool:

@@ -142,6 +142,8 @@ def _kind(info: FieldInfo) -> str:
     ]
     if get_origin(annotation) is Literal:
         return " or ".join(f"`{choice}`" for choice in get_args(annotation))
+    if any(get_origin(each) is Literal for each in get_args(annotation)):
+        return " or ".join(_kind(FieldInfo.from_annotation(each)) for each in get_args(annotation))
     kinds = [kind for kind in classes(annotation) if kind is not NoneType]
     word = {str: "text", int: "integer", float: "number", bool: "`true` or `false`", Path: "path"}[kinds[-1]]
     word = f"list of {word}s" if get_origin(annotation) is tuple else word

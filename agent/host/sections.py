@@ -34,6 +34,9 @@ def _loopback(listen: str) -> str:
 
 
 def _host(text: str) -> str:
+    text = text.strip()
+    if "@" in text:
+        raise ValueError("the user stands in mqtt.username, not before the host")
     if "://" in text or "/" in text or not text:
         raise ValueError("it is a name or an address alone, without scheme and path: 10.0.0.5")
     if ":" in text:
@@ -114,6 +117,10 @@ class Market(Section):
     """Chance of being accepted that is assumed before the vehicle has a record of its own."""
     open_rounds: bool = True
     """Whether to take part in rounds that publish their updates when they close. false: in sealed ones alone."""
+    committees: Literal["named", "drawn"] | Accounts = "named"
+    """named: whatever committee a round has; drawn: one drawn from the operator's registry; or a list of accounts."""
+    validator: Account | None = None
+    """The validator that the vehicle's own fleet runs. What the vehicle is credited for makes it stronger in draws."""
     payout: Payee | None = None
     """The owner's account, G… or M…: pay goes there and never rests on the car. Without it: the car's own account."""
     payout_asset: AssetName | None = None

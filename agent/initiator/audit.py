@@ -8,6 +8,7 @@ untrue: then the audit ends as unavailable, and an archive (`ledger.archive`) ca
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import takewhile
@@ -16,18 +17,19 @@ from typing import TYPE_CHECKING, Literal
 
 from agent.core.cid import Cid
 from agent.core.ids import AccountId, CidText, TxHash
+from agent.core.ledger import Transaction
 from agent.core.money import Stroops, text
 from agent.core.round import Lineage, Round
 from agent.core.verdict import threshold
 from agent.errors import Refused
-from agent.initiator import fusing, pay_trail
-from agent.initiator.fusing import Voice
+from agent.initiator import pay_trail
 from agent.learn import weights
 from agent.learn.fusion import Taken
 from agent.ledger.envelope import Opened, opened
 from agent.ledger.horizon import HistoryTooShort, Horizon
-from agent.market import bundle, records, round_accounts, sealed, settlement
-from agent.market.listing import publication, signs
+from agent.market import bundle, rebuild, records, round_accounts, rulings, sealed, settlement
+from agent.market.listing import following, publication
+from agent.market.rebuild import Voice
 
 if TYPE_CHECKING:
     from stellar_sdk import Keypair
@@ -85,7 +87,7 @@ class _Auditor:
         elif round_.pledge is not None:
             with suppress(HistoryTooShort):  # what is forgotten is unknown, and never untrue
                 published = publication(self.history, round_, self.cid)
-                self.faults += pay_trail.faults(self.horizon, round_, published) if published is not None else ()
+                self.faults += self._pay(round_, published) if published is not None else ()
         if why := round_accounts.look(self.horizon, round_):
             self.faults.append(why)
         return Audit(
@@ -96,6 +98,11 @@ class _Auditor:
             credits=self.credits,
             faults=tuple(self.faults),
         )
+
+    def _pay(self, round_: Round, published: Transaction) -> Iterator[str]:
+        """What is wrong with its pledge and with its arbiter's ruling, if there is one. Raises Unavailable."""
+        yield from pay_trail.faults(self.horizon, round_, published)
+        yield from rulings.faults(self.horizon, self.shelf, round_, self.cid)
 
     def _origin(self, round_: Round) -> Finding:
         """Where its weights come from, checked."""
@@ -138,7 +145,7 @@ class _Auditor:
                 parts[part.cid] = self._voice(part, previous, taking)
                 key = self._key(part, taking[parts[part.cid].base])
                 if key is not None:
-                    deltas[part.cid] = fusing.delta(self.shelf, parts[part.cid], key)
+                    deltas[part.cid] = rebuild.delta(self.shelf, parts[part.cid], key)
             except Refused as error:
                 self.faults.append(f"the contribution {part.cid}: {error.facts.get('why', error)}")
         self._same(before, bundle.GRAPH, bundle.TEACHER)
@@ -147,7 +154,7 @@ class _Auditor:
         if deltas.keys() != parts.keys():
             return "sealed"
         taken = Taken.of(round_.step, round_.strangers)
-        again = fusing.fuse(self.shelf, before, list(parts.values()), deltas, taken)
+        again = rebuild.fuse(self.shelf, before, list(parts.values()), deltas, taken)
         if weights.dump(again) != _bytes(self.shelf.get(self.cid, bundle.ROUND_LIMITS) / bundle.WEIGHTS):
             self.faults.append(f"{bundle.WEIGHTS} is not what the {previous.fusion} of its lineage gives")
         return "rebuilt"
@@ -162,10 +169,12 @@ class _Auditor:
             raise Refused(what=part.cid, why="it is another vehicle's, or for another model, than the lineage says")
         self.credits[part.cid] = self._credit(part, base)
         age = previous.number - base.number
-        weight = fusing.weight_of(age)
+        weight = rebuild.weight_of(age)
         if part.weight != weight:
             why = f"its weight is {part.weight}, one voice on a base {age} rounds old is {weight}"
             self.faults.append(f"the contribution {part.cid}: {why}")
+        if (part.validator, part.samples) != rebuild.counted(contribution, base, self.credits[part.cid]):
+            self.faults.append(f"the contribution {part.cid}: it counts for another validator, or for other samples")
         return Voice(part.cid, part.vehicle, contribution.base, weight, part.settlement)
 
     def _credit(self, part: Lineage, base: Round) -> Stroops:
@@ -275,19 +284,10 @@ class _Auditor:
         try:
             found = publication(self.history, round_, cid)
         except HistoryTooShort:
-            if not self._stood_by(round_, cid):
+            if following(self.horizon, self.shelf, round_, cid) is None:
                 raise
             return round_.ledger
         return None if found is None or found.ledger < since else found.ledger
-
-    def _stood_by(self, round_: Round, cid: CidText) -> bool:
-        account = self.horizon.account(round_.initiator)
-        sign = signs(account).get(round_.model_asset.code) if account else None
-        step = sign.cid if sign else None
-        while step is not None and step != cid:
-            later = self.shelf.round(step)
-            step = later.previous if later.model == round_.model and later.number > round_.number else None
-        return step == cid
 
 
 def _check_signed(envelope: Opened, transaction: TxHash, base: Round) -> None:

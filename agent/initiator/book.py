@@ -1,10 +1,11 @@
-"""The initiator's rounds, the settlement account before them, and what was added to pledges, folded from its
-journal."""
+"""The initiator's rounds, the settlement account and the draw before them, and what was added to pledges, folded from
+its journal."""
 
 from __future__ import annotations
 
 from agent.core.ids import AccountId, CidText
 from agent.core.jobs.addition import Addition
+from agent.core.jobs.draw import DrawJob
 from agent.core.jobs.round import RoundJob, RoundState
 from agent.core.jobs.settlement import SettlementJob
 from agent.errors import Refused
@@ -12,8 +13,9 @@ from agent.journal import Journal
 from agent.journal.book import Book
 
 SETTLEMENT = "settlement"
+DRAW = "draw"
 PLEDGE = "pledge-"
-Job = RoundJob | SettlementJob | Addition
+Job = RoundJob | SettlementJob | DrawJob | Addition
 
 
 class RoundBook(Book[Job]):
@@ -40,6 +42,12 @@ class RoundBook(Book[Job]):
     def account(self) -> SettlementJob:
         job = self.job(SETTLEMENT)
         assert isinstance(job, SettlementJob)  # noqa: S101  (by its id)
+        return job
+
+    @property
+    def draw(self) -> DrawJob:
+        job = self.job(DRAW)
+        assert isinstance(job, DrawJob)  # noqa: S101  (by its id)
         return job
 
     @property
@@ -100,6 +108,8 @@ def new_job(job_id: str) -> Job:
     """The job of this id, to which nothing has happened."""
     if job_id.startswith(PLEDGE):
         return Addition(job_id)
+    if job_id == DRAW:
+        return DrawJob(job_id)
     return SettlementJob(job_id) if job_id == SETTLEMENT else RoundJob(job_id)
 
 

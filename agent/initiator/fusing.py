@@ -9,32 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from agent.core.cid import Cid
-from agent.core.ids import AccountId, CidText, TxHash
+from agent.core.ids import CidText
 from agent.core.jobs.round import RoundJob, RoundState
 from agent.core.round import Figure, Lineage, Round
 from agent.errors import Refused, TryAgain, Unavailable
 from agent.initiator.publishing import Publisher, RoundDraft
-from agent.learn import checkpoint, fusion, judging, update, weights
+from agent.learn import judging, weights
+from agent.learn.losses import ALL, falls
 from agent.ledger.envelope import opened
-from agent.market import bundle, records, sealed
-
-
-@dataclass(frozen=True, slots=True)
-class Voice:
-    """One contribution that is to be fused, by the committee's word, and what it weighs."""
-
-    cid: CidText
-    vehicle: AccountId
-    base: CidText
-    weight: Decimal
-    """1, divided by 1 + the rounds that its base is old."""
-    settlement: TxHash
-    proof: CidText | None = None
-    """Bundle of the record and the transaction that settled it."""
+from agent.market import bundle, rebuild, records, sealed
+from agent.market.rebuild import Voice
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +76,7 @@ def _edition(publisher: Publisher, number: int, now: bool, without: Collection[s
     job = publisher.book.round(number - 1)
     cid = job.cid
     round_ = publisher.shelf.round(cid)
-    publisher.check_committee(round_)
+    publisher.heirs(round_)
     open_rounds = publisher.shelf.taking(cid)
     parts = sorted((p for p in voices(publisher, open_rounds) if p.cid not in without), key=lambda part: part.cid)
     left = _until_length(publisher, job, round_)
@@ -99,10 +87,10 @@ def _edition(publisher: Publisher, number: int, now: bool, without: Collection[s
     deltas = {part: change for part, (_, change) in readable.items()}
     graph_file = publisher.shelf.get(cid, bundle.ROUND_LIMITS) / bundle.GRAPH
     on_global = publisher.on_global(graph_file)
-    at_base = on_global(_weights(publisher.shelf, cid), judging.ALL)
-    best = judging.best(_fusing(publisher.shelf, cid, parts, deltas).weights, on_global, round_.fusion, at_base)
+    at_base = on_global(rebuild.values(publisher.shelf, cid), ALL)
+    best = judging.best(rebuild.fusing(publisher.shelf, cid, parts, deltas).weights, on_global, round_.fusion, at_base)
     before, (_, after) = figure(publisher, cid), publisher.measure(best.weights, graph_file)
-    if not judging.falls(at_base, best.losses):
+    if not falls(at_base, best.losses):
         raise _NoBetter(Fused(round_.number, before, after, _cids(parts), None))
     lineage = tuple(
         Lineage(
@@ -111,6 +99,7 @@ def _edition(publisher: Publisher, number: int, now: bool, without: Collection[s
             weight=part.weight,
             settlement=part.settlement,
             proof=part.proof,
+            **_named(publisher.shelf, part, open_rounds[part.base]),
             key=readable[part.cid][0].hex() if open_rounds[part.base].privacy == "open" else None,
         )
         for part in parts
@@ -124,34 +113,6 @@ def _edition(publisher: Publisher, number: int, now: bool, without: Collection[s
         lineage=lineage,
         taken=best.taken,
     )
-
-
-def delta(shelf: bundle.Shelf, part: Voice, key: bytes) -> weights.Weights:
-    """What an update says: the difference to the round it was trained on. Raises Malformed."""
-    return update.decode(shelf.opened(part.cid, key), _weights(shelf, part.base))
-
-
-def fuse(
-    shelf: bundle.Shelf,
-    cid: CidText,
-    parts: Sequence[Voice],
-    deltas: Mapping[CidText, weights.Weights],
-    taken: fusion.Taken,
-) -> weights.Weights:
-    """What comes after round `cid`. The same parts, in the order of their CIDs, give the same bytes."""
-    return _fusing(shelf, cid, parts, deltas).weights(taken)
-
-
-def _fusing(
-    shelf: bundle.Shelf, cid: CidText, parts: Sequence[Voice], deltas: Mapping[CidText, weights.Weights]
-) -> fusion.Fusing:
-    in_order = sorted(parts, key=lambda part: part.cid)
-    round_ = shelf.round(cid)
-    momentum = None
-    if round_.momentum and round_.lineage and round_.previous:  # a first round, and a restored one, follow from no step
-        momentum = fusion.Momentum(round_.momentum, _weights(shelf, round_.previous))
-    in_turn, shares = [deltas[part.cid] for part in in_order], [part.weight for part in in_order]
-    return fusion.Fusing(round_.fusion, _weights(shelf, cid), in_turn, shares, momentum)
 
 
 def voices(publisher: Publisher, open_rounds: Mapping[CidText, Round]) -> Iterator[Voice]:
@@ -173,13 +134,15 @@ def voices(publisher: Publisher, open_rounds: Mapping[CidText, Round]) -> Iterat
         proof = records.keep(record, transaction.envelope, publisher.store).text
         for entry in record.entries:
             if entry.has_voice and entry.contribution not in fused:
-                weight = weight_of(ages[record.round])
-                yield Voice(entry.contribution, entry.vehicle, record.round, weight, transaction.hash, proof)
+                weight = rebuild.weight_of(ages[record.round])
+                yield Voice(
+                    entry.contribution, entry.vehicle, record.round, weight, transaction.hash, proof, entry.credit
+                )
 
 
-def weight_of(age: int) -> Decimal:
-    """What a contribution weighs whose base is `age` rounds older than the round that is closed: to seven places."""
-    return (1 / Decimal(1 + age)).quantize(Decimal("1e-7")).normalize()
+def _named(shelf: bundle.Shelf, part: Voice, base: Round) -> dict[str, Any]:
+    validator, samples = rebuild.counted(shelf.contribution(part.cid), base, part.credit)
+    return {"validator": validator, "samples": samples}
 
 
 def models(shelf: bundle.Shelf, cid: CidText) -> dict[str, Path]:
@@ -191,7 +154,7 @@ def models(shelf: bundle.Shelf, cid: CidText) -> dict[str, Path]:
 def figure(publisher: Publisher, cid: CidText) -> Figure:
     """A round's figure as it states it, or else measured now."""
     graph = publisher.shelf.get(cid, bundle.ROUND_LIMITS) / bundle.GRAPH
-    return publisher.shelf.round(cid).figure or publisher.measure(_weights(publisher.shelf, cid), graph)[1]
+    return publisher.shelf.round(cid).figure or publisher.measure(rebuild.values(publisher.shelf, cid), graph)[1]
 
 
 def _readable(publisher: Publisher, parts: Sequence[Voice], left: int) -> dict[CidText, tuple[bytes, weights.Weights]]:
@@ -201,7 +164,7 @@ def _readable(publisher: Publisher, parts: Sequence[Voice], left: int) -> dict[C
     for part in parts:
         try:
             key = sealed.key(publisher.shelf.contribution(part.cid).keys, publisher.keypair)
-            found[part.cid] = key, delta(publisher.shelf, part, key)
+            found[part.cid] = key, rebuild.delta(publisher.shelf, part, key)
         except (Unavailable, Refused) as error:
             if left > 0 or (part is parts[-1] and not found):
                 raise NotToBeHad(cid=part.cid, why=str(error), left=max(0, left)) from None
@@ -225,7 +188,3 @@ def _check_due(round_: Round, count: int, left: int, now: bool) -> None:
     if not count or (count < round_.contributions and left > 0 and not now):
         planned = round_.contributions
         raise NotDue(number=round_.number, fused=count, planned=planned, left=max(0, left))
-
-
-def _weights(shelf: bundle.Shelf, cid: CidText) -> weights.Weights:
-    return checkpoint.read_weights(shelf.get(cid, bundle.ROUND_LIMITS) / bundle.WEIGHTS)

@@ -1,18 +1,19 @@
 """A round's pay, followed on the ledger from its publication to the last stroop: what an audit says of it.
 
 A balance of the pledge is claimed once: by a settlement, which puts exactly what was earned on offer and locks the rest
-again, or by its initiator, whom the ledger lets no sooner than its moment. A balance that is neither there nor claimed,
-a claim that settles nothing, a settlement that pays less than it takes or credits, and VLM for which nothing stands on
-offer any more are each a fault.
+again; by the round's arbiter, of which `market.rulings` says whether it paid what its ruling finds; or by its
+initiator, whom the ledger lets no sooner than its moment. A balance that is neither there nor claimed, a claim that
+settles nothing, a settlement that pays less than it takes or credits, and VLM for which nothing stands on offer any
+more are each a fault.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from stellar_sdk import ClaimClaimableBalance, CreateClaimableBalance, ManageSellOffer
+from stellar_sdk.operation import Operation
 
 from agent.core import pay
 from agent.core.ids import AccountId, StakeId
@@ -69,7 +70,7 @@ def _of_initiator(history: Horizon, round_: Round, published: Transaction) -> It
     assert round_.pledge is not None  # noqa: S101
     yield published
     for transaction in history.history(round_.initiator, after=published.cursor or str(published.ledger << 32)):
-        if transaction.closed_at >= round_.pledge.until:
+        if transaction.closed_at >= round_.back_at:
             return
         if transaction.source == round_.initiator and transaction.hash != published.hash:
             yield transaction
@@ -86,6 +87,8 @@ def _followed(horizon: Horizon, round_: Round, balance: StakeId, amount: Stroops
         transaction, by = taking
         if by == round_.initiator:
             return  # the ledger let it no sooner than its moment
+        if round_.arbiter is not None and by == transaction.source == round_.arbiter.account:
+            return  # in its window; what it did with it is another question
         if transaction.source != round_.settlement:
             yield f"{by} takes {text(amount)} XLM of its pay with {transaction.hash}, which settles nothing"
             return
@@ -110,7 +113,7 @@ def _taking(horizon: Horizon, round_: Round, balance: StakeId) -> tuple[Transact
     return None
 
 
-def _operations(transaction: Transaction, horizon: Horizon) -> tuple[Any, ...]:
+def _operations(transaction: Transaction, horizon: Horizon) -> Sequence[Operation]:
     """None where one of them is nothing that a round's pay has to do with, and no SDK can read it."""
     try:
         return opened(transaction.envelope, horizon.passphrase).operations

@@ -37,8 +37,10 @@ MOST_CLAIMED = 100
 """Balances that one transaction claims."""
 MOST_BACK = 5
 """Earlier rounds' pledges that a publication takes back."""
-SUBENTRIES = 4
-"""Of an initiator, that a publication may add: the sign, its data entry, and a balance with two claimants."""
+SUBENTRIES = 5
+"""Of an initiator, that a publication may add: the sign, its data entry, and a balance with up to three claimants."""
+MOST_CLAIMANTS = 3
+"""Of a balance of the pledge: as many base reserves are kept for it."""
 
 
 class TooLittle(Refused):
@@ -50,7 +52,7 @@ def pledged(plan: Plan, document: Round, before: Pledge | None) -> Pledge:
     """What is locked for a round that is published now: until all that may be entered is judged, and for longer than
     for the round before."""
     until = max(pay.until(document), before.until + 1 if before is not None else 0)
-    return Pledge(amount=plan.budget_stroops, reward=plan.reward_stroops, until=until)
+    return plan.pledge(until)
 
 
 def publication(horizon: Horizon, document: Round, sign: Sign, now: int) -> list[Operation]:
@@ -87,8 +89,8 @@ def add(submitter: Submitter, cid: CidText, round_: Round, amount: Stroops) -> A
         return _followed(submitter, under_way.id)
     account = submitter.horizon.account(submitter.account)
     free = account.free(XLM) if account else 0
-    if free < amount + 2 * BASE_RESERVE:
-        raise TooLittle(needed=text(amount + 2 * BASE_RESERVE), pledge=text(amount), free=text(free))
+    if free < (needed := amount + MOST_CLAIMANTS * BASE_RESERVE):
+        raise TooLittle(needed=text(needed), pledge=text(amount), free=text(free))
     job_id = f"{PLEDGE}{len(book.additions) + 1}"
     made = submitter.signed([pledge.create(round_, amount)], cid)
     submitter.record(job_id, addition.Signed(made, cid, amount))
@@ -138,6 +140,7 @@ class Pledged:
     cid: CidText
     locked: Stroops
     until: int
+    """From then on it is the initiator's."""
 
 
 def pledges(submitter: Submitter, shelf: Shelf) -> list[Pledged]:
@@ -147,5 +150,5 @@ def pledges(submitter: Submitter, shelf: Shelf) -> list[Pledged]:
         round_ = shelf.round(job.cid) if job.state in (RoundState.OPEN, RoundState.CLOSED) else None
         if round_ is not None and round_.pledge is not None:
             left = pledge.left(submitter.horizon, round_)
-            found.append(Pledged(job.number, job.cid, left, round_.pledge.until))
+            found.append(Pledged(job.number, job.cid, left, round_.back_at))
     return found

@@ -12,9 +12,11 @@ from agent import toml
 from agent.core import money, pay
 from agent.core.fields import MOST_PRICE, WEEK_LEDGERS, AccountId, AmountText, AssetName, Name, Number
 from agent.core.money import Stroops
-from agent.core.round import Architecture, Input, Recipe, Task
+from agent.core.round import Arbiter, Architecture, Input, Pledge, Recipe, Task
 from agent.errors import ConfigError
 from agent.sentences import first_mistake
+
+Named = Annotated[tuple[AccountId, ...], Field(min_length=1, max_length=20)]
 
 
 class PlanError(ConfigError):
@@ -33,6 +35,16 @@ class StakePlan(BaseModel):
     growth: Number = Decimal(2)
     window_ledgers: int = WEEK_LEDGERS
     """A week of ledgers."""
+    newcomer: Number | None = Field(default=None, gt=1, le=1000)
+    """So many times the base for an account of which nothing was accepted in the window; none: it pays the base."""
+
+
+class ArbiterPlan(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    account: AccountId
+    fee: AmountText
+    """XLM that it takes for each dispute."""
 
 
 class Plan(BaseModel):
@@ -42,8 +54,13 @@ class Plan(BaseModel):
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,9}$")]
     """The model's short name: its assets are DLM{name} and VLM{name}."""
-    committee: tuple[AccountId, ...] = Field(min_length=1, max_length=20)
-    """The validators' accounts."""
+    committee: Named | Annotated[int, Field(ge=1, le=20)]
+    """The validators' accounts; or how many are drawn from the registry of the stake's operator. Where they change, the
+    committee before hands over with the next round."""
+    substitutes: tuple[AccountId, ...] = Field(default=(), max_length=20)
+    """Who takes the place of members of a named committee that are silent, the first first."""
+    turns: int = Field(default=8, ge=1, le=1000)
+    """Settlements in a row without a vote of its own after which a member is silent."""
     reward: AmountText
     """XLM for one contribution with full credit. It is the model's for ever."""
     budget: AmountText
@@ -71,6 +88,8 @@ class Plan(BaseModel):
     """Labelled samples of the initiator's own, in the form of a test set and in none: each round's root update is
     learnt from them. In the file relative to it."""
     stake: StakePlan
+    arbiter: ArbiterPlan | None = None
+    """Who rules on entries that the committee never judged; none: nobody does."""
     task: Task
     architecture: Architecture
     input: Input
@@ -87,12 +106,22 @@ class Plan(BaseModel):
         return self
 
     @property
+    def drawn(self) -> int | None:
+        """How many validators are drawn; None: the committee is named."""
+        return self.committee if isinstance(self.committee, int) else None
+
+    @property
     def reward_stroops(self) -> Stroops:
         return money.stroops(self.reward)
 
     @property
     def budget_stroops(self) -> Stroops:
         return money.stroops(self.budget)
+
+    def pledge(self, until: int) -> Pledge:
+        """What a round locks, until this moment."""
+        arbiter = Arbiter(account=self.arbiter.account, fee=money.stroops(self.arbiter.fee)) if self.arbiter else None
+        return Pledge(amount=self.budget_stroops, reward=self.reward_stroops, until=until, arbiter=arbiter)
 
 
 def _nearest(reward: Stroops) -> list[Stroops]:

@@ -21,19 +21,20 @@ from agent.core.jobs.fold import Event
 from agent.core.jobs.round import RoundJob, RoundState, RoundStep
 from agent.core.jobs.settlement import SettlementJob
 from agent.core.money import UNIT, Asset, stroops
-from agent.core.round import Figure, GlobalSet, Lineage, Pledge, Round, StakeSchedule
+from agent.core.round import Figure, GlobalSet, Lineage, Round, StakeSchedule
 from agent.errors import BAD_CONFIG, Refused, TryAgain
-from agent.initiator import paying, rooting
+from agent.initiator import drawing, paying, rooting, succession
 from agent.initiator.book import round_id
 from agent.initiator.plan import Plan
 from agent.initiator.submitting import Submitter
-from agent.learn import architecture, fitness, fusion, graph, judging, score, weights
+from agent.learn import architecture, fitness, fusion, graph, score, weights
+from agent.learn.losses import Score
 from agent.learn.root import train
 from agent.learn.testset import TestSet
 from agent.ledger.keys import account_of
 from agent.ledger.receipt import offer_ids
 from agent.ledger.submission import InLedger
-from agent.market import bundle, publish, round_accounts, sealed
+from agent.market import bundle, lying, publish, round_accounts, sealed
 from agent.market.listing import signs
 from agent.market.publish import Parties, Sign
 from agent.ports import ContentStore
@@ -41,14 +42,6 @@ from agent.sentences import first_mistake
 
 SETTLEMENT_XLM = 60 * UNIT
 """Reserve and fees of the settlement account, to begin with."""
-
-
-class CommitteeChanged(Refused):
-    """The plan's committee is not that of round {number}, which alone can sign for the settlement account and read the
-    test set; a round for another one would be dead. A committee cannot be changed yet: put {committee} back into the
-    plan, in this order, or publish a new model under another name. Nothing was stored."""
-
-    exit_code = BAD_CONFIG
 
 
 class Unauthorised(TryAgain):
@@ -102,12 +95,14 @@ class Publisher(Submitter):
     def set_up(self) -> AccountId:
         """The settlement account, made with the model's issuer if it is not there yet: one atomic transaction, signed
         by the initiator and, once and never again, by the two accounts' own keys, which are forgotten afterwards.
-        Raises OldModel."""
+        Where the plan names no committee, it is drawn first. Raises OldModel, drawing.TooFew."""
         steps = {
             RoundStep.LAY: self._plan_account,
             RoundStep.SIGN: self._sign_account,
             RoundStep.SUBMIT: self._submit_account,
         }
+        if self.plan.drawn is not None:
+            drawing.draw(self, self.plan)
         made = self.done(lambda: self.book.account, steps)
         if made.issuer is None:
             raise OldModel
@@ -123,7 +118,7 @@ class Publisher(Submitter):
         issuer, own, plan = Keypair.random(), Keypair.random(), self.plan
         parties = Parties(plan.name, self.account, account_of(issuer), account_of(own))
         dlc = Asset.parse(plan.stake.asset)
-        operations = publish.set_up(parties, dlc, plan.committee, plan.reward_stroops, SETTLEMENT_XLM)
+        operations = publish.set_up(parties, dlc, self.committee, plan.reward_stroops, SETTLEMENT_XLM)
         made = self.signed(operations, None, issuer, own)  # no document: it only makes accounts
         self.record(job.id, accounts.Signed(made, parties.settlement, parties.issuer))
 
@@ -176,9 +171,13 @@ class Publisher(Submitter):
         own = rooting.samples(self.plan, folder, self._tests())
         if self.book.job(job_id).state is RoundState.NONE:
             self.record(job_id, rounds.Planned(round_draft.number, round_draft.restores))
-        draft = draft.model_copy(update={"settlement": self.set_up(), "model": str(self._dlm())})
-        self._check_accounts(draft)
-        tests = round_draft.previous.global_set if round_draft.previous else self._global_set()
+        before, model = round_draft.previous, {"settlement": self.set_up(), "model": str(self._dlm())}
+        draft = draft.model_copy(update={**model, "committee": self.heirs(before), **self._drawn()})
+        self._check_accounts(draft, before.committee if before else draft.committee)
+        for warning in lying.look(self.horizon, draft).warnings():
+            self.say(f"round {draft.number}: {warning}")
+        is_handed_over = before is None or before.committee != draft.committee
+        tests = before.global_set if before and not is_handed_over else self._global_set(draft.committee)
         draft = draft.model_copy(update={"global_set": tests})
         learnt = rooting.lay(draft, folder, own, self.on_global(folder / bundle.GRAPH), self.train, self.say)
         draft = draft.model_copy(update={"root": learnt})
@@ -231,10 +230,28 @@ class Publisher(Submitter):
         self.record(job.id, rounds.Published())
         self.say(f"round {number}: stored as {cid}")
 
-    def check_committee(self, before: Round) -> None:
-        """Raises CommitteeChanged: the settlement account's signers, and the test set's readers, are the old one's."""
-        if self.plan.committee != before.committee:
-            raise CommitteeChanged(number=before.number, committee=", ".join(before.committee))
+    @property
+    def committee(self) -> tuple[AccountId, ...]:
+        """The plan's; or as it was drawn, or, before that, those that would do. Raises drawing.TooFew."""
+        wanted, job = self.plan.committee, self.book.draw
+        if not isinstance(wanted, int):
+            return wanted
+        if job.state is RoundState.OPEN:
+            return job.committee
+        members = drawing.registry(self.horizon, self.account, self.plan).members
+        return tuple(one.account for one in members[:wanted])
+
+    def _drawn(self) -> dict[str, object]:
+        """What of a round its committee's draw says."""
+        if self.plan.drawn is None:
+            return {}
+        return {"committee": self.committee, "draw": self.book.draw.draw}
+
+    def heirs(self, before: Round | None) -> tuple[AccountId, ...]:
+        """Who judges the round after `before`. Raises succession.CommitteeRefused, NotHandedOver, Unavailable."""
+        if before is None:
+            return self.committee
+        return succession.heirs(self.horizon, self.shelf, self.plan, self.committee, before)
 
     def document(self, number: int) -> Round:
         """The round as it is laid out here, published or not."""
@@ -258,7 +275,7 @@ class Publisher(Submitter):
             raise Refused(what="the network", why=f"its loss on the test set is {measured.loss:.3g}")
         return measured, score.figure(measured)
 
-    def on_global(self, graph_file: Path) -> judging.Score:
+    def on_global(self, graph_file: Path) -> Score:
         """Losses of a network's weights on the global test set."""
         tests = self._tests()
         return score.Scorer(graph.check(graph_file), self.plan.task).on(tests)
@@ -286,10 +303,11 @@ class Publisher(Submitter):
                     growth=plan.stake.growth,
                     window_ledgers=plan.stake.window_ledgers,
                     fee=stroops(plan.stake.fee),
+                    newcomer=plan.stake.newcomer,
                 ),
-                pledge=Pledge(amount=plan.budget_stroops, reward=plan.reward_stroops, until=0),
+                pledge=plan.pledge(until=0),
                 settlement=self.account,
-                committee=plan.committee,
+                committee=self.heirs(round_draft.previous),
                 contributions=plan.contributions,
                 review_window=plan.review_window,
                 turn=plan.turn,
@@ -315,8 +333,6 @@ class Publisher(Submitter):
             raise OldModel
         if previous and previous.model != draft.model:
             raise Refused(what=what, why=f"the plan is for {draft.model}, the model is {previous.model}")
-        if previous:
-            self.check_committee(previous)
         architecture.outputs(draft)
         fusion.known(draft.fusion)
         fitness.check(draft, folder, sys.maxsize)
@@ -329,8 +345,8 @@ class Publisher(Submitter):
     def _tests(self) -> TestSet:
         return TestSet.load(self.test_set.read_bytes(), self.plan.input)
 
-    def _check_accounts(self, draft: Round) -> None:
-        """Raises Refused, Unauthorised."""
+    def _check_accounts(self, draft: Round, signers: tuple[AccountId, ...]) -> None:
+        """`signers`: of the settlement account now. Raises Refused, Unauthorised."""
         what = f"round {draft.number}"
         if why := round_accounts.issued(self.horizon.account(draft.issuer), draft):
             raise Refused(what=what, why=f"{why}. A model's reward is fixed as it is set up: put it back into the plan")
@@ -338,13 +354,13 @@ class Publisher(Submitter):
         line = account.lines.get(dlc) if account else None
         if line is not None and not line.authorized:
             raise Unauthorised(settlement=draft.settlement, dlc=dlc)
-        if why := round_accounts.trusted(account, draft.model_copy(update={"pledge": None})):
+        if why := round_accounts.trusted(account, draft.model_copy(update={"pledge": None, "committee": signers})):
             raise Refused(what=what, why=f"{why}: nothing would be staked on it")
 
-    def _global_set(self) -> GlobalSet:
+    def _global_set(self, committee: tuple[AccountId, ...]) -> GlobalSet:
         """The test set that all validators share, sealed to each."""
         purpose = bundle.test_set_purpose(str(self._dlm()))
-        ciphertext, keys = sealed.seal(self.test_set.read_bytes(), purpose, self.plan.committee)
+        ciphertext, keys = sealed.seal(self.test_set.read_bytes(), purpose, committee)
         cid = self.store.put(bundle.lay(self.folder / "test-set", {bundle.TEST_SET: ciphertext}))
         return GlobalSet(cid=cid.text, keys=keys)
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from agent.core.round import RootUpdate, Round
 from agent.errors import Malformed, Refused
 from agent.initiator.plan import Plan
-from agent.learn import checkpoint, graph, judging, root, score
+from agent.learn import checkpoint, graph, root, score
+from agent.learn.losses import Score
 from agent.learn.testset import TestSet
 from agent.learn.weights import Weights
 from agent.market import bundle, sealed
@@ -40,7 +41,7 @@ def lay(
     round_: Round,
     folder: Path,
     own: TestSet | None,
-    score: judging.Score,
+    score: Score,
     train: Train,
     say: Callable[[str], None],
 ) -> RootUpdate | None:

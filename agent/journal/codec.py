@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -29,7 +28,7 @@ def encode(event: Event) -> dict[str, JSON]:
 def decode(table: AnyTable, name: str, data: Mapping[str, object]) -> Event:
     """The event of this kind with this data, as it was written. Raises Malformed for what `table` knows nothing of, and
     for data that is not the event's."""
-    event: Any = table.kinds.get(name)  # mypy does not see that a class can be hashed
+    event: type | None = table.kinds.get(name)
     if event is None:
         raise Malformed(what=f"the event {name[:80]}", why="this program knows of none that is called so")
     try:
@@ -41,13 +40,13 @@ def decode(table: AnyTable, name: str, data: Mapping[str, object]) -> Event:
 
 
 @lru_cache
-def _adapter(event: Any) -> TypeAdapter[Event]:
+def _adapter(event: type) -> TypeAdapter[Event]:
     return TypeAdapter(event)
 
 
 def _written(part: object) -> dict[str, JSON]:
     written: dict[str, JSON] = {}
-    form: Any = type(part)
+    form: type = type(part)  # mypy does not see that `type[object]` can be hashed
     for f in fields(form):
         value = getattr(part, f.name)
         if value is None and f.may_lack:

@@ -24,7 +24,7 @@ def hyper(round: Round) -> dict[str, int]:
     """Hyper-parameters with their defaults filled in. Raises Malformed for an unknown one or a value out
     of range."""
     name, given = round.architecture.name, round.architecture.hyper
-    if name != "onnx" and (name == FOR_BOXES) != (round.task.kind == "detection"):
+    if name != "onnx" and (name == FOR_BOXES) != kinds.of(round.task, round.input.sample).has_boxes:
         raise Malformed(what="the round", why=f"{name} is no network for {round.task.kind}; {FOR_BOXES} finds boxes")
     known = HYPER[name]
     for key in given:

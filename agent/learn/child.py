@@ -9,7 +9,6 @@ of memory.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import faulthandler
 import fcntl
 import os
@@ -26,16 +25,15 @@ import psutil
 from agent.core.bundle_files import ROUND
 from agent.core.round import Round
 from agent.errors import Malformed, MilepostError
-from agent.learn import checkpoint
+from agent.learn import checkpoint, heap, kinds
 from agent.learn.control import DEVICE_LOST, DONE, FAILED, ControlSocket
 from agent.learn.recorder import SampleRecorder
 from agent.learn.replay import ReplayBuffer
 from agent.learn.ring import Ring
-from agent.learn.samples import Samples, label_shape, sort_of
+from agent.learn.samples import Samples
+from agent.learn.setup import Setup
 from agent.ports import TrainingTask
 
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
-"""As in malloc.h."""
 REPORT_S = 0.25
 STUCK_S = 300
 """A step that takes longer is a driver that hangs: the process ends itself and is started again."""
@@ -44,31 +42,30 @@ STUCK_S = 300
 class Driver:
     """Turns the loop's crank: orders in, frames in, reports out, between two steps."""
 
-    def __init__(self, control: ControlSocket, setup: dict[str, Any]) -> None:
-        base = Path(setup["base"])
+    def __init__(self, control: ControlSocket, setup: Setup, device: str, notes: list[str]) -> None:
+        base = Path(setup.base)
         round = Round.parse((base / ROUND).read_bytes())
-        self.control, self.setup = control, setup
-        self.task = TrainingTask(Path(setup["folder"]), base, round, setup["seed"])
-        self.notes: list[str] = setup["notes"]
-        self.held = bool(setup["hold"])
+        self.control, self.setup, self.device, self.notes = control, setup, device, notes
+        self.task = TrainingTask(Path(setup.folder), base, round, setup.seed)
+        self.held = setup.hold
         self.reported = 0.0
         self.told: dict[str, Any] = {}
         self.replay = self._past()
         past = self.replay.reservoir if self.replay else None
-        sort = sort_of(round.task, setup["keep"])
-        self.samples = Samples(round.input, setup["reservoir_mb"], self.task.seed, past, label_shape(round), sort)
+        kind = kinds.of(round.task, round.input.sample)
+        shape, sort = kind.label_shape, kind.sort(setup.keep)
+        self.samples = Samples(round.input, setup.reservoir_mb, self.task.seed, past, shape, sort)
         self.last = self._last()
-        self.ring = Ring(round.input, setup["slots"], (setup["memory"], setup["bell"]), label_shape(round))
+        self.ring = Ring(round.input, setup.slots, (setup.memory, setup.bell), shape)
         self.ring.again()
-        self.recorder = SampleRecorder(self.samples, self.last.state, setup["ring"])
+        self.recorder = SampleRecorder(self.samples, self.last.state, setup.ring)
 
     def run(self) -> None:
         """To the end of the trip or of the planned steps. Raises Malformed, TooLarge; RuntimeError from
         torch."""
         from agent.learn import loop
 
-        setup = self.setup
-        options = loop.Options(setup["device"], setup["precision"], setup["checkpoint_s"], self.notes.append)
+        options = loop.Options(self.device, self.setup.precision, self.setup.checkpoint_s, self.notes.append)
         self.wait()
         for _ in loop.train(self.task, self.samples, self.last, options):
             self.report()
@@ -109,7 +106,7 @@ class Driver:
         """How things stand."""
         state = self.last.state
         counts = {"samples": state.samples, "steps": state.steps, "loss": state.loss}
-        return {**counts, "device": self.setup["device"], "notes": self.notes[-8:]}
+        return {**counts, "device": self.device, "notes": self.notes[-8:]}
 
     def _last(self) -> checkpoint.Checkpoint:
         try:
@@ -120,12 +117,12 @@ class Driver:
 
     def _past(self) -> ReplayBuffer | None:
         setup = self.setup
-        if not setup["past_mb"]:
+        if not setup.past_mb:
             return None
-        path = Path(setup["past_file"]) if setup["past_file"] else None
-        key = bytes.fromhex(setup["past_key"])
+        path = Path(setup.past_file) if setup.past_file else None
+        key = bytes.fromhex(setup.past_key)
         try:
-            return ReplayBuffer(self.task.round, setup["past_mb"], setup["past"], path, key)
+            return ReplayBuffer(self.task.round, setup.past_mb, setup.past, path, key)
         except Malformed as error:
             self.notes.append(f"{error} This trip trains without the past.")
             return None
@@ -136,11 +133,12 @@ def main() -> int:
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
     control = ControlSocket(socket.socket(fileno=int(sys.argv[1])))
-    setup = control.first(10)
-    if setup is None:
+    first = control.first(10)
+    if first is None:
         return FAILED
+    setup = Setup(**first)
     # A child whose daemon was killed may still be writing its last checkpoint.
-    with (Path(setup["folder"]) / "lock").open("w") as lock:
+    with setup.lock.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         driver = prepared(control, setup)
         try:
@@ -150,10 +148,10 @@ def main() -> int:
             driver.notes.append(str(error))
             code = FAILED
         except MemoryError:
-            driver.notes.append(f"Training needs more than its {setup['memory_mb']} MB of memory, and ended.")
+            driver.notes.append(f"Training needs more than its {setup.memory_mb} MB of memory, and ended.")
             code = FAILED
         except RuntimeError as error:
-            if setup["device"] != "cuda":
+            if driver.device != "cuda":
                 raise
             why = str(error).splitlines()[0]
             driver.notes.append(f"CUDA failed ({why}). Training goes on on the CPU from its last checkpoint.")
@@ -162,33 +160,24 @@ def main() -> int:
     return code
 
 
-def prepared(control: ControlSocket, setup: dict[str, Any]) -> Driver:
+def prepared(control: ControlSocket, setup: Setup) -> Driver:
     """Torch within its bounds, and a driver."""
-    keep_freed_memory()
+    heap.keep_freed_memory()
     import torch
 
-    torch.set_num_threads(setup["threads"])
-    setup["notes"] = []
-    setup["device"] = device(setup["device"], setup["notes"])
-    if setup["memory_mb"] and setup["device"] == "cpu":
+    torch.set_num_threads(setup.threads)
+    notes: list[str] = []
+    found = device(setup.device, notes)
+    if setup.memory_mb and found == "cpu":
         # Past this bound torch is refused memory and takes less at once, before the system kills it. A build with CUDA
         # has mapped far more by now than it holds: what counts is what may still be added.
         now = psutil.Process().memory_info()
-        most = now.data + max(0, (setup["memory_mb"] << 20) - now.rss)
+        most = now.data + max(0, (setup.memory_mb << 20) - now.rss)
         resource.setrlimit(resource.RLIMIT_DATA, (most, most))
-    if setup["memory_mb"] and setup["device"] == "cuda":
-        share = (setup["memory_mb"] << 20) / torch.cuda.get_device_properties(0).total_memory
+    if setup.memory_mb and found == "cuda":
+        share = (setup.memory_mb << 20) / torch.cuda.get_device_properties(0).total_memory
         torch.cuda.set_per_process_memory_fraction(min(1.0, share))
-    return Driver(control, setup)
-
-
-def keep_freed_memory() -> None:
-    """For the next step. By default glibc (mallopt(3)) gives blocks as large as a layer's output back to the system
-    when they are freed, and the system clears them page by page when they are asked for again: a fifth of a step."""
-    with contextlib.suppress(OSError, AttributeError):  # another libc has no such knobs
-        libc = ctypes.CDLL(None)
-        libc.mallopt(M_MMAP_MAX, 0)
-        libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+    return Driver(control, setup, found, notes)
 
 
 def device(wanted: str, notes: list[str]) -> str:

@@ -25,10 +25,12 @@ MOST_OF_ONE, MOST_OF_DARK = 0.4, 0.9
 """Share of a picture that one flat colour may take, and a dark one: roads by day have 0.05 at most, at night the sky is
 black. A covered lens, a test picture and half a JPEG have more."""
 DARK = 24.0
+MOST_FLAT = 0.5
+"""Share that flat colours may take together, the dark ones aside: roads have 0.2 at most, a test picture more."""
 
 
 def one_colour(image: Image) -> bool:
-    """Whether a picture, uint8 (height, width, 3), is mostly of one flat colour."""
+    """Whether a picture, uint8 (height, width, 3), is mostly of one flat colour, or of several."""
     thin = image[:: max(1, image.shape[0] // 128), :: max(1, image.shape[1] // 128)].astype(np.float32)
     size = max(2, min(thin.shape[:2]) // BLOCKS)
     rows, columns = thin.shape[0] // size, thin.shape[1] // size
@@ -38,6 +40,8 @@ def one_colour(image: Image) -> bool:
     colours = blocks.mean(axis=(1, 3))[blocks.std(axis=(1, 3)).max(axis=-1) < EVEN]
     if not len(colours):
         return False
+    if (colours.mean(axis=-1) >= DARK).sum() > MOST_FLAT * rows * columns:
+        return True
     shades, counts = np.unique((colours // SHADE).astype(np.int32), axis=0, return_counts=True)
     most = MOST_OF_DARK if shades[counts.argmax()].mean() * SHADE < DARK else MOST_OF_ONE
     return bool(counts.max() > most * rows * columns)

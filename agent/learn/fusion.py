@@ -25,6 +25,8 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.core.ids import CidText
+from agent.core.round import Round
 from agent.errors import Malformed, Refused
 from agent.learn.weights import Weights, same_shape
 
@@ -53,6 +55,13 @@ class Momentum:
     share: Decimal
     before: Weights
     """The weights that the base was fused from."""
+
+    @classmethod
+    def of(cls, round_: Round, weights: Callable[[CidText], Weights]) -> Momentum | None:
+        """A round's; `weights`: another's. A first round, and a restored one, follow from no step."""
+        if not (round_.momentum and round_.lineage and round_.previous):
+            return None
+        return cls(round_.momentum, weights(round_.previous))
 
 
 @dataclass(frozen=True, slots=True)

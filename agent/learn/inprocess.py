@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from agent import files
 from agent.errors import Refused
-from agent.learn import checkpoint
+from agent.learn import checkpoint, kinds
 from agent.learn.checkpoint import TrainingState
 from agent.learn.frame_filter import FrameFilter
 from agent.learn.recorder import SampleRecorder
 from agent.learn.result import training_result
 from agent.learn.ring import Record
-from agent.learn.samples import Samples, label_shape, sort_of
+from agent.learn.samples import Samples
 from agent.learn.settings import Settings
 from agent.ports import LabelledFrame, Progress, Trained, TrainingTask
 
@@ -49,9 +49,9 @@ class InProcessTrainer:
                 raise Refused(what=f"training for {task.folder.name}", why=f"{other} is still training")
             return
         files.make_folder(task.folder)
-        sort = sort_of(task.round.task, self.settings.keep)
-        shape = label_shape(task.round)
-        samples = Samples(task.round.input, self.settings.reservoir_mb, task.seed, label=shape, sort=sort)
+        kind, most_mb = kinds.of(task.round.task, task.round.input.sample), self.settings.reservoir_mb
+        sort = kind.sort(self.settings.keep)
+        samples = Samples(task.round.input, most_mb, task.seed, label=kind.label_shape, sort=sort)
         last = checkpoint.load(task.folder) or checkpoint.Checkpoint()
         recorder = SampleRecorder(samples, last.state, secrets.token_hex(8))
         torch.set_num_threads(self.settings.threads or 1)  # sums depend on how many share them

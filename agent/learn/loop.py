@@ -20,17 +20,19 @@ from agent.core import decay
 from agent.core.bundle_files import WEIGHTS
 from agent.core.round import Round
 from agent.errors import MilepostError
-from agent.learn import checkpoint, kinds, networks
+from agent.learn import checkpoint, heap, kinds, networks
 from agent.learn.adam import Adam
 from agent.learn.checkpoint import Array, Checkpoint, TrainingState
 from agent.learn.kinds import Kind
-from agent.learn.objective import objective
+from agent.learn.objective import Loss, objective
 from agent.learn.samples import Reservoir, Samples, planes
 from agent.learn.settings import Precision
 from agent.learn.weights import Weights, same_shape
 from agent.ports import TrainingTask
 
 Pair = tuple[torch.Tensor, torch.Tensor]
+Casting = Callable[[], AbstractContextManager[None]]
+"""Computes within it as the device does best."""
 
 WARM_UP = 5
 """Steps over which the learning rate rises. Adam's first steps move every weight by the whole rate, however small its
@@ -78,6 +80,10 @@ def train(task: TrainingTask, samples: Samples, last: Checkpoint, options: Optio
         state.learning_rate = decay.rate(recipe, task.round.figure)
     precision, loss_scale = autocast(device, options.precision)
     kind, loss_of = kinds.of(task.round.task, task.round.input.sample), objective(task.round)
+    # By turns: a GPU copies from pinned memory by itself, until it has been asked for the step's numbers.
+    spec, pinned = task.round.input, device.type == "cuda"
+    shape = (2, recipe.batch, spec.height, spec.width, spec.channels)
+    drawn = torch.empty(shape, dtype=torch.uint8, pin_memory=pinned)
     saved_at, ready = options.now(), None
 
     while not samples.over and state.steps < recipe.steps and state.undone < GIVE_UP:
@@ -85,30 +91,28 @@ def train(task: TrainingTask, samples: Samples, last: Checkpoint, options: Optio
             yield state
             continue
         turn = state.steps + state.undone
-        images, labels = ready = ready or batch(samples, turn, recipe.batch, kind, device)
+        ready = ready or batch(samples, turn, drawn[turn % 2], kind, device)
+        # In a function, so that nothing of what went through the network outlives the error.
         try:
-            loss = torch.zeros((), device=device)
-            for start in range(0, recipe.batch, part):
-                with precision():
-                    piece = loss_of(network(images[start : start + part]), labels[start : start + part])
-                piece = piece.float() * (len(labels[start : start + part]) / recipe.batch)
-                (piece * loss_scale).backward()
-                loss += piece.detach()
+            loss, fits = descend(network, loss_of, ready, part, precision, loss_scale), part
         except RuntimeError as error:
+            fits = smaller(part, error, options)
+        if fits < part:  # only now is what the error held gone
+            part = fits
             adam.clear()
-            part = smaller(part, error, options)
+            release(device)
             continue
         # Drawn while a GPU still computes; after the last step there is none.
         more = state.steps + 1 < recipe.steps
-        ready = batch(samples, turn + 1, recipe.batch, kind, device) if more else None
+        ready = batch(samples, turn + 1, drawn[(turn + 1) % 2], kind, device) if more else None
         gradients = adam.gradients()
         if loss_scale != 1:
             torch._foreach_div_(gradients, loss_scale)
         if pull:
             torch._foreach_add_(gradients, torch._foreach_sub([v.detach() for v in values], base), alpha=pull)
-        # One number for both, because asking a GPU for a number waits for it.
-        value, size = torch.stack([loss, torch.stack(torch._foreach_norm(gradients)).sum()]).tolist()
-        if not math.isfinite(value + size):
+        # All at once, because asking a GPU for a number waits for it.
+        value, *sizes = torch.stack([loss, *torch._foreach_norm(gradients)]).tolist()
+        if not math.isfinite(value + sum(sizes)):
             adam.clear()
             state.undone += 1
             state.learning_rate /= 2
@@ -126,6 +130,21 @@ def train(task: TrainingTask, samples: Samples, last: Checkpoint, options: Optio
     if len(samples.held):
         state.held_back_base = base_figure(task, samples)
     save(task, network, adam, samples, state)
+
+
+def descend(
+    network: nn.Module, loss_of: Loss, ready: Pair, part: int, precision: Casting, loss_scale: float
+) -> torch.Tensor | float:
+    """The loss of a batch, `part` samples at a time. Its gradients, times `loss_scale`, are added to the network's."""
+    images, labels = ready
+    loss: torch.Tensor | float = 0.0
+    for start in range(0, len(images), part):
+        with precision():
+            piece = loss_of(network(images[start : start + part]), labels[start : start + part])
+        share = min(part, len(images) - start) / len(images)
+        piece.backward(torch.full_like(piece, share * loss_scale))
+        loss = loss + piece.detach() * share
+    return loss
 
 
 def resume(network: nn.Module, adam: Adam, last: Checkpoint) -> None:
@@ -170,13 +189,21 @@ def array(value: torch.Tensor) -> Array:
     return np.ascontiguousarray(value.detach().cpu().numpy())
 
 
-def batch(samples: Samples, step: int, count: int, kind: Kind, device: torch.device) -> Pair:
-    """The step's images, (n, channels, height, width) uint8, and what the loss compares with, on the device."""
-    drawn, wanted = samples.draw(step, count, kind.mirrors)
-    images, labels = torch.from_numpy(planes(drawn)), torch.from_numpy(kind.targets(wanted))
-    if device.type == "cuda":
-        images, labels = (part.pin_memory().to(device, non_blocking=True) for part in (images, labels))
-    return images, labels
+def batch(samples: Samples, step: int, drawn: torch.Tensor, kind: Kind, device: torch.device) -> Pair:
+    """The step's images, (n, channels, height, width) uint8, and what the loss compares with, on the device. `drawn`,
+    (n, height, width, channels) uint8 of the CPU's, is drawn into; every other image is turned left to right, and its
+    label's sign, where the kind of task allows it."""
+    chosen = samples.choose(step, len(drawn))
+    for (source, places), part in zip(chosen, drawn.split([len(places) for _, places in chosen]), strict=True):
+        # Not torch's, whose threads then spin beside those that feed a GPU.
+        np.take(source.images, places, axis=0, out=part.numpy(), mode="clip")
+    wanted = np.concatenate([source.labels[places] for source, places in chosen])
+    if kind.mirrors:
+        wanted[::2] *= -1
+    images = drawn.permute(0, 3, 1, 2).to(device, non_blocking=True)
+    if kind.mirrors:
+        images[::2] = images[::2].flip(3)
+    return images, torch.from_numpy(kind.targets(wanted)).to(device, non_blocking=True)
 
 
 def figure(network: nn.Module, held: Reservoir, round: Round) -> float | None:
@@ -194,7 +221,7 @@ def figure(network: nn.Module, held: Reservoir, round: Round) -> float | None:
     return kind.figure(kind.rows(out.astype(np.float64), labels.astype(np.float64)))
 
 
-def autocast(device: torch.device, precision: Precision) -> tuple[Callable[[], AbstractContextManager[None]], float]:
+def autocast(device: torch.device, precision: Precision) -> tuple[Casting, float]:
     """How to compute on this device, and what to multiply the loss by so that half floats hold its
     gradients."""
     if device.type == "cuda" and precision == "fp32":
@@ -217,10 +244,16 @@ def smaller(part: int, error: RuntimeError, options: Options) -> int:
     if part == 1:
         # On CUDA the CPU's memory is still there to be tried.
         raise error if options.device == "cuda" else TooLarge()
-    if options.device == "cuda":
-        torch.cuda.empty_cache()
     options.say(f"Memory did not suffice for {part} samples at once: the batch is made of {part // 2} each.")
     return part // 2
+
+
+def release(device: torch.device) -> None:
+    """Give back what torch and malloc keep for the next step: one of another size finds no use for it."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    else:
+        heap.give_back()
 
 
 def out_of_memory(error: RuntimeError) -> bool:

@@ -7,7 +7,7 @@ import os
 import secrets
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import agent
 from agent.learn.control import DEVICE_LOST, DONE, FAILED, ControlSocket
 from agent.learn.ring import Ring
 from agent.learn.settings import Settings
+from agent.learn.setup import Setup
 from agent.ports import Progress, TrainingTask
 
 log = logging.getLogger("milepost.learn")
@@ -102,19 +103,31 @@ class TrainingProcess:
             env={**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": os.pathsep.join(path)},
         )
         theirs.close()
-        self.control.send(self._setup(threads, memory, bell))
+        self.control.send(asdict(self._setup(threads, memory, bell)))
 
-    def _setup(self, threads: int, memory: int, bell: int) -> dict[str, Any]:
+    def _setup(self, threads: int, memory: int, bell: int) -> Setup:
         chosen = self.settings
-        return {
-            **{"folder": str(self.task.folder), "base": str(self.task.base), "seed": self.task.seed},
-            **{"memory": memory, "bell": bell, "slots": self.ring.slots, "ring": self.name},
-            **{"device": self.device, "precision": chosen.precision, "threads": threads, "hold": self.hold},
-            **{"memory_mb": chosen.memory_mb, "reservoir_mb": chosen.reservoir_mb, "keep": chosen.keep},
-            **{"checkpoint_s": chosen.checkpoint_s, "past": self.replay},
-            **{"past_mb": chosen.past_mb, "past_key": chosen.past_key.hex()},
-            "past_file": None if chosen.past_file is None else str(chosen.past_file),
-        }
+        return Setup(
+            folder=str(self.task.folder),
+            base=str(self.task.base),
+            seed=self.task.seed,
+            ring=self.name,
+            memory=memory,
+            bell=bell,
+            slots=self.ring.slots,
+            device=self.device,
+            precision=chosen.precision,
+            threads=threads,
+            hold=self.hold,
+            memory_mb=chosen.memory_mb,
+            reservoir_mb=chosen.reservoir_mb,
+            keep=chosen.keep,
+            checkpoint_s=chosen.checkpoint_s,
+            past=self.replay,
+            past_mb=chosen.past_mb,
+            past_key=chosen.past_key.hex(),
+            past_file=None if chosen.past_file is None else str(chosen.past_file),
+        )
 
     def _hear(self, message: dict[str, Any]) -> None:
         for note in message["notes"]:

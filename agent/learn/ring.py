@@ -21,7 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from agent.core.round import Input, Round
-from agent.learn.samples import Image, Labels, Shape, label_shape
+from agent.learn.kinds.kind import Shape
+from agent.learn.samples import Image, Labels, label_shape
 
 WRITTEN, READ, LOST = range(3)
 """The head: three native words, each loaded and stored whole. Not by struct.pack_into, which puts noughts there first:

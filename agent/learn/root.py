@@ -12,6 +12,7 @@ from pathlib import Path
 from agent.core.round import Round
 from agent.errors import Refused
 from agent.learn import checkpoint, judging, update
+from agent.learn.losses import ALL, Score, falls
 from agent.learn.samples import Samples, label_shape, pictures
 from agent.learn.testset import TestSet
 from agent.learn.weights import Weights
@@ -69,12 +70,12 @@ def decode(data: bytes, base: Weights, what: str) -> Weights:
     return found
 
 
-def check(root: Weights, base: Weights, score: judging.Score, what: str) -> None:
+def check(root: Weights, base: Weights, score: Score, what: str) -> None:
     """Raises NoRoot unless the loss falls beyond noise along it, by its whole length or by a share that a round's step
     may be taken by. `score` is on the global set."""
-    at_base = score(base, judging.ALL)
+    at_base = score(base, ALL)
     for share in (1.0, *map(float, judging.STEPS)):
         there = {name: base[name] + root[name] * base[name].dtype.type(share) for name in base}
-        if judging.falls(at_base, score(there, judging.ALL)):
+        if falls(at_base, score(there, ALL)):
             return
     raise NoRoot(what=what, why="it does not lower the loss on the global set beyond noise")

@@ -9,22 +9,20 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from agent.core.round import Input, Recipe, Round, Task
+from agent.core.round import Input, Recipe, Round
 from agent.learn import kinds
 from agent.learn.checkpoint import TrainingState
-from agent.learn.settings import Keep
+from agent.learn.kinds.kind import Shape, Sort
 
 Image = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.float32]
 """(n, *label_shape) as the kind of task has them (`learn.kinds`), or one sample's."""
-Shape = tuple[int, ...]
 
 BLOCK_S = 2.0
 EVERY = 10
@@ -79,30 +77,6 @@ def use(seconds: float) -> Use:
         return "train"
     inside = seconds % BLOCK_S
     return "held" if GUARD_S <= inside < BLOCK_S - GUARD_S else "skip"
-
-
-Sort = Callable[[Labels | float], int]
-"""What a label is one of: rare sorts are kept rather than common ones."""
-
-
-def bend(label: Labels | float) -> int:
-    """Of steering: straight on, and bends twice as tight each."""
-    return math.floor(math.log2(1 + abs(float(label))))
-
-
-def in_whole(label: Labels | float) -> int:
-    """Of classes: each its own."""
-    return int(label)
-
-
-def sort_of(task: Task, keep: Keep) -> Sort | None:
-    """By what a task's samples are weighed; None: they are kept alike, as pictures with boxes always are. `auto` weighs
-    classes alone (decision 059)."""
-    sorts: dict[str, dict[str, Sort]] = {
-        "auto": {"classification": in_whole},
-        "rare": {"classification": in_whole, "steering": bend},
-    }
-    return sorts.get(keep, {}).get(task.kind)
 
 
 @dataclass(slots=True)
@@ -200,21 +174,12 @@ class Samples:
             self.held.add(image, label)
         return used
 
-    def draw(self, step: int, count: int, mirror: bool) -> tuple[Image, Labels]:
-        """The batch of this step: which samples follows from seed, step and what there is. Half of it
-        comes from the past where there is one. `mirror` turns every other image left to right, and its
-        label's sign."""
+    def choose(self, step: int, count: int) -> list[tuple[Reservoir, npt.NDArray[np.int64]]]:
+        """The batch of this step, as places in reservoirs: it follows from seed, step and what there is. Half of it
+        comes from the past where there is one."""
         random = np.random.default_rng((self.seed, step))
-        old = count // 2 if self.replay is not None and len(self.replay) else 0
-        images = np.empty((count, *self.trip.images.shape[1:]), np.uint8)
-        labels = np.empty((count, *self.trip.labels.shape[1:]), np.float32)
-        for source, part in ((self.trip, slice(0, count - old)), (self.replay, slice(count - old, count))):
-            if source is not None and part.stop > part.start:
-                chosen = random.integers(len(source), size=part.stop - part.start)
-                np.take(source.images, chosen, axis=0, out=images[part], mode="clip")
-                labels[part] = source.labels[chosen]
-        if mirror:
-            turned = random.random(count) < 0.5
-            images[turned] = images[turned, :, ::-1]
-            labels[turned] *= -1
-        return images, labels
+        if self.replay is None or not len(self.replay):
+            return [(self.trip, random.integers(len(self.trip), size=count))]
+        old = count // 2
+        shares = ((self.trip, count - old), (self.replay, old))
+        return [(source, random.integers(len(source), size=share)) for source, share in shares]

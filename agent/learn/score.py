@@ -52,18 +52,19 @@ class Scorer:
     """Scores any weights of one graph on a task."""
 
     def __init__(self, graph: Graph, task: Task, machine: Device = HERE) -> None:
-        self._graph, self._kind, self._machine = graph, kinds.of(task, graph.sample), machine
+        self._graph, self.kind, self._machine = graph, kinds.of(task, graph.sample), machine
 
     def __repr__(self) -> str:
-        return f"<Scorer {type(self._kind).__name__} {self._graph.sample}>"
+        return f"<Scorer {type(self.kind).__name__} {self._graph.sample}>"
 
     def score(self, weights: Weights, samples: Samples, labels: Labels) -> Score:
         """Raises Malformed when weights, samples or labels are not the graph's and the task's."""
-        return score(self.outputs(weights, samples), labels, self._kind)
+        return score(self.outputs(weights, samples), labels, self.kind)
 
     def on(self, tests: TestSet) -> Callable[[Weights, slice], Losses]:
-        """Losses of weights on part of these samples. Raises as `score`."""
-        return lambda weights, part: self.score(weights, tests.images[part], tests.labels[part]).losses
+        """Losses of weights on part of these samples, whose targets are worked out once. Raises as `score`."""
+        targets = _targets(tests.labels, self.kind)
+        return lambda weights, part: _losses(self.outputs(weights, tests.images[part]), targets[part], self.kind)
 
     def outputs(self, weights: Weights, samples: Samples) -> Outputs:
         """(n, outputs) float32. Raises Malformed when weights or samples are not the graph's."""
@@ -72,16 +73,27 @@ class Scorer:
 
 def score(outputs: Outputs, labels: Labels, kind: Kind) -> Score:
     """`outputs` (n, k) float32 as the network gives them, `labels` (n, *label_shape)."""
-    if not len(labels) or len(outputs) != len(labels):
-        raise Malformed(what="a test set", why=f"{len(outputs)} outputs for {len(labels)} labels")
+    losses = _losses(outputs, _targets(labels, kind), kind)
+    wide = outputs.astype(np.float64)
+    return Score(float(losses.mean()), losses, kind, lambda: kind.rows(wide, labels.astype(np.float64)))
+
+
+def _targets(labels: Labels, kind: Kind) -> Labels:
+    """What the loss compares outputs with. Raises Malformed where the labels are none of the task's."""
     if labels.shape[1:] != kind.label_shape:
         raise Malformed(what="a test set", why=f"a label is {labels.shape[1:]} numbers, the task's {kind.label_shape}")
-    kind.check(labels)
-    wide = outputs.astype(np.float64)
+    if len(labels):
+        kind.check(labels)
+    return kind.targets(labels)
+
+
+def _losses(outputs: Outputs, targets: Labels, kind: Kind) -> Losses:
+    """(n,): what is no number is infinite."""
+    if not len(targets) or len(outputs) != len(targets):
+        raise Malformed(what="a test set", why=f"{len(outputs)} outputs for {len(targets)} labels")
     with np.errstate(invalid="ignore", over="ignore"):
-        losses = kind.losses(wide, kind.targets(labels).astype(np.float64))
-    losses = np.where(np.isfinite(losses), losses, np.inf)
-    return Score(float(losses.mean()), losses, kind, lambda: kind.rows(wide, labels.astype(np.float64)))
+        losses = kind.losses(outputs.astype(np.float64), targets.astype(np.float64))
+    return np.where(np.isfinite(losses), losses, np.inf)
 
 
 def figure(measured: Score) -> Figure:

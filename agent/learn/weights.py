@@ -89,3 +89,13 @@ def shaped(row: NDArray[np.float32], like: Weights) -> dict[str, NDArray[np.floa
         weights[name] = row[start : start + count].reshape(like[name].shape)
         start += count
     return weights
+
+
+def wide(weights: Weights) -> NDArray[np.float64]:
+    """`flat`, to reckon with."""
+    return flat(weights).astype(np.float64)
+
+
+def narrow(row: NDArray[np.float64], like: Weights) -> dict[str, NDArray[np.float32]]:
+    """`wide` undone."""
+    return shaped(row.astype(np.float32), like)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from fractions import Fraction
 from typing import Any
@@ -145,28 +145,39 @@ def set_by(record: Mapping[str, Any]) -> str:
 
 
 def stake(record: Mapping[str, Any]) -> Stake:
-    free = [each for each in record["claimants"] if each["predicate"].get("unconditional")]
+    claimants = {AccountId(str(each["destination"])): each["predicate"] for each in record["claimants"]}
     return Stake(
         id=StakeId(str(record["id"]).removeprefix(BALANCE_V0)),
         asset=Asset.parse(record["asset"]),
         amount=stroops(record["amount"]),
         sponsor=AccountId(str(record.get("sponsor", ""))),
-        claimants=tuple(AccountId(str(c["destination"])) for c in record["claimants"]),
-        at_once=tuple(AccountId(str(c["destination"])) for c in free),
+        claimants=tuple(claimants),
+        at_once=tuple(who for who, predicate in claimants.items() if predicate.get("unconditional")),
         last_modified=int(record["last_modified_ledger"]),
-        not_before={
-            AccountId(str(c["destination"])): t for c in record["claimants"] if (t := not_before(c)) is not None
-        },
+        not_before={who: moment for who, p in claimants.items() if (moment := not_before(p)) is not None},
+        within={who: window for who, p in claimants.items() if (window := within(p)) is not None},
     )
 
 
-def not_before(claimant: Mapping[str, Any]) -> int | None:
-    """The moment before which a claimant may not claim, where that is all that its predicate says."""
-    predicate = claimant["predicate"]
-    inner = predicate.get("not") if set(predicate) == {"not"} else None
-    if not isinstance(inner, Mapping) or set(inner) != {"abs_before", "abs_before_epoch"}:
+def not_before(predicate: Mapping[str, Any]) -> int | None:
+    """The moment before which nothing may be claimed, where that is all that a predicate says."""
+    return _before(predicate["not"]) if set(predicate) == {"not"} else None
+
+
+def within(predicate: Mapping[str, Any]) -> tuple[int, int] | None:
+    """The moment from which, and the one before which, something may be claimed, where that is all that a predicate
+    says."""
+    both: Sequence[Mapping[str, Any]] = predicate["and"] if set(predicate) == {"and"} else ()
+    if len(both) != 2:
         return None
-    return int(inner["abs_before_epoch"])
+    start, end = not_before(both[0]), _before(both[1])
+    return None if start is None or end is None else (start, end)
+
+
+def _before(predicate: object) -> int | None:
+    if not isinstance(predicate, Mapping) or set(predicate) != {"abs_before", "abs_before_epoch"}:
+        return None
+    return int(predicate["abs_before_epoch"])
 
 
 def status(body: str) -> str:

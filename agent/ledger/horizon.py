@@ -55,6 +55,14 @@ class Horizon(Connection):
         with self._mapped():
             return None if record is None else facts.account(record)
 
+    def governed(self, signer: AccountId, most: int) -> list[Account]:
+        """Accounts that a key signs for, its own among them: `most` of them."""
+
+        def builder(server: Server) -> Any:
+            return server.accounts().for_signer(signer)
+
+        return list(islice(self._pages(builder, facts.account), most))
+
     def offers(self, seller: AccountId) -> list[Offer]:
         """The seller's open offers, newest first."""
         with self._mapped():
@@ -150,8 +158,9 @@ class Horizon(Connection):
         name = BALANCE_V0 + stake
         return list(self._pages(lambda server: server.operations().for_claimable_balance(name), facts.action))
 
-    def stakes(self, claimant: AccountId, asset: Asset | None = None) -> Iterator[Stake]:
-        """The unclaimed balances that an account may claim, of one asset or of all, oldest change first. By asset it is
+    def stakes(self, claimant: AccountId, asset: Asset | None = None, most: int | None = None) -> Iterator[Stake]:
+        """The unclaimed balances that an account may claim, of one asset or of all, oldest change first; `most` of
+        them. By asset it is
         one request however many strangers' balances there are; a Horizon that cannot filter by both is asked for
         all."""
 
@@ -159,18 +168,19 @@ class Horizon(Connection):
             return server.claimable_balances().for_claimant(claimant)
 
         if asset is None:
-            yield from self._pages(builder, facts.stake)
+            yield from islice(self._pages(builder, facts.stake), most)
             return
         if self._filters_by_both:
             try:
-                yield from list(self._pages(lambda server: builder(server).for_asset(_sdk_asset(asset)), facts.stake))
+                by_both = self._pages(lambda server: builder(server).for_asset(_sdk_asset(asset)), facts.stake)
+                yield from list(islice(by_both, most))
                 return
             except LedgerUnavailable:
                 found = [stake for stake in self._pages(builder, facts.stake) if stake.asset == asset]
                 self._filters_by_both = False
         else:
             found = [stake for stake in self._pages(builder, facts.stake) if stake.asset == asset]
-        yield from found
+        yield from islice(found, most)
 
     def stake(self, stake_id: StakeId) -> Stake | None:
         """One claimable balance while it is unclaimed."""

@@ -7,6 +7,8 @@ Diffie-Hellman key, so anybody who knows an account can seal a box that only the
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import secrets
 from pathlib import Path
@@ -96,6 +98,24 @@ def unseal(keypair: Keypair, sealed: bytes) -> bytes:
         return bytes(SealedBox(PrivateKey(secret)).decrypt(sealed))
     except (CryptoError, ValueError) as error:
         raise SealedToAnother() from error
+
+
+def signature(keypair: Keypair, data: bytes) -> str:
+    """Ed25519, in base64. The same data give the same signature."""
+    return base64.b64encode(keypair.sign(data)).decode()
+
+
+def has_signed(account: AccountId, data: bytes, signature: str) -> bool:
+    """Whether the account's key made this signature of the data, written in canonical base64."""
+    from stellar_sdk import Keypair
+    from stellar_sdk.exceptions import BadSignatureError
+
+    try:
+        plain = base64.b64decode(signature, validate=True)
+        Keypair.from_public_key(account).verify(data, plain)
+    except (BadSignatureError, binascii.Error, ValueError):
+        return False
+    return base64.b64encode(plain).decode() == signature
 
 
 def derived(keypair: Keypair, purpose: str) -> bytes:

@@ -4,6 +4,8 @@ round         round.json, weights.safetensors, model.onnx, with a teacher also t
 contribution  contribution.json, update.sealed
 test set      set.sealed
 record        record.json
+dispute       dispute.json
+ruling        ruling.json
 """
 
 from __future__ import annotations
@@ -17,15 +19,18 @@ from typing import TYPE_CHECKING
 from agent import files
 from agent.content import exporter, importer
 from agent.core.bundle_files import CONTRIBUTION as CONTRIBUTION
+from agent.core.bundle_files import DISPUTE as DISPUTE
 from agent.core.bundle_files import GRAPH as GRAPH
 from agent.core.bundle_files import RECORD as RECORD
 from agent.core.bundle_files import ROOT as ROOT
 from agent.core.bundle_files import ROUND as ROUND
+from agent.core.bundle_files import RULING as RULING
 from agent.core.bundle_files import TEACHER as TEACHER
 from agent.core.bundle_files import TEST_SET as TEST_SET
 from agent.core.bundle_files import UPDATE as UPDATE
 from agent.core.bundle_files import WEIGHTS as WEIGHTS
 from agent.core.cid import Cid
+from agent.core.dispute import Dispute, Ruling
 from agent.core.documents import Contribution, D, SettlementRecord
 from agent.core.ids import AccountId, CidText
 from agent.core.round import Round
@@ -41,6 +46,8 @@ CONTRIBUTION_LIMITS = BundleLimits(total_bytes=1 << 30, files=2, depth=1)
 """Of one that a committee has accepted. Before that it is bounded by what its round can need (`validator.porter`)."""
 SET_LIMITS = BundleLimits(total_bytes=1 << 30, files=1, depth=1)
 RECORD_LIMITS = BundleLimits(total_bytes=2 << 20, files=1, depth=1)
+DISPUTE_LIMITS = BundleLimits(total_bytes=128 << 10, files=1, depth=1)
+"""Of a ruling too."""
 
 
 class Shelf:
@@ -83,12 +90,15 @@ class Shelf:
 
     def taking(self, cid: CidText) -> dict[CidText, Round]:
         """The rounds whose entries count while round `cid` is the newest, by CID: itself, then its forebears within its
-        `staleness`."""
+        `staleness`, as far as the committee is the same: another one cannot open what was sealed to that."""
         newest = self.round(cid)
         found, step = {cid: newest}, newest.previous
         while step is not None and len(found) <= newest.staleness:
-            found[step] = self.round(step)
-            step = found[step].previous
+            before = self.round(step)
+            if before.committee != newest.committee:
+                break
+            found[step] = before
+            step = before.previous
         return found
 
     def contribution(self, cid: CidText) -> Contribution:
@@ -96,6 +106,12 @@ class Shelf:
 
     def record(self, cid: CidText) -> SettlementRecord:
         return _parse(SettlementRecord, self.get(cid, RECORD_LIMITS) / RECORD)
+
+    def dispute(self, cid: CidText) -> Dispute:
+        return _parse(Dispute, self.get(cid, DISPUTE_LIMITS) / DISPUTE)
+
+    def ruling(self, cid: CidText) -> Ruling:
+        return _parse(Ruling, self.get(cid, DISPUTE_LIMITS) / RULING)
 
     def update(self, cid: CidText, reader: Keypair, initiator: AccountId) -> bytes:
         """A contribution's update, opened with one reader's key. Raises Malformed where its round's initiator could not

@@ -20,6 +20,7 @@ from agent.core.round import Round
 from agent.errors import Malformed, Refused
 from agent.ledger.envelope import opened, own_asset
 from agent.ledger.horizon import Horizon, LedgerUnavailable
+from agent.market.bundle import Shelf
 from agent.market.publish import DATA_PREFIX, WITHIN, Sign, data_name
 
 ALL = 1_000_000
@@ -113,6 +114,18 @@ def is_dated_back(horizon: Horizon, round_: Round, cid: CidText) -> bool:
     if (latest := horizon.reach().latest) < round_.ledger:
         raise LedgerUnavailable(url=horizon.shown, why=f"knows history up to ledger {latest}, not {round_.ledger}")
     return True
+
+
+def following(horizon: Horizon, shelf: Shelf, round_: Round, cid: CidText) -> list[Round] | None:
+    """The rounds after this one, newest first, where the initiator's account stands by it to this day: it names that
+    one, or one that follows from it. None where it does not. Raises Unavailable, Refused."""
+    account, found = horizon.account(round_.initiator), list[Round]()
+    sign = signs(account).get(round_.model_asset.code) if account else None
+    step = sign.cid if sign else None
+    while step is not None and step != cid:
+        found.append(later := shelf.round(step))
+        step = later.previous if later.model == round_.model and later.number > round_.number else None
+    return found if step == cid else None
 
 
 def publication(horizon: Horizon, round_: Round, cid: CidText) -> Transaction | None:

@@ -1,9 +1,9 @@
 """A round's pledge on the ledger: pay that is the settlement account's at once, and its initiator's again from a moment
-on (PROTOCOL, "Pledged pay").
+on; where the round has an arbiter, that one's for a review window before (PROTOCOL, "Pledged pay", "Disputes").
 
-A pledge is every balance of XLM that the initiator or the settlement account has made, with these two claimants and
-this moment, and no other. What strangers make does not count. So one request shows it, and no chain of transactions
-has to be followed.
+A pledge is every balance of XLM that the initiator or the settlement account has made, with these claimants and these
+moments, and no other. What strangers make does not count. So one request shows it, and no chain of transactions has to
+be followed.
 """
 
 from __future__ import annotations
@@ -26,15 +26,17 @@ def of(round_: Round, balances: Iterable[Stake]) -> list[Stake]:
     """Those of these balances that are the round's pledge, the largest first: the first one pays."""
     if round_.pledge is None:
         return []
-    makers, back = (round_.initiator, round_.settlement), {round_.initiator: round_.pledge.until}
+    makers, back = (round_.initiator, round_.settlement), {round_.initiator: round_.back_at}
+    rules = {round_.arbiter.account: (round_.pledge.until, round_.back_at)} if round_.arbiter else {}
     found = [
         each
         for each in balances
         if each.asset == XLM
         and each.sponsor in makers
-        and len(each.claimants) == 2
+        and len(each.claimants) == 2 + len(rules)
         and each.at_once == (round_.settlement,)
         and each.not_before == back
+        and each.within == rules
     ]
     return sorted(found, key=lambda each: (-each.amount, each.id))
 
@@ -48,10 +50,13 @@ def locked(round_: Round, balances: Iterable[Stake]) -> Locked:
 def create(round_: Round, amount: Stroops) -> CreateClaimableBalance:
     """Lock so much for a round that has a pledge: by its initiator, or what a settlement puts back."""
     assert round_.pledge is not None  # noqa: S101
-    back = ClaimPredicate.predicate_not(ClaimPredicate.predicate_before_absolute_time(round_.pledge.until))
-    return CreateClaimableBalance(
-        sdk_asset(XLM), text(amount), [Claimant(round_.settlement), Claimant(round_.initiator, back)]
-    )
+    before = ClaimPredicate.predicate_before_absolute_time
+    claimants = [Claimant(round_.settlement)]
+    if round_.arbiter is not None:
+        begun = ClaimPredicate.predicate_not(before(round_.pledge.until))
+        claimants.append(Claimant(round_.arbiter.account, ClaimPredicate.predicate_and(begun, before(round_.back_at))))
+    claimants.append(Claimant(round_.initiator, ClaimPredicate.predicate_not(before(round_.back_at))))
+    return CreateClaimableBalance(sdk_asset(XLM), text(amount), claimants)
 
 
 def is_one(made: CreateClaimableBalance, round_: Round) -> bool:

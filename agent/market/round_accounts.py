@@ -15,18 +15,25 @@ from agent.core.verdict import threshold
 from agent.errors import Malformed
 from agent.ledger import keys
 from agent.ledger.horizon import Horizon
+from agent.market import registry
 from agent.market.publish import FACE, INITIATOR
 
 LEAST_CREDIT: Stroops = 2 * UNIT
 """DLM and VLM of a settlement account: one full credit, and what its standing offer holds above that."""
-LEAST_XLM: Stroops = 2 * UNIT
+LEAST_XLM: Stroops = 5 * UNIT // 2
 """XLM above its reserve: what one settlement locks for an offer and for the rest of a pledge, and its fee."""
 
 
 def look(horizon: Horizon, round_: Round) -> str:
-    """Why nothing should be staked on a round as the ledger stands now, or ''. Raises Unavailable."""
+    """Why nothing should be staked on a round as the ledger stands now, or ''. Raises Unavailable; HistoryTooShort
+    where the ledger that drew its committee is forgotten."""
     issuer = horizon.account(round_.issuer)
-    return trusted(horizon.account(round_.settlement), round_) or issued(issuer, round_) or fair(issuer, round_)
+    return (
+        trusted(horizon.account(round_.settlement), round_)
+        or issued(issuer, round_)
+        or fair(issuer, round_)
+        or registry.undrawn(horizon, round_)
+    )
 
 
 def issued(issuer: Account | None, round_: Round) -> str:
@@ -60,13 +67,20 @@ def governed(account: Account | None, round_: Round) -> str:
         return "the settlement account's signers are not the committee"
     if set(account.thresholds) != {threshold(len(round_.committee))}:
         return "the settlement account's thresholds are not two thirds of the committee"
-    for reader in (*round_.committee, round_.initiator):
+    if why := unreadable(round_):
+        return why
+    if account.lines.keys() - {XLM, dlc, round_.model_asset, round_.credit_asset}:
+        return "the settlement account is not this model's alone"
+    return ""
+
+
+def unreadable(round_: Round) -> str:
+    """Why an update for a round could not be sealed to all who are to read it, as a sentence, or ''."""
+    for reader in round_.readers:
         try:
             keys.sealing_public(reader)
         except Malformed:
             return f"no update could be sealed to {reader}"
-    if account.lines.keys() - {XLM, dlc, round_.model_asset, round_.credit_asset}:
-        return "the settlement account is not this model's alone"
     return ""
 
 

@@ -19,19 +19,25 @@ from agent.market.bundle import Shelf
 
 def credits(shelf: Shelf, newest: CidText | None, round_: Round) -> Mapping[AccountId, Stroops]:
     """Vehicle → VLM stroops that it was paid, for what a round was fused from, by the records from `newest` back.
-    Raises Unavailable; Malformed when the lineage names anything but entries of the rounds before it that were to be
-    fused, once."""
+    Raises as `by_contribution`."""
+    found: Counter[AccountId] = Counter()
+    for (_, vehicle), credit in by_contribution(shelf, newest, round_).items():
+        found[vehicle] += credit
+    return +found
+
+
+def by_contribution(shelf: Shelf, newest: CidText | None, round_: Round) -> dict[tuple[CidText, AccountId], Stroops]:
+    """(contribution, vehicle) → VLM stroops. Raises Unavailable; Malformed when the lineage names anything but entries
+    of the rounds before it that were to be fused, once."""
     taking = shelf.taking(round_.previous) if round_.previous else {}
     fused = {part.cid for before in taking.values() for part in before.lineage}
     wanted = {(part.cid, part.vehicle) for part in round_.lineage}
     paid = _paid(shelf, newest, taking, wanted) if taking else {}
-    found: Counter[AccountId] = Counter()
     for part in round_.lineage:
         if part.cid in fused or (part.cid, part.vehicle) not in paid:
             raise Malformed(what=f"the lineage of round {round_.number}", why=f"{part.cid} has no place in it")
         fused.add(part.cid)
-        found[part.vehicle] += paid[part.cid, part.vehicle]
-    return +found
+    return paid
 
 
 def _paid(

@@ -1,4 +1,4 @@
-"""Strikes, counted on the ledger (PROTOCOL section 7).
+"""What became of a vehicle's stakes, and its strikes among them, counted on the ledger (PROTOCOL section 7).
 
 A strike is a transaction of another account that claimed a vehicle's stake and paid nothing back for it. All stakes in
 the same DLC count, on whatever model: a liar takes its strikes along. Vehicle and validators count the same ones: both
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Literal
 from weakref import WeakKeyDictionary
 
 from stellar_sdk import CreateClaimableBalance
@@ -30,6 +31,8 @@ from agent.ledger.horizon import HistoryTooShort, Horizon, LedgerUnavailable
 
 CLAIM = "claim_claimable_balance"
 CLAWBACK = "clawback_claimable_balance"
+GRACE_LEDGERS = 60
+"""A strike settled less than this before an entry is not held against it: the entry may have been on its way."""
 MOST_QUESTIONS = 25
 """Pages, and looks at what became of a stake, that one count may cost. The next one goes on from there."""
 
@@ -37,6 +40,29 @@ MOST_QUESTIONS = 25
 class StillCounting(Unavailable):
     """The strikes of {vehicle} are not counted yet: {why}. Much was paid to it, or it staked often; nothing is lost,
     and the next look goes on from there."""
+
+
+Fate = Literal["accepted", "idle", "forfeited", "silent", "clawed", "open"]
+"""silent: its vehicle took it back, since nobody had judged. open: it stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a stake ended."""
+
+    fate: Fate
+    ledger: int
+    by: str
+    """Who claimed it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fated:
+    """One stake, with what became of it; None: nothing yet, as far as is known."""
+
+    ledger: int
+    """That it was made in."""
+    ended: Ended | None
 
 
 @dataclass
@@ -50,8 +76,7 @@ class StrikeCount:
     """None: nothing was read."""
     stakes: dict[StakeId, tuple[int, Asset]] = field(default_factory=dict)
     """Stake → the ledger that it was made in, and what it is in."""
-    ended: dict[StakeId, int] = field(default_factory=dict)
-    """Stake → the ledger in which it was forfeited; 0: it never can be any more."""
+    ended: dict[StakeId, Ended] = field(default_factory=dict)
 
 
 _READ: WeakKeyDictionary[Horizon, dict[str, StrikeCount]] = WeakKeyDictionary()
@@ -61,12 +86,31 @@ def due(horizon: Horizon, round_: Round, vehicle: AccountId, ledger: int, grace:
     """The stake a vehicle must put down for an entry in `ledger`. Validators give `grace` ledgers: a strike that was
     settled while the entry was on its way is not held against it. Raises Unavailable."""
     since, until = ledger - round_.stake.window_ledgers, ledger - grace
-    return stake_due(round_.stake, strikes(horizon, vehicle, round_.stake_asset, since, until))
+    counted = strikes(horizon, vehicle, round_.stake_asset, since, until)
+    is_new = round_.stake.newcomer is not None and not _is_known(horizon, round_, vehicle, ledger, grace)
+    return stake_due(round_.stake, counted, is_new)
+
+
+def _is_known(horizon: Horizon, round_: Round, vehicle: AccountId, ledger: int, grace: int) -> bool:
+    """Whether this round's own settlement account accepted anything of the vehicle's in the window: what others did may
+    be its own doing. A vehicle, which gives no grace, counts what is still within the window when its entry arrives,
+    and was there so long before that validators count it."""
+    since = ledger - round_.stake.window_ledgers + GRACE_LEDGERS - grace
+    found = fates(horizon, vehicle, round_.stake_asset, since, ledger - GRACE_LEDGERS)
+    ended = [each.ended for each in found if each.ended is not None and each.ended.ledger < ledger]
+    return any(each.fate == "accepted" and each.by == round_.settlement for each in ended)
 
 
 def strikes(horizon: Horizon, vehicle: AccountId, dlc: Asset, since: int, until: int) -> int:
     """Stakes in this DLC that the vehicle made since ledger `since` and that were forfeited before ledger `until`.
     Where history is too short, the archive is asked. Raises StillCounting, HistoryTooShort, Unavailable."""
+    found = [each.ended for each in fates(horizon, vehicle, dlc, since, until) if each.ended is not None]
+    return sum(each.fate == "forfeited" and each.ledger < until for each in found)
+
+
+def fates(horizon: Horizon, vehicle: AccountId, dlc: Asset, since: int, until: int) -> list[Fated]:
+    """What became of each stake in this DLC that the vehicle made from ledger `since` on and before `until`. Raises as
+    `strikes`."""
     try:
         return _counted(horizon, vehicle, dlc, since, until)
     except HistoryTooShort:
@@ -75,7 +119,7 @@ def strikes(horizon: Horizon, vehicle: AccountId, dlc: Asset, since: int, until:
         return _counted(horizon.archive, vehicle, dlc, since, until)
 
 
-def _counted(horizon: Horizon, vehicle: AccountId, dlc: Asset, since: int, until: int) -> int:
+def _counted(horizon: Horizon, vehicle: AccountId, dlc: Asset, since: int, until: int) -> list[Fated]:
     readings = _READ.setdefault(horizon, {})
     reading, left = readings.setdefault(vehicle, StrikeCount()), _Left(vehicle, MOST_QUESTIONS)
     begun_at = reading.newest
@@ -93,11 +137,11 @@ def _counted(horizon: Horizon, vehicle: AccountId, dlc: Asset, since: int, until
             ended = _ended(horizon, vehicle, stake)
             if ended is not None:
                 reading.ended[stake] = ended
-    return sum(
-        0 < reading.ended.get(stake, 0) < until and ledger >= since
+    return [
+        Fated(ledger, reading.ended.get(stake))
         for stake, (ledger, asset) in reading.stakes.items()
-        if asset == dlc
-    )
+        if asset == dlc and since <= ledger < until
+    ]
 
 
 @dataclass
@@ -163,23 +207,27 @@ def _balances(horizon: Horizon, transaction: Transaction) -> Iterator[tuple[int,
             yield index, own_asset(operation.asset)
 
 
-def _ended(horizon: Horizon, vehicle: AccountId, stake: StakeId) -> int | None:
-    """The ledger in which a stake was forfeited; 0 when it ended otherwise; None while it has not, as far as is
-    known."""
+def _ended(horizon: Horizon, vehicle: AccountId, stake: StakeId) -> Ended | None:
+    """None while it has not, as far as is known."""
     for action in horizon.actions_on(stake):
-        if action.kind == CLAWBACK or (action.kind == CLAIM and action.source == vehicle):
-            return 0
+        if action.kind == CLAWBACK:
+            return Ended("clawed", action.ledger, action.source)
+        if action.kind == CLAIM and action.source == vehicle:
+            return Ended("silent", action.ledger, vehicle)
         if action.kind == CLAIM:
-            return 0 if _paid_back(horizon, vehicle, stake, action.transaction) else action.ledger
+            fate = _judged(horizon, vehicle, stake, action.transaction)
+            return Ended(fate, action.ledger, action.source)
     return None
 
 
-def _paid_back(horizon: Horizon, vehicle: AccountId, stake: StakeId, transaction: TxHash) -> bool:
-    """Whether anything was paid to the vehicle after its stake was claimed, before the next one was."""
+def _judged(horizon: Horizon, vehicle: AccountId, stake: StakeId, transaction: TxHash) -> Fate:
+    """By what was paid to the vehicle after its stake was claimed, before the next one was."""
     is_its = False
+    fate: Fate = "forfeited"
     for action in horizon.actions(transaction):
         if action.kind == CLAIM:
             is_its = action.balance == stake
         elif is_its and action.kind == "payment" and action.to == vehicle:
-            return True
-    return False
+            is_credit = action.asset is not None and action.asset.code.startswith("VLM")
+            fate = "accepted" if is_credit or fate == "accepted" else "idle"
+    return fate

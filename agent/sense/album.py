@@ -19,6 +19,7 @@ from agent.core.round import Task
 from agent.errors import Refused
 from agent.ports import Box, Label, LabelledFrame
 from agent.sense.capture import Counts
+from agent.sense.sheet import Sheet
 
 IMAGES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".webp"})
 STEERING, BOXES = "steering.csv", "boxes.csv"
@@ -112,16 +113,13 @@ READERS: dict[str, Callable[[Path, Task], list[Picture]]] = {
 
 def _rows(folder: Path, name: str) -> Iterator[tuple[Path, dict[str, str]]]:
     """Each row of a folder's table with the picture it is about, which lies in the folder."""
-    from agent.sense.drive import separator
-
     try:
-        with (folder / name).open(newline="", encoding="utf-8-sig") as table:
-            for row in csv.DictReader(table, delimiter=separator(table)):
-                path = (folder / row["image"]).resolve()
-                if not path.is_relative_to(folder.resolve()):
-                    raise ValueError(f"{row['image']} is outside the folder")
-                yield path, row
-    except (OSError, KeyError, TypeError, ValueError) as error:
+        for _, row in Sheet(folder / name):
+            path = (folder / row["image"]).resolve()
+            if not path.is_relative_to(folder.resolve()):
+                raise ValueError(f"{row['image']} is outside the folder")
+            yield path, row
+    except (OSError, KeyError, ValueError, csv.Error) as error:
         raise _unreadable(folder, name, str(error)) from None
 
 

@@ -50,6 +50,9 @@ EVERY_BIT = 0x1FFFFFFF
 NULL_ADDRESS = 0xFE
 """J1939's address of nobody: DBC files put it where any sender's stands."""
 
+GROUPS = frozenset({0xF009, 0xFE6C, 0xFEBF, 0xFEC1, 0xFEE0, 0xFEE8, 0xFEF1, 0xFEF3})
+"""Parameter groups of SAE J1939-71 that tell of movement: VDC2, TCO1, EBC2, VDHR, VD, VDS, CCVS1, VP."""
+
 
 class MappingUnusable(MilepostError):
     """The CAN mapping {path} cannot be used: {why}"""
@@ -129,9 +132,10 @@ class Identifier:
 
 def identifier(message: Message) -> Identifier:
     """Of a DBC's message. In J1939 the parameter group decides; priority and addresses are the sender's (SAE J1939-21).
-    A DBC says so by its protocol, or by the null address, which nobody sends from."""
+    A DBC says so by its protocol, by the null address, which nobody sends from, or by one of GROUPS."""
     number, extended = message.frame_id, message.is_extended_frame
-    if not extended or not (message.protocol == "j1939" or number & 0xFF == NULL_ADDRESS):
+    is_j1939 = message.protocol == "j1939" or number & 0xFF == NULL_ADDRESS or number >> 8 & 0x3FFFF in GROUPS
+    if not extended or not is_j1939:
         return Identifier(number, extended)
     is_addressed = (number >> 16) & 0xFF < 240  # PDU1: its second byte is the receiver
     return Identifier(number, True, 0x03FF0000 if is_addressed else 0x03FFFF00)
@@ -173,6 +177,9 @@ class Decoder:
                 if name not in inside:
                     why = f"{path}: {signal.message} has no signal {name}{_nearest(name, inside)}"
                     raise MappingUnusable(path=mapped_in, why=why)
+                another = _another_unit(path, signal, message.get_signal_by_name(name))
+                if another is not None:
+                    raise MappingUnusable(path=mapped_in, why=another)
             wanted.setdefault(identifier(message), []).append(Mapped(path, signal, message))
         return cls(wanted)
 
@@ -187,12 +194,17 @@ class Decoder:
 
         decoded: dict[str, float | bool | None] = {}
         for one in self.mapped(arbitration_id, extended):
+            pages = one.message.is_multiplexed()
             try:
-                raw = one.message.decode(data, decode_choices=False, scaling=False)
+                raw = one.message.decode(data, decode_choices=False, scaling=False, allow_truncated=True)
             except (cantools.Error, ValueError) as error:
+                if pages:  # one that the DBC does not know is none of ours
+                    continue
                 raise ValueError(str(error)) from None
             if not isinstance(raw, dict) or any(name not in raw for name in one.signal.signals):
-                continue
+                if pages:
+                    continue
+                raise ValueError(f"{arbitration_id:#x} ends before {', '.join(one.signal.signals)}")
             parts = [_value(one.path, one.message.get_signal_by_name(name), raw[name]) for name in one.signal.signals]
             value = _combined(one, [value for value, _ in parts])
             if value is not None:
@@ -212,9 +224,12 @@ def _combined(mapped: Mapped, parts: Sequence[float | str | None]) -> float | bo
 
 def _value(path: str, signal: DbcSignal, raw: Any) -> tuple[float | str | None, bool]:
     """(in the DBC's unit, or the word where the ignition has words; whether it may be a code). None: it is one."""
-    if path == vss.IGNITION and signal.choices and raw in signal.choices:
-        word = str(signal.choices[raw])
-        return (word if vss.value(path, word) is not None else raw), False
+    word = str(signal.choices[raw]) if signal.choices and raw in signal.choices else ""
+    if vss.is_nothing(word):
+        return None, True
+    if path == vss.IGNITION and word:
+        is_flag = len(signal.choices or ()) == 2
+        return (raw if is_flag and vss.value(path, word) is None else word), False
     scaled, is_code = float(signal.conversion.raw_to_scaled(raw, decode_choices=False)), _is_code(signal, raw)
     low, high = signal.minimum, signal.maximum
     outside = low is not None and high is not None and low < high and not low <= scaled <= high
@@ -223,12 +238,24 @@ def _value(path: str, signal: DbcSignal, raw: Any) -> tuple[float | str | None, 
 
 def _is_code(signal: DbcSignal, raw: float) -> bool:
     """Whether a raw value may be one of those that say "not available" or "error": the top of an unsigned signal (SAE
-    J1939-71: 0xFB and above in the highest byte), the lowest of a signed one."""
+    J1939-71: 0xFB and above in the highest byte), either end of a signed one, a float that is no number."""
     if signal.is_float or signal.length < 8:
-        return False
+        return not math.isfinite(raw)
     if signal.is_signed:
-        return bool(raw == -(1 << signal.length - 1))
+        end = 1 << signal.length - 1
+        return bool(raw in (-end, end - 1))
     return bool(raw >= ((1 << signal.length) - 1) * 251 // 255)
+
+
+def _another_unit(path: str, signal: Signal, inside: DbcSignal) -> str | None:
+    """Why a signal cannot be taken as it is: the DBC gives it in another unit, and the mapping names no scale."""
+    factor = vss.UNITS.get(path, {}).get((inside.unit or "").strip().lower())
+    if factor is None or "scale" in signal.model_fields_set:
+        return None
+    return (
+        f"{path}: the DBC has {inside.name} in {inside.unit}. Say scale = {factor:g} in the mapping, or scale = 1 if "
+        "the DBC is wrong"
+    )
 
 
 class CanOdometer:

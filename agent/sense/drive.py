@@ -10,19 +10,22 @@ import csv
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 import numpy.typing as npt
 
 from agent.errors import BAD_CONFIG, MilepostError
+from agent.sense import vss
 from agent.sense.film import FolderImages, Images, VideoImages, folder_images
+from agent.sense.sheet import Sheet
 
 Column = npt.NDArray[np.float64]
 """(rows,), NaN where the cell was blank."""
 
 LONGEST_STEP_S = 1.0
 """A step in `t` above this is a gap: nobody knows what the car did meanwhile."""
+
+WIDEST_DEG = vss.LIMITS[vss.STEERING][1]
 
 COLUMNS = ("speed_mps", "lat", "lon", "distance_m")
 
@@ -106,16 +109,14 @@ def load_film(path: Path, fps: float) -> Drive:
 
 def _columns(folder: Path, path: Path, names: tuple[str, ...]) -> dict[str, Column]:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = csv.DictReader(file, strict=True, delimiter=separator(file))
-            header = rows.fieldnames or ()
-            missing = [name for name in ("frame", *names) if name not in header]
-            if missing:
-                raise DriveUnusable(folder=folder, why=f"telemetry.csv has no column {', '.join(missing)}")
-            table = [_row(folder, rows.line_num, number, row, names) for number, row in enumerate(rows)]
+        sheet = Sheet(path)
+        missing = [name for name in ("frame", *names) if name not in sheet.columns]
+        if missing:
+            raise DriveUnusable(folder=folder, why=f"telemetry.csv has no column {', '.join(missing)}")
+        table = [_row(folder, line, number, row, names) for number, (line, row) in enumerate(sheet)]
     except OSError as error:
         raise DriveUnusable(folder=folder, why=f"telemetry.csv cannot be read ({error.strerror})") from None
-    except (csv.Error, UnicodeDecodeError) as error:
+    except (csv.Error, UnicodeError) as error:
         raise DriveUnusable(folder=folder, why=f"telemetry.csv is no table ({error})") from None
     if len(table) < 2:
         raise DriveUnusable(folder=folder, why=f"telemetry.csv has {len(table)} rows")
@@ -124,18 +125,11 @@ def _columns(folder: Path, path: Path, names: tuple[str, ...]) -> dict[str, Colu
     return {name: np.ascontiguousarray(numbers[:, place]) for place, name in enumerate(names)}
 
 
-def separator(file: TextIO) -> str:
-    """Of a table's columns: spreadsheets of half the world write `;`."""
-    header = file.readline(4096)
-    file.seek(0)
-    return ";" if ";" in header and "," not in header else ","
-
-
 def _row(folder: Path, line: int, number: int, row: dict[str, str], names: tuple[str, ...]) -> list[float]:
-    if row["frame"] != str(number):
-        why = f"line {line} of telemetry.csv is frame {row['frame']!r}, expected {number}"
+    if row.get("frame") != str(number):
+        why = f"line {line} of telemetry.csv is frame {row.get('frame')!r}, expected {number}"
         raise DriveUnusable(folder=folder, why=why)
-    return [_cell(folder, line, name, row[name]) for name in names]
+    return [_cell(folder, line, name, row.get(name)) for name in names]
 
 
 def _cell(folder: Path, line: int, name: str, text: str | None) -> float:
@@ -147,6 +141,9 @@ def _cell(folder: Path, line: int, name: str, text: str | None) -> float:
         number = math.nan
     if not math.isfinite(number):
         why = f"line {line} of telemetry.csv has {name} = {text!r}, which is no number"
+        raise DriveUnusable(folder=folder, why=why)
+    if name not in ("t", *COLUMNS) and abs(number) > WIDEST_DEG:
+        why = f"line {line} of telemetry.csv has {name} = {text}, and no wheel turns beyond {WIDEST_DEG:g} degrees"
         raise DriveUnusable(folder=folder, why=why)
     return number
 

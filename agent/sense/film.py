@@ -21,6 +21,8 @@ Times = npt.NDArray[np.float64]
 USUAL_FPS = 25.0
 MOST_FPS = 1000.0
 MOST_FRAMES = 1e8
+NEAR = 50
+"""Frames that are gone through: broadcast streams lose their first ones when they are sought for."""
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 
@@ -100,7 +102,14 @@ class _VideoFilm:
         import cv2
 
         self._video = cv2.VideoCapture(str(path))
-        self._video.set(cv2.CAP_PROP_POS_FRAMES, first)
+        if first > NEAR:
+            self._video.set(cv2.CAP_PROP_POS_FRAMES, first)
+            if self._video.get(cv2.CAP_PROP_POS_FRAMES) == first:
+                return
+            self._video.release()  # a stream without an index: there is no way but through
+            self._video = cv2.VideoCapture(str(path))
+        for _ in range(first):
+            self._video.grab()
 
     def read(self) -> Image | None:
         good, image = self._video.read()

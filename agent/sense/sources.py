@@ -271,6 +271,8 @@ def _device(source: str, kind: str, rest: str, text: str) -> tuple[Device, float
     if latency_s > LONGEST_LATENCY_S:
         why = f"latency = {latency_s:g} is in seconds, and no camera is more than {LONGEST_LATENCY_S:g} late"
         raise SourceUnusable(source=source, why=why)
+    if kind != "v4l2" and not re.match("//[^/]", rest):
+        raise SourceUnusable(source=source, why=f"behind {kind}: come // and a host")
     if kind != "v4l2":
         return Device(f"{kind}:{rest}", "CAP_FFMPEG", PATIENCE), fps, latency_s
     asked = {"width": "CAP_PROP_FRAME_WIDTH", "height": "CAP_PROP_FRAME_HEIGHT", "rate": "CAP_PROP_FPS"}

@@ -32,11 +32,39 @@ LIMITS: Mapping[str, tuple[float, float]] = MappingProxyType(
 )
 """What a signal can be at all. Outside it, the mapping or the sender is wrong."""
 
-IGNITION_ON = frozenset({"ON", "START", "RUN", "RUNNING", "CRANK", "CRANKING"})
-IGNITION_OFF = frozenset({"OFF", "ACC", "ACCESSORY", "LOCK", "LOCKED"})
-"""VSS's words and those of makers' DBC files, alone or within another: `Ign_Run`, `KEY_OFF`. A bus often has a flag."""
-ACCESSORY = frozenset({"ACC", "ACCESSORY"})
+IGNITION_ON = frozenset(
+    {"ON", "START", "RUN", "RUNNING", "CRANK", "CRANKING", "DRIVE", "DRIVING", "READY", "ACTIVE", "EIN"}
+)
+IGNITION_OFF = frozenset({"OFF", "LOCK", "LOCKED", "SLEEP", "STANDBY", "PARKED", "INACTIVE", "AUS"})
+"""VSS's words and those of makers' DBC files, alone or within another: `Ign_Run`, `KeyOff`. A bus often has a flag."""
+ACCESSORY = frozenset({"ACC", "ACCESSORY", "RADIO"})
 """On, but not the ignition: `ACC_ON` is off."""
+NOTHING = frozenset(
+    {
+        "SNA",
+        "NA",
+        "INVALID",
+        "ERROR",
+        "FAULT",
+        "FAULTY",
+        "UNAVAILABLE",
+        "NOTAVAILABLE",
+        "UNDEFINED",
+        "UNKNOWN",
+        "INIT",
+        "RESERVED",
+    }
+)
+"""A DBC's words for a number that is none; and NOT with what it is not: `Not_Available`, `NotValid`."""
+
+UNITS: Mapping[str, Mapping[str, float]] = MappingProxyType(
+    {
+        SPEED: {"mph": 1.609344, "mi/h": 1.609344, "mile/h": 1.609344, "m/s": 3.6, "kn": 1.852, "knots": 1.852},
+        TRAVELLED: {"km": 1000.0, "mi": 1609.344, "mile": 1609.344, "miles": 1609.344, "ft": 0.3048, "cm": 0.01},
+        STEERING: {"rad": math.degrees(1)},
+    }
+)
+"""What a DBC may give a signal in, and what a one of it is in VSS's unit."""
 
 SIGNALS = (*LIMITS, IGNITION)
 
@@ -55,11 +83,23 @@ def value(path: str, raw: object) -> float | bool | None:
 def _ignition(raw: object) -> bool | None:
     if isinstance(raw, (bool, int, float)):
         return bool(raw) if raw in (0, 1) else None
-    words = set(re.split(r"[^A-Z]+", raw.upper()[:64])) if isinstance(raw, str) else set()
-    if words & ACCESSORY:
+    said = words(raw) if isinstance(raw, str) else frozenset[str]()
+    if said & ACCESSORY:
         return False
-    on, off = bool(words & IGNITION_ON), bool(words & IGNITION_OFF)
-    return on if on != off else None
+    on, off = bool(said & IGNITION_ON), bool(said & IGNITION_OFF)
+    return on is not ("NOT" in said) if on != off else None
+
+
+def words(text: str) -> frozenset[str]:
+    """What a name is made of, in capitals: `KEY_OFF`, `KeyOff` and `key off` are the same."""
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text[:64])
+    return frozenset(word for word in re.split(r"[^A-Z]+", apart.upper()) if word)
+
+
+def is_nothing(word: str) -> bool:
+    """Whether a DBC's word for a value says that there is none."""
+    said = words(word)
+    return bool(said & NOTHING) or ("NOT" in said and bool(said & {"AVAILABLE", "VALID", "DEFINED", "USED"}))
 
 
 def reading(t: float, values: Mapping[str, float | bool | None]) -> Reading:

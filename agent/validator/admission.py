@@ -34,6 +34,8 @@ class Facts:
     """Whether its vehicle entered this very contribution before, and that is not turned down."""
     contribution: Contribution | Refused | None = None
     """None: its bundle is not here yet. Refused: the bundle's own bytes, checked against its CID, are not one."""
+    is_unserved: bool = False
+    """Whether it is given no service, and goes back whole: its round is false, or another committee's."""
     is_behind: bool = False
     """Whether a round that was published before the entry could not be had yet."""
     is_overdue: bool = False
@@ -74,6 +76,8 @@ class Placed(Protocol):
 def decide(facts: Facts) -> Decision:
     """What cannot be paid for any reason but its own bytes is idle: it costs the fee and no more."""
     entry, contribution = facts.entry, facts.contribution
+    if facts.is_unserved:
+        return NotYet()
     if entry.fault:
         return _rejected(f"the entry is malformed: {entry.fault}")
     if facts.is_repeat:

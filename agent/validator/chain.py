@@ -51,7 +51,7 @@ class Chain:
         if cid != self._end.cid:
             record = None if cid is None else self._shelf.record(cid)
             self.rolls = self._read_back(cid)
-            self._end = ChainEnd() if record is None else ChainEnd(record.index, cid, record.agreements, record.purse)
+            self._end = ChainEnd() if record is None else _end_of(cid, record)
         return self._end
 
     def _read_back(self, newest: CidText | None) -> Mapping[StakeId, Anchored]:
@@ -106,3 +106,7 @@ class Chain:
                 found = settlement.failures(envelope, self._account, transaction.result)
                 known |= {name: Failure(code, transaction.ledger) for name, code in found.items()}
         return known, newest or (read[2] if read is not None else ""), back or count < MOST_READ
+
+
+def _end_of(cid: CidText | None, record: SettlementRecord) -> ChainEnd:
+    return ChainEnd(record.index, cid, record.agreements, record.purse, record.attested)

@@ -1,6 +1,7 @@
 """What validators of one settlement account say to each other: votes, proposals, signatures.
 
-Topics, under milepost/v1/market/{settlement}/: `vote/{validator}`, `proposal/{validator}`, `signature/{validator}`.
+Topics, under milepost/v1/market/{settlement}/: `vote/{validator}`, `proposal/{validator}`, `signature/{validator}`, and
+`false/{validator}`, which is for people: the round that is not what its lineage says.
 Every message is repeated until it has had its effect, so a lost one costs time and nothing else. Every message is
 checked by what it contains; which topic it came on is worth nothing.
 """
@@ -14,7 +15,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from agent.core.documents import Vote
-from agent.core.ids import AccountId, TxHash
+from agent.core.ids import AccountId, CidText, TxHash
+from agent.core.round import Round
 from agent.errors import Malformed
 from agent.fleet import topics
 from agent.fleet.reading import parsed
@@ -57,6 +59,12 @@ class Committee:
         signature = base64.b64encode(signed.signature).decode()
         words = {"validator": signed.validator, "transaction": signed.transaction, "signature": signature}
         self._say(settlement, "signature", _json(words))
+
+    def say_false(self, round_: Round, cid: CidText, why: str) -> None:
+        """Kept by the broker: it is for whoever comes later, too."""
+        words = {"round": cid, "model": round_.model, "number": round_.number, "why": why}
+        topic = topics.false_round(round_.settlement, self._validator)
+        self._link.publish(Message(topic, json.dumps(words).encode(), retain=True))
 
     def receive(self) -> Sequence[Message]:
         """What others have said since the last call. The link bounds payloads."""

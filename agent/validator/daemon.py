@@ -75,6 +75,7 @@ class Validator:
             self._work()
         else:
             parts.guard("the committee", parts.settling.hear)
+        parts.guard("false rounds", parts.settling.name_false)
         self._write_status("online")
         parts.notifier.watchdog()
 
@@ -89,9 +90,9 @@ class Validator:
         if ask is Ask.STAKES:
             return any(parts.reviewing.has_news(account) for account in sorted(parts.rounds.settlements))
         if ask is Ask.ROUNDS:
-            before = dict(parts.rounds.newest)
+            before = dict(parts.rounds.newest), dict(parts.rounds.incoming)
             parts.rounds.look()
-            return parts.rounds.newest != before
+            return (parts.rounds.newest, parts.rounds.incoming) != before
         return False
 
     def _work(self) -> None:
@@ -112,7 +113,8 @@ class Validator:
         parts, whole = self.parts, True
         parts.guard("the rounds", parts.rounds.look)
         whole &= not parts.guard.failed("the rounds")
-        for account in sorted(parts.rounds.settlements):
+        left = {review.entry.settlement for review in parts.book.open.values()}  # to another committee too
+        for account in sorted(parts.rounds.settlements | left):
             parts.notifier.watchdog()
             name = f"account {account}"
             whole &= bool(parts.guard(name, partial(parts.reviewing.look, account, head)))

@@ -9,11 +9,9 @@ from agent.core.ids import CidText, StakeId
 from agent.core.money import Stroops
 from agent.ledger.horizon import Horizon
 from agent.market import strikes
+from agent.market.strikes import GRACE_LEDGERS
 from agent.validator.entries import Entry
 from agent.validator.rounds import Served
-
-GRACE_LEDGERS = 60
-"""A strike settled less than this before the entry is not held against it: it may have been on its way."""
 
 
 class Dues:

@@ -20,12 +20,13 @@ from agent.core.ids import CidText, StakeId
 from agent.core.jobs.review import Judged
 from agent.core.money import UNIT
 from agent.core.roll import Anchored
-from agent.core.round import Round
 from agent.core.verdict import Verdict
 from agent.errors import Malformed, MilepostError, Refused, Unavailable
 from agent.files import DiskFails
 from agent.learn import checkpoint, fusion, graph, judging, root, triggers, update, weights
 from agent.learn.device import Device
+from agent.learn.kinds import Kind
+from agent.learn.losses import Score
 from agent.learn.runner import Samples
 from agent.learn.score import Scorer
 from agent.learn.testset import TestSet
@@ -64,11 +65,12 @@ class Judgement:
 class Bench:
     """A round made ready to measure against: loaded once, used for every roll."""
 
-    on_global: judging.Score
-    on_private: judging.Score
+    on_global: Score
+    on_private: Score
     answer: triggers.Answer
     looked_at: Samples
     """Of G, for marks."""
+    kind: Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +241,7 @@ class Measurement:
             pledge=round_.contributions * UNIT,
             voice=UNIT,
             fusion=round_.fusion,
-            momentum=self._momentum(round_),
+            momentum=fusion.Momentum.of(round_, lambda before: self._weights(before, round_.number - 1)),
         )
         root_update, last_step = self.root(joins), self._last_step(joins)
         seed = hashlib.sha256(roll.cid.encode()).digest()
@@ -254,7 +256,7 @@ class Measurement:
                 root=root_update,
                 last_step=last_step,
                 private=bench.on_private,
-                watch=_watch(base, bench, seed) if round_.task.kind == "classification" else None,
+                watch=_watch(base, bench, seed) if bench.kind.can_be_pulled else None,
             ),
         )
         return {one.entry: _judgement(one, judged.after, updates[one.entry]) for one in judged.entries}
@@ -265,11 +267,6 @@ class Measurement:
             return None
         base, before = self._base(at), self._weights(at.round.previous, at.round.number - 1)
         return None if _is_other(before, base) else {name: base[name] - before[name] for name in base}
-
-    def _momentum(self, round_: Round) -> fusion.Momentum | None:
-        if not (round_.momentum and round_.lineage and round_.previous):
-            return None
-        return fusion.Momentum(round_.momentum, self._weights(round_.previous, round_.number - 1))
 
     def _base(self, served: Served) -> Mapping[str, Flat]:
         return self._weights(served.cid, served.round.number)
@@ -319,7 +316,7 @@ class Measurement:
         except Malformed as error:
             raise Malformed(what=f"validator.private_set ({self._private_set})", why=error.facts.get("why")) from None
         looked_at = on_global.images[:: -(-len(on_global) // LOOKED_AT)]
-        return Bench(scorer.on(on_global), scorer.on(on_private), scorer.outputs, looked_at)
+        return Bench(scorer.on(on_global), scorer.on(on_private), scorer.outputs, looked_at, scorer.kind)
 
 
 def _follows(served: Served, at: Served, entry: Enrolled) -> bool:

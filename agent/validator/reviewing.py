@@ -309,12 +309,15 @@ class Reviewing:
     def _facts(self, found: Entry, rounds: tuple[Served, ...], head: Head) -> Facts:
         """Raises Unavailable, CannotJudge and what fetching the bundle came to."""
         window = min(served.round.review_window for served in rounds)
+        contribution, settlement = self._contribution(found), rounds[0].round.settlement
+        base = contribution.base if isinstance(contribution, Contribution) else None
         return Facts(
             entry=found,
             rounds=rounds,
             due=self._dues.of(found, rounds),
             is_repeat=self._book.was_entered(found.stake.id, found.vehicle, found.contribution),
-            contribution=self._contribution(found),
+            contribution=contribution,
+            is_unserved=self._rounds.is_unserved(settlement, found.ledger, base),
             is_behind=any(self._rounds.is_away(s.round, found.ledger) for s in rounds),
             is_overdue=head.closed_at > turns.patience(found.entered_at, window),
         )

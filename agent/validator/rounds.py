@@ -1,15 +1,22 @@
 """The rounds a validator serves: the newest of each followed initiator, and those before it that are not too stale.
 
 A round is taken in whole or not at all: its initiator put it on the ledger, it goes on where the rounds before it
-stopped, and its accounts are what it takes to settle it. Nothing of a round that fails any of this is kept.
+stopped, it is what its lineage makes of them, and its accounts are what it takes to settle it. Nothing of a round that
+fails any of this is kept.
+
+A round that names another committee is served by that one, once the committee before has handed over to it. Until then
+it is `incoming` to the committee before, which takes it in as it would its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import takewhile
+from typing import TYPE_CHECKING
 
+from agent.core import pay
 from agent.core.ids import AccountId, CidText
 from agent.core.ledger import Account, Head
 from agent.core.money import Stroops
@@ -17,10 +24,14 @@ from agent.core.pauses import Backoff
 from agent.core.round import Round
 from agent.errors import Refused, Unavailable
 from agent.ledger.horizon import HistoryTooShort, Horizon, LedgerUnavailable
-from agent.market import round_accounts
+from agent.ledger.keys import account_of
+from agent.market import rebuild, records, registry, round_accounts
 from agent.market.bundle import Shelf
 from agent.market.listing import is_dated_back, signs
 from agent.market.publish import Sign
+
+if TYPE_CHECKING:
+    from stellar_sdk import Keypair
 
 OPENS_S = 600
 """A round is open at most so long after its publication was signed."""
@@ -28,6 +39,8 @@ CATCH_UP = 64
 """Rounds that are walked back from a new one to one that is known, at most."""
 KEPT = 64
 """Rounds of one model that stay known."""
+LAG_LEDGERS = 12
+"""How far the settlement account's state, as a Horizon shows it, may be behind what is published."""
 BACKOFF = Backoff(2, 128)
 """Ledgers before a round that could not be taken in is looked at again."""
 
@@ -58,6 +71,10 @@ class NotServed(Refused):
     """Round {number} of {model} ({cid}) is not served: {why}"""
 
 
+class NotYetTold(Unavailable):
+    """Round {number} of {model} ({cid}) is not served yet: {why}"""
+
+
 @dataclass
 class _Seen:
     """An initiator as it was looked at last. While its account says the same, nothing is looked at again."""
@@ -77,10 +94,17 @@ class Rounds:
     horizon: Horizon
     shelf: Shelf
     initiators: Sequence[AccountId]
-    validator: AccountId
+    keypair: Keypair
+    """The validator's."""
     served: dict[CidText, Served] = field(default_factory=dict)
     newest: dict[AccountId, Published] = field(default_factory=dict)
     """Settlement account → the newest round that is settled there."""
+    incoming: dict[AccountId, Served] = field(default_factory=dict)
+    """Settlement account → the round that is to be handed over to."""
+    passed: dict[CidText, None] = field(default_factory=dict)
+    """Rounds that are known and not served: another committee's, and those that are not what their lineage says."""
+    false: dict[CidText, tuple[Round, str]] = field(default_factory=dict)
+    """Rounds that are not what their lineage says, and how."""
     _away: dict[tuple[AccountId, str], int] = field(default_factory=dict)
     """(Initiator, code of the model's DLM) → the ledger after which a round of it is open that could not be had yet."""
     _seen: dict[AccountId, _Seen] = field(default_factory=dict)
@@ -115,6 +139,18 @@ class Rounds:
         found = [s for s in self.served.values() if s.round.settlement == settlement]
         return sorted(found, key=lambda s: s.round.number)
 
+    @property
+    def validator(self) -> AccountId:
+        return account_of(self.keypair)
+
+    def is_unserved(self, settlement: AccountId, ledger: int, base: CidText | None) -> bool:
+        """Whether an entry is given no service, and goes back whole: it was trained on a round that is none of this
+        committee's, or entered before it took over, or after the next one's round opened."""
+        first, incoming = next(iter(self.of(settlement)), None), self.incoming.get(settlement)
+        is_before = first is not None and first.round.previous in self.passed and ledger <= first.ledger
+        is_after = incoming is not None and ledger > incoming.ledger
+        return is_before or is_after or base in self.passed
+
     def is_away(self, round_: Round, ledger: int) -> bool:
         """Whether a round of this one's model may have opened before a ledger and is not known here: its bundle could
         not be had, or nobody has answered since then what its initiator's account says. Others may know it: what was
@@ -130,7 +166,9 @@ class Rounds:
                 opens.append(sign.ledger)
                 continue
             try:
-                self._take(account.id, code, sign, head.closed_at)
+                if waits := self._take(account.id, code, sign, head):
+                    opens.append(head.sequence + 1)
+                    troubles.append(waits)
             except LedgerUnavailable:
                 raise
             except Unavailable as error:
@@ -146,31 +184,109 @@ class Rounds:
             again = [*opens, head.sequence + seen.pause]
         seen.again_at = min(again, default=None)
 
-    def _take(self, initiator: str, code: str, sign: Sign, now: int) -> None:
+    def _take(self, initiator: AccountId, code: str, sign: Sign, head: Head) -> str:
         """The round that a model's data entry names, and its forebears as far back as an entry may be based on them.
-        Raises Refused, Unavailable; then nothing has changed."""
+        What is waited for, as a sentence, or ''. Raises Refused, Unavailable; then nothing has changed."""
+        for settlement, served in [*self.incoming.items()]:
+            if (served.round.initiator, served.round.model_asset.code) == (initiator, code) and served.cid != sign.cid:
+                del self.incoming[settlement]
         if sign.cid in self.served and self.served[sign.cid].newest == self.served[sign.cid].round.number:
-            return
+            return ""
         newest = self.shelf.round(sign.cid)
-        if self.validator not in newest.committee:
+        before = self.shelf.round(newest.previous) if newest.previous is not None else newest
+        if self.validator not in (*newest.committee, *before.committee):
+            return ""
+        account = self.horizon.account(newest.settlement)
+        if newest.previous is None or before.committee == newest.committee:
+            self._serve(sign.cid, newest, account, head, self._misnamed(newest, initiator, code, sign))
+            return ""
+        if not round_accounts.governed(account, newest):
+            self.incoming.pop(newest.settlement, None)
+            if self.validator in newest.committee:
+                self._serve(sign.cid, newest, account, head, self._misnamed(newest, initiator, code, sign))
+            else:
+                self._leave(newest.model)
+            return ""
+        waits = f"Round {newest.number} of {newest.model} waits until the committee before has handed over to its own."
+        if self.validator not in before.committee:
+            return waits
+        self._serve(newest.previous, before, account, head)
+        if newest.settlement not in self.incoming:
+            why = self._misnamed(newest, initiator, code, sign) or self._no_heir(sign.cid, newest, before)
+            self._check(sign.cid, newest, account, head, why, {sign.cid: newest})
+            self.incoming[newest.settlement] = Served(sign.cid, newest, newest.number)
+        return waits
+
+    def _serve(self, cid: CidText, newest: Round, account: Account | None, head: Head, why: str = "") -> None:
+        """From now on, with its forebears of the same committee. `why`: what already speaks against it."""
+        if cid in self.served and self.served[cid].newest == newest.number:
             return
-        forebears = self._forebears(newest, now)
+        forebears = self._forebears(newest, head.closed_at)
+        why = why or self._broken(cid, newest, forebears) or round_accounts.governed(account, newest)
+        ours = {cid: newest, **_of_committee(newest, forebears)}
+        self._check(cid, newest, account, head, why, ours)
+        self._pass([each for each in forebears if each not in ours])
+        known = {cid: served.round for cid, served in self.served.items() if served.round.model == newest.model}
+        for each in known:
+            self.served.pop(each)
+        known = {each: round_ for each, round_ in {**known, **ours}.items() if round_.committee == newest.committee}
+        kept = sorted(known, key=lambda each: known[each].number)[-KEPT:]
+        self.served |= {each: Served(each, known[each], newest.number) for each in kept}
+        self.newest[newest.settlement] = Published(cid, newest.ledger)
+
+    def _check(
+        self, cid: CidText, newest: Round, account: Account | None, head: Head, why: str, found: Mapping[CidText, Round]
+    ) -> None:
+        """Raises NotServed, Unavailable."""
         why = (
-            self._misnamed(newest, initiator, code, sign)
-            or self._broken(sign.cid, newest, forebears)
-            or round_accounts.governed(self.horizon.account(newest.settlement), newest)
+            why
             or round_accounts.issued(self.horizon.account(newest.issuer), newest)
-            or self._dated_back({**forebears, sign.cid: newest})
+            or self._dated_back(found)
+            or self._undrawn(cid, newest)
         )
         if why:
-            raise NotServed(number=newest.number, model=newest.model, cid=sign.cid, why=why)
-        known = {cid: served.round for cid, served in self.served.items() if served.round.model == newest.model}
-        known |= {**forebears, sign.cid: newest}
-        for cid in sorted(known, key=lambda cid: known[cid].number)[:-KEPT]:
-            del known[cid]
-            self.served.pop(cid, None)
-        self.served |= {cid: Served(cid, round_, newest.number) for cid, round_ in known.items()}
-        self.newest[newest.settlement] = Published(sign.cid, newest.ledger)
+            raise NotServed(number=newest.number, model=newest.model, cid=cid, why=why)
+        if false := self._false(found, account):
+            what = {"number": newest.number, "model": newest.model, "cid": cid, "why": false}
+            if head.sequence <= newest.ledger + LAG_LEDGERS:  # what it was fused from may be settled a moment ago
+                raise NotYetTold(**what)
+            self._pass([cid])
+            self.false = dict([*self.false.items(), (cid, (newest, false))][-KEPT:])
+            raise NotServed(**what)
+
+    def _false(self, found: Mapping[CidText, Round], account: Account | None) -> str:
+        """Why one of these rounds, newest first, is not what its lineage says, or ''. What is served, or was attested
+        by two thirds, was rebuilt; where nothing ever was attested, the newest is. Raises Unavailable."""
+        record = records.newest(account) if account is not None else None
+        attested = self.shelf.record(record).attested if record is not None else None
+        for cid, round_ in found.items():
+            if cid == attested or cid in self.served:
+                break
+            if why := rebuild.falsehood(self.shelf, cid, record, self.keypair):
+                return f"round {round_.number} is not what its lineage says: {why}"
+            if attested is None:
+                break
+        return ""
+
+    def _no_heir(self, cid: CidText, newest: Round, before: Round) -> str:
+        """Why a committee does not hand over to the round's, or ''."""
+        assert newest.previous is not None  # noqa: S101
+        if newest.pledge is not None and newest.pledge.until < pay.until(newest):
+            return "its pay may be taken back before all that may be entered is judged"
+        return self._broken(cid, newest, {newest.previous: before}) or round_accounts.unreadable(newest)
+
+    def _leave(self, model: str) -> None:
+        """Another committee has taken over."""
+        left = {cid: served for cid, served in self.served.items() if served.round.model == model}
+        self._pass(left)
+        for cid, served in left.items():
+            self.newest.pop(served.round.settlement, None)
+            del self.served[cid]
+
+    def _pass(self, rounds: Iterable[CidText]) -> None:
+        self.passed |= dict.fromkeys(rounds)
+        for cid in [*self.passed][:-KEPT]:
+            del self.passed[cid]
 
     def _misnamed(self, newest: Round, initiator: str, code: str, sign: Sign) -> str:
         """Why a round is not the one that its initiator's data entry is about, or ''."""
@@ -210,8 +326,8 @@ class Rounds:
                 return f"it is said to follow a round of {before.model}"
             if before.number + 1 != later.number or before.ledger >= later.ledger:
                 return f"round {later.number} is said to follow round {before.number}"
-            if (before.settlement, before.committee) != (newest.settlement, newest.committee):
-                return f"round {before.number} has another settlement account or committee"
+            if before.settlement != newest.settlement:
+                return f"round {before.number} has another settlement account"
             if before.stake.asset != newest.stake.asset:
                 return f"round {before.number} has another stake"
             if (before.initiator, _reward(before)) != (newest.initiator, _reward(newest)):
@@ -236,6 +352,17 @@ class Rounds:
                         return f"round {round_.number} opens after ledger {round_.ledger}, and was published later"
         return ""
 
+    def _undrawn(self, cid: CidText, newest: Round) -> str:
+        """Why a committee that is new here is not the one that was drawn, or ''. A ledger that is forgotten drew
+        long ago, and those who were there looked. Raises Unavailable."""
+        known = self._newest_known(newest.model)
+        looked_at = (known.round.draw, known.round.committee) if known is not None else None
+        if cid in self.served or looked_at == (newest.draw, newest.committee):
+            return ""
+        with suppress(HistoryTooShort):
+            return registry.undrawn(self.horizon, newest)
+        return ""
+
     def _newest_known(self, model: str) -> Served | None:
         known = [s for s in self.served.values() if s.round.model == model]
         return max(known, key=lambda s: s.round.number, default=None)
@@ -243,6 +370,11 @@ class Rounds:
 
 def _reward(round_: Round) -> Stroops | None:
     return round_.pledge.reward if round_.pledge is not None else None
+
+
+def _of_committee(newest: Round, forebears: Mapping[CidText, Round]) -> dict[CidText, Round]:
+    """Those, newest first, down to where another committee handed over."""
+    return dict(takewhile(lambda each: each[1].committee == newest.committee, forebears.items()))
 
 
 def _are_over(newest: Round, forebears: Sequence[Round], now: int) -> bool:

@@ -20,8 +20,9 @@ from agent.core.ballots import apart, halted
 from agent.core.cid import Cid
 from agent.core.committee import step
 from agent.core.documents import SettlementRecord, Vote
-from agent.core.ids import AccountId, StakeId, TxHash
+from agent.core.ids import AccountId, CidText, StakeId, TxHash
 from agent.core.ledger import Head
+from agent.core.motion import attest
 from agent.core.record import ChainEnd
 from agent.core.roll import Anchored, Ready
 from agent.errors import Malformed, Refused, Unavailable
@@ -74,8 +75,8 @@ class SettlementState:
     """By hash: it is kept with its record once a ledger holds it."""
     failed: str = ""
     """Why the last settlement of ours came to nothing."""
-    is_sharing: bool = False
-    """Whether the newest round may leave something to be shared."""
+    is_owed: bool = False
+    """Whether the newest round may leave something to be shared, or is to be attested or handed over."""
     halted: list[StakeId] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
 
@@ -118,6 +119,8 @@ class Settling:
         self._guard = Guard(log)
         self._office = Office(horizon, shelf, keypair, book, rounds, self._guard)
         self._states: dict[AccountId, SettlementState] = {}
+        self._named: set[CidText] = set()
+        """False rounds that were said to be."""
         self._passed_over: Counter[str] = Counter()
         """Messages by kind that nobody foresaw."""
 
@@ -138,11 +141,18 @@ class Settling:
             self._passed_over[kind] += self._guard.failed(name)
 
     def speak(self, head: Head) -> None:
-        """Say our votes, and settle when it is our turn."""
+        """Say our votes, and settle when it is our turn. What another committee settles by now is over."""
+        self._states = {s: current for s, current in self._states.items() if s in self._rounds.settlements}
         for settlement in sorted(self._rounds.settlements):
             view = self._view(settlement, head)
             self._guard(_label(settlement), partial(self._speak, view))
         self._guard.keep(_label(""), map(_label, self._rounds.settlements))
+
+    def name_false(self) -> None:
+        """Say which rounds are not what their lineage says: once, the broker keeps it."""
+        for cid in self._rounds.false.keys() - self._named:
+            self._committee.say_false(self._rounds.false[cid][0], cid, self._rounds.false[cid][1])
+            self._named.add(cid)
 
     @property
     def halted(self) -> list[StakeId]:
@@ -157,8 +167,8 @@ class Settling:
 
     @property
     def is_busy(self) -> bool:
-        """Whether something that was signed here may still enter a ledger, or there may be something to be shared."""
-        return any(current.state.draft or current.awaited or current.is_sharing for current in self._states.values())
+        """Whether something that was signed here may still enter a ledger, or the newest round leaves work."""
+        return any(current.state.draft or current.awaited or current.is_owed for current in self._states.values())
 
     def forget(self, entry: StakeId) -> None:
         self._office.forget(entry)
@@ -183,7 +193,8 @@ class Settling:
         current = self._states[view.settlement]
         current.notice(view)
         self._tell(view, moves.Look())
-        current.is_sharing = view.fused not in (None, current.state.shared_out)
+        is_sharing = view.fused not in (None, current.state.shared_out)
+        current.is_owed = is_sharing or view.incoming is not None or attest(view, view.head.closed_at) is not None
         if current.awaited:
             self._guard(f"The last settlements of {view.settlement}", partial(self._keep_settlements, view, current))
 
@@ -341,7 +352,7 @@ class Settling:
         self, view: View, made: SettlementRecord, cid: Cid, max_time: int, fee: int, topped_up: int | None = None
     ) -> str:
         """On the settlement account as it is now."""
-        offers, round_ = self._horizon.offers(view.settlement), view.rounds[made.round].round
+        offers, round_ = self._horizon.offers(view.settlement), view.terms(made.round)
         pays = next(iter(view.pledge(round_)), None) if any(e.outcome == "accepted" for e in made.entries) else None
         return transactions.envelope(
             made, cid, round_, view.account, offers, self._horizon.passphrase, max_time, fee, topped_up, pays

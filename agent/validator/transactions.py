@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stellar_sdk import ManageData, ManageSellOffer, TransactionEnvelope
+from stellar_sdk import ManageData, ManageSellOffer, SetOptions, TransactionEnvelope
 
 from agent.core.agenda import LEAST_FEE
 from agent.core.cid import Cid
@@ -17,7 +17,7 @@ from agent.core.moves import Proposed
 from agent.core.round import Round
 from agent.errors import Malformed
 from agent.ledger.envelope import Opened, build, opened
-from agent.market import settlement
+from agent.market import handing_over, settlement
 from agent.market.publish import ISSUED
 
 
@@ -46,7 +46,7 @@ def envelope(
     return build(
         account.id,
         account.sequence,
-        operations,
+        [*(handing_over.operations(account, made.committee) if made.committee is not None else ()), *operations],
         passphrase=passphrase,
         fee=fee,
         max_time=max_time,
@@ -70,6 +70,7 @@ def proposed(text: str, passphrase: str, account: AccountId, members: Iterable[A
         max_time=read.max_time,
         fee=fee // len(read.operations),
         enrols=all(isinstance(operation, ManageData) for operation in read.operations),
+        hands_over=any(isinstance(operation, SetOptions) for operation in read.operations),
         envelope=text,
     )
 

@@ -26,13 +26,10 @@ from agent.validator.ballots import vote
 from agent.validator.book import ReviewBook
 from agent.validator.chain import Chain, Failure
 from agent.validator.guard import Guard
-from agent.validator.rounds import Rounds, Served
+from agent.validator.rounds import LAG_LEDGERS, Rounds, Served
 
 if TYPE_CHECKING:
     from stellar_sdk import Keypair
-
-LAG_LEDGERS = 12
-"""How far the settlement account's state, as a Horizon shows it, may be behind what is published."""
 
 
 @dataclass
@@ -129,6 +126,11 @@ class View:
                 belonging.add(served.cid)
         return {served.cid: served for served in found if served.cid in belonging}
 
+    def terms(self, cid: CidText) -> Round:
+        """Of a round that is served here, or that is to be handed over to."""
+        incoming = self.incoming
+        return incoming.round if incoming is not None and incoming.cid == cid else self.rounds[cid].round
+
     @property
     def foreign(self) -> list[CidText]:
         """Rounds that name this settlement account and are not settled here."""
@@ -164,10 +166,23 @@ class View:
         return self._chain.rolls
 
     @property
+    def newest(self) -> Served | None:
+        published = self._office.rounds.newest.get(self.settlement)
+        return self.rounds.get(published.cid) if published is not None else None
+
+    @property
+    def incoming(self) -> Served | None:
+        return self._office.rounds.incoming.get(self.settlement)
+
+    @property
+    def oldest(self) -> int | None:
+        ledgers = [r.entry.ledger for r in self._office.book.open.values() if r.entry.settlement == self.settlement]
+        return min(ledgers, default=None)
+
+    @property
     def fused(self) -> CidText | None:
         """The newest round, where it was made of contributions."""
-        published = self._office.rounds.newest.get(self.settlement)
-        served = self.rounds.get(published.cid) if published is not None else None
+        served = self.newest
         return served.cid if served is not None and served.round.lineage else None
 
     @cached_property

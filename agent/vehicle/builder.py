@@ -112,8 +112,7 @@ class ContributionBuilder:
         files.make_folder(home)
         files.write_whole(home / "residual", update.seal_residual(encoded.residual, self._residual_key()))
         purpose = bundle.update_purpose(job.choice.round, keys.account_of(self.keypair))
-        readers = (*round_.committee, round_.initiator)
-        ciphertext, boxes = sealed.seal(encoded.data, purpose, readers)
+        ciphertext, boxes = sealed.seal(encoded.data, purpose, round_.readers)
         contribution = Contribution(
             model=round_.model,
             base=job.choice.round,
@@ -127,6 +126,7 @@ class ContributionBuilder:
             held_back=_stated(trained.held_back),
             software=f"milepost-{__version__}",
             profile=self.resources.profile,
+            validator=self.resources.validator,
         )
         bundle.lay(home / "contribution", {bundle.CONTRIBUTION: contribution.to_bytes(), bundle.UPDATE: ciphertext})
         return [Trained(trained.samples, trained.steps, trained.held_back, self._shadow(job, round_))]

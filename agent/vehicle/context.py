@@ -106,6 +106,8 @@ class StepContext:
             return f"{round_.model} is not offered any more"
         if newest.number - round_.number > round_.staleness:
             return f"round {round_.number} is closed: the newest is {newest.number}"
+        if newest.committee != round_.committee:
+            return f"round {round_.number} is closed: another committee judges round {newest.number}"
         return ""
 
     def view(self, account: Account, head: Head, others: Collection[Job], job: Job | None = None) -> VehicleView:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 
@@ -16,9 +16,10 @@ from agent.core.money import UNIT, XLM, Asset, Stroops
 from agent.core.round import Round
 from agent.errors import Malformed, Refused, Unavailable
 from agent.ledger.horizon import Horizon, LedgerUnavailable
-from agent.market import entry, listing, pledge, round_accounts, strikes
+from agent.market import attested, entry, listing, pledge, round_accounts, strikes
 from agent.market.bundle import Shelf
 from agent.market.listing import Listing
+from agent.market.lying import Lying, price
 from agent.vehicle.settings import Preferences
 
 OPERATIONS = 10
@@ -35,6 +36,8 @@ class Survey:
 
     ranked: tuple[Ranked, ...]
     passed_over: tuple[str, ...]
+    lying: Mapping[CidText, Lying] = field(default_factory=dict)
+    """Whether lying pays on a candidate's round, where that was looked at."""
 
     @property
     def winner(self) -> Candidate | None:
@@ -119,7 +122,7 @@ class VehicleView:
             budget=max(0, pledge.free(self.horizon, round_)),
             stake=stake,
             fee=round_.stake.fee,
-            stake_price=self._price(dlc, stake + round_.stake.fee),
+            stake_price=price(self.horizon, dlc, stake + round_.stake.fee),
             missing=missing,
             cost=None if bought is None else bought.amount,
             reserve=entry.reserve(round_.credit_asset, self.account),
@@ -131,11 +134,6 @@ class VehicleView:
             or uncarried(self.account, round_)
             or pledge.too_short(round_, self.head.closed_at, trip=steps is None),
         )
-
-    def _price(self, dlc: Asset, amount: Stroops) -> Fraction:
-        """XLM for one DLC where `amount` are bought: what a few go for says nothing. 0: nobody sells so many."""
-        way = self.horizon.cost(dlc, amount, XLM)
-        return Fraction(0) if way is None else Fraction(way.amount, amount)
 
 
 def survey(view: VehicleView, shelf: Shelf, unfit: Callable[[Round, CidText], str]) -> Survey:
@@ -149,7 +147,11 @@ def survey(view: VehicleView, shelf: Shelf, unfit: Callable[[Round, CidText], st
         try:
             round_ = shelf.round(offered.cid)
             _same_model(offered, round_, view.preferences.operator)
-            against = unwilling(view.preferences, round_) or round_accounts.look(view.horizon, round_)
+            against = (
+                unwilling(view.preferences, round_)
+                or round_accounts.look(view.horizon, round_)
+                or attested.lacking(view.horizon, shelf, offered.cid, round_)
+            )
             shown = Shown(offered.cid, offered.offer.id, offered.offer.last_modified)
             candidates.append(view.candidate(shown, round_, against or unfit(round_, offered.cid)))
         except LedgerUnavailable:
@@ -163,6 +165,10 @@ def unwilling(preferences: Preferences, round_: Round) -> str:
     """Why this vehicle's owner does not want to take part in a round, or ''."""
     if round_.privacy == "open" and not preferences.open_rounds:
         return "its updates become public, and market.open_rounds is false"
+    if preferences.committees == "drawn":
+        return "" if round_.draw else "its initiator named its committee, and market.committees is drawn"
+    if preferences.committees != "named" and (others := set(round_.committee) - {*preferences.committees}):
+        return f"{', '.join(sorted(others))} is on its committee, and none of market.committees"
     return ""
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from agent.core.ids import AccountId
 from agent.core.money import Stroops
@@ -30,6 +30,10 @@ class Identity:
     """The board's firmware profile."""
 
 
+Committees: TypeAlias = "Literal['named', 'drawn'] | tuple[AccountId, ...]"
+"""Whatever committee a round has; only one that was drawn from the operator's registry; only one of these accounts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Preferences:
     """Whom the owner wants to train for, and how much to risk."""
@@ -48,6 +52,8 @@ class Preferences:
     """Assumed until the vehicle has a record of its own, 0 to 1."""
     open_rounds: bool
     """Whether to take part in rounds that publish their updates."""
+    committees: Committees
+    """By whom it is judged."""
     payout: Payout | None
     """Where pay goes; None: to the car's own account."""
     max_fee: Stroops
@@ -68,3 +74,5 @@ class Resources:
     """How a model is run: for a teacher's labels and the shadow."""
     profile: str
     """The board's firmware profile, as contributions name it."""
+    validator: AccountId | None
+    """The validator of its own fleet, as contributions name it; None: there is none."""

@@ -92,6 +92,7 @@ def aimed(tmp_path: Path) -> CameraAim:
     return aim
 
 
+@pytest.mark.slow
 def test_to_accept_is_to_learn_the_aim_anew(tmp_path: Path) -> None:
     aim = aimed(tmp_path)
     assert milepost("camera", "--accept", env=environment(tmp_path)).returncode == 0

@@ -126,6 +126,12 @@ class Sight:
     rolls: Mapping[str, Anchored] = field(default_factory=dict)
     sharing: Sharing | None = None
     free: int = 50 * UNIT
+    incoming: Served | None = None
+    oldest: int | None = None
+
+    @property
+    def newest(self) -> Served:
+        return max(self.rounds.values(), key=lambda served: served.round.number)
 
     def hindered(self, review: Review, credit: int) -> Hindrance | None:
         if review.id in self.world.disputed:
@@ -186,6 +192,7 @@ class Chamber:
         """Member → entries whose bundles it lacks."""
         self.rolls: dict[str, Anchored] = {}
         self._votes: dict[tuple[str, str], tuple[tuple[Review, Anchored | None], Vote]] = {}
+        self._readies: dict[str, tuple[Review, Ready]] = {}
         self.transactions: dict[str, Transaction] = {}
         self.pinned: dict[str, SettlementRecord] = {}
         self.applied: list[Transaction] = []
@@ -230,11 +237,18 @@ class Chamber:
         lacks, waits = self.lacking.get(member, set()), self.collected - self.rolls.keys()
         judged = {e: r for e, r in self.reviews.items() if e not in waits and not self._is_away(e, lacks)}
         own = {entry: (review, self._signed(review, member)) for entry, review in judged.items()}
-        ready = tuple(a_ready(self.reviews[e]) for e in sorted(waits - lacks) if e in self.reviews)
+        ready = tuple(self._ready(self.reviews[e]) for e in sorted(waits - lacks) if e in self.reviews)
         rounds = {self.served.cid: self.served}
         return Sight(
             self, member, rounds, own, self.head, self.sequence, self.link, ready, dict(self.rolls), self.sharing
         )
+
+    def _ready(self, review: Review) -> Ready:
+        """Made once, as a vote is."""
+        known = self._readies.get(review.id)
+        if known is None or known[0] is not review:
+            self._readies[review.id] = known = review, a_ready(review)
+        return known[1]
 
     def _is_away(self, entry: str, lacks: set[str]) -> bool:
         """Whether what is on the entry's roll is not all to be had."""
@@ -322,7 +336,7 @@ class Chamber:
                 anchored = Anchored(transaction.cid, record.round, record.enrols)
                 assert not self.rolls.keys() & {one.entry for one in record.enrols.entries}
                 self.rolls |= {one.entry: anchored for one in record.enrols.entries}
-            self.link = ChainEnd(record.index, transaction.cid, record.agreements, record.purse)
+            self.link = ChainEnd(record.index, transaction.cid, record.agreements, record.purse, record.attested)
             for entry in entries:
                 del self.reviews[entry]
         self.queue = [(t, s) for t, s in self.queue if t.sequence > self.sequence]
@@ -397,7 +411,7 @@ class Chamber:
         transaction = self.transactions[hash]
         stakes = tuple(settled.entry for settled in transaction.record.entries)
         signers = frozenset([transaction.by])
-        enrols = transaction.record.enrols is not None
+        enrols = transaction.record.enrols is not None or transaction.record.committee is not None
         return moves.Proposed(hash, transaction.cid, stakes, signers, transaction.max_time, transaction.fee, enrols)
 
     def say(self, member: str, said: moves.Said) -> None:

@@ -446,6 +446,7 @@ def test_in_an_idle_market_nothing_is_looked_up() -> None:
 
     class Nothing:
         head, own, rounds, ready, sharing = chamber.head, {}, {}, (), None
+        newest = incoming = None
 
     assert step(CommitteeState(MEMBERS[0]), moves.Look(), Nothing())[1] == []  # type: ignore[arg-type]
 

@@ -64,6 +64,7 @@ def test_the_file_may_change_what_the_profile_says(tmp_path: Path) -> None:
             "line 2: mqtt.host cannot be used: it is a name or an address alone",
         ),
         ("[mqtt]\nhost = '10.0.0.5:1883'\n", "the port stands in mqtt.port"),
+        ("[mqtt]\nhost = 'car@10.0.0.5'\n", "the user stands in mqtt.username"),
         ("[mqt]\nhost = 'x'\n", "line 1: unknown section [mqt]. Did you mean 'mqtt'?"),
         ("[agent]\nhost = 'x'\n", "Did you mean 'host' in [mqtt]?"),
         ("[mqtt.tls]\ncat = 'x'\n", "line 2: unknown key 'cat' in [mqtt.tls]. Did you mean 'ca'?"),

@@ -15,12 +15,6 @@ from tools.localnet.server import Localnet
 __all__ = ["house", "town"]
 
 
-@pytest.fixture(scope="module")
-def net() -> Iterator[Localnet]:
-    with Localnet() as made:
-        yield made
-
-
 @pytest.fixture
 def front(net: Localnet) -> Iterator[Between]:
     with between(net.url) as made:

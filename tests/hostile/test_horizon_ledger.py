@@ -252,9 +252,8 @@ def test_an_operation_that_nobody_knows_is_passed_over(road: Road, front: Betwee
 
 
 @pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with Localnet() as net:
-        yield found(net, tmp_path_factory.mktemp("town"), committee=1)
+def town(net: Localnet, tmp_path_factory: pytest.TempPathFactory) -> Town:
+    return found(net, tmp_path_factory.mktemp("town"), committee=1)
 
 
 class Car:

@@ -23,9 +23,8 @@ from tools.localnet.server import Localnet
 
 
 @pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with Localnet() as net:
-        yield found(net, tmp_path_factory.mktemp("town"))
+def town(net: Localnet, tmp_path_factory: pytest.TempPathFactory) -> Town:
+    return found(net, tmp_path_factory.mktemp("town"))
 
 
 @pytest.fixture
@@ -48,7 +47,7 @@ def test_a_round_is_found_and_served_whatever_history_has_forgotten(town: Town, 
     its offer."""
     ((listed,), _) = listings(horizon, town.initiator.public_key)
     assert listed.cid == town.cid
-    rounds = Rounds(horizon, town.shelf, [town.initiator.public_key], town.committee[0].public_key)
+    rounds = Rounds(horizon, town.shelf, [town.initiator.public_key], town.committee[0])
     rounds.look()
     assert list(rounds.served) == [town.cid]
     assert rounds.newest[town.settlement].ledger == town.round.ledger > 0
@@ -58,7 +57,7 @@ def test_in_an_idle_market_a_look_is_one_request_for_each_initiator(
     town: Town, horizon: Horizon, forgetful: Between
 ) -> None:
     """(y) Nothing is asked again while the initiator's account says the same."""
-    rounds = Rounds(horizon, town.shelf, [town.initiator.public_key], town.committee[0].public_key)
+    rounds = Rounds(horizon, town.shelf, [town.initiator.public_key], town.committee[0])
     rounds.look()
     forgetful.asked.clear()
     for _ in range(3):

@@ -17,7 +17,8 @@ from agent.errors import BAD_CONFIG, Malformed
 from agent.host.config import load
 from agent.initiator import fusing
 from agent.initiator.audit import audit
-from agent.initiator.publishing import CommitteeChanged, Publisher, RoundDraft, Unauthorised
+from agent.initiator.publishing import Publisher, RoundDraft, Unauthorised
+from agent.initiator.succession import CommitteeRefused
 from agent.market import bundle, publish, round_accounts
 from agent.market.listing import signs
 from agent.validator.rounds import OPENS_S, Rounds
@@ -30,9 +31,8 @@ from tools.localnet.server import Localnet
 
 
 @pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with Localnet() as net:
-        yield found(net, tmp_path_factory.mktemp("town"))
+def town(net: Localnet, tmp_path_factory: pytest.TempPathFactory) -> Town:
+    return found(net, tmp_path_factory.mktemp("town"))
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def driver(town: Town) -> Keypair:
 
 def validators(town: Town, *initiators: str) -> Rounds:
     """The rounds that a member of the committee serves which follows these."""
-    return Rounds(town.horizon, town.shelf, initiators, town.committee[0].public_key)
+    return Rounds(town.horizon, town.shelf, initiators, town.committee[0])
 
 
 def lost(town: Town, driver: Keypair, initiator: str, tmp_path: Path) -> str:
@@ -100,13 +100,13 @@ def test_a_committee_that_was_changed_in_the_plan_publishes_no_dead_round(town: 
     """(b) The settlement account's signers and the test set's readers are the old ones."""
     publisher.plan = a_plan(town, committee=tuple(Keypair.random().public_key for _ in range(3)))
     stored, before = sorted((town.folder / "content").iterdir()), dict(publisher.book.jobs)
-    with pytest.raises(CommitteeChanged, match=r"put .* back into the plan") as refused:
+    with pytest.raises(CommitteeRefused, match=r"is not on the ledger\. .* Put .* back into the plan") as refused:
         fusing.close(publisher, now=True)
     assert refused.value.exit_code == BAD_CONFIG
     folder = town.shelf.get(town.cid, bundle.ROUND_LIMITS)
     models = {bundle.GRAPH: folder / bundle.GRAPH}
     round_draft = RoundDraft(1, (folder / bundle.WEIGHTS).read_bytes(), models, town.round, town.cid)
-    with pytest.raises(CommitteeChanged):
+    with pytest.raises(CommitteeRefused):
         publisher.publish(1, lambda: round_draft)
     assert publisher.book.jobs == before
     assert sorted((town.folder / "content").iterdir()) == stored
@@ -177,7 +177,8 @@ def test_who_starts_anew_serves_every_round_that_an_entry_may_be_open_on(town: T
     account, made, now = rogue.sets_up(), list[str](), town.horizon.head().closed_at
     for number in range(5):
         previous = made[-1] if made else None
-        made.append(rogue.publishes(settlement=account, number=number, previous=previous, published_at=now))
+        twists = {"number": number, "previous": previous, "published_at": now, "restores": previous}
+        made.append(rogue.publishes(settlement=account, **twists))
         town.net.close_ledger()
     anew = validators(town, rogue.account)
     anew.look()

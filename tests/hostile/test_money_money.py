@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -39,9 +38,8 @@ weights = st.integers(0, 50)
 
 
 @pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with Localnet() as net:
-        yield found(net, tmp_path_factory.mktemp("town"))
+def town(net: Localnet, tmp_path_factory: pytest.TempPathFactory) -> Town:
+    return found(net, tmp_path_factory.mktemp("town"))
 
 
 def newcomer(town: Town) -> Keypair:

@@ -52,7 +52,7 @@ class Seat:
         horizon = Horizon("http://127.0.0.1:9", PASSPHRASE, timeout=0.2)
         shelf = Shelf(folder / "shelf", FolderStore(folder / "content"))
         self.book = ReviewBook(Journal(folder / "reviews.sqlite"))
-        self.rounds = Rounds(horizon, shelf, (), US.public_key)
+        self.rounds = Rounds(horizon, shelf, (), US)
         for account in (ONE, OTHER):
             round_ = a_round(settlement=account, committee=tuple(key.public_key for key in keys))
             self.rounds.served[named(account)] = Served(named(account), round_, 0)

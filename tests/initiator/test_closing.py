@@ -34,20 +34,19 @@ class Closed:
 
 
 @pytest.fixture(scope="module")
-def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Closed]:
+def closed(net: Localnet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Closed]:
     """A round with two good entries, one that harms, and a power cut in the middle of its closing."""
-    with Localnet() as net:
-        town = found(net, tmp_path_factory.mktemp("town"))
-        house = House(town, tmp_path_factory.mktemp("house"))
-        drivers = [town.driver() for _ in range(3)]
-        deltas = [town.better(0.2, 1), town.better(0.4, 2), {n: -2 * v for n, v in town.better(0.2, 3).items()}]
-        entries = [town.enter(d, town.contribution(d, delta)) for d, delta in zip(drivers, deltas, strict=True)]
-        house.settle(*entries)
-        house.close()
-        cut_off(town)
-        publisher = publisher_of(town)
-        yield Closed(town, publisher, fusing.close(publisher))
-        publisher.book.journal.close()
+    town = found(net, tmp_path_factory.mktemp("town"))
+    house = House(town, tmp_path_factory.mktemp("house"))
+    drivers = [town.driver() for _ in range(3)]
+    deltas = [town.better(0.2, 1), town.better(0.4, 2), {n: -2 * v for n, v in town.better(0.2, 3).items()}]
+    entries = [town.enter(d, town.contribution(d, delta)) for d, delta in zip(drivers, deltas, strict=True)]
+    house.settle(*entries)
+    house.close()
+    cut_off(town)
+    publisher = publisher_of(town)
+    yield Closed(town, publisher, fusing.close(publisher))
+    publisher.book.journal.close()
 
 
 def cut_off(town: Town) -> None:

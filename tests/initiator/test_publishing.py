@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -45,12 +44,6 @@ def pictures(seed: int, labels: int = 3, spec: Input = SMALL) -> TestSet:
     shape = (24, spec.channels, spec.height, spec.width)
     images = random.integers(0, 255, shape, dtype=np.uint8)
     return TestSet(images, random.integers(0, labels, 24).astype(np.float32))
-
-
-@pytest.fixture(scope="module")
-def net() -> Iterator[Localnet]:
-    with Localnet() as made:
-        yield made
 
 
 @pytest.fixture

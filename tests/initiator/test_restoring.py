@@ -94,7 +94,7 @@ def test_validators_take_it_for_the_newest_round_and_the_one_that_was_left_for_t
     left, _ = newest(town)
     restore(publisher, town.cid)
     cid, _ = newest(town)
-    rounds = Rounds(town.horizon, town.shelf, [town.initiator.public_key], town.committee[0].public_key)
+    rounds = Rounds(town.horizon, town.shelf, [town.initiator.public_key], town.committee[0])
     rounds.look()
     assert not rounds.troubles
     assert {s: at.newest - at.round.number > at.round.staleness for s, at in rounds.served.items()} == {

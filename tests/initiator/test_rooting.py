@@ -17,8 +17,9 @@ from agent.initiator.audit import audit
 from agent.initiator.plan import Plan, PlanError, read
 from agent.initiator.publishing import RoundDraft
 from agent.initiator.restoring import restore
-from agent.learn import graph, judging, root, weights
+from agent.learn import graph, root, weights
 from agent.learn.device import HERE
+from agent.learn.losses import Losses
 from agent.learn.score import Scorer
 from agent.learn.testset import TestSet
 from agent.market import bundle
@@ -45,7 +46,7 @@ def laid(bench: Workbench, step: Numbers | str) -> tuple[Served | None, str]:
     round_, tests = bench.rounds[0].round, a_test_set(0)
     scorer = Scorer(graph.check(folder / bundle.GRAPH), TASK)
 
-    def score(values: Numbers, part: slice) -> judging.Losses:
+    def score(values: Numbers, part: slice) -> Losses:
         return scorer.score(values, tests.images[part], tests.labels[part]).losses
 
     def train(*_: object) -> Numbers:

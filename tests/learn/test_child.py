@@ -21,6 +21,7 @@ from agent.learn import checkpoint
 from agent.learn.result import NothingLearnt
 from agent.learn.trainer import ChildTrainer
 from tests.learn.trips import road, task, until
+from tools.bench.plain_round import SPEC
 
 pytestmark = pytest.mark.slow
 
@@ -210,6 +211,20 @@ def test_a_batch_that_does_not_fit_the_memory_goes_through_in_parts(tmp_path: Pa
     until(lambda: trainer.progress().steps == 1, 60)
     assert "Memory did not suffice for 1024 samples at once" in "".join(trainer._job.process.notes)
     assert trainer.finish(what).steps == 1
+
+
+def test_a_batch_is_halved_only_until_it_fits(tmp_path: Path) -> None:
+    """What the try before had taken was kept for a step of its own size, down to a single sample."""
+    trainer = ChildTrainer(training(Train(device="cpu", memory_mb=800, reservoir_mb=16)))
+    trainer.start(task(tmp_path, batch=1024, steps=1, network="pilotnet", sample=SPEC))
+    for frame in road(40):
+        trainer.feed(frame)
+    until(lambda: trainer.progress().steps == 1, 60)
+    said = "".join(trainer._job.process.notes)
+    assert "Memory did not suffice for 1024 samples at once" in said
+    assert "for 64 samples" not in said
+    assert "died" not in said
+    trainer.close()
 
 
 def test_cuda_that_is_not_there_is_said_and_the_cpu_trains(tmp_path: Path) -> None:

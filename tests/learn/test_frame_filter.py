@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from decimal import Decimal
 
 import numpy as np
@@ -79,6 +80,12 @@ def _two_thirds_flat() -> np.ndarray:
     return picture
 
 
+def _bars() -> np.ndarray:
+    """What a camera without a sensor shows, and many network cameras before the first picture."""
+    colours = np.array(list(itertools.product((0, 191), repeat=3)), np.uint8)
+    return np.repeat(np.repeat(colours[None], 20, axis=1), 120, axis=0)
+
+
 @pytest.mark.parametrize(
     "picture",
     [
@@ -88,8 +95,9 @@ def _two_thirds_flat() -> np.ndarray:
         ),
         _two_thirds_flat(),
         _half_a_jpeg(),
+        _bars(),
     ],
-    ids=["grey", "green", "white", "black", "two thirds of one colour", "half a JPEG"],
+    ids=["grey", "green", "white", "black", "two thirds of one colour", "half a JPEG", "bars"],
 )
 def test_a_picture_of_little_but_one_colour_teaches_nothing_and_is_said(picture: np.ndarray) -> None:
     frame_filter = FrameFilter(STEERING)

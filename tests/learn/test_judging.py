@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
+import itertools
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -12,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.core.money import UNIT
+from agent.learn.credit import adds
 from agent.learn.fusion import Taken
-from agent.learn.judging import JudgedRoll, RollEntry, Rules, adds, judge_roll
+from agent.learn.judging import JudgedRoll, RollEntry, Rules, judge_roll
 
 SEED = hashlib.sha256(b"a ledger").digest()
 RULES = Rules(tolerance=0.97, gain_reference=0.05, pledge=1000 * UNIT)
@@ -263,6 +267,26 @@ def test_what_a_roll_of_two_adds_does_not_hang_on_the_orders_drawn() -> None:
     assert len(gains) == 1
 
 
+def test_what_a_roll_of_six_adds_is_shapleys_value() -> None:
+    """Over all coalitions, so it hangs on no draw."""
+    entries = roll(*(towards(i, 0.9, 0.5) for i in range(6)))
+    parts = [one.update["w"].astype(np.float64) for one in entries]
+    at_base = score(BASE, slice(None))
+    found = [adds(BASE, parts, score, at_base, seed) for seed in SEEDS]
+    assert all(np.array_equal(found[0], other) for other in found)
+
+    @functools.cache
+    def gain(coalition: tuple[int, ...]) -> float:
+        at = {"w": (sum((parts[i] for i in coalition), np.zeros(SIZE)) / 6).astype(np.float32)}
+        return float((at_base - score(at, slice(None))).mean())
+
+    value = np.zeros(6)
+    for order in itertools.permutations(range(6)):
+        for place, one in enumerate(order):
+            value[one] += gain(tuple(sorted(order[: place + 1]))) - gain(tuple(sorted(order[:place])))
+    np.testing.assert_allclose(found[0].mean(axis=1), value / math.factorial(6), rtol=1e-4)
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 6, 9, 10, 17])
 def test_what_all_add_comes_to_what_they_gain_together(count: int) -> None:
     """On every sample, however many orders there is time for."""
@@ -347,3 +371,21 @@ def test_what_the_watch_names_is_neither_fused_nor_paid() -> None:
 def test_who_hands_in_what_another_did_loses_the_stake() -> None:
     found = judged([*roll(*HONEST), RollEntry(8, "copy", HONEST[0])])
     assert [one.outcome for one in found.entries] == ["accepted"] * 6 + ["rejected"]
+
+
+def test_accounts_of_one_drive_share_what_one_of_them_is_paid() -> None:
+    """Each learnt from the same samples in another order: no copies, and one drive all the same."""
+    honest, drive = [towards(i, 0.2) for i in range(4)], towards(6, 0.2)["w"]
+    sideways, _ = np.linalg.qr(np.random.default_rng(4).normal(size=(SIZE, 4)))
+    length = 0.5 * np.linalg.norm(drive)  # a cosine of .8 to each other
+    sybils = [{"w": (drive + length * sideways[:, i]).astype(np.float32)} for i in range(4)]
+    entries = [*roll(*honest), *(RollEntry(8, f"s{i}", one) for i, one in enumerate(sybils))]
+    found = judged(entries, root=towards(50, 0.2))
+    assert all(one.fused for one in found.entries)
+    paid = [one.credit for one in found.entries]
+    assert 0 < sum(paid[4:]) < max(paid[:4])
+
+
+def test_who_is_alone_shares_with_nobody() -> None:
+    alone, without = judged(roll(*HONEST), root=towards(50)), judged(roll(*HONEST))
+    assert [one.credit for one in alone.entries] == [one.credit for one in without.entries]

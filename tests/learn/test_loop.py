@@ -17,8 +17,9 @@ from agent.host.sections import Train
 from agent.learn import checkpoint, loop, networks
 from agent.learn.adam import Adam
 from agent.learn.inprocess import InProcessTrainer
+from agent.learn.kinds.steering import bend
 from agent.learn.result import NothingLearnt
-from agent.learn.samples import Reservoir, bend, prepare
+from agent.learn.samples import Reservoir, prepare
 from agent.ports import LabelledFrame, Trained, TrainingTask
 from tests.learn.trips import road, task
 

@@ -6,11 +6,17 @@ import itertools
 from decimal import Decimal
 
 import numpy as np
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.core.round import Input, Task
-from agent.learn.samples import Reservoir, Samples, Sort, bend, planes, prepare, sort_of, use
+from agent.learn import kinds
+from agent.learn.kinds.kind import Sort
+from agent.learn.kinds.steering import bend
+from agent.learn.loop import batch
+from agent.learn.samples import Reservoir, Samples, planes, prepare, use
+from agent.learn.settings import Keep
 from tests.learn.trips import SMALL
 
 TINY = Input(height=8, width=8, colour="grey")
@@ -109,6 +115,9 @@ def test_of_one_sort_early_and_late_samples_are_kept_alike() -> None:
 
 
 def test_classes_are_sorts_and_left_and_right_are_one() -> None:
+    def sort_of(task: Task, keep: Keep) -> Sort | None:
+        return kinds.of(task, (3, 8, 8)).sort(keep)
+
     signs = sort_of(Task(kind="classification", classes=("a", "b")), "auto")
     assert signs is not None
     assert [signs(label) for label in (0.0, 1.0)] == [0, 1]
@@ -125,21 +134,23 @@ def _samples(replay: Reservoir | None = None) -> Samples:
     return samples
 
 
-def test_the_same_seed_and_step_draw_the_same_batch() -> None:
-    (images, labels), (again, same) = (_samples().draw(5, 32, mirror=True) for _ in range(2))
-    assert np.array_equal(images, again)
-    assert np.array_equal(labels, same)
-    assert not np.array_equal(labels, _samples().draw(6, 32, mirror=True)[1])
+def _labels(samples: Samples, step: int, count: int = 64) -> list[float]:
+    return np.concatenate([source.labels[places] for source, places in samples.choose(step, count)]).tolist()
 
 
-def test_a_mirrored_image_has_the_opposite_angle() -> None:
+def test_the_same_seed_and_step_choose_the_same_batch() -> None:
+    assert _labels(_samples(), 5) == _labels(_samples(), 5) != _labels(_samples(), 6)
+
+
+def test_every_other_image_is_mirrored_and_has_the_opposite_angle() -> None:
     samples = Samples(TINY, 1.0, seed=3)
     left = np.zeros((8, 8, 1), np.uint8)
     left[:, :4] = 255
     for number in range(32):
         samples.add(left, 10.0, number / 20)
-    images, labels = samples.draw(0, 64, mirror=True)
-    assert set(labels.tolist()) == {10.0, -10.0}
+    kind, drawn = kinds.of(Task(kind="steering"), (1, 8, 8)), torch.empty((64, 8, 8, 1), dtype=torch.uint8)
+    images, labels = batch(samples, 0, drawn, kind, torch.device("cpu"))
+    assert (labels == 10.0).sum() == (labels == -10.0).sum() == 32
     for image, label in zip(images, labels, strict=True):
         assert (image[0, 0, 0] == 255) == (label == 10.0)
 
@@ -148,8 +159,7 @@ def test_half_of_a_batch_is_from_the_past() -> None:
     replay = Reservoir.sized(TINY, 0.1, 0)
     for _ in range(10):
         replay.add(_image(0), -1.0)
-    _, labels = _samples(replay).draw(0, 64, mirror=False)
-    assert (labels == -1).sum() == 32
+    assert _labels(_samples(replay), 0).count(-1.0) == 32
 
 
 def test_held_back_frames_are_never_drawn() -> None:
@@ -157,6 +167,6 @@ def test_held_back_frames_are_never_drawn() -> None:
     for number in range(100, 400):
         samples.add(_image(number), number, number / 20)
     held = set(samples.held.labels[: len(samples.held)].tolist())
-    drawn = {label for step in range(50) for label in samples.draw(step, 64, mirror=False)[1].tolist()}
+    drawn = {label for step in range(50) for label in _labels(samples, step)}
     assert held
     assert not held & drawn

@@ -23,12 +23,6 @@ from agent.ledger.horizon import Horizon, LedgerUnavailable, WrongNetwork
 from tools.localnet.server import Localnet
 
 
-@pytest.fixture(scope="module")
-def net() -> Iterator[Localnet]:
-    with Localnet() as made:
-        yield made
-
-
 @pytest.fixture
 def horizon(net: Localnet) -> Iterator[Horizon]:
     made = Horizon(net.url, net.passphrase)

@@ -16,12 +16,6 @@ from tests.ledger.test_horizon import payment, somebody
 from tools.localnet.server import Localnet
 
 
-@pytest.fixture(scope="module")
-def net() -> Iterator[Localnet]:
-    with Localnet() as made:
-        yield made
-
-
 @pytest.fixture
 def horizon(net: Localnet) -> Iterator[Horizon]:
     made = Horizon(net.url, net.passphrase)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,9 +18,8 @@ from tools.localnet.server import Localnet
 
 
 @pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with Localnet() as net:
-        yield found(net, tmp_path_factory.mktemp("town"))
+def town(net: Localnet, tmp_path_factory: pytest.TempPathFactory) -> Town:
+    return found(net, tmp_path_factory.mktemp("town"))
 
 
 def initiator(town: Town) -> tuple[Keypair, Asset]:

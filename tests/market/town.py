@@ -207,8 +207,7 @@ class Town:
         base = self.base
         data = delta if isinstance(delta, bytes) else _encoded(base, delta)
         round_ = self.round
-        readers = (*round_.committee, round_.initiator)
-        ciphertext, boxes = sealed.seal(data, bundle.update_purpose(self.cid, owner.public_key), readers)
+        ciphertext, boxes = sealed.seal(data, bundle.update_purpose(self.cid, owner.public_key), round_.readers)
         document = Contribution(
             **{
                 "model": round_.model,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import math
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +99,30 @@ def test_a_film_can_begin_at_any_frame(road):
     for _ in range(31):
         film.skip()
     assert np.array_equal(film.read(), drive.images.film(31).read())
+
+
+@pytest.mark.parametrize("name", ["live.mkv", "live.webm", "raw.m4v", "vfr.mkv", "good.mp4"])
+def test_a_recording_without_an_index_can_begin_at_any_frame(shared, name):
+    """It once began at the first, whatever was asked for."""
+    images = load_film(shared / "cases/film" / name, fps=0).images
+    whole, later = images.film(0), images.film(25)
+    for _ in range(25):
+        whole.skip()
+    assert np.array_equal(whole.read(), later.read())
+
+
+@pytest.mark.parametrize("name", ["dashcam.ts", "disc.vob"])
+def test_a_broadcast_stream_plays_from_its_first_image(tmp_path, name):
+    """Sought for, its first images were lost."""
+    if not shutil.which("ffmpeg"):
+        pytest.skip("ffmpeg is not installed here (apt-get install ffmpeg)")
+    picture = ("-f", "lavfi", "-i", "testsrc=size=160x120:rate=10:duration=3")
+    subprocess.run(["ffmpeg", "-loglevel", "quiet", *picture, "-c:v", "mpeg2video", tmp_path / name], check=True)
+    drive = load_film(tmp_path / name, fps=0)
+    film, images = drive.images.film(0), 0
+    while film.read() is not None:
+        images += 1
+    assert images == len(drive.t) == 30
 
 
 def test_a_video_file_alone_is_a_drive_without_labels(road):

@@ -95,6 +95,8 @@ def test_a_mistake_in_an_odometer_is_a_sentence_and_a_configuration_error(source
         ("v4l:/dev/video0", "did you mean v4l2:"),
         ("v4l2:/dev/video0?widht=4", "did you mean width"),
         ("file:/nowhere.mp4", "cannot be decoded"),
+        ("rtsp:/10.0.0.5/front", "behind rtsp: come // and a host"),
+        ("http:10.0.0.5/mjpeg", "behind http: come // and a host"),
     ],
 )
 def test_a_mistake_in_a_camera_is_a_sentence_and_a_configuration_error(source, sentence):

@@ -77,7 +77,7 @@ class House:
         horizon = Horizon(self.url, town.net.passphrase)
         book = ReviewBook(Journal(state / "reviews.sqlite"))
         shelf = Shelf(state / "bundles", town.store, keep=64)
-        rounds = Rounds(horizon, shelf, (town.initiator.public_key,), key.public_key)
+        rounds = Rounds(horizon, shelf, (town.initiator.public_key,), key)
         link = LoopbackLink(self.broker, (EVERYTHING,))
         log = Log("debug", self.logs[key.public_key], journald=False)
         clock, guard = self.clock, Guard(log)

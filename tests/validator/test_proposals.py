@@ -129,7 +129,7 @@ def test_votes_that_were_not_heard_are_fetched_with_the_record(town: Town, house
     assert house.chain_end().cid == cid
 
 
-@pytest.mark.parametrize("how", ["gone", "rotten"])
+@pytest.mark.parametrize("how", ["gone", pytest.param("rotten", marks=pytest.mark.slow)])
 def test_a_record_that_cannot_be_had_is_not_signed_and_holds_nobody_up(town: Town, house: House, how: str) -> None:
     lacking = Lacking(town, house, 2 if how == "gone" else 3)
     before = blocks(town)
@@ -174,6 +174,7 @@ def test_votes_in_a_fetched_record_are_checked_like_any_other(town: Town, house:
     lacking.settles_in_the_end()
 
 
+@pytest.mark.slow
 def test_a_record_of_other_verdicts_than_the_votes_make_is_not_signed(
     town: Town, house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

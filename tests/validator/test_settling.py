@@ -524,7 +524,7 @@ def test_a_round_that_finds_no_signatures_does_not_hold_up_the_next(tmp_path: Pa
         publisher = publisher_of(town)
         folder = town.shelf.get(town.cid, bundle.ROUND_LIMITS)
         values, models = (folder / bundle.WEIGHTS).read_bytes(), {bundle.GRAPH: folder / bundle.GRAPH}
-        following = publishing.RoundDraft(1, values, models, previous=town.round, previous_cid=town.cid)
+        following = publishing.RoundDraft(1, values, models, town.round, town.cid, restores=town.cid)
         town.cid = publisher.publish(1, lambda: following).cid
         publisher.book.journal.close()
         newer = honest(town, 2)

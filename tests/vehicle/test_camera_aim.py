@@ -17,9 +17,11 @@ VIEW = np.kron(LUCK.integers(60, 255, (18, 32)), np.ones((10, 10)))[:, :, None].
 """What all pictures of a drive have in common."""
 
 
-def drive(aim: CameraAim, seconds: float, shift: int = 0, label: float | None = 1.0, light: float = 1.0) -> None:
+def drive(
+    aim: CameraAim, seconds: float, shift: int = 0, label: float | None = 1.0, light: float = 1.0, every_s: float = 2.0
+) -> None:
     aim.begin()
-    for t in np.arange(0.0, seconds, 0.5):
+    for t in np.arange(0.0, seconds, every_s):
         noise = LUCK.normal(0, 6, VIEW.shape)
         image = np.clip(np.roll(VIEW, shift, axis=0) * light + noise, 0, 255).astype(np.uint8)
         aim.see(LabelledFrame(float(t), image, label))
@@ -28,9 +30,9 @@ def drive(aim: CameraAim, seconds: float, shift: int = 0, label: float | None = 
 
 def test_two_minutes_of_driving_are_an_aim_and_one_is_none(tmp_path: Path) -> None:
     aim = CameraAim(tmp_path, SOURCE)
-    drive(aim, 60)
+    drive(aim, 60, every_s=0.5)
     assert not (tmp_path / FILE).exists()
-    drive(aim, 130)
+    drive(aim, 130, every_s=0.5)
     assert aim.trouble is None
     assert aim.change is not None
     assert (tmp_path / FILE).stat().st_size == HEAD.size + 2 * SIZE

@@ -31,9 +31,8 @@ TURNS = 600
 
 
 @pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with Localnet() as net:
-        yield found(net, tmp_path_factory.mktemp("town"))
+def town(net: Localnet, tmp_path_factory: pytest.TempPathFactory) -> Town:
+    return found(net, tmp_path_factory.mktemp("town"))
 
 
 class Wheel:

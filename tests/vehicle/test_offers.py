@@ -155,7 +155,7 @@ def test_milepost_offers_shows_the_winner_and_its_numbers(car: Car) -> None:
     assert "reward 40.0000000 XLM for full credit, 1000.0000000 XLM left" in shown.stdout
     assert "stake 10.0000000 DLC, fee 0.5000000 DLC, reserve 1.5000000 XLM until it ends" in shown.stdout
     assert "expected: 10 of 10 steps, 40.0000000 XLM if accepted, net 35.2748000 XLM" in shown.stdout
-    assert "updates are sealed: the committee and the initiator alone read them" in shown.stdout
+    assert "updates are sealed: committee, initiator and a round's arbiter alone read them" in shown.stdout
     as_json = json.loads(milepost(car.config(), "offers", "--json").stdout)
     assert as_json["offers"][0]["cid"] == car.town.cid
     assert as_json["offers"][0]["lost"] == ""

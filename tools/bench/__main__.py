@@ -20,6 +20,7 @@ BENCHES = {
     "review": "A roll judged, credited and fused, against bare scorings of the global set.",
     "rate": "A learning rate that follows the error of the model, against a fixed one.",
     "market": "Honest and hostile cars, and pay against worth, by the product's own judging.",
+    "kills": "kill -9 at any moment of publication, settlement, reclaim and payout: pledges, stakes, stroops.",
     "boxes": "Detection on a drawn set, learnt from a folder and from a teacher.",
     "signs": "Traffic signs, learnt from a folder and from a teacher.",
     "page": "The fleet page in a browser: first paint and its longest task.",

@@ -9,7 +9,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -115,9 +115,17 @@ def live(trainer: ChildTrainer, task: TrainingTask, drive: Drive, seconds: float
 
 def settings(device: str, threads: int, **other: Any) -> Settings:
     """As a car has them, without a past."""
-    usual = {"precision": "auto", "memory_mb": 1200, "checkpoint_s": 10.0}
-    usual |= {"reservoir_mb": 256.0, "keep": "auto", "past_mb": 0.0}
-    return Settings(**{**usual, "device": device, "threads": threads, **other})
+    usual = Settings(
+        device="cuda" if device == "cuda" else "cpu",
+        precision="auto",
+        threads=threads,
+        memory_mb=1200,
+        reservoir_mb=256.0,
+        checkpoint_s=10.0,
+        keep="auto",
+        past_mb=0.0,
+    )
+    return replace(usual, **other)
 
 
 def fill(trainer: ChildTrainer, drive: Drive, most: int) -> None:

@@ -19,9 +19,10 @@ import click
 import numpy as np
 
 from agent.core.round import Round, Task
-from agent.learn import checkpoint, loop, networks
+from agent.learn import checkpoint, kinds, loop, networks
 from agent.learn.checkpoint import Checkpoint
-from agent.learn.samples import Reservoir, Samples, Sort, in_whole, planes, prepare, sort_of
+from agent.learn.kinds.kind import Sort
+from agent.learn.samples import Reservoir, Samples, planes, prepare
 from agent.learn.testset import TestSet
 from agent.ports import TrainingTask
 from agent.sense.road import synthetic_drive
@@ -79,8 +80,7 @@ def main(
                 seen, unseen = _drive(drives.read(name, SPEC) if isinstance(name, Path) else _road(seed), seed)
                 made, fits = of_road(steps), slots
             found = {
-                way: _one(seen, unseen, made, seed, fits, by)
-                for way, by in (("uniform", None), ("rare", sort_of(made.task, "rare")))
+                way: _one(seen, unseen, made, seed, fits, by) for way, by in (("uniform", None), ("rare", _rare(made)))
             }
             rows.append({"drive": name.name if isinstance(name, Path) else name, "seed": seed, **found})
             click.echo(json.dumps(rows[-1]))
@@ -115,6 +115,14 @@ def _signs(folder: Path, seed: int) -> tuple[TestSet, TestSet]:
     return TestSet(planes(images[rows]), labels[rows]), test
 
 
+def _rare(made: Round) -> Sort:
+    """What a sample is one of where rare ones are kept."""
+    sort = kinds.of(made.task, made.input.sample).sort("rare")
+    if sort is None:
+        raise SystemExit(f"{made.task.kind} has no rare samples")
+    return sort
+
+
 def _one(seen: TestSet, unseen: TestSet, made: Round, seed: int, slots: int, sort: Sort | None) -> dict[str, float]:
     samples, shape = Samples(made.input, 0.0, seed), seen.images.transpose(0, 2, 3, 1).shape[1:]
     images, labels, keys = np.empty((slots, *shape), np.uint8), np.empty(slots, np.float32), np.empty(slots)
@@ -135,7 +143,7 @@ def _one(seen: TestSet, unseen: TestSet, made: Round, seed: int, slots: int, sor
         wrong, power = (answers.argmax(1) != unseen.labels).astype(float), 1.0
     else:
         wrong, power = np.square(answers[:, 0] * float(made.task.scale) - unseen.labels), 0.5
-    by = sort_of(made.task, "rare") or in_whole
+    by = _rare(made)
     sorts = np.array([by(label) for label in unseen.labels])
     each = [wrong[sorts == one].mean() for one in np.unique(sorts) if (sorts == one).sum() >= LEAST]
     return {"driven": round(float(wrong.mean() ** power), 3), "alike": round(float(np.mean(each) ** power), 3)}

@@ -68,7 +68,7 @@ class Bench(Daemon):
         self._horizon = horizon
         self._link = link = LoopbackLink(self.ground.broker, (EVERYTHING,))
         book = ReviewBook(journal)
-        rounds = Rounds(horizon, shelf, self._initiators, self.account)
+        rounds = Rounds(horizon, shelf, self._initiators, self.key)
         guard, clock = Witness(self.log, self.name, self.tally), self.ground.clock
         vectors = Vectors(self.folder / "updates")
         measurement = Measurement(shelf, self.key, self.private_set, vectors, HERE)

@@ -92,8 +92,11 @@ class Car(Daemon):
         tally: Tally,
         initiators: Sequence[AccountId],
         making: lesson.Making = lesson.better,
+        owner: AccountId | None = None,
     ) -> None:
+        """`owner`: whom it pays, where that is another account."""
         super().__init__(name, ground, key, tally)
+        self.owner = owner or self.account
         self.drives = True
         self._making = making
         self._config = Config(
@@ -103,6 +106,7 @@ class Car(Daemon):
                 operator=account_of(ground.operator),
                 max_stake="200",
                 buy_stake_budget="200",
+                payout=owner,
             ),
             content=Content(),
             mqtt=Mqtt(enabled=False),

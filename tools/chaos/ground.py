@@ -67,11 +67,20 @@ class Ground:
     def close(self, seconds: int) -> None:
         """A ledger, and the time until it."""
         answer = self.net.close_ledger(close_time=self.now + seconds)
-        self.exchange.answers.clear()
-        self.exchange.head = int(answer["ledger"])
-        self.clock.turn_to(int(answer["close_time"]))
+        self._turned(int(answer["ledger"]), int(answer["close_time"]))
         for each in self.closed:
             each()
+
+    def caught_up(self) -> None:
+        """Others have closed ledgers."""
+        self.exchange.answers.clear()
+        head = self.line.head()
+        self._turned(head.sequence, head.closed_at)
+
+    def _turned(self, ledger: int, closed_at: int) -> None:
+        self.exchange.answers.clear()
+        self.exchange.head = ledger
+        self.clock.turn_to(closed_at)
 
     # --- accounts
 
@@ -83,9 +92,7 @@ class Ground:
     def fund(self, *keys: Keypair) -> None:
         """On the ledger, with 10,000 XLM each."""
         self.net.fund(*(account_of(key) for key in keys))
-        self.exchange.answers.clear()
-        self.exchange.head = self.line.head().sequence
-        self.clock.turn_to(self.line.head().closed_at)
+        self.caught_up()
 
     def enrol(self, *keys: Keypair) -> None:
         """Funded, and with DLC."""

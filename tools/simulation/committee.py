@@ -37,11 +37,11 @@ from agent.ledger.submission import InLedger, look
 from agent.market import pledge, strikes
 from agent.market import records as kept
 from agent.market.bundle import Shelf
+from agent.market.strikes import GRACE_LEDGERS
 from agent.validator import transactions
 from agent.validator.admission import Admitted, Decision, Facts, decide
 from agent.validator.ballots import vote
 from agent.validator.chain import Chain
-from agent.validator.dues import GRACE_LEDGERS
 from agent.validator.entries import Entry, entry
 from agent.validator.measurement import Judgement, brief
 from agent.validator.rounds import Served

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum
 
-from agent.core.jobs import addition, contribution, review, settlement
+from agent.core.jobs import addition, contribution, dispute, draw, hearing, review, ruling, settlement
 from agent.core.jobs import round as rounds
 from agent.core.jobs.fold import AnyTable, kind
 
@@ -18,6 +18,10 @@ TABLES: Mapping[str, AnyTable] = {
     "round": rounds.TABLE,
     "settlement": settlement.TABLE,
     "addition": addition.TABLE,
+    "dispute": dispute.TABLE,
+    "hearing": hearing.TABLE,
+    "ruling": ruling.TABLE,
+    "draw": draw.TABLE,
 }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from functools import lru_cache
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import get_args, get_origin, get_type_hints
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Field:
 
 
 @lru_cache
-def fields(form: Any) -> tuple[Field, ...]:
+def fields(form: type) -> tuple[Field, ...]:
     """Of a dataclass."""
     hints = get_type_hints(form)
     return tuple(

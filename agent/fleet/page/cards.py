@@ -125,6 +125,8 @@ class RoundCard:
     better: str = "lower"
     fused: list[dict[str, str]] = field(default_factory=list)
     """What went into it: {"cid", "vehicle", "weight"}."""
+    false: dict[str, str] = field(default_factory=dict)
+    """Validator → why it does not serve it: it is not what its lineage says."""
 
     def plain(self) -> dict[str, Any]:
         return {
@@ -137,6 +139,7 @@ class RoundCard:
             "unit": self.unit,
             "better": self.better,
             "fused": self.fused,
+            "false": self.false,
         }
 
 

@@ -31,17 +31,19 @@ from agent.core.jobs.written import names
 from agent.core.plain import plain
 from agent.core.round import Round
 from agent.fleet.page.cards import JobCard, PaymentCard, RoundCard, VehicleCard
-from agent.fleet.page.said import MAX_TEXT, Condition, Event, Status, amount, number, short
+from agent.fleet.page.said import MAX_TEXT, Condition, Event, FalseRound, Status, amount, number, short
 from agent.fleet.page.shelf import CardShelf
 from agent.fleet.reading import parsed
 from agent.fleet.status import OFFLINE, ONLINE
-from agent.fleet.topics import Address, address
+from agent.fleet.topics import Address, address, false_round, matches
 from agent.ports import Message
 
 MAX_VEHICLES = 20_000
 MAX_JOBS = 5_000
 MAX_ROUNDS = 2_000
 MAX_PATH = 40
+MAX_NAMING = 20
+"""Validators that a round is called false by: a committee is no larger."""
 STALE_AFTER = 2.5
 """Times the promised interval, after which a vehicle's word is no longer fresh."""
 
@@ -76,8 +78,11 @@ class Dashboard:
     # --- in -----------------------------------------------------------------------------------------------
 
     def take(self, message: Message, now: float) -> None:
-        """One message of a vehicle. Never raises: what makes no sense is counted."""
+        """One message of a vehicle, or a validator's. Never raises: what makes no sense is counted."""
         self.messages += 1
+        if matches(false_round("+", "+"), message.topic):
+            self._take_false(message)
+            return
         place = address(message.topic)
         reader = _READERS.get(place.channel) if place else None
         try:
@@ -94,6 +99,20 @@ class Dashboard:
         if card.status != OFFLINE or place.channel != "status":  # a last will is not the vehicle's word
             card.said_at = max(card.said_at, said_at)
         self._weigh(card, now)
+        self._changed(card)
+
+    def _take_false(self, message: Message) -> None:
+        validator = plain(message.topic.rpartition("/")[2][:56])
+        try:
+            said = FalseRound.model_validate(parsed(message.payload))
+        except ValueError:
+            self.dropped += 1
+            return
+        card = self._round(said.round, f"validator {validator}")
+        if not card.model:
+            card.model, card.number = said.model, number(said.number)
+        if validator in card.false or len(card.false) < MAX_NAMING:
+            card.false[validator] = said.why
         self._changed(card)
 
     def age(self, now: float) -> None:

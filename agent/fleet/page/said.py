@@ -79,6 +79,15 @@ class Event(Said):
     after: Seq
 
 
+class FalseRound(Said):
+    """`false`: a round that a validator does not serve, on a topic of its own."""
+
+    round: Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(plain)]
+    model: Annotated[str, StringConstraints(max_length=80), AfterValidator(plain)]
+    number: int
+    why: Text
+
+
 def short(value: Any) -> Any:
     """One fact of a job. Amounts as text: JavaScript's numbers do not hold 63 bits."""
     if isinstance(value, str):

@@ -30,7 +30,7 @@ CHANNELS = (1, 3)
 """Grey or colour: what a round's samples have."""
 MOVES = frozenset({"Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Dropout", "Cast", "Transpose"})
 """Operators that leave every number what it is."""
-SHARES = frozenset({"Softmax", "Sigmoid"})
+SHARES = frozenset({"Softmax", "Sigmoid", "HardSigmoid"})
 Attribute = int | float | str | tuple[int, ...] | tuple[float, ...] | NDArray[Any]
 
 

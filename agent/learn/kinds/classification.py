@@ -9,7 +9,8 @@ import numpy as np
 
 from agent.core.round import Task
 from agent.errors import Malformed
-from agent.learn.kinds.kind import Labels, Numbers, Shape, Stated
+from agent.learn.kinds.kind import Labels, Numbers, Shape, Sort, Stated
+from agent.learn.settings import Keep
 from agent.ports import Label
 
 
@@ -19,10 +20,15 @@ class Classification:
     is_road: ClassVar[bool] = False
     mirrors: ClassVar[bool] = False
     takes_logits: ClassVar[bool] = True
+    has_boxes: ClassVar[bool] = False
+    can_be_pulled: ClassVar[bool] = True
     fewest_classes: ClassVar[int] = 2
 
     def __init__(self, task: Task, sample: tuple[int, int, int]) -> None:
         self.outputs = self.teacher_outputs = len(task.classes)
+
+    def sort(self, keep: Keep) -> Sort | None:
+        return None if keep == "uniform" else in_whole
 
     def written(self, label: Label, crop_top: float) -> Labels | None:
         known = isinstance(label, float | int) and label in range(self.outputs)
@@ -53,3 +59,8 @@ class Classification:
         shares = np.exp(outputs - outputs.max(axis=1, keepdims=True))
         best, sure = outputs.argmax(axis=1), shares.max(axis=1) / shares.sum(axis=1)
         return [float(label) if share >= confidence else None for label, share in zip(best, sure, strict=True)]
+
+
+def in_whole(label: Labels | float) -> int:
+    """Each class its own."""
+    return int(label)

@@ -20,7 +20,8 @@ from agent.core.boxes import Box
 from agent.core.round import Task
 from agent.errors import Malformed
 from agent.learn.kinds import precision
-from agent.learn.kinds.kind import Labels, Numbers, Shape, Stated, sigmoid
+from agent.learn.kinds.kind import Labels, Numbers, Shape, Sort, Stated, sigmoid
+from agent.learn.settings import Keep
 from agent.ports import Label
 
 CELL = 8
@@ -47,6 +48,8 @@ class Detection:
     is_road: ClassVar[bool] = False
     mirrors: ClassVar[bool] = False
     takes_logits: ClassVar[bool] = True
+    has_boxes: ClassVar[bool] = True
+    can_be_pulled: ClassVar[bool] = False
     fewest_classes: ClassVar[int] = 1
 
     def __init__(self, task: Task, sample: tuple[int, int, int]) -> None:
@@ -58,6 +61,9 @@ class Detection:
         self.centres = CELL * (np.stack([right, down], axis=-1).reshape(-1, 2) + 0.5)
         """(cells, 2): x and y in pixels."""
         self.size = np.array([self.width, self.height] * 2, np.float64)
+
+    def sort(self, keep: Keep) -> Sort | None:
+        """A picture has boxes of several sorts."""
 
     # --- labels
 

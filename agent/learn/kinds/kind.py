@@ -6,17 +6,20 @@ torch: the same loss for training is in `learn.objective`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.learn.settings import Keep
 from agent.ports import Label
 
 Numbers = NDArray[np.float64]
 Labels = NDArray[np.float32]
 Shape = tuple[int, ...]
+Sort = Callable[[Labels | float], int]
+"""What a label is one of: rare sorts are kept rather than common ones."""
 Stated = tuple[Literal["rmse", "accuracy", "map50"], Literal["deg", "share"], Literal["lower", "higher"]]
 """What a figure is called, its unit, and which way is better."""
 
@@ -34,11 +37,19 @@ class Kind(Protocol):
     """Whether a picture turned left to right means the label with its sign turned."""
     takes_logits: ClassVar[bool]
     """Whether the loss makes shares of outputs by itself."""
+    has_boxes: ClassVar[bool]
+    """Whether a label is where things are, for which there are networks of their own."""
+    can_be_pulled: ClassVar[bool]
+    """Whether a mark in a picture could pull it to one label, so that validators look for such."""
     fewest_classes: ClassVar[int]
     outputs: int
     """How many numbers the network gives for one sample."""
     teacher_outputs: int
     """How many a teacher gives."""
+
+    def sort(self, keep: Keep) -> Sort | None:
+        """By what a trip's samples are weighed; None: they are kept alike. `auto` weighs classes alone (decision
+        059)."""
 
     def written(self, label: Label, crop_top: float) -> Labels | None:
         """A frame's label as that of its sample; None where it is none of the task's. `crop_top`: the share of the

@@ -10,7 +10,8 @@ from typing import ClassVar
 import numpy as np
 
 from agent.core.round import Task
-from agent.learn.kinds.kind import Labels, Numbers, Shape, Stated, sigmoid
+from agent.learn.kinds.kind import Labels, Numbers, Shape, Sort, Stated, sigmoid
+from agent.learn.settings import Keep
 from agent.ports import Label
 
 
@@ -20,11 +21,16 @@ class Steering:
     is_road: ClassVar[bool] = True
     mirrors: ClassVar[bool] = True
     takes_logits: ClassVar[bool] = False
+    has_boxes: ClassVar[bool] = False
+    can_be_pulled: ClassVar[bool] = False
     fewest_classes: ClassVar[int] = 0
 
     def __init__(self, task: Task, sample: tuple[int, int, int]) -> None:
         self.scale = float(task.scale)
         self.outputs, self.teacher_outputs = 1, 2
+
+    def sort(self, keep: Keep) -> Sort | None:
+        return bend if keep == "rare" else None
 
     def written(self, label: Label, crop_top: float) -> Labels | None:
         return np.asarray(label, np.float32) if isinstance(label, float | int) and math.isfinite(label) else None
@@ -50,3 +56,8 @@ class Steering:
         """Two numbers: the angle, and the logit of the confidence in it."""
         angles, sure = outputs[:, 0] * self.scale, sigmoid(outputs[:, 1])
         return [float(angle) if share >= confidence else None for angle, share in zip(angles, sure, strict=True)]
+
+
+def bend(label: Labels | float) -> int:
+    """Straight on, and bends twice as tight each."""
+    return math.floor(math.log2(1 + abs(float(label))))

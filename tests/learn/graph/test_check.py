@@ -378,7 +378,7 @@ def test_nothing_of_the_exporting_computer_is_published() -> None:
 
 
 @pytest.mark.parametrize("behind", [(), ("Identity",), ("Flatten", "Identity")])
-@pytest.mark.parametrize("operator", ["Softmax", "Sigmoid"])
+@pytest.mark.parametrize("operator", ["Softmax", "Sigmoid", "HardSigmoid"])
 def test_shares_where_logits_are_wanted_are_refused_by_name(operator: str, behind: tuple[str, ...]) -> None:
     model = a_model()
     model.graph.node[-1].output[0] = "logits"

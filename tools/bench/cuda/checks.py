@@ -16,7 +16,7 @@ import numpy as np
 import psutil
 
 from agent.core.round import Input, Round
-from agent.learn import checkpoint, kinds, loop, networks
+from agent.learn import checkpoint, loop, networks
 from agent.learn.recorder import SampleRecorder
 from agent.learn.ring import Record
 from agent.learn.samples import Samples, prepare
@@ -93,22 +93,21 @@ def steps_of(folder: Path, steps: int, batch: int = 64) -> tuple[TrainingTask, S
 
 
 def pinned(device: str, folder: Path) -> Figures:
-    """A batch goes over from pinned memory, and the network computes in half floats where `auto` says so."""
+    """A step's batch goes over from pinned memory, and the network computes in half floats where `auto` says so."""
     if device == "cpu":
         raise NotRun("nothing is copied to the CPU, and it has no autocast here")
     import torch
     from torch.profiler import ProfilerActivity, profile
 
-    task, samples, _ = steps_of(folder, 1)
-    network = networks.build(task.round, task.base).to(device)
-    spec = task.round.input
-    sample = (spec.channels, spec.height, spec.width)
-    precision, _ = loop.autocast(torch.device(device), "auto")
+    task, samples, last = steps_of(folder, 1)
     with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as seen:
-        images, _ = loop.batch(samples, 0, 64, kinds.of(task.round.task, sample), torch.device(device))
-        with precision():
-            kind = network(images).dtype
+        for _ in loop.train(task, samples, last, loop.Options(device)):
+            pass
         torch.cuda.synchronize()
+    network = networks.build(task.round, task.base).to(device)
+    precision, _ = loop.autocast(torch.device(device), "auto")
+    with precision():
+        kind = network(torch.zeros((1, *task.round.input.sample), dtype=torch.uint8, device=device)).dtype
     copies = sorted({event.name for event in seen.events() if "HtoD" in event.name})
     if kind not in (torch.bfloat16, torch.float16):
         raise Failed(f"autocast is off: the network's output is {kind}")

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.learn import triggers
-from agent.learn.judging import Losses, Watch
+from agent.learn.judging import Watch
+from agent.learn.losses import Losses
 from agent.learn.runner import Outputs
 from agent.learn.runner import Samples as Images
 from agent.learn.testset import TestSet

@@ -13,7 +13,8 @@ import numpy as np
 from agent.core.ids import StakeId
 from agent.core.money import UNIT
 from agent.learn import fusion
-from agent.learn.judging import ALL, JudgedEntry, JudgedRoll, RollEntry, Rules, Score, judge_roll
+from agent.learn.judging import JudgedEntry, JudgedRoll, RollEntry, Rules, judge_roll
+from agent.learn.losses import ALL, Score
 from agent.learn.weights import Weights
 from tools.bench.market.attacks import Attack, Round
 from tools.bench.market.world import Samples, World

@@ -11,7 +11,8 @@ import numpy as np
 
 from agent.learn import graph, loop, networks
 from agent.learn.export import export
-from agent.learn.judging import Losses, Watch
+from agent.learn.judging import Watch
+from agent.learn.losses import Losses
 from agent.learn.runner import Runner
 from agent.learn.runner import Samples as Images
 from agent.learn.score import Scorer

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.learn.judging import Losses, Watch
+from agent.learn.judging import Watch
+from agent.learn.losses import Losses
 from agent.learn.weights import Weights
 
 

@@ -7,7 +7,15 @@ const CURVE = 200, TREE = 40;  // the newest rounds that are drawn
 export function model(name, members) {
   const [code, issuer] = name.split(":");
   return el("div", { class: "model" }, el("h3", {}, code, " ", el("span", { class: "faint", title: issuer ?? "" }, short(issuer, 12))),
-    el("div", { class: "pair" }, curve(members), tree(members)));
+    ...members.flatMap(named), el("div", { class: "pair" }, curve(members), tree(members)));
+}
+
+// A round that is not what its lineage says is served by nobody: who worked on it gets its stake back, and no pay.
+function named(round) {
+  const by = Object.keys(round.false);
+  if (!by.length) return [];
+  const who = by.length === 1 ? "a validator says" : `${by.length} validators say`;
+  return [el("p", { class: "bad", title: by.join("\n") }, `Round ${round.number} is false, ${who}: ${round.false[by[0]]}`)];
 }
 
 function curve(members) {

@@ -1,0 +1,1 @@
+"""Asking an arbiter, and being one."""

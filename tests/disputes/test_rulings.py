@@ -1,0 +1,51 @@
+"""An arbiter on a real localnet: nobody judged what cars handed in, they ask, it rules, and the money follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.core import pay
+from agent.core.jobs.hearing import Answered, HearingState
+from agent.core.money import UNIT
+from agent.market import pledge
+from tests.disputes.court import ARBITRATION, Court, court
+from tests.market.town import REWARD
+from tools.localnet.server import Localnet
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def sitting(tmp_path: Path) -> Iterator[Court]:
+    with Localnet() as net:
+        made = court(net, tmp_path)
+        yield made
+        made.close()
+
+
+def test_a_car_that_nobody_judged_asks_and_is_paid_and_the_rest_is_the_initiators(sitting: Court) -> None:
+    town, credit = sitting.town, UNIT * 8 // 10
+    car, entry = sitting.unjudged()
+    before, locked = sitting.xlm(car.public_key), pledge.left(town.horizon, sitting.round)
+    sitting.ask(car, entry)
+    assert sitting.xlm(car.public_key) == before - ARBITRATION - 100
+    sitting.turn()
+    assert sitting.hearing(entry).state is HearingState.HEARD
+    sitting.decide(entry, credit)
+    sitting.turn()
+    assert sitting.hearing(entry).state is HearingState.HEARD  # its window has not begun
+    sitting.at(sitting.until)
+    owner = sitting.xlm(town.initiator.public_key)
+    sitting.turn(4)
+    answered = sitting.hearing(entry).of(Answered)
+    assert (answered.outcome, answered.credit) == ("settled", credit)
+    due = pay.due(credit, REWARD)
+    assert sitting.xlm(car.public_key) == before - 100 + due  # and its fee is back
+    assert sitting.xlm(town.initiator.public_key) == owner + locked - due - ARBITRATION
+    assert pledge.left(town.horizon, sitting.round) == 0
+    (made,) = sitting.rulings()
+    assert made.ruling.entries[0].credit == credit
+    assert sitting.faults() == []
