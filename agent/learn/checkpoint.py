@@ -24,6 +24,8 @@ from agent.learn.weights import load as load_weights
 Array = npt.NDArray[np.float32]
 
 NAME = "checkpoint.safetensors"
+CHECKED = "checked-state"
+"""In the header: the checksum of all, then the state. Of a trip that an older version began it is `state` alone."""
 WEIGHT, MOMENT = "weight/", "moment/"
 
 
@@ -65,7 +67,7 @@ def save(folder: Path, state: TrainingState, weights: Weights, moments: Weights)
     tensors = {f"{WEIGHT}{name}": value for name, value in weights.items()}
     tensors |= {f"{MOMENT}{name}": value for name, value in moments.items()}
     said = json.dumps(asdict(state))
-    files.write_whole(folder / NAME, to_bytes(tensors, {"state": said, "crc": _checksum(said, tensors)}))
+    files.write_whole(folder / NAME, to_bytes(tensors, {CHECKED: _checksum(said, tensors) + said}))
 
 
 def load(folder: Path) -> Checkpoint | None:
@@ -75,10 +77,11 @@ def load(folder: Path) -> Checkpoint | None:
     if not path.exists():
         return None
     tensors, header = tensors_and_metadata(read_bytes(path, 3 * MAX_BYTES), NAME, 3 * MAX_BYTES)
-    if header.get("crc") != _checksum(header.get("state", ""), tensors):
+    checked = header.get(CHECKED)
+    if checked is not None and checked[:8] != _checksum(checked[8:], tensors):
         raise Malformed(what=NAME, why="it is not as it was written")
     try:
-        said = json.loads(header["state"])
+        said = json.loads(header["state"] if checked is None else checked[8:])
         said.pop("fingerprint", None)  # of a trip that an older version began
         state = TrainingState(**said)
     except (KeyError, ValueError, TypeError, AttributeError):
