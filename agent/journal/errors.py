@@ -9,7 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from agent import errors
-from agent.files import DiskFails, DiskReadOnly
+from agent.troubles import DiskFails, DiskReadOnly
+from agent.troubles import JournalBusy as JournalBusy
+from agent.troubles import JournalDamaged as JournalDamaged
+from agent.troubles import JournalFull as JournalFull
 
 NEARLY_FULL = 256 * 1024
 """Free bytes below which a failed write is blamed on the full disk."""
@@ -18,18 +21,6 @@ NEARLY_FULL = 256 * 1024
 class AlreadyRunning(errors.MilepostError):
     """Another process (pid {pid}) works in {folder}. Two agents must never share one journal. Stop that one
     first, or give this one a state directory of its own."""
-
-    exit_code = errors.TRY_AGAIN
-
-
-class JournalFull(errors.Unavailable):
-    """The disk that holds {path} is full: nothing more can be written down, so nothing more is done.
-    Everything written before is safe. Free some space; the agent then goes on by itself."""
-
-
-class JournalBusy(errors.Unavailable):
-    """{path} is locked by another process for longer than {seconds:g} s. A daemon that runs waits and tries again.
-    Close whatever has it open for writing."""
 
     exit_code = errors.TRY_AGAIN
 
@@ -45,12 +36,6 @@ class JournalMissing(errors.MilepostError):
     """There is no journal at {path}. No agent has run with this state directory yet."""
 
     exit_code = errors.NO_DAEMON
-
-
-class JournalDamaged(errors.MilepostError):
-    """The journal {path} is damaged: {why}. The agent does not guess what it has paid for. Keep the file,
-    restore a copy of it, or start anew with an empty state directory once its stakes are settled or taken
-    back."""
 
 
 @contextmanager

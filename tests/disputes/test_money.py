@@ -15,6 +15,7 @@ from agent.core.jobs.hearing import Answered, HearingState, Missed, Received
 from agent.core.jobs.ruling import RulingState
 from agent.core.ledger import BALANCE_V0
 from agent.core.money import UNIT, XLM, Stroops, text
+from agent.disputes.book import CURSOR
 from agent.initiator import paying
 from agent.ledger import keys
 from agent.ledger.envelope import sdk_asset
@@ -184,6 +185,40 @@ def leaves(sitting: Court, key: Keypair) -> None:
             operations.append(ChangeTrust(sdk_asset(asset), "0"))
     operations.append(AccountMerge(town.operator.public_key))
     town.apply(operations, key)
+
+
+def test_a_dispute_that_nobody_has_delays_a_ruling_and_keeps_nobody_from_being_paid(sitting: Court) -> None:
+    """Its fee is lost. An honest one of the same moment may still be on its way: so the arbiter waits while it can."""
+    (car, entry), liar = sitting.unjudged(), sitting.town.driver()
+    sitting.ask(car, entry)
+    for number in range(6):
+        sitting.pay(liar, bytes([number]) * 32)
+    sitting.turn(3)
+    sitting.decide(entry, UNIT)
+    rules(sitting)
+    assert sitting.rulings() == []
+    sitting.at(dispute.last_call(sitting.round))
+    sitting.turn(4)
+    assert answered(sitting, entry).outcome == "settled"
+    sitting.at(sitting.town.horizon.head().closed_at + 86_400)
+    for _ in range(6):
+        sitting.turn()
+        for _ in range(5):
+            sitting.town.net.close_ledger()
+    assert [each.state for each in sitting.hearings].count(HearingState.DISMISSED) == 6
+
+
+def test_what_strangers_send_is_read_once(sitting: Court) -> None:
+    town, (car, entry) = sitting.town, sitting.unjudged()
+    sitting.ask(car, entry)
+    for _ in range(3):
+        town.apply([Payment(sitting.key.public_key, sdk_asset(XLM), "0.0000001")], town.operator)
+    sitting.turn()
+    newest = next(iter(town.horizon.history(sitting.key.public_key, newest_first=True)))
+    assert sitting.arbiter.bench.book.journal.note(CURSOR) == newest.cursor
+    sitting.restart()
+    sitting.turn()
+    assert [each.state for each in sitting.hearings] == [HearingState.HEARD]
 
 
 # --- an arbiter that does otherwise
