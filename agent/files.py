@@ -14,26 +14,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from agent.errors import MilepostError, Unavailable
+from agent.errors import MilepostError
+from agent.troubles import DiskFails as DiskFails
+from agent.troubles import DiskFull as DiskFull
+from agent.troubles import DiskReadOnly as DiskReadOnly
 
 PART = ".part"
 GOING = ".going"
 PRIVATE = 0o600
-
-
-class DiskFails(Unavailable):
-    """The disk that holds {path} fails: {why}. What was written before is not touched, and the work goes on when the
-    disk is well again. Look into `dmesg`, copy the disk and replace it."""
-
-
-class DiskFull(DiskFails):
-    """The disk under {path} is full. Nothing half-written is left; the work goes on when there is room."""
-
-
-class DiskReadOnly(DiskFails):
-    """The disk under {path} is read-only: a card that fails is mounted so, and so is one after an error. What was
-    written before can be read. Nothing is lost: the work goes on when it can be written again. Look into `dmesg`, copy
-    the card and replace it."""
 
 
 class AlreadyThere(MilepostError):

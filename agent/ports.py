@@ -14,6 +14,7 @@ from agent.core.boxes import Box as Box
 from agent.core.conditions import Conditions as Conditions
 from agent.core.reading import Position as Position
 from agent.core.reading import Reading as Reading
+from agent.errors import MilepostError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -180,6 +181,10 @@ class ContentStore(Protocol):
     def has(self, cid: Cid) -> bool:
         """Whether the whole directory can be had here now. Raises Unavailable."""
 
+    def drop(self, folder: Path) -> None:
+        """Undo `put`, for a folder whose every block is its own: no other bundle holds one of them. Idempotent. Raises
+        Unavailable."""
+
 
 # --- the fleet ------------------------------------------------------------------------------------------------
 
@@ -198,6 +203,10 @@ class FleetLink(Protocol):
 
     @property
     def connected(self) -> bool: ...
+
+    @property
+    def trouble(self) -> MilepostError | None:
+        """Why there is no connection, or what is wrong with it (`agent.troubles`)."""
 
     def publish(self, message: Message, qos: int = 1) -> int | None:
         """Hand over a message; returns its id, or None when it could not be taken now. Never waits."""
@@ -231,6 +240,13 @@ class Clock(Protocol):
 
     def now(self) -> float:
         """Seconds since the epoch."""
+
+    def learn(self, now: float) -> None:
+        """Somebody else's time, a ledger's say: it counts for as long as this machine's clock was not set."""
+
+    @property
+    def trouble(self) -> MilepostError | None:
+        """That it was not set (`agent.troubles`)."""
 
     def monotonic(self) -> float:
         """Seconds, never backwards."""

@@ -25,15 +25,16 @@ def test_every_relative_link_leads_to_a_file(page: Path) -> None:
     assert [target for target in targets if target and not (page.parent / target).exists()] == []
 
 
-def test_every_test_that_the_threats_name_is_there() -> None:
-    """Each line that is said to be stopped is tried by the test it names."""
-    page = (ROOT / "docs" / "threats.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize(("name", "least"), [("threats", 50), ("cases", 50)])
+def test_every_test_that_a_page_names_is_there(name: str, least: int) -> None:
+    """Each line that is said to be stopped, or mended, is tried by the test it names."""
+    page = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
     files = set(re.findall(r"`(tests/[\w/]+\.py)`", page))
     names = set(re.findall(r"`(test_\w+)`", page))
     written = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "tests").rglob("test_*.py"))
     assert {file for file in files if not (ROOT / file).is_file()} == set()
     assert {name for name in names if f"def {name}(" not in written} == set()
-    assert len(names) > 50
+    assert len(names) > least
 
 
 def test_every_decision_is_in_the_index() -> None:

@@ -22,6 +22,7 @@ from agent.host.config import trace
 from agent.learn import architecture, process, result, samples, settings
 from agent.market import bundle
 from agent.sense import sight
+from agent.troubles import TROUBLES
 from agent.vehicle import daemon
 from agent.vehicle.settings import Preferences, Resources
 
@@ -83,6 +84,12 @@ def test_the_log_lines_that_operations_shows_are_written() -> None:
 def test_each_of_doctors_checks_is_explained_and_no_other() -> None:
     checks = [check.name for check in doctor.checks(trace(environ={}))]
     assert sorted(row[0] for row in table("operations.md", "| check | wrong means |")) == sorted(checks)
+
+
+def test_every_trouble_that_is_told_stands_in_operations_in_its_own_words() -> None:
+    said = [[part, *sentence] for part, *sentence in table("operations.md", "| of | sentence |")]
+    words = {part: [" ".join((each.__doc__ or "").split()) for each in told] for part, told in TROUBLES.items()}
+    assert said == [[f"| {part}".strip("| "), re.sub(r"{[^{}]*}", "…", each)] for part in words for each in words[part]]
 
 
 def test_a_bundles_files_are_those_that_the_protocol_names() -> None:

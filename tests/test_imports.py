@@ -12,7 +12,7 @@ import pytest
 AGENT = Path(__file__).resolve().parents[1] / "agent"
 LEVELS = (
     {"errors", "sentences"},
-    {"core"},
+    {"core", "troubles"},
     {"ports", "files", "toml", "credential", "commit"},
     {"journal", "sense", "learn", "content", "ledger", "fleet", "host"},
     {"market"},

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from agent.host.sections import Config
+    from agent.sense.mount import MountMeter
+    from agent.sense.view import Floats
 
     Image = npt.NDArray[np.uint8]
 
@@ -69,28 +71,9 @@ def look(config: Config, named: str) -> Look:
     from agent.learn.samples import prepare
     from agent.sense import still, view
     from agent.sense.mount import MountMeter
-    from agent.sense.sources import open_camera
 
-    camera, meter = open_camera(config.camera.sources[named]), MountMeter()
-    times, greys, image = list[float](), list[Any](), None
-    try:
-        end = time.monotonic() + FIRST_S
-        while time.monotonic() < end:
-            frame = camera.read(0.2)
-            if frame is None:
-                continue
-            if image is None:
-                end = time.monotonic() + LOOK_S
-            image = frame.image
-            times.append(frame.t)
-            meter.look(frame.t, image)
-            greys.append(view.grey(image))
-            if len(greys) > GREYS:
-                greys = greys[::2]
-        if image is None:
-            raise NoPicture(what=(camera.trouble or f"it opened, but gave none within {FIRST_S:.0f} s").rstrip("."))
-    finally:
-        camera.close()
+    meter = MountMeter()
+    times, greys, image = _pictures(config.camera.sources[named], meter)
     seen = view.view(times, np.stack(greys), (image.shape[1], image.shape[0]))
     aim = aim_of(config, named)
     horizon = aim.horizon if meter.horizon is None else meter.horizon
@@ -115,6 +98,35 @@ def look(config: Config, named: str) -> Look:
         "words": {name: {"good": good, "sentence": sentence} for name, (good, sentence) in words.items()},
     }
     return Look(words, facts, still.still(image, sample, float(spec.crop_top), horizon, tilt), sample)
+
+
+def _pictures(source: str, meter: MountMeter) -> tuple[list[float], list[Floats], Image]:
+    """Of some seconds: the times of all, some GREYS of them in grey, and the last. The meter looks at each. Raises
+    NoPicture."""
+    from agent.sense import view
+    from agent.sense.sources import open_camera
+
+    camera = open_camera(source)
+    times, greys, image = list[float](), list[Any](), None
+    try:
+        end = time.monotonic() + FIRST_S
+        while time.monotonic() < end:
+            frame = camera.read(0.2)
+            if frame is None:
+                continue
+            if image is None:
+                end = time.monotonic() + LOOK_S
+            image = frame.image
+            times.append(frame.t)
+            meter.look(frame.t, image)
+            greys.append(view.grey(image))
+            if len(greys) > GREYS:
+                greys = greys[::2]
+        if image is None:
+            raise NoPicture(what=(camera.trouble or f"it opened, but gave none within {FIRST_S:.0f} s").rstrip("."))
+    finally:
+        camera.close()
+    return times, greys, image
 
 
 def sample_of(state_dir: Path) -> tuple[Input, str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib
+import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,23 +17,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent import files
+from agent.core import redact
 from agent.core.ids import StakeId
 from agent.core.ledger import FIRST, Reach
 from agent.errors import MilepostError, Unavailable
 from agent.host import status_file
+from agent.host.clock import unset
 from agent.host.doctor import Check, CheckState, Finding, Skipped, Wrong, examine, healthy
+from agent.ports import BundleLimits, Camera, Message
+from agent.troubles import BrokerLost, BrokerSilent, CameraSilent, LedgerLate
 
 if TYPE_CHECKING:
-    from agent.fleet.broker import Broker
+    from agent.fleet.link import PahoLink
     from agent.host.config import Loaded
     from agent.host.sections import Config
 
 CLOCK_S = 60.0
 """How far the car's clock may be off. Transactions carry time bounds of five minutes; a ledger closes every 5 s."""
-LATE_LEDGERS = 12
-"""How far apart the parts of one Horizon may be: a minute."""
 LOOK_S = 4.0
 """How long a source may take to show its first reading or frame."""
+DOUBT_S = 5.5
+"""How long a camera is watched that gives black or the same images: as long as it takes to say so."""
 EMPTY_FOLDER = "QmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3Nn"
 
 
@@ -182,14 +186,36 @@ def _camera(config: Config, view: str) -> str:
     late = latency(config, view)
     if _running(config) is not None:
         raise Skipped(why=f"In use by the daemon, which says above how it is. {late}")
-    camera = open_camera(config.camera.sources[view])
+    source = config.camera.sources[view]
+    camera = open_camera(source)
     try:
-        if frame := camera.read(LOOK_S):
-            height, width = frame.image.shape[:2]
-            return f"A frame of {width} x {height} pixels. {late}"
-        raise Wrong(why=camera.trouble or f"It opened, but gave no frame within {LOOK_S:.0f} s.")
+        height, width = _watched(camera, f"the camera {redact.shown(source)}")
+        return f"Frames of {width} x {height} pixels. {late}"
     finally:
         camera.close()
+
+
+def _watched(camera: Camera, name: str) -> tuple[int, ...]:
+    """The size of what it gives, once two frames in a row are pictures; those that are not are watched for as long as
+    it takes to be sure."""
+    from agent.sense.sight import Sight
+
+    sight, seen, deadline = Sight(name), 0, time.monotonic() + LOOK_S
+    while time.monotonic() < deadline:
+        if (frame := camera.read(0.2)) is None:
+            if seen and camera.trouble:
+                break
+            continue
+        if (why := sight.look(frame.t, frame.image)) is not None:
+            raise Wrong(why=why)
+        seen += 1
+        if sight.doubts and seen <= 2:
+            deadline = time.monotonic() + DOUBT_S
+        elif seen > 1 and not sight.doubts:
+            return frame.image.shape[:2]
+    if camera.trouble or not seen:
+        raise Wrong(why=camera.trouble or str(CameraSilent(name=name)))
+    return frame.image.shape[:2] if frame is not None else ()
 
 
 def _aim(config: Config, view: str) -> str:
@@ -273,8 +299,18 @@ def _store(config: Config) -> str:
     # Scratch of its own: what root leaves in the state directory, the daemon cannot write. And no patience: the
     # doctor is asked now.
     with tempfile.TemporaryDirectory(prefix="milepost-") as scratch:
-        open_store(config.content.stores, Path(scratch), sleep=lambda _: None).has(Cid.parse(EMPTY_FOLDER))
-    return f"{', '.join(config.content.stores)} answers."
+        store = open_store(config.content.stores, Path(scratch) / "state", sleep=lambda _: None)
+        if not any(url.startswith(("folder:", "http:", "https:")) for url in config.content.stores):
+            store.has(Cid.parse(EMPTY_FOLDER))
+            return f"{', '.join(map(redact.shown, config.content.stores))} answers; nothing can be stored there."
+        mine = Path(scratch) / "mine"
+        mine.mkdir()
+        (mine / "doctor").write_bytes(secrets.token_bytes(64))  # nobody else's, so that it may be dropped
+        try:
+            store.get(store.put(mine), Path(scratch) / "back", BundleLimits())
+        finally:
+            store.drop(mine)
+    return f"{', '.join(map(redact.shown, config.content.stores))} takes a bundle, gives it back and drops it."
 
 
 def _ledger(config: Config) -> str:
@@ -295,9 +331,11 @@ def _told(url: str, head: int, reach: Reach, state: int, archive: str | None) ->
 
     if state == 0:
         raise Wrong(why=f"{url} does not say as of which ledger it answers (no Latest-Ledger). What lapsed stays open.")
+    from agent.ledger.connection import LATE_LEDGERS
+
     late = max(head, reach.latest, state) - min(head, reach.latest, state)
     if late > LATE_LEDGERS:
-        raise Wrong(why=f"Parts of {url} are {late} ledgers behind each other: entries wait. Ask another Horizon.")
+        raise LedgerLate(url=redact.shown(url), most=LATE_LEDGERS)
     remembered = "remembers all" if reach.elder <= FIRST else f"remembers from ledger {reach.elder} on"
     if reach.elder > FIRST and head - reach.elder < WEEK_LEDGERS and archive is None:
         raise Wrong(
@@ -310,6 +348,8 @@ def _told(url: str, head: int, reach: Reach, state: int, archive: str | None) ->
 def _clock(config: Config) -> str:
     from agent.compose.doors import horizon
 
+    if (trouble := unset(time.time())) is not None:
+        raise trouble
     off_s = time.time() - horizon(config).head().closed_at
     if abs(off_s) > CLOCK_S:
         ahead = "ahead of" if off_s > 0 else "behind"
@@ -344,32 +384,34 @@ def _broker(config: Config) -> str:
         raise Skipped(why="mqtt.enabled is false.")
     _leave_to_daemon(config)
     where, topics = broker(config.mqtt), VehicleTopics(config.agent.fleet, config.agent.id)
-    _greets(where)
     # Not the vehicle's own id: that would take its session over, and its commands with it.
     client = f"{topics.vehicle}-doctor"
     link = PahoLink(where, client, (topics.commands, topics.desired), session_seconds=0)
     try:
         end = time.monotonic() + LOOK_S
-        while not link.connected and link.fault is None and time.monotonic() < end:
+        while not link.connected and link.fault is None and not _is_away(link) and time.monotonic() < end:
             time.sleep(0.05)
-        if link.fault:
-            raise Wrong(why=link.fault)
-        if not link.connected:
-            raise Wrong(why=f"{where} answers, but lets nobody in. {link.trouble}")
+        _raise(link.trouble)
+        said = link.publish(Message(topics.reply("doctor"), b'{"tried": true}'))
+        while said not in link.acknowledged() and link.fault is None and time.monotonic() < end:
+            time.sleep(0.05)
+        _raise(link.trouble)
     finally:
         link.close()
     secured = "with" if where.certificates else "without"
-    return f"{where} lets {client} in and listen, by MQTT {link.version}, {secured} TLS."
+    return f"{where} lets {client} in, listen and speak, by MQTT {link.version}, {secured} TLS."
 
 
-def _greets(where: Broker) -> None:
-    """Whether there is one, and its certificate is good: what a session would only call no answer."""
-    context = where.certificates.context() if where.certificates else None
-    try:
-        with socket.create_connection((where.host, where.port), timeout=LOOK_S) as plain:
-            if context is not None:
-                context.wrap_socket(plain, server_hostname=where.host).close()
-    except OSError as error:
-        if type(error).__name__ in ("SSLError", "SSLCertVerificationError"):
-            raise Wrong(why=f"{where} refuses TLS: {error}.") from error
-        raise Unavailable(what=f"The broker {where}") from error
+def _is_away(link: PahoLink) -> bool:
+    return isinstance(link.trouble, BrokerSilent)
+
+
+def _raise(trouble: MilepostError | None) -> None:
+    from agent.fleet.link import NotYet
+
+    if isinstance(trouble, NotYet):
+        raise BrokerSilent(broker=trouble.facts["broker"])
+    if isinstance(trouble, BrokerLost):  # it answers, and lets nobody in
+        raise Wrong(why=str(trouble))
+    if trouble is not None:
+        raise trouble

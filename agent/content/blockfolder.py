@@ -60,4 +60,5 @@ class BlockFolder:
 
     def drop(self, cid: Cid) -> None:
         """Forget a block. Idempotent."""
-        self._path(cid).unlink(missing_ok=True)
+        with files.room_for(self.folder):
+            self._path(cid).unlink(missing_ok=True)

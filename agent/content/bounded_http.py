@@ -23,6 +23,10 @@ from requests.adapters import HTTPAdapter
 from agent.core import redact
 from agent.core.plain import plain
 from agent.errors import Unavailable
+from agent.troubles import Answered as Answered
+from agent.troubles import BrokenOff as BrokenOff
+from agent.troubles import LeftAlone as LeftAlone
+from agent.troubles import StoreNotTrusted, StoreSilent, distrusted
 
 TIMEOUT_SECONDS = 60.0
 """Silence after which a party counts as stalled, unless its caller says otherwise."""
@@ -35,18 +39,6 @@ _REASON_BYTES = 64 * 1024
 BUSY = (429, 503)
 LONGEST_QUIET_SECONDS = 3600.0
 """Nobody is left alone for longer, whatever Retry-After says."""
-
-
-class BrokenOff(Unavailable):
-    """The answer of {what} cannot be used: {why}. It is asked again later."""
-
-
-class Answered(Unavailable):
-    """{what} answered {status}: {why}. The work waits and goes on when it can."""
-
-
-class LeftAlone(Unavailable):
-    """{what} asked to be left alone for {seconds:.0f} s more. The work waits and goes on then."""
 
 
 class Quiet:
@@ -117,6 +109,13 @@ def session(token: str | None, ca_bundle: Path | None) -> requests.Session:
     if ca_bundle:
         fresh.verify = str(ca_bundle)
     return fresh
+
+
+def away(what: object, error: Exception) -> Unavailable:
+    """Why there was no answer."""
+    if (why := distrusted(error)) is not None:
+        return StoreNotTrusted(what=what, why=why)
+    return StoreSilent(what=f"{what} ({type(error).__name__})")
 
 
 def timeouts(silence_seconds: float) -> tuple[float, float]:

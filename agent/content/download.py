@@ -14,15 +14,12 @@ from agent.core.cid import DAG_PB, Cid
 from agent.core.pauses import Backoff
 from agent.errors import Refused, Unavailable
 from agent.files import DiskFull, DiskReadOnly
+from agent.troubles import NoSource as NoSource
 
 PAUSES_S = Backoff(0.5, 4.0).few(4)
 """Between attempts. After the last the caller's job waits, and calls again."""
 _MAX_WANTED = 1 << 17
 """Blocks of one tree still looked for while a gateway sends it."""
-
-
-class NoSource(Unavailable):
-    """No source gives the block {cid} now: {why}. What came so far is kept; the work waits and goes on."""
 
 
 class Download:

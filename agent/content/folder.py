@@ -42,6 +42,10 @@ class FolderStore:
             return False
         return True
 
+    def drop(self, folder: Path) -> None:
+        for block in importer.bundle_blocks(folder):
+            self._blocks.drop(block.cid)
+
     def fetch(self, cid: Cid) -> bytes:
         """One block, checked. Raises BlockMissing."""
         data = self._blocks.read(cid)

@@ -17,7 +17,6 @@ from agent.content.source import BlockMissing, checked
 from agent.content.walker import MAX_BLOCK_BYTES
 from agent.core import redact
 from agent.core.cid import Cid
-from agent.errors import Unavailable
 
 _RAW, _CAR = "application/vnd.ipld.raw", "application/vnd.ipld.car"
 
@@ -74,7 +73,7 @@ class Gateway:
                 stream=True,
             )
         except (requests.RequestException, OSError) as error:
-            raise Unavailable(what=f"{self} ({type(error).__name__})") from error
+            raise bounded_http.away(self, error) from error
         if answer.status_code == 200:
             return answer
         with answer:

@@ -24,7 +24,8 @@ from agent.content.source import BlockMissing, checked
 from agent.content.walker import MAX_BLOCK_BYTES
 from agent.core import redact
 from agent.core.cid import CODECS, DAG_PB, Cid
-from agent.errors import NO_PERMISSION, Malformed, Unavailable
+from agent.errors import Malformed
+from agent.troubles import NotLetIn as NotLetIn
 
 # The client's own changes to `requests` use an argument that urllib3 has withdrawn; nothing here needs them.
 os.environ.setdefault("PY_IPFS_HTTP_CLIENT_PATCH_REQUESTS", "no")
@@ -43,12 +44,6 @@ class NodeError(bounded_http.Answered):
 
 class NotHere(NodeError):
     """{what} cannot do it with what it holds ({status}): {why}. The work waits and goes on when it can."""
-
-
-class NotLetIn(Unavailable):
-    """{what} does not let us in ({status}): {why}. The work waits: check the token in the credentials."""
-
-    exit_code = NO_PERMISSION
 
 
 class Kubo:
@@ -122,6 +117,14 @@ class Kubo:
         except NotHere:
             return False
 
+    def unpin(self, cid: Cid) -> None:
+        """Keep it no longer than anything else. Raises NotHere when it was not pinned."""
+        self._ask("pin/rm", {"recursive": "true"} | self._within(0.9), cid)
+
+    def remove(self, cid: Cid) -> None:
+        """Take one block away. Raises NotHere when something pinned holds it."""
+        self._call("block/rm", {"force": "true"} | self._within(0.9), cid, limit=_JSON_BYTES)
+
     def addresses(self) -> list[str]:
         """The multiaddresses at which other nodes reach this one; a pinning service asks for them."""
         found = self._ask("id", {}).get("Addresses") or []
@@ -159,7 +162,7 @@ class Kubo:
                 "POST", path, params, auth=None, data=data, headers=headers, timeout=None, chunk_size=1
             )
         except (ipfshttpclient.exceptions.Error, requests.RequestException, OSError) as error:
-            raise Unavailable(what=f"{self} ({type(error).__name__})") from error
+            raise bounded_http.away(self, error) from error
         try:
             return bounded_http.body(self, closables[0], limit)
         finally:

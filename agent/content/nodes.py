@@ -89,6 +89,17 @@ class NodeStore:
             raise Unavailable(what="A node to store at (none is configured)")
         raise refusals[0]
 
+    def drop(self, folder: Path) -> None:
+        """At every node; what one has not is dropped there already."""
+        layout, root = self._plan(folder)
+        for endpoint in self._nodes:
+            if self._again(partial(endpoint.pinned, root)):
+                endpoint.unpin(root)
+            for block in importer.bundle_blocks(folder, layout):
+                if self._again(partial(endpoint.has, block.cid)):
+                    endpoint.remove(block.cid)
+            self._outgoing.dropped(endpoint.url, root)
+
     def _plan(self, folder: Path) -> tuple[Layout, Cid]:
         plain = importer.bundle_root(folder)
         if not self._outgoing.wide(plain, self._good_link()):

@@ -84,6 +84,13 @@ class Outgoing:
             owed = [(service, bundle.digest) for service in services]
             db.executemany("INSERT OR IGNORE INTO pin_owed VALUES (?, ?)", owed)
 
+    def dropped(self, endpoint: str, bundle: Cid) -> None:
+        """The bundle is there no more, and nobody is asked to pin it."""
+        with self._change() as db:
+            db.execute("DELETE FROM bundle WHERE endpoint = ? AND digest = ?", (endpoint, bundle.digest))
+            db.execute("DELETE FROM block WHERE endpoint = ? AND bundle = ?", (endpoint, bundle.digest))
+            db.execute("DELETE FROM pin_owed WHERE digest = ?", (bundle.digest,))
+
     def pins_owed(self, service: str) -> list[Cid]:
         with self._change() as db:
             rows = db.execute("SELECT digest FROM pin_owed WHERE service = ?", (service,)).fetchall()

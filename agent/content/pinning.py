@@ -69,7 +69,7 @@ class PinningService:
                 **send,
             )
         except (requests.RequestException, OSError) as error:
-            raise Unavailable(what=f"{self} ({type(error).__name__})") from error
+            raise bounded_http.away(self, error) from error
         with answer:
             if answer.status_code not in (200, 202):
                 self._quiet.heard(answer)

@@ -7,16 +7,8 @@ import hashlib
 from typing import Protocol
 
 from agent.core.cid import Cid
-from agent.errors import Unavailable
-
-
-class BlockMissing(Unavailable):
-    """{what} is not to be had now. Nothing is lost: the work waits and goes on when it is back."""
-
-
-class WrongBytes(Unavailable):
-    """{source} gave {size} bytes for {cid} that are not that block. They are dropped; another source is
-    asked."""
+from agent.troubles import BlockMissing as BlockMissing
+from agent.troubles import WrongBytes as WrongBytes
 
 
 class Source(Protocol):

@@ -33,12 +33,14 @@ from agent.core.motion import (
     Batch,
     CommitteeView,
     Motion,
+    Payday,
     ShareOut,
     attest,
     cases_of,
     drawn_up,
     on_turn,
     payable,
+    payday,
     roll_call,
     roll_calls,
     share_out,
@@ -116,7 +118,7 @@ def _settle(state: CommitteeState, view: CommitteeView) -> Step:
             return _again(state, draft, now)
         return _settle(_fruitless(state, draft, view), view)
     # Entries have a window, the rest has none: that queues behind what is there already.
-    queued = {m.name: now for m in motions if isinstance(m, ShareOut | Attest)}
+    queued = {m.name: now for m in motions if isinstance(m, ShareOut | Payday | Attest)}
     state = replace(state, moved_at={**queued, **state.moved_at})
     for motion in sorted(ours, key=lambda m: state.moved_at.get(m.name, -1)):
         # A motion that finds no signatures must not hold up the others: each has its go for a turn.
@@ -132,8 +134,8 @@ def _settle(state: CommitteeState, view: CommitteeView) -> Step:
 
 def _motions(state: CommitteeState, view: CommitteeView) -> tuple[CommitteeState, list[Motion]]:
     """What is to be done: the ripe entries of each round and roll, oldest round first, then new rolls, then shares,
-    then a round to be attested. Entries that the same validators voted on go together: each of those can sign for all
-    of them. What made a settlement fail, or may, goes alone."""
+    wages, and a round to be attested. Entries that the same validators voted on go together: each of those can sign for
+    all of them. What made a settlement fail, or may, goes alone."""
     ripe = defaultdict[tuple[CidText, CidText, tuple[str, ...]], list[records.Case]](list)
     for review, vote in view.own.values():
         served, votes = view.rounds.get(vote.round), state.of(review.id)
@@ -154,8 +156,8 @@ def _motions(state: CommitteeState, view: CommitteeView) -> tuple[CommitteeState
             state = replace(state, shared_out=sharing.served.cid)
         else:
             found.append(shares)
-    attested = attest(view, view.head.closed_at)
-    return state, [*found, attested] if attested is not None else found
+    owed = (payday(view, view.head.closed_at), attest(view, view.head.closed_at))
+    return state, [*found, *(motion for motion in owed if motion is not None)]
 
 
 def _is_leaving(review: Review, view: CommitteeView) -> bool:
@@ -184,6 +186,8 @@ def _stands(state: CommitteeState, draft: Draft, view: CommitteeView) -> bool:
         motion = roll_call([one.entry for one in draft.record.enrols.entries], view, at)
     elif draft.record.committee is not None:
         motion = attest(view, at)
+    elif draft.record.paid is not None:
+        motion = payday(view, at)
     else:
         motion = shares_now(view)
     return motion is not None and record_of(motion, state.us, view, at) == draft.record
@@ -218,6 +222,8 @@ def _tried(state: CommitteeState, entries: Iterable[StakeId], now: int) -> Commi
 def _propose(state: CommitteeState, motion: Motion, view: CommitteeView) -> Step:
     now, round_ = view.head.closed_at, motion.served.round
     made = drawn_up(motion, state.us, view, now)
+    if made is None and isinstance(motion, Payday):  # nobody is left who can be paid now
+        return state, []
     if made is None:  # nobody is left who can be paid a share
         return replace(state, shared_out=motion.served.cid), []
     fee = _fee(state, view)

@@ -23,6 +23,7 @@ from agent.core.motion import (
     cases_of,
     drawn_up,
     on_turn,
+    payday,
     roll_call,
     roll_calls,
     share_out,
@@ -101,6 +102,9 @@ def _put_forward(
     attested = attest(view, at)
     if proposed.hands_over or (attested is not None and _is_record_of(attested, proposed, view, at)):
         return attested
+    paid = None if proposed.enrols else payday(view, at)
+    if paid is not None and _is_record_of(paid, proposed, view, at):
+        return paid
     if not proposed.enrols:
         return shares_now(view)
     if fetched is not None:

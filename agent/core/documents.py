@@ -210,6 +210,23 @@ class Purse(Part):
     """Vehicles that this sharing has dealt with, in the order of their accounts."""
 
 
+class Wages(Part):
+    """Fees that validators have earned and were not paid yet."""
+
+    round: RoundNumber
+    """Number of the newest round as the first of these was earned."""
+    due: dict[AccountId, Amount] = Field(min_length=1, max_length=40)
+    """Validator → DLC stroops."""
+
+
+class Wage(Part):
+    """What a validator is paid of them."""
+
+    validator: AccountId
+    amount: Amount
+    """DLC stroops."""
+
+
 class SettlementRecord(Document):
     """A batch of 1 to 32 verdicts, or of 1 to 100 shares, or a roll, or an attested round, hash-linked to the record
     before and anchored by the transaction that pays it out."""
@@ -228,6 +245,10 @@ class SettlementRecord(Document):
     shares: tuple[Share, ...] = Field(default=(), max_length=100)
     committee: tuple[AccountId, ...] | None = Field(default=None, min_length=1, max_length=20)
     """Who settles from this record on, in one that attests its round: they may be those who did, or others."""
+    paid: tuple[Wage, ...] | None = Field(default=None, min_length=1, max_length=40)
+    """Fees that validators have earned until then."""
+    wages: Wages | None = None
+    """Those that are left once this record is settled."""
     attested: CidText | None = None
     """The newest round that two thirds have rebuilt and found to be what its lineage says."""
     purse: Purse = Purse()
@@ -238,6 +259,6 @@ class SettlementRecord(Document):
 
     @model_validator(mode="after")
     def _of_one_kind(self) -> SettlementRecord:
-        if sum(map(bool, (self.entries, self.shares, self.enrols, self.committee))) != 1:
-            raise ValueError("a record holds entries or shares, or a roll, or attests a round")
+        if sum(map(bool, (self.entries, self.shares, self.enrols, self.committee, self.paid))) != 1:
+            raise ValueError("a record holds entries or shares, or wages, or a roll, or attests a round")
         return self

@@ -10,9 +10,9 @@ Rules. Readings come in any mixture: a wheel odometer, a speed, a GPS position, 
    withheld from what follows.
 3. Witnesses contradict each other. Where odometer and wheels part by more than resolution, latency and what
    speedometers err by, the receiver decides who is wrong, and without one the speed is right: an odometer may be in
-   another unit, or stuck. Where one of the two is heard alone, the receiver is right once both have moved together. Who
-   is wrong is in doubt for a while, and what it kept back or invented is set right. A speed that does not change by a
-   digit contradicts nobody, and is frozen where the position denies it.
+   another unit, or stuck. Where one of the two is heard alone, a receiver with a speed is right once both have moved
+   together. Who is wrong is in doubt for a while, and what it kept back or invented is set right. A speed that does not
+   change by a digit contradicts nobody, and is frozen where the position denies it.
 4. Movement with the ignition off is a ferry, a tow or a trailer: nothing is counted. So is what the receiver sees after
    the wheels were last heard standing, unless the ignition is said to be on after that, and lately.
 5. Faster than `top_kmh` did not happen, at whatever rate it is said: an odometer that goes so fast is in another
@@ -51,6 +51,10 @@ APART_M = 50.0
 COMPARED_M = 500.0
 """The stretch over which the two are compared."""
 
+FAR_M, FINE = 2000.0, 0.05
+"""Over so much, a receiver that says its speed errs less than a speedometer may, which reads high and never low (UN
+ECE R39)."""
+
 STEPS, EVENLY = 3, 0.6
 """A receiver and an odometer move together where the odometer has moved on so often, and at no time so large a share of
 the way was the receiver's alone."""
@@ -71,9 +75,11 @@ class Heard:
     first: bool
     """The odometer had not moved on before: where its step began is not known."""
     odometer_there: bool
-    """Whether each had been heard lately, so that its step covers the same stretch as the others'."""
-    wheels_there: bool
-    receiver_there: bool
+    """Whether it had been heard within `sparse_s`: its step covers the same stretch as the others'."""
+    odometer_lately: bool
+    """Whether each had been heard within `gap_s`."""
+    wheels_lately: bool
+    receiver_lately: bool
 
 
 def count(memory: Memory, seen: Reading, bounds: Bounds) -> tuple[Memory, Counted]:
@@ -94,8 +100,9 @@ def count(memory: Memory, seen: Reading, bounds: Bounds) -> tuple[Memory, Counte
     first = memory.digit_m == math.inf
     there = (
         seen.t - memory.travelled_t <= bounds.sparse_s,
+        seen.t - memory.travelled_t <= bounds.gap_s,
         seen.t - memory.wheels.t <= bounds.gap_s,
-        seen.t - memory.place_t <= bounds.gap_s,
+        seen.t - min(memory.place_t, memory.received.t) <= bounds.gap_s,  # with a speed: without, it creeps unseen
     )
     memory, by_odometer = witness.by_odometer(memory, seen, bounds)
     memory, by_wheels = witness.by_wheels(memory, seen, bounds)
@@ -168,7 +175,7 @@ def _credited(memory: Memory, heard: Heard, best: Counted, bounds: Bounds) -> tu
 
 def _compared(memory: Memory, heard: Heard, metres: float) -> tuple[Memory, float, tuple[Doubt, ...]]:
     """Whether the witnesses tell of the same drive: (memory, metres to be made good, doubts)."""
-    if not (heard.odometer_there and heard.wheels_there):
+    if not (heard.odometer_there and heard.wheels_lately):
         return _beside_receiver(memory._replace(tally=Tally()), heard, metres)
     memory = memory._replace(beside=Beside())
     if memory.wheels.same_s > LIVELY_S:
@@ -199,10 +206,13 @@ def _compared(memory: Memory, heard: Heard, metres: float) -> tuple[Memory, floa
 def _beside_receiver(memory: Memory, heard: Heard, metres: float) -> tuple[Memory, float, tuple[Doubt, ...]]:
     """The same of the receiver and of wheels or odometer, where one of these is heard alone. Both must move on all
     along: on a ferry one of them stands."""
-    alone, ours = heard.odometer_there != heard.wheels_there, heard.odometer if heard.odometer_there else heard.wheels
-    if not (alone and heard.receiver_there):
+    alone, ours = (
+        heard.odometer_lately != heard.wheels_lately,
+        heard.odometer if heard.odometer_lately else heard.wheels,
+    )
+    if not (alone and heard.receiver_lately):
         return memory._replace(beside=Beside()), 0.0, ()
-    if heard.wheels_there and memory.wheels.same_s > LIVELY_S:
+    if heard.wheels_lately and memory.wheels.same_s > LIVELY_S:
         return memory, 0.0, ()
     before, unmatched_m = memory.beside, memory.beside.unmatched + heard.receiver.metres
     now = replace(before, unmatched=unmatched_m, counted=before.counted + metres)
@@ -218,14 +228,15 @@ def _beside_receiver(memory: Memory, heard: Heard, metres: float) -> tuple[Memor
     if now.receiver < COMPARED_M or now.steps < STEPS:
         return memory._replace(beside=now), 0.0, ()
     more_m, apart_m = max(now.ours, now.receiver), abs(now.ours - now.receiver)
-    digit_m = min(memory.digit_m, COARSEST_M) if heard.odometer_there else 0.0
-    agree = apart_m <= APART_M + digit_m + APART / 3 * more_m
-    memory = memory._replace(beside=Beside() if agree or now.longest > EVENLY * now.receiver else now)
-    if memory.beside != now or apart_m <= APART_M + digit_m + APART * more_m:
-        return memory, 0.0, ()
+    digit_m = min(memory.digit_m, COARSEST_M) if heard.odometer_lately else 0.0
+    is_far = now.receiver >= FAR_M
+    share = FINE if is_far and heard.wheels_lately and now.ours > now.receiver else APART
+    if now.longest > EVENLY * now.receiver or apart_m <= APART_M + digit_m + share * more_m:
+        is_over = is_far or now.longest > EVENLY * now.receiver
+        return memory._replace(beside=Beside() if is_over else now), 0.0, ()
     memory = memory._replace(beside=Beside())
     until = heard.t + _unit_s(now.ours, now.receiver)
-    if heard.odometer_there:
+    if heard.odometer_lately:
         memory = memory._replace(doubted_t=until, wheels_still=False)
         doubt = Doubt("an odometer that the receiver contradicts", now.ours)
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import pairwise, starmap
 from typing import Protocol
 
 from agent.core import purse as purses
@@ -91,6 +91,9 @@ class CommitteeView(Protocol):
     def receives(self, vehicle: AccountId, amount: Stroops) -> bool:
         """Whether a share can be paid."""
 
+    def takes(self, validator: AccountId, amount: Stroops) -> bool:
+        """Whether a wage can be paid."""
+
     def cid(self, record: SettlementRecord) -> CidText:
         """What its transaction's memo must name."""
 
@@ -133,7 +136,15 @@ class Attest:
     attested: ServedTerms
 
 
-Motion = Batch | ShareOut | RollCall | Attest
+@dataclass(frozen=True, slots=True)
+class Payday:
+    """Fees that validators have earned."""
+
+    name: str
+    served: ServedTerms
+
+
+Motion = Batch | ShareOut | RollCall | Attest | Payday
 """What a speaker may put forward."""
 
 
@@ -174,6 +185,20 @@ def roll_call(entries: Sequence[StakeId], view: CommitteeView, at: int) -> RollC
 
 def _unrolled(view: CommitteeView) -> list[Ready]:
     return [one for one in view.ready if one.id not in view.rolls]
+
+
+def payday(view: CommitteeView, at: int) -> Payday | None:
+    """What validators have earned is paid once a round was published since, or the newest one's length and a review
+    window are over."""
+    newest = view.newest
+    owed = view.link.wages if newest is not None else None
+    if newest is None or owed is None:
+        return None
+    round_ = newest.round
+    is_over = at >= round_.published_at + round_.length + round_.review_window
+    if not is_over and newest.newest <= owed.round:
+        return None
+    return Payday(f"wages until {newest.cid}", newest) if any(starmap(view.takes, owed.due.items())) else None
 
 
 def attest(view: CommitteeView, at: int) -> Attest | None:
@@ -223,6 +248,8 @@ def drawn_up(motion: Motion, by: AccountId, view: CommitteeView, at: int) -> Set
 def _drawn_up(motion: Motion, by: AccountId, view: CommitteeView, at: int) -> SettlementRecord | None:
     if isinstance(motion, Attest):
         return records.attesting(view.link, motion.attested, by)
+    if isinstance(motion, Payday):
+        return records.paying(view.link, motion.served, by, view.takes)
     if isinstance(motion, Batch):
         round_ = motion.served.round
         till = Till(round_.pledge, view.locked(round_), at + VALID_S) if round_.pledge is not None else None

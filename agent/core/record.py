@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from agent.core import pay
+from agent.core import pay, wages
 from agent.core import purse as purses
-from agent.core.documents import Purse, Roll, SettledEntry, SettlementRecord, Vote
+from agent.core.documents import Purse, Roll, SettledEntry, SettlementRecord, Vote, Wages
 from agent.core.ids import AccountId, CidText
 from agent.core.jobs.review import Review
 from agent.core.ledger import Account
@@ -49,6 +49,7 @@ class ChainEnd:
     agreements: Mapping[AccountId, int] = field(default_factory=dict)
     purse: Purse = field(default_factory=Purse)
     attested: CidText | None = None
+    wages: Wages | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +108,13 @@ def record(
             entries[review.id] = paid
     settled: list[SettledEntry] = []
     votes: list[Vote] = []
+    earnings: list[dict[AccountId, Stroops]] = []
     for review, cast in chosen.values():
         if review.id not in entries:
             continue
         settled.append(entries[review.id])
         votes.extend(cast)
+        earnings.append(wages.earned(settled[-1], cast))
         for vote in of_one_figure(cast):
             counts[vote.validator] += vote.outcome == settled[-1].outcome
     purse = purses.begun(link.purse, served.newest)
@@ -124,6 +127,7 @@ def record(
         roll=roll,
         votes=tuple(votes),
         attested=link.attested,
+        wages=wages.owed(link.wages, earnings, served.newest),
         agreements=counts,
         purse=purse.model_copy(update={"forfeited": forfeited}),
         speaker=speaker,
@@ -138,6 +142,7 @@ def enrolling(link: ChainEnd, served: ServedTerms, speaker: AccountId, roll: Rol
         round=served.cid,
         enrols=roll,
         attested=link.attested,
+        wages=link.wages,
         agreements={validator: link.agreements.get(validator, 0) for validator in served.round.committee},
         purse=purses.begun(link.purse, served.newest),
         speaker=speaker,
@@ -153,8 +158,31 @@ def attesting(link: ChainEnd, attested: ServedTerms, speaker: AccountId) -> Sett
         round=attested.cid,
         committee=round_.committee,
         attested=attested.cid,
+        wages=link.wages,
         agreements={validator: link.agreements.get(validator, 0) for validator in round_.committee},
         purse=purses.begun(link.purse, attested.newest),
+        speaker=speaker,
+    )
+
+
+def paying(
+    link: ChainEnd, served: ServedTerms, speaker: AccountId, receives: Callable[[AccountId, Stroops], bool]
+) -> SettlementRecord | None:
+    """The record that pays what validators have earned; None when none of them can be paid. What nobody can take goes
+    to vehicles, with what was forfeited."""
+    paid = wages.payable(link.wages, receives)
+    if not paid or link.wages is None:
+        return None
+    purse = purses.begun(link.purse, served.newest)
+    left = sum(link.wages.due.values()) - sum(wage.amount for wage in paid)
+    return SettlementRecord(
+        index=link.index + 1,
+        previous=link.cid,
+        round=served.cid,
+        paid=paid,
+        attested=link.attested,
+        agreements={validator: link.agreements.get(validator, 0) for validator in served.round.committee},
+        purse=purse.model_copy(update={"forfeited": purse.forfeited + left}),
         speaker=speaker,
     )
 
@@ -180,6 +208,7 @@ def shared(
         round=served.cid,
         shares=paid,
         attested=link.attested,
+        wages=link.wages,
         agreements={validator: link.agreements.get(validator, 0) for validator in served.round.committee},
         purse=purse.model_copy(update={"forfeited": left, "done": purse.done + len(due)}),
         speaker=speaker,

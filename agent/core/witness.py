@@ -50,6 +50,9 @@ LIVELY_S = 10.0
 MILE_KMH = 1.609344
 """A whole mile an hour; some senders round it to a tenth of a km/h."""
 
+STANDS_S = 10
+"""A mark a second: over so many a receiver shows that a car which says a hundred metres stands."""
+
 APART = 0.3
 """Witnesses differ by this share at most: speedometers may read a tenth and 4 km/h high (UN ECE R39)."""
 
@@ -346,9 +349,15 @@ def _agreed(memory: Memory, gone_m: float, seconds: float, moves: bool, bounds: 
     if moves:
         memory = memory._replace(received=replace(memory.received, same_s=0.0))
     wheels, said_m = memory.wheels, (memory.wheels.kmh or 0.0) / 3.6 * seconds
-    if moves and gone_m > (1 - APART) * said_m * 0.75:  # a trail's middles are three quarters of it apart
+    lately, lately_m, said_lately_m = memory.trail[-STANDS_S:], math.inf, 0.0
+    if len(lately) == STANDS_S:
+        lately_m = distance_m(lately[0].place, lately[-1].place)
+        said_lately_m = (wheels.kmh or 0.0) / 3.6 * (lately[-1].t - lately[0].t)
+    share = (1 - APART) * 0.75  # a trail's middles are three quarters of it apart
+    if moves and gone_m > share * said_m and lately_m > share * said_lately_m:
         return memory._replace(wheels=replace(wheels, same_s=0.0))
-    if wheels.same_s > LIVELY_S and gone_m < STEP_M and said_m > 4 * STEP_M:
+    stands = lately_m < STEP_M and said_lately_m > 4 * STEP_M
+    if wheels.same_s > LIVELY_S and (stands or (gone_m < STEP_M and said_m > 4 * STEP_M)):
         return memory._replace(wheels=replace(wheels, same_s=max(wheels.same_s, 2 * bounds.cruise_s)))
     return memory
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent.core import dispute
 from agent.core.dispute import Dispute, Kind, RuledEntry
 from agent.core.documents import Vote
 from agent.core.ids import AccountId, CidText, StakeId
@@ -15,7 +16,7 @@ from agent.core.jobs.fold import Event, owed
 from agent.core.jobs.round import Lapsed
 from agent.core.jobs.round import Refused as Failed
 from agent.core.ledger import FIRST
-from agent.core.money import XLM, text
+from agent.core.money import XLM, Stroops, text
 from agent.core.round import Round
 from agent.disputes.book import AskedBook
 from agent.errors import Refused
@@ -46,6 +47,11 @@ class Answer:
     found: RuledEntry | None = None
     ruling: CidText | None = None
     transaction: str | None = None
+
+    @property
+    def paid(self) -> Stroops:
+        """XLM that the ruling pays for the entry, its fee among them."""
+        return dispute.owed(self.found, self.round.pledge) if self.found and self.round.pledge else 0
 
 
 @dataclass(kw_only=True)
@@ -79,24 +85,24 @@ class Asker:
     def _sign(self, cid: CidText, entry: StakeId, reason: str, votes: tuple[Vote, ...]) -> None:
         round_ = self.shelf.round(cid)
         kind: Kind = "refund" if self.account == round_.initiator else "settle"
-        dispute = Dispute(kind=kind, round=cid, entry=entry, by=self.account, reason=reason, votes=votes)
+        asked = Dispute(kind=kind, round=cid, entry=entry, by=self.account, reason=reason, votes=votes)
         arbiter = round_.arbiter
         if arbiter is None or round_.pledge is None:
             raise disputes.NotDisputable(entry=entry, why="its round has no arbiter")
         head, account = self.horizon.head(), self.horizon.account(self.account)
         if head.closed_at + VALID_S >= round_.pledge.until:
             raise NothingToWin(
-                entry=entry, why=f"its arbiter hears disputes until {round_.pledge.until} (Unix seconds)"
+                entry=entry, why=f"its arbiter hears what is asked before {round_.pledge.until} (Unix seconds)"
             )
         if account is None or account.free(XLM) < arbiter.fee + self.fee:
             free = text(account.free(XLM) if account else 0)
             raise NothingToWin(entry=entry, why=f"the arbiter's fee is {text(arbiter.fee)} XLM, and {free} are free")
-        found = disputes.entry_of(self.horizon, self.shelf, round_, dispute, arbiter.account)
+        found = disputes.entry_of(self.horizon, self.shelf, round_, asked, arbiter.account)
         if pledge.left(self.horizon, round_) < round_.pledge.reward:
             raise NothingToWin(entry=entry, why="less than one reward is left of the pay that was locked for its round")
         # What the arbiter is to look at must be had while the car is off.
         self.shelf.store.put(self.shelf.get(found.contribution, bundle.CONTRIBUTION_LIMITS))
-        name = disputes.pin(dispute, self.shelf.store)
+        name = disputes.pin(asked, self.shelf.store)
         envelope = build(
             account.id,
             account.sequence,

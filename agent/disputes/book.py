@@ -23,6 +23,10 @@ class AskedBook(Book[DisputeJob]):
         self.asked: dict[str, DisputeJob] = {}
         super().__init__(journal, DisputeJob)
 
+    @property
+    def jobs(self) -> list[DisputeJob]:
+        return [*{**self.asked, **self.open}.values()]
+
     def job(self, job_id: str) -> DisputeJob:
         return self.asked.get(job_id) or super().job(job_id)
 

@@ -6,14 +6,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeVar
 
-from agent.core.ids import CidText
 from agent.disputes.hearing import Docket
 from agent.disputes.ruling import Bench
 from agent.errors import MilepostError
 from agent.host.logs import Log
 from agent.host.systemd import Notifier
 from agent.ports import Clock
+
+T = TypeVar("T")
+RECEIVING = "what was paid for"
 
 
 @dataclass
@@ -42,26 +45,28 @@ class Arbiter:
             self.log.event("arbiter.stopped")
 
     def turn(self) -> None:
-        """Once around; what does not work now is tried again on a later turn. Never raises."""
-        self._tried("what was paid for", self.docket.receive)
-        self._tried("the hearings", self._hear)
+        """Once around; what does not work now is tried again on a later turn. Never raises.
+
+        The newest ledger is asked for first: what was paid for by then is received before a ruling is drawn, or the
+        ruling waits."""
+        head = self._tried("the ledger", self.bench.horizon.head)
+        if head is None:
+            return
+        self._tried(RECEIVING, self.docket.receive)
+        self._tried("the hearings", lambda: self.docket.hear(head))
+        is_behind = RECEIVING in self.troubles or self.docket.is_behind
         for cid in self.bench.rounds:
-            self._tried(f"the round {cid}", partial(self._rule, cid))
+            self._tried(f"the round {cid}", partial(self.bench.rule, cid, head, is_behind))
 
-    def _hear(self) -> None:
-        self.docket.hear(self.bench.horizon.head())
-
-    def _rule(self, cid: CidText) -> None:
-        self.bench.rule(cid, self.bench.horizon.head())
-
-    def _tried(self, what: str, work: Callable[[], None]) -> None:
-        """Each sentence is said once, until another takes its place."""
+    def _tried(self, what: str, work: Callable[[], T]) -> T | None:
+        """None where it failed. Each sentence is said once, until another takes its place."""
         try:
-            work()
+            done = work()
         except Exception as error:
             why = str(error) if isinstance(error, MilepostError) else f"{type(error).__name__}: {str(error)[:160]}"
             if self.troubles.get(what) != why:
                 self.troubles[what] = why
                 self.log.warning("arbiter.waits", what=what, why=why)
-            return
+            return None
         self.troubles.pop(what, None)
+        return done

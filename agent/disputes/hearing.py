@@ -1,14 +1,14 @@
 """What reaches the arbiter: payments that name a dispute, read off its account in the ledger's order and looked into.
 
-A payment below the arbiter's least fee costs it nothing but the reading. What cannot be had or known now is looked at
-again, for a day.
+A payment below the arbiter's least fee costs it nothing but the reading, once. What cannot be had or known now is
+looked at again, for a day, and ever more seldom: who pays for disputes that nobody has keeps the arbiter from nothing.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from agent.core.cid import Cid
 from agent.core.dispute import Dispute
@@ -17,6 +17,7 @@ from agent.core.jobs.fold import owed
 from agent.core.jobs.hearing import Dismissed, Heard, Hearing, HearingStep, Received
 from agent.core.ledger import Head, Transaction
 from agent.core.money import Stroops, text
+from agent.core.pauses import Backoff
 from agent.disputes.book import CURSOR, ArbiterBook
 from agent.errors import Malformed, Refused, Unavailable
 from agent.host.logs import Log
@@ -25,6 +26,10 @@ from agent.ledger.horizon import HistoryTooShort, Horizon
 from agent.market import bundle, disputes
 from agent.market.bundle import Shelf
 
+MOST_HEARD = 4
+"""Disputes that are looked into in one turn."""
+BACKOFF = Backoff(2, 128)
+"""Ledgers before a dispute that waits is looked into again."""
 PATIENCE_S = 86_400
 """Evidence that is not to be had so long after it was paid for is none."""
 
@@ -39,17 +44,27 @@ class Docket:
     arbiter: AccountId
     least_fee: Stroops
     log: Log
+    _again: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Dispute → the ledger from which on it is looked into again, and how many it was left alone for."""
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something that was paid for is not looked into yet."""
+        return any(owed(job) is HearingStep.HEAR for job in self.book.hearings)
 
     def receive(self) -> None:
         """Write down what was paid for since the last look. Raises Unavailable."""
+        before = after = self.book.journal.note(CURSOR)
         for made in self._new():
-            found = self._received(made)
+            found, after = self._received(made), made.cursor
             if found is not None and not self.book.knows(made.hash):
                 self.book.record(made.hash, found, time.time(), {CURSOR: made.cursor})
                 self.log.event("dispute.received", dispute=found.dispute, by=found.by, amount=found.amount)
+        if after is not None and after != before:
+            self.book.journal.remember(CURSOR, after)
 
     def _new(self) -> Iterator[Transaction]:
-        """After the newest that was written down; all that is remembered, where history begins later than that: what is
+        """After the newest that was read; all that is remembered, where history begins later than that: what is
         known is not heard twice."""
         after = self.book.journal.note(CURSOR)
         try:
@@ -70,9 +85,10 @@ class Docket:
 
     def hear(self, head: Head) -> None:
         """Look into what was received. What is away waits."""
-        for job in self.book.hearings:
-            if owed(job) is HearingStep.HEAR:
-                self._hear(job, head)
+        waiting = [job for job in self.book.hearings if owed(job) is HearingStep.HEAR]
+        due = [job for job in waiting if self._again.get(job.id, (0, 0))[0] <= head.sequence]
+        for job in due[:MOST_HEARD]:
+            self._hear(job, head)
 
     def _hear(self, job: Hearing, head: Head) -> None:
         received = job.of(Received)
@@ -82,10 +98,13 @@ class Docket:
         except Unavailable as error:
             self.log.warning("dispute.waits", dispute=received.dispute, why=str(error))
             if head.closed_at < received.closed_at + PATIENCE_S:
+                pause = BACKOFF.after(self._again.get(job.id, (0, 0))[1])
+                self._again[job.id] = head.sequence + pause, pause
                 return
             event = Dismissed(f"what it rests on was not to be had within a day: {error}"[:400])
         except Refused as error:
             event = Dismissed(str(error)[:400])
+        self._again.pop(job.id, None)
         self.book.record(job.id, event, time.time())
         why = {"why": event.reason} if isinstance(event, Dismissed) else {"entry": event.entry, "asks": event.asks}
         self.log.event(f"dispute.{event.kind}", dispute=received.dispute, **why)

@@ -1,6 +1,7 @@
 """Ruling: what was decided becomes one document and one transaction for each round, in the arbiter's window.
 
-It is drawn once everything that was heard is decided, or with what is decided as the window comes to its end. Where
+It is drawn once everything that was paid for in time is heard and decided, or with what is decided as the window comes
+to its end. Where
 nothing is decided there is no ruling: the pledge is its initiator's again, and the fees stay where they are.
 """
 
@@ -69,8 +70,9 @@ class Bench:
                 found[job.of(Heard).round].append(job)
         return found
 
-    def rule(self, cid: CidText, head: Head) -> None:
-        """What is owed on one round now. Harmless to repeat. Raises Unavailable, Refused."""
+    def rule(self, cid: CidText, head: Head, is_behind: bool = False) -> None:
+        """What is owed on one round now. `is_behind`: something that was paid for by this ledger is not heard yet.
+        Harmless to repeat. Raises Unavailable, Refused."""
         round_, job, heard = self.shelf.round(cid), self.book.ruling(cid), self.rounds[cid]
         assert round_.pledge is not None  # noqa: S101  (or it was not heard)
         if job.is_over:
@@ -79,12 +81,12 @@ class Bench:
             self._submit(job)
         elif head.closed_at >= round_.back_at:
             self._miss(job, heard, SILENT)
-        elif head.closed_at >= round_.pledge.until and (claims := self._claims(round_, heard, head)):
+        elif head.closed_at >= round_.pledge.until and (claims := self._claims(round_, heard, head, is_behind)):
             self._draw(cid, round_, job, heard, claims, head)
 
     # --- drawing
 
-    def _claims(self, round_: Round, heard: Sequence[Hearing], head: Head) -> list[Claim]:
+    def _claims(self, round_: Round, heard: Sequence[Hearing], head: Head, is_behind: bool) -> list[Claim]:
         """The entries with what was decided on them; none while it is too soon."""
         found = dict[str, Claim]()
         for job in heard:
@@ -101,7 +103,8 @@ class Bench:
                 reason="" if decided is None else decided.reason,
             )
         decided_on = [claim for claim in found.values() if claim.credit is not None]
-        is_ready = len(decided_on) == len(found) or head.closed_at >= dispute.last_call(round_)
+        is_whole = len(decided_on) == len(found) and not is_behind
+        is_ready = is_whole or head.closed_at >= dispute.last_call(round_)
         return [*found.values()] if decided_on and is_ready else []
 
     def _draw(

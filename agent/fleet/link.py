@@ -21,10 +21,19 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from agent.errors import Refused
+from agent.errors import MilepostError, Refused, TryAgain
 from agent.fleet.broker import Broker
 from agent.fleet.terms import NO_RETAIN, REFUSALS, TAKEN_OVER, UNSUPPORTED_VERSION, Rivalry, Terms
 from agent.ports import Message, Wake, nobody
+from agent.troubles import (
+    BrokerDenies,
+    BrokerKeepsNothing,
+    BrokerLost,
+    BrokerNotTrusted,
+    BrokerRefuses,
+    BrokerSilent,
+    distrusted,
+)
 
 MAX_PAYLOAD = 64 * 1024
 """Bytes. What is larger is not handed on, and refused when it is to be sent."""
@@ -38,11 +47,32 @@ GIVE_WAY_SECONDS = 60.0
 """Two cars of one id would throw each other out every second; they still do, but seldom enough to be spoken to."""
 
 
+GREETING = "what it retains"
+"""The topics of what is said again after a connection."""
+DENIED_S = 60.0
+"""Before what the broker does not let us say is said again: by then somebody may have mended its ACL."""
+
+
+class NotYet(TryAgain):
+    """The connection to the MQTT broker {broker} is not ready yet."""
+
+
 class _Client(mqtt.Client):
-    """paho's thread looks every second whether a ping is due, unless it is told otherwise here."""
+    """paho's thread looks every second whether a ping is due, unless it is told otherwise here; and paho does not tell
+    why it could not connect."""
+
+    distrust: str | None = None
+    """Why the broker's certificate was not believed the last time."""
 
     def loop_forever(self, timeout: float = LISTEN_S, retry_first_connection: bool = False) -> MQTTErrorCode:
         return super().loop_forever(timeout, retry_first_connection)
+
+    def reconnect(self) -> MQTTErrorCode:
+        try:
+            return super().reconnect()
+        except OSError as error:
+            self.distrust = distrusted(error)
+            raise
 
 
 class PahoLink:
@@ -80,13 +110,16 @@ class PahoLink:
         self._tls = broker.certificates.context() if broker.certificates else None
         self._max_waiting, self._wake = max_waiting, wake
         self._inbox: deque[Message] = deque()
-        self._confirmed: deque[int] = deque()  # paho's ids, written by its thread
+        self._confirmed: deque[tuple[int, bool]] = deque()  # paho's ids, and if it was let, written by its thread
         self._taken: dict[int, tuple[int, Message]] = {}  # paho's id: our id and the message, until confirmed
         self._told: list[int] = []  # our ids that `acknowledged` has yet to hand out
         self._next_id = 1
+        self._denied: deque[tuple[int, Message]] = deque()  # taken, and turned down by the broker
+        self._denied_until = 0.0
         self._retained: dict[str, Message] = {}  # the last one on each topic
-        self._trouble: str | None = f"Not connected to the MQTT broker {broker} yet."
-        self._refusal: str | None = None
+        self._trouble: MilepostError | None = NotYet(broker=broker)
+        self._refusal: MilepostError | None = None
+        self._mute: set[str] = set()  # topics on which the broker lets us say nothing
         self._terms = Terms()
         self._rivalry = Rivalry()
         self._since = 0.0  # when the session began
@@ -108,18 +141,22 @@ class PahoLink:
         return bool(self._inbox)
 
     @property
-    def trouble(self) -> str | None:
-        """Why there is no connection, or what is wrong with it, as a sentence, or None."""
+    def trouble(self) -> MilepostError | None:
+        """Why there is no connection, or what is wrong with it: one of `agent.troubles`, NotYet, or None."""
         return self.fault or self._trouble
 
     @property
-    def fault(self) -> str | None:
+    def fault(self) -> MilepostError | None:
         """The part of `trouble` that does not pass by itself: somebody must mend this vehicle or its broker."""
-        if suspicion := self._rivalry.suspected(time.monotonic()):
-            return f"At the MQTT broker {self.broker} {suspicion.format(client=self._client_id)}"
-        if self._refusal or self._terms.lack is None:
-            return self._refusal
-        return f"The MQTT broker {self.broker} {self._terms.lack}"
+        self._settle()
+        if suspicion := self._rivalry.suspected(time.monotonic(), self.broker, self._client_id):
+            return suspicion
+        if not self._terms.retains and self._refusal is None:
+            return BrokerKeepsNothing(broker=self.broker)
+        if self._refusal is None and self._mute:
+            what = f"say {min(self._mute)}"
+            return BrokerDenies(broker=self.broker, client=self._client_id, what=what)
+        return self._refusal
 
     @property
     def version(self) -> str:
@@ -133,7 +170,8 @@ class PahoLink:
         self._tend()
         if message.retain:
             self._retained[message.topic] = message
-        if self._closed or (qos == 0 and self._trouble) or len(self._taken) >= self._max_waiting:
+        waiting = len(self._taken) + len(self._denied)
+        if self._closed or (qos == 0 and self._trouble) or waiting >= self._max_waiting:
             return None
         return self._hand_over(message, qos)
 
@@ -170,26 +208,46 @@ class PahoLink:
     # --- this thread --------------------------------------------------------------------------------------
 
     def _hand_over(self, message: Message, qos: int) -> int | None:
+        """Of an id of its own."""
+        number = self._next_id
+        if not self._give(number, message, qos):
+            return None
+        self._next_id += 1
+        return number
+
+    def _give(self, number: int, message: Message, qos: int) -> bool:
         info = self._client.publish(message.topic, message.payload, qos, message.retain and self._terms.retains)
         while_away = MQTTErrorCode.MQTT_ERR_NO_CONN if qos else MQTTErrorCode.MQTT_ERR_SUCCESS
         if info.rc not in (MQTTErrorCode.MQTT_ERR_SUCCESS, while_away):
-            return None
-        number, self._next_id = self._next_id, self._next_id + 1
+            return False
         if qos:
             self._taken[info.mid] = (number, message)
-        return number
+        return True
 
     def _settle(self) -> None:
         """Match the broker's answers with what was taken. In this thread, so that an answer which overtook `publish`
         finds its message."""
         while self._confirmed:
-            entry = self._taken.pop(self._confirmed.popleft(), None)
+            mid, is_let = self._confirmed.popleft()
+            entry = self._taken.pop(mid, None)
+            topic = entry[1].topic if entry else GREETING
+            if is_let:
+                self._mute.discard(topic)
+            else:
+                self._mute.add(topic)
+                self._denied_until = time.monotonic() + DENIED_S
+                if entry and not entry[1].retain:  # what is retained is said again with the next connection
+                    self._denied.append(entry)
+                    continue
             if entry is not None:
                 self._told.append(entry[0])
 
     def _tend(self) -> None:
         """A new client when the broker takes less than the last one gave: a version, retained messages, so many at
         once. paho cannot do it from inside."""
+        if self._denied and self._trouble is None and time.monotonic() >= self._denied_until:
+            again, self._denied = self._denied, deque()
+            self._denied.extend(entry for entry in again if not self._give(*entry, 1))
         if not self._start_anew or self._closed:
             return
         self._start_anew, self._unanswered = False, 0
@@ -264,7 +322,7 @@ class PahoLink:
         self._unanswered, self._refusal = 0, None
         if reason.is_failure:
             why = REFUSALS.get(reason.value, str(reason)).format(client=self._client_id)
-            self._trouble = f"The MQTT broker {self.broker} refused the connection: {why}."
+            self._trouble = BrokerRefuses(broker=self.broker, why=why)
             if reason.value == UNSUPPORTED_VERSION:
                 self._ask_for_other_version(client)
             elif reason.value == NO_RETAIN:
@@ -299,14 +357,13 @@ class PahoLink:
         denied = [pattern for pattern, reason in zip(self._subscriptions, reasons, strict=False) if reason.is_failure]
         self._refusal = None
         if denied:
-            self._refusal = (
-                f"The MQTT broker {self.broker} does not let {self._client_id} listen to {denied[0]}. "
-                "Check the broker's ACL."
-            )
+            self._refusal = BrokerDenies(broker=self.broker, client=self._client_id, what=f"listen to {denied[0]}")
         self._trouble = self._refusal
 
-    def _on_connect_fail(self, _client: mqtt.Client, _userdata: object) -> None:
-        self._trouble, self._refusal = f"The MQTT broker {self.broker} does not answer.", None
+    def _on_connect_fail(self, client: mqtt.Client, _userdata: object) -> None:
+        why = client.distrust if isinstance(client, _Client) else None
+        self._refusal = BrokerNotTrusted(broker=self.broker, why=why) if why is not None else None
+        self._trouble = self._refusal or BrokerSilent(broker=self.broker)
 
     def _on_disconnect(
         self, client: mqtt.Client, _userdata: object, _flags: object, reason: ReasonCode, _properties: object
@@ -321,7 +378,7 @@ class PahoLink:
                 self._ask_for_other_version(client)
         if reason.value == NO_RETAIN:
             self._begin_anew(client, replace(self._terms, retains=False))
-        self._trouble = self._refusal or f"The connection to the MQTT broker {self.broker} was lost: {reason}."
+        self._trouble = self._refusal or BrokerLost(broker=self.broker, why=reason)
         self._answered.set()
 
     def _pace(self, client: mqtt.Client) -> None:
@@ -341,9 +398,9 @@ class PahoLink:
         client.disconnect()  # ends paho's thread, so that `_tend` need not wait for it
 
     def _on_publish(
-        self, _client: mqtt.Client, _userdata: object, mid: int, _reason: object, _properties: object
+        self, _client: mqtt.Client, _userdata: object, mid: int, reason: ReasonCode, _properties: object
     ) -> None:
-        self._confirmed.append(mid)
+        self._confirmed.append((mid, not reason.is_failure))
         self._answered.set()
 
     def _on_message(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:

@@ -9,6 +9,7 @@ from agent.errors import Refused
 from agent.fleet.link import MAX_PAYLOAD, MAX_WAITING
 from agent.fleet.topics import matches
 from agent.ports import Message
+from agent.troubles import BrokerSilent
 
 
 class LoopbackBroker:
@@ -79,6 +80,10 @@ class LoopbackLink:
     @property
     def connected(self) -> bool:
         return self._broker.up and not self._closed
+
+    @property
+    def trouble(self) -> BrokerSilent | None:
+        return None if self.connected else BrokerSilent(broker="in this process")
 
     def publish(self, message: Message, qos: int = 1) -> int | None:
         if len(message.payload) > MAX_PAYLOAD:

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from agent.errors import MilepostError
+from agent.troubles import IdShared, IdTakenOver
+
 UNSAID, UNSUPPORTED_VERSION, TAKEN_OVER, NO_RETAIN = 0x80, 0x84, 0x8E, 0x9A
 AT_ONCE = 20
 """Messages on their way without a confirmation, where the broker does not ask for fewer."""
@@ -17,8 +20,8 @@ AT_ONCE = 20
 REFUSALS: Mapping[int, str] = MappingProxyType(
     {
         0x85: "it does not take the client id {client}. The vehicle's id must be the name that the broker knows",
-        0x86: "user name or password are wrong. Check mqtt.username and mqtt.password_file",
-        0x87: "{client} is not let in. Check user name, password or certificate, and the broker's ACL",
+        0x86: "its user name, or its password, is wrong. Check mqtt.username and mqtt.password_file",
+        0x87: "{client} is not let in. Check user name, password, certificate and the broker's ACL",
         0x8A: "{client} is banned there. Ask whoever runs it",
         0x97: "its quota is used up. Ask whoever runs it",
         0x9F: "it is connected to too often. Another program may use the client id {client}",
@@ -51,16 +54,6 @@ class Terms:
         """What both grant."""
         return Terms(min(self.at_once, other.at_once), self.retains and other.retains)
 
-    @property
-    def lack(self) -> str | None:
-        """What the fleet will miss, or None."""
-        if self.retains:
-            return None
-        return (
-            "keeps no retained messages: whoever looks later does not see this vehicle until it speaks again. "
-            "Allow them there (mosquitto: retain_available true)."
-        )
-
 
 class Rivalry:
     """Whether somebody else uses our client id: the broker says so, or sessions end as soon as they begin."""
@@ -76,17 +69,11 @@ class Rivalry:
         elif lasted_s < BRIEF_S and reason == UNSAID:
             self._brief.append(now)
 
-    def suspected(self, now: float) -> str | None:
-        """What there is to say of the last RIVAL_S, with a place for `client`, or None."""
+    def suspected(self, now: float, broker: object = "", client: str = "") -> MilepostError | None:
+        """What there is to say of the last RIVAL_S."""
         taken = sum(now - then <= RIVAL_S for then in self._taken)
         if taken:
-            return (
-                f"another client uses the id {{client}} too and took the session over, {taken} times in the last ten "
-                "minutes. Give each vehicle an id (agent.id) of its own."
-            )
+            return IdTakenOver(broker=broker, client=client, times=taken)
         if sum(now - then <= RIVAL_S for then in self._brief) == BRIEF_SESSIONS:
-            return (
-                "sessions end as soon as they begin. Another client may use the id {client} too: give each vehicle an "
-                "id (agent.id) of its own."
-            )
+            return IdShared(broker=broker, client=client)
         return None

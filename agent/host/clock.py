@@ -7,19 +7,43 @@ import select
 import time
 import weakref
 
+from agent.troubles import ClockUnset
+
+EARLIEST = 1_767_225_600.0
+"""The start of 2026, seconds since the epoch: a clock that says less was not set. Boards without a battery start in
+1970, or when their software was built."""
+
+
+def unset(now: float) -> ClockUnset | None:
+    """What there is to say of a clock that says `now`."""
+    return ClockUnset(date=time.strftime("%Y-%m-%d", time.gmtime(now))) if now < EARLIEST else None
+
 
 class SystemClock:
     """The machine's time. `stop` wakes whoever sleeps, so that a daemon ends without delay; `wake` whoever waits."""
 
     def __init__(self) -> None:
         self.stopped = False
+        self._learnt: tuple[float, float] | None = None
         self._stops, self._stop = os.pipe()
         self._woken = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         for end in (self._stops, self._stop, self._woken):
             weakref.finalize(self, os.close, end)
 
     def now(self) -> float:
-        return time.time()
+        own = time.time()
+        if own >= EARLIEST or self._learnt is None:
+            return own
+        then, since = self._learnt
+        return then + time.monotonic() - since
+
+    def learn(self, now: float) -> None:
+        if self._learnt is None or now > self._learnt[0]:
+            self._learnt = now, time.monotonic()
+
+    @property
+    def trouble(self) -> ClockUnset | None:
+        return unset(time.time())
 
     def monotonic(self) -> float:
         return time.monotonic()
@@ -62,6 +86,14 @@ class ManualClock:
 
     def now(self) -> float:
         return self._now
+
+    def learn(self, now: float) -> None:
+        if self._now < EARLIEST:
+            self._now = now
+
+    @property
+    def trouble(self) -> ClockUnset | None:
+        return unset(self._now)
 
     def monotonic(self) -> float:
         return self._monotonic

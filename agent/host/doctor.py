@@ -1,8 +1,8 @@
 """The doctor: independent checks, all at once, each with its own limit, ten seconds in all.
 
-Rules. A check returns the sentence that says what is well, or raises: Unavailable is `offline` (the network
-is away, and that is normal for a car), Skipped is `skipped` (not set up here), any other MilepostError is
-`wrong`. A check that does not answer in time is `wrong` as well, and nobody waits for it.
+Rules. A check returns the sentence that says what is well, or raises: Skipped is `skipped` (not set up here),
+Unavailable is `offline` (the network is away, and that is normal for a car) unless it is FOR_SOMEBODY; that, and any
+other MilepostError, is `wrong`. A check that does not answer in time is `wrong` as well, and nobody waits for it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from agent.errors import MilepostError, Unavailable
+from agent.troubles import FOR_SOMEBODY
 
 ALL_S = 8.0
 """All checks together. Loading the rooms they look at takes another second, and the command is to take ten at most."""
@@ -86,7 +87,8 @@ def _finding(check: Check) -> Finding:
     except Skipped as reason:
         state, sentence = CheckState.SKIPPED, str(reason)
     except Unavailable as error:
-        state, sentence = CheckState.OFFLINE, str(error)
+        state = CheckState.WRONG if isinstance(error, FOR_SOMEBODY) else CheckState.OFFLINE
+        sentence = str(error)
     except MilepostError as error:
         state, sentence = CheckState.WRONG, str(error)
     except Exception as error:  # a check that fails in its own way must not hide the others' findings

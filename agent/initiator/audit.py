@@ -27,7 +27,7 @@ from agent.learn import weights
 from agent.learn.fusion import Taken
 from agent.ledger.envelope import Opened, opened
 from agent.ledger.horizon import HistoryTooShort, Horizon
-from agent.market import bundle, rebuild, records, round_accounts, rulings, sealed, settlement
+from agent.market import bundle, rebuild, records, registry, round_accounts, rulings, sealed, settlement
 from agent.market.listing import following, publication
 from agent.market.rebuild import Voice
 
@@ -88,8 +88,11 @@ class _Auditor:
             with suppress(HistoryTooShort):  # what is forgotten is unknown, and never untrue
                 published = publication(self.history, round_, self.cid)
                 self.faults += self._pay(round_, published) if published is not None else ()
-        if why := round_accounts.look(self.horizon, round_):
-            self.faults.append(why)
+        for why in (
+            round_accounts.look(self.horizon, round_),
+            registry.undrawn(self.horizon, self.shelf, round_),
+        ):
+            self.faults += [why] if why else []
         return Audit(
             cid=self.cid,
             round=round_,

@@ -44,11 +44,17 @@ class RoundBook(Book[Job]):
         assert isinstance(job, SettlementJob)  # noqa: S101  (by its id)
         return job
 
-    @property
-    def draw(self) -> DrawJob:
-        job = self.job(DRAW)
+    def draw(self, number: int) -> DrawJob:
+        """Of the committee that sits from round `number` on."""
+        job = self.job(f"{DRAW}-{number}" if number else DRAW)
         assert isinstance(job, DrawJob)  # noqa: S101  (by its id)
         return job
+
+    def sits_since(self, number: int) -> int:
+        """The round from which on the committee of round `number` sits, by the draws that were made."""
+        made = [id for id, job in self.jobs.items() if isinstance(job, DrawJob) and job.is_over]
+        since = [int(id.removeprefix(DRAW).removeprefix("-") or 0) for id in made]
+        return max((each for each in since if each <= number), default=0)
 
     @property
     def additions(self) -> list[Addition]:
@@ -108,7 +114,7 @@ def new_job(job_id: str) -> Job:
     """The job of this id, to which nothing has happened."""
     if job_id.startswith(PLEDGE):
         return Addition(job_id)
-    if job_id == DRAW:
+    if job_id.split("-")[0] == DRAW:
         return DrawJob(job_id)
     return SettlementJob(job_id) if job_id == SETTLEMENT else RoundJob(job_id)
 

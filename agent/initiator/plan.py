@@ -61,6 +61,8 @@ class Plan(BaseModel):
     """Who takes the place of members of a named committee that are silent, the first first."""
     turns: int = Field(default=8, ge=1, le=1000)
     """Settlements in a row without a vote of its own after which a member is silent."""
+    redraw: int = Field(default=0, ge=0, le=1000)
+    """Rounds that a drawn committee sits before another is drawn, by what each one's fleet has brought; 0: for ever."""
     reward: AmountText
     """XLM for one contribution with full credit. It is the model's for ever."""
     budget: AmountText

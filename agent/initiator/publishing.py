@@ -17,6 +17,7 @@ from agent.core.fields import MOST_LOSS
 from agent.core.ids import AccountId, CidText
 from agent.core.jobs import round as rounds
 from agent.core.jobs import settlement as accounts
+from agent.core.jobs.draw import DrawJob
 from agent.core.jobs.fold import Event
 from agent.core.jobs.round import RoundJob, RoundState, RoundStep
 from agent.core.jobs.settlement import SettlementJob
@@ -34,7 +35,7 @@ from agent.learn.testset import TestSet
 from agent.ledger.keys import account_of
 from agent.ledger.receipt import offer_ids
 from agent.ledger.submission import InLedger
-from agent.market import bundle, lying, publish, round_accounts, sealed
+from agent.market import bundle, lying, publish, registry, round_accounts, sealed
 from agent.market.listing import signs
 from agent.market.publish import Parties, Sign
 from agent.ports import ContentStore
@@ -102,7 +103,7 @@ class Publisher(Submitter):
             RoundStep.SUBMIT: self._submit_account,
         }
         if self.plan.drawn is not None:
-            drawing.draw(self, self.plan)
+            drawing.draw(self, self.plan, self.book.draw(0).id)
         made = self.done(lambda: self.book.account, steps)
         if made.issuer is None:
             raise OldModel
@@ -118,7 +119,7 @@ class Publisher(Submitter):
         issuer, own, plan = Keypair.random(), Keypair.random(), self.plan
         parties = Parties(plan.name, self.account, account_of(issuer), account_of(own))
         dlc = Asset.parse(plan.stake.asset)
-        operations = publish.set_up(parties, dlc, self.committee, plan.reward_stroops, SETTLEMENT_XLM)
+        operations = publish.set_up(parties, dlc, self.committee(0), plan.reward_stroops, SETTLEMENT_XLM)
         made = self.signed(operations, None, issuer, own)  # no document: it only makes accounts
         self.record(job.id, accounts.Signed(made, parties.settlement, parties.issuer))
 
@@ -172,7 +173,10 @@ class Publisher(Submitter):
         if self.book.job(job_id).state is RoundState.NONE:
             self.record(job_id, rounds.Planned(round_draft.number, round_draft.restores))
         before, model = round_draft.previous, {"settlement": self.set_up(), "model": str(self._dlm())}
-        draft = draft.model_copy(update={**model, "committee": self.heirs(before), **self._drawn()})
+        if self.plan.drawn is not None and before is not None:
+            brought = registry.contributions(self.shelf, round_draft.previous_cid)
+            drawing.draw(self, self.plan, self._draw(round_draft.number).id, brought)
+        draft = draft.model_copy(update={**model, "committee": self.heirs(before), **self._drawn(draft.number)})
         self._check_accounts(draft, before.committee if before else draft.committee)
         for warning in lying.look(self.horizon, draft).warnings():
             self.say(f"round {draft.number}: {warning}")
@@ -230,28 +234,33 @@ class Publisher(Submitter):
         self.record(job.id, rounds.Published())
         self.say(f"round {number}: stored as {cid}")
 
-    @property
-    def committee(self) -> tuple[AccountId, ...]:
-        """The plan's; or as it was drawn, or, before that, those that would do. Raises drawing.TooFew."""
-        wanted, job = self.plan.committee, self.book.draw
+    def committee(self, number: int) -> tuple[AccountId, ...]:
+        """The plan's; or as it was drawn for round `number`, or, before that, those that would do. Raises
+        drawing.TooFew."""
+        wanted = self.plan.committee
         if not isinstance(wanted, int):
             return wanted
-        if job.state is RoundState.OPEN:
+        if (job := self._draw(number)).is_over:
             return job.committee
         members = drawing.registry(self.horizon, self.account, self.plan).members
         return tuple(one.account for one in members[:wanted])
 
-    def _drawn(self) -> dict[str, object]:
+    def _draw(self, number: int) -> DrawJob:
+        """By which the committee of a round sits: the newest there is, or one that is due."""
+        since = self.book.sits_since(number)
+        is_due = 0 < self.plan.redraw <= number - since
+        return self.book.draw(number if is_due else since)
+
+    def _drawn(self, number: int) -> dict[str, object]:
         """What of a round its committee's draw says."""
-        if self.plan.drawn is None:
-            return {}
-        return {"committee": self.committee, "draw": self.book.draw.draw}
+        return {} if self.plan.drawn is None else {"draw": self._draw(number).draw}
 
     def heirs(self, before: Round | None) -> tuple[AccountId, ...]:
         """Who judges the round after `before`. Raises succession.CommitteeRefused, NotHandedOver, Unavailable."""
         if before is None:
-            return self.committee
-        return succession.heirs(self.horizon, self.shelf, self.plan, self.committee, before)
+            return self.committee(0)
+        committee = self.committee(before.number + 1)
+        return succession.heirs(self.horizon, self.shelf, self.plan, committee, before)
 
     def document(self, number: int) -> Round:
         """The round as it is laid out here, published or not."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -9,7 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from agent import errors
-from agent.files import DiskFails, DiskReadOnly
+from agent.troubles import DiskFails, DiskReadOnly
+from agent.troubles import JournalBusy as JournalBusy
+from agent.troubles import JournalDamaged as JournalDamaged
+from agent.troubles import JournalFull as JournalFull
 
 NEARLY_FULL = 256 * 1024
 """Free bytes below which a failed write is blamed on the full disk."""
@@ -18,18 +22,6 @@ NEARLY_FULL = 256 * 1024
 class AlreadyRunning(errors.MilepostError):
     """Another process (pid {pid}) works in {folder}. Two agents must never share one journal. Stop that one
     first, or give this one a state directory of its own."""
-
-    exit_code = errors.TRY_AGAIN
-
-
-class JournalFull(errors.Unavailable):
-    """The disk that holds {path} is full: nothing more can be written down, so nothing more is done.
-    Everything written before is safe. Free some space; the agent then goes on by itself."""
-
-
-class JournalBusy(errors.Unavailable):
-    """{path} is locked by another process for longer than {seconds:g} s. A daemon that runs waits and tries again.
-    Close whatever has it open for writing."""
 
     exit_code = errors.TRY_AGAIN
 
@@ -47,12 +39,6 @@ class JournalMissing(errors.MilepostError):
     exit_code = errors.NO_DAEMON
 
 
-class JournalDamaged(errors.MilepostError):
-    """The journal {path} is damaged: {why}. The agent does not guess what it has paid for. Keep the file,
-    restore a copy of it, or start anew with an empty state directory once its stakes are settled or taken
-    back."""
-
-
 @contextmanager
 def mapped(path: Path, busy_seconds: float) -> Iterator[None]:
     """SQLite's exceptions as sentences. Whatever is not named here is damage: it is never waved through."""
@@ -64,6 +50,16 @@ def mapped(path: Path, busy_seconds: float) -> Iterator[None]:
         raise _sentence(str(error), path, busy_seconds) from error
     except UnicodeDecodeError as error:  # SQLite's own words, with rot of the file in them
         raise JournalDamaged(path=path, why=f"it holds bytes that are no text ({error.reason})") from error
+
+
+def _refuses_all(folder: Path) -> bool:
+    """Whether nothing can be written there: since Linux 6.15 a file system that met an error refuses all writing, and
+    statvfs does not tell."""
+    try:
+        os.close(os.open(folder, os.O_TMPFILE | os.O_WRONLY, 0o600))
+    except OSError as error:
+        return error.errno == errno.EROFS
+    return False
 
 
 def _sentence(text: str, path: Path, busy_seconds: float) -> errors.MilepostError:
@@ -78,7 +74,7 @@ def _sentence(text: str, path: Path, busy_seconds: float) -> errors.MilepostErro
         disk = os.statvfs(path.parent)
     except OSError as error:
         return DiskFails(path=path, why=error.strerror)
-    if disk.f_flag & os.ST_RDONLY:
+    if disk.f_flag & os.ST_RDONLY or _refuses_all(path.parent):
         return DiskReadOnly(path=path)
     if not text.startswith("disk I/O error"):
         return StateClosed(folder=path.parent, why=text)

@@ -4,6 +4,8 @@ closed."""
 from __future__ import annotations
 
 import sqlite3
+import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +16,12 @@ from agent.journal.event import JSON, Event, checksum, encoded
 from agent.journal.lock import StateLock
 from agent.journal.reader import BUSY_SECONDS, JournalReader
 from agent.journal.schema import migrate
+from agent.troubles import DiskSlow
+
+SLOW_S = 0.5
+"""A sound card keeps a line in hundredths of a second."""
+SLOW_WRITES = 3
+"""In a row."""
 
 
 class Journal(JournalReader):
@@ -27,6 +35,7 @@ class Journal(JournalReader):
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = StateLock(path.parent)
+        self._took: deque[float] = deque(maxlen=SLOW_WRITES)
         try:
             with mapped(path, BUSY_SECONDS):
                 self._connection = _connect(path)
@@ -92,13 +101,21 @@ class Journal(JournalReader):
         super().close()
         self._lock.release()
 
+    @property
+    def trouble(self) -> DiskSlow | None:
+        """That the disk takes too long, as of the last few writes."""
+        slow = len(self._took) == SLOW_WRITES and min(self._took) > SLOW_S
+        return DiskSlow(path=self.path.parent, seconds=SLOW_S) if slow else None
+
     @contextmanager
     def _transaction(self) -> Iterator[None]:
+        began = time.monotonic()
         with mapped(self.path, BUSY_SECONDS):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
                 self._connection.execute("COMMIT")
+                self._took.append(time.monotonic() - began)
             except BaseException:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")

@@ -123,74 +123,111 @@ def judge_roll(
     lowers a credit that G alone would give and never raises one. `watch` looks for backdoors. Without `root` who
     raises the loss by itself is left out. Whoever was left out forfeits where even a quarter of the update, as it would
     weigh, does plain harm on both sets."""
-    turn = sorted(entries, key=lambda one: (one.ledger, one.entry))
-    at_base = score(base, ALL)
-    sets = [(score, at_base), *([(private, private(base, ALL))] if private is not None else [])]
-    updates = [wide(one.update) for one in turn]
-    alone = [] if root is not None else [score(_added(base, update / len(turn)), ALL) for update in updates]
-    by_each = [float((at_base - losses).mean()) for losses in alone]
-    screened = screen([one.update for one in turn], root, last_step, by_each)
-    why = list(screened.why)
-    voices = max(1, why.count(""))
-    for i in [i for i, reason in enumerate(why) if not reason and root is None]:
-        share = updates[i] / voices
-        whole = alone[i] if voices == len(turn) else score(_added(base, share), ALL)
-        if _harms(share, whole, base, score, at_base, rules.tolerance):
-            why[i] = "the loss on the global set rises by it alone"
-
-    def together() -> Candidate | None:
-        of = [i for i, reason in enumerate(why) if not reason]
-        if not of:
-            return None
-        deltas, products = [turn[i].update for i in of], screened.products[np.ix_(of, of)]
-        fusing = Fusing(rules.fusion, base, deltas, [1] * len(of), rules.momentum, products)
-        return best(fusing.weights, score, rules.fusion, at_base)
-
-    fused, heard = together(), [i for i, reason in enumerate(why) if not reason]
-    if fused is not None and watch is not None:
-        for i, reason in zip(heard, watch(fused.weights, [turn[i].update for i in heard]), strict=True):
-            why[i] = reason
-        if any(why[i] for i in heard):
-            fused, heard = together(), [i for i in heard if not why[i]]
-    closes = fused is not None and falls(at_base, fused.losses)
-    after = fused.losses if fused is not None and closes else at_base
-
-    step = 1.0 if fused is None else float(fused.taken.step)
-    parts = [step * clipped(updates[i], screened.lengths[i], CUT * screened.measure) for i in heard]
-    known = None if fused is None else (fused.weights, fused.losses)
-    gains, errors = shares(adds(base, parts, score, at_base, seed, known))
-    paid = gains
-    if last_step is not None:
-        paid = np.minimum(paid, PUBLIC * (gains - public(base, parts, last_step, score, at_base)))
-    for on, before in sets[1:]:
-        theirs = [mean_and_error(row) for row in adds(base, parts, on, before, seed)]
-        paid = np.minimum(paid, [mean + ERRORS * error for mean, error in theirs])
-    paid = np.where((gains > ERRORS * errors) & (paid > 0.0) & closes, paid, 0.0) / screened.voices(heard)
+    roll = _Roll(base, entries, score, rules, private, root, last_step)
+    fused, heard = roll.fused(watch)
+    closes = fused is not None and falls(roll.at_base, fused.losses)
+    after = fused.losses if fused is not None and closes else roll.at_base
+    gains, errors, paid = roll.pay(fused, heard, seed, last_step)
+    paid = paid if closes else np.zeros_like(paid)
     pledge = min(rules.pledge, rules.voice * len(heard))
-    credits = credited(paid, float(at_base.mean() - after.mean()), rules.gain_reference, pledge)
-
-    noughts = {name: np.zeros_like(value) for name, value in base.items()}
-    knows_nothing = cache(lambda number: sets[number][0](noughts, ALL))
+    credits = credited(paid, float(roll.at_base.mean() - after.mean()), rules.gain_reference, pledge)
     judged: list[JudgedEntry] = []
-    for i, one in enumerate(turn):
-        if i in heard:
-            at = heard.index(i)
-            gain, error, credit = float(gains[at]), float(errors[at]), credits[at]
-            outcome: Outcome = "accepted" if credit else "idle"
-            reason = f"it lowers the loss on the global set by {gain:.3g}, give or take {error:.1g}"
-            judged.append(JudgedEntry(one.entry, outcome, credit, gain, error, closes, reason))
+    for i, one in enumerate(roll.turn):
+        if i not in heard:
+            judged.append(roll.left_out(i, len(heard)))
             continue
-        reason, is_rejected = why[i], screened.same[i]
-        if private is not None and _plainly_harms(updates[i] / voices, base, sets, knows_nothing):
-            reason = f"worse than to know nothing, on the global set and on a private one: {reason}"
-            is_rejected = True
-        if screened.opposed[i]:
-            joined = _added(base, updates[i] / max(1, len(heard)))
-            if any(_rises(on(joined, ALL), before, rules.tolerance) for on, before in sets):
+        at = heard.index(i)
+        gain, error, credit = float(gains[at]), float(errors[at]), credits[at]
+        reason = f"it lowers the loss on the global set by {gain:.3g}, give or take {error:.1g}"
+        judged.append(JudgedEntry(one.entry, "accepted" if credit else "idle", credit, gain, error, closes, reason))
+    return JudgedRoll(tuple(judged), float(roll.at_base.mean()), float(after.mean()), fused if closes else None)
+
+
+class _Roll:
+    """What is known of a roll while it is judged: `why` grows as updates are left out."""
+
+    def __init__(
+        self,
+        base: Weights,
+        entries: Sequence[RollEntry],
+        score: Score,
+        rules: Rules,
+        private: Score | None,
+        root: Weights | None,
+        last_step: Weights | None,
+    ) -> None:
+        self.base, self.score, self.rules = base, score, rules
+        self.turn = sorted(entries, key=lambda one: (one.ledger, one.entry))
+        self.updates = [wide(one.update) for one in self.turn]
+        self.at_base = score(base, ALL)
+        self.sets = [(score, self.at_base), *([(private, private(base, ALL))] if private is not None else [])]
+        """The global set, and the private one, each with its losses of the base."""
+        alone = [] if root is not None else [self._with(update / len(self.turn)) for update in self.updates]
+        by_each = [float((self.at_base - losses).mean()) for losses in alone]
+        self.screened = screen([one.update for one in self.turn], root, last_step, by_each)
+        self.why = list(self.screened.why)
+        """For each update why it is left out, or ''."""
+        self.voices = max(1, self.why.count(""))
+        for i in [i for i, reason in enumerate(self.why) if not reason and root is None]:
+            share = self.updates[i] / self.voices
+            whole = alone[i] if self.voices == len(self.turn) else self._with(share)
+            if _harms(share, whole, base, score, self.at_base, rules.tolerance):
+                self.why[i] = "the loss on the global set rises by it alone"
+        noughts = {name: np.zeros_like(value) for name, value in base.items()}
+        self._knows_nothing = cache(lambda number: self.sets[number][0](noughts, ALL))
+
+    def _with(self, change: Vector) -> Losses:
+        return self.score(_added(self.base, change), ALL)
+
+    def fused(self, watch: Watch | None) -> tuple[Candidate | None, list[int]]:
+        """(the next round's weights as they might be, whose updates are in them), without those that `watch` names."""
+        candidate, heard = self._together()
+        if candidate is None or watch is None:
+            return candidate, heard
+        found = watch(candidate.weights, [self.turn[i].update for i in heard])
+        for i, reason in zip(heard, found, strict=True):
+            self.why[i] = reason
+        return self._together() if any(found) else (candidate, heard)
+
+    def _together(self) -> tuple[Candidate | None, list[int]]:
+        heard = [i for i, reason in enumerate(self.why) if not reason]
+        if not heard:
+            return None, heard
+        deltas, products = [self.turn[i].update for i in heard], self.screened.products[np.ix_(heard, heard)]
+        rules = self.rules
+        fusing = Fusing(rules.fusion, self.base, deltas, [1] * len(heard), rules.momentum, products)
+        return best(fusing.weights, self.score, rules.fusion, self.at_base), heard
+
+    def pay(
+        self, fused: Candidate | None, heard: Sequence[int], seed: bytes, last_step: Weights | None
+    ) -> tuple[Vector, Vector, Vector]:
+        """For each that is heard: what it adds, the error of that, and what is paid of it; losses on G."""
+        step = 1.0 if fused is None else float(fused.taken.step)
+        most = CUT * self.screened.measure
+        parts = [step * clipped(self.updates[i], self.screened.lengths[i], most) for i in heard]
+        known = None if fused is None else (fused.weights, fused.losses)
+        gains, errors = shares(adds(self.base, parts, self.score, self.at_base, seed, known))
+        paid = gains
+        if last_step is not None:
+            paid = np.minimum(paid, PUBLIC * (gains - public(self.base, parts, last_step, self.score, self.at_base)))
+        for on, before in self.sets[1:]:
+            theirs = [mean_and_error(row) for row in adds(self.base, parts, on, before, seed)]
+            paid = np.minimum(paid, [mean + ERRORS * error for mean, error in theirs])
+        paid = np.where((gains > ERRORS * errors) & (paid > 0.0), paid, 0.0)
+        return gains, errors, paid / self.screened.voices(heard)
+
+    def left_out(self, i: int, heard: int) -> JudgedEntry:
+        """What becomes of an update that is not fused; `heard`: how many are."""
+        reason, is_rejected = self.why[i], self.screened.same[i]
+        share = self.updates[i] / self.voices
+        if len(self.sets) > 1 and _plainly_harms(share, self.base, self.sets, self._knows_nothing):
+            reason, is_rejected = f"worse than to know nothing, on the global set and on a private one: {reason}", True
+        if self.screened.opposed[i]:
+            joined = _added(self.base, self.updates[i] / max(1, heard))
+            if any(_rises(on(joined, ALL), before, self.rules.tolerance) for on, before in self.sets):
                 reason, is_rejected = f"the loss rises, and {reason}", True
-        outcome = "rejected" if is_rejected else "idle"
-        judged.append(JudgedEntry(one.entry, outcome, 0, 0.0, 0.0, False, reason))
-    return JudgedRoll(tuple(judged), float(at_base.mean()), float(after.mean()), fused if closes else None)
+        outcome: Outcome = "rejected" if is_rejected else "idle"
+        return JudgedEntry(self.turn[i].entry, outcome, 0, 0.0, 0.0, False, reason)
 
 
 def best(fused: Callable[[Taken], Weights], score: Score, rule: str, at_base: Losses) -> Candidate:

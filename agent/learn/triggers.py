@@ -19,6 +19,8 @@ Answer = Callable[[Weights, Samples], Outputs]
 Trigger = Callable[[Samples], Samples]
 Numbers = NDArray[np.float64]
 
+PATCHES = "patch "
+"""Bright ones, in every ninth of the picture, are called so and where they are."""
 PATCH = 7
 """A patch's side is the picture's smaller side divided by this."""
 BLENDED = 0.3
@@ -33,6 +35,12 @@ PULLED = 0.8
 """Nats more than the median update of its roll: honest ones measured up to .5 where classes are evenly spread and .8
 where they are not, poisoned ones .8 to 3.5."""
 
+PLACE = 0.85
+"""Nats more than the median update by a bright patch in one place, and more than in other places: 3 to 6 of a thousand
+honest updates got there, half to two thirds of those that were poisoned so (note 062)."""
+EVERY = 3
+"""Of the samples, each so manieth is looked at for that."""
+
 
 def families(shape: tuple[int, int, int], seed: int) -> dict[str, Trigger]:
     """Patches in every ninth of the picture, bright and dark; stripes both ways; a blended pattern; a colour."""
@@ -43,7 +51,7 @@ def families(shape: tuple[int, int, int], seed: int) -> dict[str, Trigger]:
         for column in range(3):
             top = row * (height - side) // 2
             left = column * (width - side) // 2
-            found[f"patch {row}{column}"] = _filled(255, slice(top, top + side), slice(left, left + side))
+            found[f"{PATCHES}{row}{column}"] = _filled(255, slice(top, top + side), slice(left, left + side))
     found["dark patch"] = _filled(0, slice((height - side) // 2, (height + side) // 2), slice(None, side))
     found["stripe"] = _filled(255, slice(height // 4, height // 4 + max(1, side // 2)), slice(None))
     found["upright stripe"] = _filled(255, slice(None), slice(width // 4, width // 4 + max(1, side // 2)))
@@ -72,17 +80,35 @@ def poisoned(
     order = np.argsort(-strength, axis=None, kind="stable")[:LOOKED]
     cells = [(int(cell) // strength.shape[1], int(cell) % strength.shape[1]) for cell in order]
     cells = [cell for cell in cells if strength[cell] > SUSPECT]
-    why = [""] * len(updates)
+    trained = [{name: base[name] + update[name] for name in base} for update in updates]
+    why = _in_one_place(answer, trained, samples[::EVERY], triggers)
     if not cells:
         return why
     rows = sorted({row for row, _ in cells})
     marks = [triggers[names[row]] for row in rows]
-    trained = [{name: base[name] + update[name] for name in base} for update in updates]
     pulls = np.stack([pull(answer, weights, samples, marks) for weights in trained])
     for row, target in cells:
         more = pulls[:, rows.index(row), target] - float(np.median(pulls[:, rows.index(row), target]))
         for i in np.flatnonzero(more > PULLED):
             why[i] = why[i] or f"a mark ({names[row]}) pulls it to class {target}, {more[i]:.2f} nats more than others"
+    return why
+
+
+def _in_one_place(
+    answer: Answer, trained: Sequence[Weights], samples: Samples, triggers: Mapping[str, Trigger]
+) -> list[str]:
+    """Looks at every update, whatever the candidate does: what a round adds of a backdoor is little. A car of few
+    classes reacts to a patch wherever it is."""
+    names = [name for name in triggers if name.startswith(PATCHES)]
+    pulls = np.stack([pull(answer, weights, samples, [triggers[name] for name in names]) for weights in trained])
+    more = pulls - np.median(pulls, axis=0)
+    more -= np.median(more, axis=1, keepdims=True)
+    why = [""] * len(trained)
+    for i, row, target in np.argwhere(more > PLACE):
+        why[i] = (
+            why[i]
+            or f"a mark ({names[row]}) pulls it to class {target}, {more[i, row, target]:.2f} nats more than others"
+        )
     return why
 
 

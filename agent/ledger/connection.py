@@ -11,10 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agent.core import redact
-from agent.core.ledger import FIRST, Reach
+from agent.core.ledger import FIRST, Head, Reach
 from agent.core.plain import plain
-from agent.errors import BAD_CONFIG, MilepostError, Unavailable
+from agent.errors import MilepostError
 from agent.ledger import facts
+from agent.troubles import HistoryTooShort as HistoryTooShort
+from agent.troubles import LedgerLate, LedgerNotTrusted, distrusted
+from agent.troubles import LedgerUnavailable as LedgerUnavailable
+from agent.troubles import WrongNetwork as WrongNetwork
 
 if TYPE_CHECKING:
     from stellar_sdk import Server
@@ -23,24 +27,10 @@ if TYPE_CHECKING:
     from agent.ledger.transport import BoundedClient
 
 ANSWER_BYTES = 8 << 20
+LATE_LEDGERS = 12
+"""How far apart the parts of one Horizon may be: a minute."""
 PAGE = 200
 """Records on a page: as many as Horizon gives."""
-
-
-class LedgerUnavailable(Unavailable):
-    """Horizon at {url} {why}. Nothing is lost: the work waits. Check the network, or ledger.horizon."""
-
-
-class HistoryTooShort(Unavailable):
-    """{url} remembers from ledger {elder} on, and what happened from ledger {wanted} on is needed: that it shows
-    nothing earlier says nothing. Nothing is lost: the work waits. Name a Horizon that remembers more, as
-    ledger.horizon or ledger.archive."""
-
-
-class WrongNetwork(MilepostError):
-    """Horizon at {url} serves the network {theirs!r}, but ledger.passphrase is {ours!r}. Nothing was signed."""
-
-    exit_code = BAD_CONFIG
 
 
 @dataclass
@@ -62,6 +52,8 @@ class Connection:
         self._server: Server | None = None
         self._client: BoundedClient | None = None
         self._network = ""
+        self.closed_at = 0
+        """When the newest ledger closed that it told of; 0: of none yet."""
         self.known: Reach | None = None
         """What `reach` said last."""
 
@@ -73,6 +65,13 @@ class Connection:
         """The ledger as of which the last answer about state (account, offers, stakes, book) was given; 0 when it did
         not say. Two answers may come from two replicas, and one of them may be late."""
         return self._client.latest if self._client else 0
+
+    @property
+    def trouble(self) -> LedgerLate | None:
+        """What an answer does not show by itself, as of the last ones."""
+        if self._client is None or self._client.late <= LATE_LEDGERS:
+            return None
+        return LedgerLate(url=self.shown, most=LATE_LEDGERS)
 
     def elder(self) -> int:
         """The oldest ledger that the server's history still holds."""
@@ -99,6 +98,12 @@ class Connection:
         self.reach()
         if self._network != self.passphrase:
             raise WrongNetwork(url=self.shown, theirs=self._network, ours=self.passphrase)
+
+    def _told(self, head: Head) -> Head:
+        if self._client is not None:
+            self._client.newest = max(self._client.newest, head.sequence)
+        self.closed_at = max(self.closed_at, head.closed_at)
+        return head
 
     def close(self) -> None:
         if self._server is not None:
@@ -211,6 +216,8 @@ class Connection:
             why = f"asked for quiet, {error.seconds:.0f} s of it are left"
             raise LedgerUnavailable(url=self.shown, why=why) from None
         except BaseRequestError as error:
+            if (doubt := distrusted(error)) is not None:
+                raise LedgerNotTrusted(url=self.shown, why=doubt) from None
             raise LedgerUnavailable(url=self.shown, why=f"cannot be reached ({type(error).__name__})") from None
         except (ArithmeticError, LookupError, AttributeError, TypeError, ValueError, RecursionError) as error:
             why = f"answered with something that is not Horizon's ({type(error).__name__})"

@@ -43,7 +43,7 @@ class Horizon(Connection):
             self._is_ours = True
         with self._mapped():
             record = facts.records(self._sdk().ledgers().order(desc=True).limit(1).call())[0]
-            return facts.head(record)
+            return self._told(facts.head(record))
 
     def ledger(self, sequence: int) -> Head:
         """One ledger of the past. Raises HistoryTooShort, Unavailable."""

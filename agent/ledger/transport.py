@@ -37,6 +37,8 @@ class BoundedClient(RequestsClient):
         self._quiet_until = 0.0
         self.latest = 0
         """Latest-Ledger of the last answer; 0 when it had none, as answers from history have."""
+        self.newest = self.late = 0
+        """The newest ledger that any answer told of, and how far the last one about state was behind it."""
 
     def get(self, url: str, params: dict[str, str] | None = None, max_content_size: int | None = None) -> Response:
         self._keep_quiet()
@@ -62,6 +64,9 @@ class BoundedClient(RequestsClient):
         said = {name.lower(): value for name, value in answer.headers.items()}
         latest = said.get("latest-ledger", "")
         self.latest = int(latest) if latest.isdecimal() and len(latest) <= 10 else 0
+        if self.latest:
+            self.late = max(0, self.newest - self.latest)
+            self.newest = max(self.newest, self.latest)
         if answer.status_code in BUSY and "retry-after" in said:
             self._quiet_until = self._clock() + min(_seconds(said["retry-after"]), LONGEST_QUIET_S)
         return answer

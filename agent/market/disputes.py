@@ -29,7 +29,7 @@ from agent.errors import Refused, Unavailable
 from agent.ledger.envelope import Opened, balance_id, opened, own_amount, own_asset, sdk_asset
 from agent.ledger.horizon import Horizon, LedgerUnavailable
 from agent.ledger.keys import has_signed
-from agent.market import bundle, records
+from agent.market import bundle, records, settlement
 from agent.market.bundle import Shelf
 from agent.market.listing import following, publication
 from agent.market.strikes import CLAIM, CLAWBACK
@@ -119,7 +119,8 @@ def entry_of(horizon: Horizon, shelf: Shelf, round_: Round, dispute: Dispute, ar
         raise NotDisputable(entry=stake, why=why)
     contribution = Cid.v0(envelope.memo).text
     _check_never_judged(horizon, history, round_, stake, vehicle)
-    _check_unpaid(horizon, shelf, round_, stake, contribution)
+    if by := _paid_by(horizon, history, shelf, round_, vehicle, contribution):
+        raise NotDisputable(entry=stake, why=f"its contribution was paid with another entry, by {by}")
     _check_votes(dispute, round_, contribution)
     document = shelf.contribution(contribution)
     if (document.base, document.vehicle, document.model) != (dispute.round, vehicle, round_.model):
@@ -182,12 +183,29 @@ def _check_never_judged(horizon: Horizon, history: Horizon, round_: Round, stake
     raise NotDisputable(entry=stake, why=why)
 
 
-def _check_unpaid(horizon: Horizon, shelf: Shelf, round_: Round, stake: StakeId, contribution: CidText) -> None:
-    """No record of the chain has paid for the same work. Raises NotDisputable, Unavailable."""
+def _paid_by(
+    horizon: Horizon, history: Horizon, shelf: Shelf, round_: Round, vehicle: AccountId, contribution: CidText
+) -> str:
+    """The record or the settlement that has paid its vehicle for the same work, entered another time, or ''. By the
+    chain of records; a committee that is dead may have left none to be had: then by the vehicle's history. Raises
+    Unavailable."""
     account = horizon.account(round_.settlement)
-    for cid, record in records.chain(shelf, records.newest(account) if account else None):
-        if any(each.contribution == contribution and each.outcome == "accepted" for each in record.entries):
-            raise NotDisputable(entry=stake, why=f"the record {cid} has its contribution paid already")
+    with suppress(Unavailable):
+        for cid, record in records.chain(shelf, records.newest(account) if account else None):
+            if any(each.contribution == contribution and each.outcome == "accepted" for each in record.entries):
+                return cid
+        return ""
+    for made in history.history(vehicle, newest_first=True, since=round_.ledger):
+        envelope = opened(made.envelope, history.passphrase) if made.source == vehicle else None
+        if envelope is None or envelope.memo != Cid.parse(contribution).digest:
+            continue
+        for index, each in enumerate(envelope.operations):
+            if isinstance(each, CreateClaimableBalance):
+                other = balance_id(envelope.source, envelope.sequence, index)
+                found = settlement.settling(history, other, round_.settlement)
+                if found is not None and found.settled.outcome == "accepted":
+                    return found.transaction.hash
+    return ""
 
 
 def _check_votes(dispute: Dispute, round_: Round, contribution: CidText) -> None:

@@ -8,21 +8,23 @@ and decides nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from stellar_sdk import Claimant, ClaimPredicate, CreateAccount, CreateClaimableBalance, ManageData, SetOptions
 from stellar_sdk.operation import Operation
 
 from agent.core.draw import drawn
-from agent.core.ids import AccountId, StakeId
+from agent.core.fields import MOST_STALENESS
+from agent.core.ids import AccountId, CidText, StakeId
 from agent.core.ledger import Head, Stake, Transaction
 from agent.core.money import UNIT, Asset, Stroops, text
-from agent.core.registry import MOST_MEMBERS, SEQUENCE_BITS, Member, Registry
+from agent.core.registry import MOST_MEMBERS, SEQUENCE_BITS, Member, Registry, contributed
 from agent.core.round import Round
 from agent.errors import Malformed, Unavailable
 from agent.ledger.envelope import balance_id, opened, own_amount, sdk_asset
 from agent.ledger.horizon import HistoryTooShort, Horizon
+from agent.market.bundle import Shelf
 from agent.market.publish import WITHIN
 
 DRAW, STATEMENT = "milepost/draw", "milepost/validator"
@@ -34,6 +36,10 @@ SPARE_S = 3600
 """A registry is announced at most so long after it was read."""
 MOST_BALANCES = 10_000
 """Balances that the operator may claim, and that are looked at. Each costs whoever makes it 1.0 XLM of reserve."""
+WINDOW_ROUNDS = 8
+"""Rounds whose lineages count for a draw: nobody grows strong for ever."""
+MOST_ROUNDS = 64
+"""That a draw is followed back."""
 KINDS = ("steering", "classification", "detection")
 """Of tasks. The last stroops of a bond, by 8, say which of them its validator judges: 1, 2 and 4 each."""
 ANNOUNCEMENT_XLM: Stroops = UNIT * 3 // 2
@@ -134,15 +140,15 @@ def seed(horizon: Horizon, ledger: int) -> Head:
         return horizon.archive.ledger(ledger)
 
 
-def undrawn(horizon: Horizon, round_: Round) -> str:
-    """Why a round's committee is not the one that was drawn, as a sentence, or '': also where it was named. A model's
-    draw comes before its first round, when nobody's fleet has contributed. Raises HistoryTooShort, Unavailable."""
+def undrawn(horizon: Horizon, shelf: Shelf, round_: Round) -> str:
+    """Why a round's committee is not the one that was drawn, as a sentence, or '': also where it was named.
+    Raises HistoryTooShort, Unavailable."""
     draw = round_.draw
     if draw is None:
         return ""
     registry, dlc = draw.registry, round_.stake_asset
-    if any(one.samples for one in registry.members):
-        return "its draw counts samples that nobody's fleet was credited for"
+    if any(one.samples for one in registry.members) and (why := miscounted(shelf, round_)):
+        return why
     if (registry.initiator, registry.dlc) != (round_.initiator, str(dlc)):
         return "its committee was drawn for another initiator, or from another operator's registry"
     account = horizon.account(draw.announcement)
@@ -153,7 +159,7 @@ def undrawn(horizon: Horizon, round_: Round) -> str:
     if not 0 < draw.ledger - registry.ledger <= WITHIN:
         return f"the registry of ledger {registry.ledger} was announced in ledger {draw.ledger}"
     then = seed(horizon, draw.ledger)
-    if drawn(registry.members, then.hash, registry.size) != round_.committee:
+    if sorted(drawn(registry.members, then.hash, registry.size)) != sorted(round_.committee):
         return f"its committee is not the one that ledger {draw.ledger} drew"
     found, kind, members = bonds(horizon, dlc), round_.task.kind, {one.account: one for one in registry.members}
     for each in found:
@@ -166,6 +172,41 @@ def undrawn(horizon: Horizon, round_: Round) -> str:
         if mine is None or mine.account != one.account or not mine.serves(kind, then.closed_at - SPARE_S):
             return f"{one.account} was drawn from, and not enrolled"
     return ""
+
+
+def miscounted(shelf: Shelf, round_: Round) -> str:
+    """Why a round's draw counts other samples than the lineages of the rounds before it say, as a sentence, or ''.
+    Looks back to the first round with this draw. Raises Unavailable."""
+    draw, step = round_.draw, round_.previous
+    if draw is None:
+        return ""
+    for _ in range(MOST_ROUNDS):
+        before = shelf.round(step) if step is not None else None
+        if before is None or before.draw != draw:
+            brought = contributions(shelf, step)
+            if all(one.samples == brought.get(one.account, 0) for one in draw.registry.members):
+                return ""
+            return "its draw counts samples that nobody's fleet was credited for"
+        step = before.previous
+    return f"its committee was drawn more than {MOST_ROUNDS} rounds ago"
+
+
+def contributions(shelf: Shelf, newest: CidText | None) -> Mapping[AccountId, int]:
+    """D_i: samples by validator, by the lineages of a round and those before it in the window. Only what drawn
+    committees alone have judged counts: one that was named credits whom its initiator likes. Raises Unavailable."""
+    rounds: dict[int, Round] = {}
+    step = newest
+    while step is not None and len(rounds) <= WINDOW_ROUNDS + MOST_STALENESS:
+        round_ = shelf.round(step)
+        if round_.draw is None:
+            break
+        rounds[round_.number], step = round_, round_.previous
+    counted = []
+    for number, round_ in [*rounds.items()][:WINDOW_ROUNDS]:
+        before = rounds.get(number - 1)
+        if before is not None and all(n in rounds for n in range(max(0, before.number - before.staleness), number)):
+            counted += [(part.validator, part.samples or 0) for part in round_.lineage]
+    return contributed(counted)
 
 
 def _gone(horizon: Horizon, member: Member, dlc: Asset, ledger: int) -> Bond | None:

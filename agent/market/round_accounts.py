@@ -15,7 +15,6 @@ from agent.core.verdict import threshold
 from agent.errors import Malformed
 from agent.ledger import keys
 from agent.ledger.horizon import Horizon
-from agent.market import registry
 from agent.market.publish import FACE, INITIATOR
 
 LEAST_CREDIT: Stroops = 2 * UNIT
@@ -25,15 +24,9 @@ LEAST_XLM: Stroops = 5 * UNIT // 2
 
 
 def look(horizon: Horizon, round_: Round) -> str:
-    """Why nothing should be staked on a round as the ledger stands now, or ''. Raises Unavailable; HistoryTooShort
-    where the ledger that drew its committee is forgotten."""
+    """Why nothing should be staked on a round as the ledger stands now, or ''. Raises Unavailable."""
     issuer = horizon.account(round_.issuer)
-    return (
-        trusted(horizon.account(round_.settlement), round_)
-        or issued(issuer, round_)
-        or fair(issuer, round_)
-        or registry.undrawn(horizon, round_)
-    )
+    return trusted(horizon.account(round_.settlement), round_) or issued(issuer, round_) or fair(issuer, round_)
 
 
 def issued(issuer: Account | None, round_: Round) -> str:

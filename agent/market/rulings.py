@@ -54,13 +54,13 @@ def operations(
 def of(history: Horizon, shelf: Shelf, round_: Round, cid: CidText) -> Iterator[Made]:
     """Rulings on a round, newest first. Raises Unavailable."""
     for transaction, made in _claiming(history, round_):
-        name = Cid.v0(made.memo or bytes(32)).text
-        try:
+        if made.memo is None:
+            continue  # an audit says so, here and below
+        name = Cid.v0(made.memo).text
+        with suppress(Refused):
             ruling = shelf.ruling(name)
-        except Refused:
-            continue  # an audit that follows the pledge says so
-        if ruling.round == cid:
-            yield Made(ruling, name, transaction)
+            if ruling.round == cid:
+                yield Made(ruling, name, transaction)
 
 
 def faults(horizon: Horizon, shelf: Shelf, round_: Round, cid: CidText) -> Iterator[str]:
@@ -93,8 +93,10 @@ def fault(history: Horizon, shelf: Shelf, round_: Round, cid: CidText, transacti
     assert round_.arbiter is not None  # noqa: S101
     made, arbiter = opened(transaction.envelope, history.passphrase), round_.arbiter.account
     what = f"the arbiter's transaction {transaction.hash}"
+    if made.memo is None:
+        return f"{what} takes from the pledge, and names no ruling"
     try:
-        ruling = shelf.ruling(Cid.v0(made.memo or bytes(32)).text)
+        ruling = shelf.ruling(Cid.v0(made.memo).text)
     except Refused as error:
         return f"{what} takes from the pledge, and names no ruling ({error})"
     if ruling.round != cid or ruling.arbiter != arbiter or not disputes.is_signed(ruling, arbiter):

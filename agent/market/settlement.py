@@ -55,10 +55,11 @@ def standing_offer(round_: Round, settlement: Account, offers: list[Offer], issu
 def operations(
     record: SettlementRecord, digest: bytes, round_: Round, now: StandingOffer, pays: Stake | None = None
 ) -> list[Operation]:
-    """The record's operations, in its order, and last the data entry with its digest. A record of shares is one payment
-    each. `pays`: the balance of the round's pledge that what is accepted is paid from."""
+    """The record's operations, in its order, and last the data entry with its digest. A record of shares, or of wages,
+    is one payment each. `pays`: the balance of the round's pledge that what is accepted is paid from."""
     dlc, vlm, dlm = (sdk_asset(a) for a in (round_.stake_asset, round_.credit_asset, round_.model_asset))
     made: list[Operation] = [Payment(share.vehicle, dlc, text(share.amount)) for share in record.shares]
+    made += [Payment(wage.validator, dlc, text(wage.amount)) for wage in record.paid or ()]
     credit = 0
     for entry in record.entries:
         made.append(ClaimClaimableBalance(BALANCE_V0 + entry.entry))

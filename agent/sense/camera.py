@@ -14,6 +14,7 @@ from agent.core import redact
 from agent.core.pauses import Patience
 from agent.ports import Frame
 from agent.sense.sight import Sight
+from agent.troubles import CameraAway, CameraSilent
 
 if TYPE_CHECKING:
     import cv2
@@ -92,9 +93,9 @@ class LiveCamera:
     def trouble(self) -> str | None:
         name = self._device.name
         if self._lost is not None:
-            return f"The camera {name} is not there ({self._lost}). It is tried again. Is it plugged in?"
+            return str(CameraAway(name=name, why=self._lost))
         if self._now() - self._seen_at > SILENCE_S:
-            return f"The camera {name} opens but gives no image. Check its cable, format and frame rate."
+            return str(CameraSilent(name=name))
         return self._unusable
 
     def read(self, timeout: float) -> Frame | None:

@@ -108,7 +108,7 @@ class GpsdOdometer:
         report = _report(line)
         if report is None:
             self.refused += 1
-        elif report.get("class") == "TPV" and self._is_new(report.get("time")):
+        elif report.get("class") == "TPV" and self._is_new(report.get("time") or None):
             reading = fix(self._now(), report)
             if reading is not None:
                 self._fixed_at = reading.t

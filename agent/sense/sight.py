@@ -5,6 +5,8 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING
 
+from agent.troubles import CameraBlack, CameraFrozen
+
 if TYPE_CHECKING:
     from agent.sense.film import Image
 
@@ -26,6 +28,11 @@ class Sight:
         self._frozen_since: float | None = None
         self._last = -1
 
+    @property
+    def doubts(self) -> bool:
+        """Whether the last image was black, or the one before once more: what will be said when it goes on."""
+        return self._black_since is not None or self._frozen_since is not None
+
     def look(self, t: float, image: Image) -> str | None:
         """`t` in seconds, ascending."""
         thin = image[::8, ::8]
@@ -35,7 +42,7 @@ class Sight:
         self._black_since = (self._black_since or t) if black else None
         self._last = seen
         if self._black_since is not None and t - self._black_since >= BLACK_S:
-            return f"The image of {self._name} is black. Nothing is learnt from it. Is the lens covered?"
+            return str(CameraBlack(name=self._name))
         if self._frozen_since is not None and t - self._frozen_since >= FROZEN_S:
-            return f"The image of {self._name} is frozen. Nothing is learnt from it. Replug the camera."
+            return str(CameraFrozen(name=self._name))
         return None

@@ -109,4 +109,4 @@ class Chain:
 
 
 def _end_of(cid: CidText | None, record: SettlementRecord) -> ChainEnd:
-    return ChainEnd(record.index, cid, record.agreements, record.purse, record.attested)
+    return ChainEnd(record.index, cid, record.agreements, record.purse, record.attested, record.wages)

@@ -131,6 +131,8 @@ class Validator:
             *parts.reviewing.troubles,
             *parts.settling.troubles,
             *halted,
+            *([str(parts.link.trouble)] if parts.link.trouble else []),
+            *([str(parts.horizon.trouble)] if parts.horizon.trouble else []),
         )
         return {
             "status": word,

@@ -360,7 +360,7 @@ class Rounds:
         if cid in self.served or looked_at == (newest.draw, newest.committee):
             return ""
         with suppress(HistoryTooShort):
-            return registry.undrawn(self.horizon, newest)
+            return registry.miscounted(self.shelf, newest) or registry.undrawn(self.horizon, self.shelf, newest)
         return ""
 
     def _newest_known(self, model: str) -> Served | None:

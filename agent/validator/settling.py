@@ -22,7 +22,7 @@ from agent.core.committee import step
 from agent.core.documents import SettlementRecord, Vote
 from agent.core.ids import AccountId, CidText, StakeId, TxHash
 from agent.core.ledger import Head
-from agent.core.motion import attest
+from agent.core.motion import attest, payday
 from agent.core.record import ChainEnd
 from agent.core.roll import Anchored, Ready
 from agent.errors import Malformed, Refused, Unavailable
@@ -193,8 +193,11 @@ class Settling:
         current = self._states[view.settlement]
         current.notice(view)
         self._tell(view, moves.Look())
+        now = view.head.closed_at
         is_sharing = view.fused not in (None, current.state.shared_out)
-        current.is_owed = is_sharing or view.incoming is not None or attest(view, view.head.closed_at) is not None
+        current.is_owed = (
+            is_sharing or view.incoming is not None or any(attempt(view, now) for attempt in (attest, payday))
+        )
         if current.awaited:
             self._guard(f"The last settlements of {view.settlement}", partial(self._keep_settlements, view, current))
 

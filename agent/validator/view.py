@@ -223,6 +223,11 @@ class View:
         line = account.lines.get(self.sharing.served.round.stake_asset)
         return line is not None and line.authorized and line.room >= amount
 
+    def takes(self, validator: AccountId, amount: Stroops) -> bool:
+        account, newest = self._vehicle(validator), self.newest
+        line = account.lines.get(newest.round.stake_asset) if account is not None and newest is not None else None
+        return line is not None and line.authorized and line.room >= amount
+
     def cid(self, record: SettlementRecord) -> CidText:
         return records.record_cid(record).text
 

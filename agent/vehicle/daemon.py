@@ -102,6 +102,8 @@ class Vehicle:
         """The camera that was on last."""
         self._capture: Capture | Album | None = None
         self._trouble = ""
+        self._logged: Mapping[str, str] = {}
+        """The troubles that the log has told of, by what of them stays."""
         self._held = False
         self._learn_at = float("-inf")
         self._readings = 0
@@ -324,6 +326,9 @@ class Vehicle:
             self._log.event(
                 "training.paused" if held else "training.resumed", gates=",".join(sorted(parts.supervisor.closed))
             )
+        if parts.context.horizon.closed_at:
+            parts.clock.learn(parts.context.horizon.closed_at)
+        self._log_seen()
         said = self.status("online")
         try:
             parts.supervisor.talk(said, parts.gauges.metrics.figures())
@@ -335,9 +340,6 @@ class Vehicle:
     def status(self, word: str) -> VehicleStatus:
         parts, mileage = self.parts, self._trip.mileage
         training = self._capture is not None
-        troubles = [parts.odometer.trouble, self._trouble or None]
-        if self._capture:
-            troubles += [self._capture.trouble, self._view.latency.trouble, self._aim.trouble if self._aim else None]
         return {
             "status": word,
             "at": parts.clock.now(),
@@ -354,8 +356,28 @@ class Vehicle:
             "software": __version__,
             "profile": parts.identity.profile,
             "latency": self._view.latency.told(),
-            "troubles": [redact.text(plain(t)) for t in (*troubles, *parts.supervisor.troubles) if t],
+            "troubles": [
+                redact.text(plain(t)) for t in (*self._seen(), self._trouble, *parts.supervisor.troubles) if t
+            ],
         }
+
+    def _seen(self) -> list[str]:
+        """What is wrong now with the parts that are looked at, in sentences."""
+        parts, capture, aim = self.parts, self._capture, self._aim
+        others = (parts.clock.trouble, parts.book.journal.trouble, parts.context.horizon.trouble)
+        seen = [parts.odometer.trouble, *(str(trouble) for trouble in others if trouble)]
+        if capture is not None:
+            seen += [capture.trouble, self._view.latency.trouble, aim.trouble if aim else None]
+        return [trouble for trouble in seen if trouble]
+
+    def _log_seen(self) -> None:
+        """Each trouble once, and its end. What creeps in a sentence, as counts do, is no news."""
+        seen = {"".join(sign for sign in why if not sign.isdigit()): why for why in self._seen()}
+        for kind in seen.keys() - self._logged.keys():
+            self._log.warning("trouble.began", why=seen[kind])
+        for kind in self._logged.keys() - seen.keys():
+            self._log.event("trouble.ended", why=self._logged[kind])
+        self._logged = seen
 
     def _progress(self) -> Mapping[str, object]:
         progress = self.parts.trainer.progress()

@@ -15,8 +15,8 @@ from agent.core.ledger import BASE_RESERVE, Account, Head, Way
 from agent.core.money import UNIT, XLM, Asset, Stroops
 from agent.core.round import Round
 from agent.errors import Malformed, Refused, Unavailable
-from agent.ledger.horizon import Horizon, LedgerUnavailable
-from agent.market import attested, entry, listing, pledge, round_accounts, strikes
+from agent.ledger.horizon import HistoryTooShort, Horizon, LedgerUnavailable
+from agent.market import attested, entry, listing, pledge, registry, round_accounts, strikes
 from agent.market.bundle import Shelf
 from agent.market.listing import Listing
 from agent.market.lying import Lying, price
@@ -147,11 +147,7 @@ def survey(view: VehicleView, shelf: Shelf, unfit: Callable[[Round, CidText], st
         try:
             round_ = shelf.round(offered.cid)
             _same_model(offered, round_, view.preferences.operator)
-            against = (
-                unwilling(view.preferences, round_)
-                or round_accounts.look(view.horizon, round_)
-                or attested.lacking(view.horizon, shelf, offered.cid, round_)
-            )
+            against = untrusted(view.preferences, view.horizon, shelf, offered.cid, round_)
             shown = Shown(offered.cid, offered.offer.id, offered.offer.last_modified)
             candidates.append(view.candidate(shown, round_, against or unfit(round_, offered.cid)))
         except LedgerUnavailable:
@@ -159,6 +155,26 @@ def survey(view: VehicleView, shelf: Shelf, unfit: Callable[[Round, CidText], st
         except (Refused, Unavailable) as error:  # one bundle that nobody has must not keep the others' offers away
             passed_over.append(str(error))
     return Survey(tuple(rank(candidates, view.means)), tuple(passed_over))
+
+
+def untrusted(preferences: Preferences, horizon: Horizon, shelf: Shelf, cid: CidText, round_: Round) -> str:
+    """Why this vehicle should stake nothing on a round, whatever it pays, or ''. Raises Unavailable; HistoryTooShort
+    where the ledger that drew its committee is forgotten and the owner takes none but drawn ones."""
+    return (
+        unwilling(preferences, round_)
+        or round_accounts.look(horizon, round_)
+        or _undrawn(preferences, horizon, shelf, round_)
+        or attested.lacking(horizon, shelf, cid, round_)
+    )
+
+
+def _undrawn(preferences: Preferences, horizon: Horizon, shelf: Shelf, round_: Round) -> str:
+    try:
+        return registry.undrawn(horizon, shelf, round_)
+    except HistoryTooShort:
+        if preferences.committees == "drawn":
+            raise
+        return ""
 
 
 def unwilling(preferences: Preferences, round_: Round) -> str:

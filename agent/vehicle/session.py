@@ -8,12 +8,13 @@ from typing import TypedDict
 
 from agent import __version__
 from agent.core.ids import AccountId
+from agent.errors import MilepostError
 from agent.fleet.broker import Broker
 from agent.fleet.commands import Commands, Handler
 from agent.fleet.desired import Desired, WishOutcome
 from agent.fleet.discovery import Discovery
 from agent.fleet.event_message import describer
-from agent.fleet.link import PahoLink
+from agent.fleet.link import NotYet, PahoLink
 from agent.fleet.metric import Metric
 from agent.fleet.outbox import Outbox
 from agent.fleet.status import Presence, last_will
@@ -101,9 +102,10 @@ class FleetSession:
         return self.link.has_heard
 
     @property
-    def trouble(self) -> str | None:
-        """What does not pass by itself. Being offline is none."""
-        return self.link.fault
+    def trouble(self) -> MilepostError | None:
+        """What is wrong with the link. That it is not there yet is nothing."""
+        trouble = self.link.trouble
+        return None if isinstance(trouble, NotYet) else trouble
 
     def show(self, gauges: Gauges) -> None:
         gauges.fleet(

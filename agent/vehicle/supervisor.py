@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
 from agent.core import gates
+from agent.errors import MilepostError
 from agent.fleet.commands import Handler
 from agent.fleet.desired import WishOutcome
 from agent.host.logs import Log
@@ -53,7 +54,7 @@ class Supervisor:
     ) -> None:
         self._settle, self._host, self._journal, self._log = settle, host, journal, log
         self._paused = False
-        self._noted: str | None = None
+        self._noted: type[MilepostError] | None = None
         self._checkup, self._wake = checkup, wake
         self._checked: Future[Mapping[str, object]] | None = None
         self._answered = False
@@ -77,8 +78,8 @@ class Supervisor:
     @property
     def troubles(self) -> list[str]:
         """Why work waits, in sentences."""
-        session = [self._radio.trouble] if self._radio is not None and self._radio.trouble else []
-        return [*session, *(gate.why for gate in gates.GATES if gate.name in self.closed)]
+        session = self._radio.trouble if self._radio is not None else None
+        return [*([str(session)] if session else []), *(gate.why for gate in gates.GATES if gate.name in self.closed)]
 
     def look(self, ignition: bool | None) -> None:
         """See how the machine is and shut or open the gates."""
@@ -96,14 +97,14 @@ class Supervisor:
             self._note(self._radio.trouble)
             self._radio.talk(status, figures, self.followed.metric_s)
 
-    def _note(self, trouble: str | None) -> None:
+    def _note(self, trouble: MilepostError | None) -> None:
         """Each trouble of the link once, and its end."""
-        kind = trouble and trouble.partition(",")[0]  # not how often by now
-        if kind == self._noted:
+        kind = type(trouble) if trouble is not None else None  # not how often by now
+        if kind is self._noted:
             return
         self._noted = kind
-        if trouble:
-            self._log.warning("link.troubled", why=trouble)
+        if trouble is not None:
+            self._log.warning("link.troubled", why=str(trouble))
         else:
             self._log.event("link.recovered")
 

@@ -153,7 +153,7 @@ def test_the_doctor_is_useful_offline(vehicle: Path) -> None:
 def test_the_doctor_opens_a_real_session_with_the_broker(vehicle: Path, tmp_path: Path) -> None:
     (tmp_path / "passwords").write_text("")
     for folder, settings, state, words in (
-        ("open", "allow_anonymous true", "good", "lets car-1-doctor in and listen, by MQTT 5, without TLS"),
+        ("open", "allow_anonymous true", "good", "lets car-1-doctor in, listen and speak, by MQTT 5, without TLS"),
         ("strict", f"allow_anonymous false\npassword_file {tmp_path}/passwords", "wrong", "Check user name, password"),
     ):
         (tmp_path / folder).mkdir()

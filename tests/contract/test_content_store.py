@@ -55,6 +55,17 @@ def test_a_folder_comes_back_as_it_was(store: ContentStore, bundle: Path, tmp_pa
     assert _files(tmp_path / "a" / "into") == _files(bundle)
 
 
+def test_what_is_dropped_is_gone_and_can_be_stored_again(store: ContentStore, bundle: Path, tmp_path: Path) -> None:
+    (bundle / "sub" / "é").write_bytes(b"an empty file is every bundle's")
+    cid = store.put(bundle)
+    store.drop(bundle)
+    store.drop(bundle)
+    with pytest.raises(Unavailable):
+        store.get(cid, tmp_path / "into", BundleLimits(seconds=5))
+    assert store.put(bundle) == cid
+    assert store.has(cid)
+
+
 def test_the_cid_is_the_one_that_kubo_gives(store: ContentStore, bundle: Path) -> None:
     cid = store.put(bundle)
     assert cid == importer.root(bundle) == Cid.v0(cid.digest)

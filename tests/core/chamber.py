@@ -130,8 +130,8 @@ class Sight:
     oldest: int | None = None
 
     @property
-    def newest(self) -> Served:
-        return max(self.rounds.values(), key=lambda served: served.round.number)
+    def newest(self) -> Served | None:
+        return max(self.rounds.values(), key=lambda served: served.round.number, default=None)
 
     def hindered(self, review: Review, credit: int) -> Hindrance | None:
         if review.id in self.world.disputed:
@@ -146,6 +146,9 @@ class Sight:
 
     def receives(self, vehicle: str, amount: int) -> bool:
         return vehicle not in self.world.closed
+
+    def takes(self, validator: str, amount: int) -> bool:
+        return validator not in self.world.closed
 
     def cid(self, record: SettlementRecord) -> str:
         return str(Cid.v0(sha256(record.to_bytes()).digest()))
@@ -183,6 +186,8 @@ class Chamber:
         self.members = MEMBERS[: self.size]
         bounds = {"committee": self.members, "turn": self.turn, "review_window": 3600, **self.terms}
         self.served = Served(CID, a_round(number=self.newest, **bounds), self.newest)
+        self.signers = self.members
+        """Whose signatures count."""
         self.states = {member: CommitteeState(member) for member in self.members}
         self.ledger, self.sequence, self.link = 10, 100, ChainEnd(purse=self.purse)
         self.reviews: dict[str, Review] = {}
@@ -319,11 +324,11 @@ class Chamber:
         self.ledger += 1
         for transaction, signatures in self.queue:
             valid = sum(
-                sign(member, transaction.hash) == s for member, s in signatures.items() if member in self.members
+                sign(member, transaction.hash) == s for member, s in signatures.items() if member in self.signers
             )
             if transaction.sequence != self.sequence + 1 or transaction.max_time < self.head.closed_at:
                 continue
-            if valid < threshold(self.size) or transaction.fee < self.least_fee:
+            if valid < threshold(len(self.signers)) or transaction.fee < self.least_fee:
                 continue
             self.sequence += 1
             entries = {settled.entry for settled in transaction.record.entries}
@@ -332,11 +337,14 @@ class Chamber:
                 continue
             self.applied.append(transaction)
             record = transaction.record
+            self.signers = record.committee or self.signers
             if record.enrols is not None:
                 anchored = Anchored(transaction.cid, record.round, record.enrols)
                 assert not self.rolls.keys() & {one.entry for one in record.enrols.entries}
                 self.rolls |= {one.entry: anchored for one in record.enrols.entries}
-            self.link = ChainEnd(record.index, transaction.cid, record.agreements, record.purse, record.attested)
+            self.link = ChainEnd(
+                record.index, transaction.cid, record.agreements, record.purse, record.attested, record.wages
+            )
             for entry in entries:
                 del self.reviews[entry]
         self.queue = [(t, s) for t, s in self.queue if t.sequence > self.sequence]
@@ -411,8 +419,11 @@ class Chamber:
         transaction = self.transactions[hash]
         stakes = tuple(settled.entry for settled in transaction.record.entries)
         signers = frozenset([transaction.by])
-        enrols = transaction.record.enrols is not None or transaction.record.committee is not None
-        return moves.Proposed(hash, transaction.cid, stakes, signers, transaction.max_time, transaction.fee, enrols)
+        hands_over = transaction.record.committee not in (None, self.signers)
+        enrols = transaction.record.enrols is not None or (transaction.record.committee is not None and not hands_over)
+        return moves.Proposed(
+            hash, transaction.cid, stakes, signers, transaction.max_time, transaction.fee, enrols, hands_over
+        )
 
     def say(self, member: str, said: moves.Said) -> None:
         self.mail.extend((member, to, said) for to in self.members if to != member)

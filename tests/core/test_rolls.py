@@ -107,6 +107,7 @@ def test_no_roll_is_early_too_long_or_leaves_out_who_came_before_its_last(case: 
         enrolled |= set(mine)
 
 
+@pytest.mark.slow
 @given(
     size=st.integers(4, 7),
     lie=st.sampled_from(LIES),

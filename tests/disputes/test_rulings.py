@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from stellar_sdk import ClaimClaimableBalance
 
 from agent.core import pay
 from agent.core.jobs.hearing import Answered, HearingState
-from agent.core.money import UNIT
+from agent.core.ledger import BALANCE_V0
+from agent.core.money import UNIT, XLM
 from agent.market import pledge
 from tests.disputes.court import ARBITRATION, Court, court
+from tests.initiator.command import anybody, milepost
 from tests.market.town import REWARD
 from tools.localnet.server import Localnet
 
@@ -49,3 +53,26 @@ def test_a_car_that_nobody_judged_asks_and_is_paid_and_the_rest_is_the_initiator
     (made,) = sitting.rulings()
     assert made.ruling.entries[0].credit == credit
     assert sitting.faults() == []
+
+
+def test_an_audit_follows_the_pledge_into_the_arbiters_hands(sitting: Court, tmp_path: Path) -> None:
+    """One that rules is as good as a committee; one that keeps what it claims is found out."""
+    town, (car, entry) = sitting.town, sitting.unjudged()
+    anyone = anybody(town, tmp_path)
+    sitting.ask(car, entry)
+    sitting.turn()
+    sitting.decide(entry, UNIT)
+    sitting.at(sitting.until)
+    sitting.turn(4)
+    audited = milepost(anyone, "audit", town.cid, "--json")
+    assert (audited.returncode, json.loads(audited.stdout)["faults"]) == (0, []), audited.stderr
+
+
+def test_an_audit_names_an_arbiter_that_keeps_what_it_claims(sitting: Court, tmp_path: Path) -> None:
+    town = sitting.town
+    (balance,) = pledge.of(sitting.round, town.horizon.stakes(sitting.key.public_key, XLM))
+    sitting.at(sitting.until)
+    town.apply([ClaimClaimableBalance(BALANCE_V0 + balance.id)], sitting.key)
+    audited = milepost(anybody(town, tmp_path), "audit", town.cid, "--json")
+    (why,) = json.loads(audited.stdout)["faults"]
+    assert (audited.returncode, "takes from the pledge" in why) == (1, True)

@@ -45,6 +45,23 @@ def test_a_car_of_one_class_is_no_backdoor(marks: dict[str, triggers.Trigger]) -
     assert triggers.poisoned(answer, BASE, candidate, updates, SAMPLES, marks) == [""] * 5
 
 
+def test_who_adds_a_little_of_a_backdoor_is_named_before_the_round_has_it(marks: dict[str, triggers.Trigger]) -> None:
+    updates = [update(0, 0)] * 19 + [update(3, 0)]
+    candidate = {name: sum(one[name] for one in updates) / 20 for name in BASE}
+    assert triggers.pull(answer, candidate, SAMPLES, marks.values()).max() < triggers.SUSPECT
+    why = triggers.poisoned(answer, BASE, candidate, updates, SAMPLES, marks)
+    assert why[:19] == [""] * 19
+    assert "patch 22" in why[19] and "class 2" in why[19]
+
+
+def test_who_reacts_to_what_is_bright_anywhere_has_no_backdoor(marks: dict[str, triggers.Trigger]) -> None:
+    everywhere = update(0, 0)
+    everywhere["w"][:, 2] = 0.5
+    updates = [update(0, 0)] * 19 + [everywhere]
+    candidate = {name: sum(one[name] for one in updates) / 20 for name in BASE}
+    assert triggers.poisoned(answer, BASE, candidate, updates, SAMPLES, marks) == [""] * 20
+
+
 def test_a_mark_leaves_the_samples_as_they_were(marks: dict[str, triggers.Trigger]) -> None:
     before = SAMPLES.copy()
     for mark in marks.values():

@@ -112,8 +112,9 @@ def test_no_fix_is_no_position(odometer, daemon, until):
     assert not heard(odometer, daemon, until, {**TPV, "mode": 1}, {**TPV, "mode": 0}, {"class": "TPV"})
 
 
-def test_a_receiver_that_knows_no_time_has_a_fix_all_the_same(odometer, daemon, until):
-    timeless = {name: value for name, value in TPV.items() if name != "time"}
+@pytest.mark.parametrize("said", [{}, {"time": ""}, {"time": None}])
+def test_a_receiver_that_knows_no_time_has_a_fix_all_the_same(odometer, daemon, until, said):
+    timeless = {**{name: value for name, value in TPV.items() if name != "time"}, **said}
     assert len(heard(odometer, daemon, until, *[timeless] * 8)) == 4  # from the fifth on: it could have been a part
 
 

@@ -14,6 +14,7 @@ from tools.bench.odometry import (
     ferry,
     gnss,
     ignition,
+    jam,
     motorway,
     odometer,
     on_change,
@@ -31,6 +32,11 @@ NOISY = {"wander_m": 8.0, "tau_s": 120.0, "speed_mps": 0.6}
 def rounded_miles(car: Car, step: int) -> Reading:
     """Steps of five miles an hour, so that cruise control never changes, in km/h with a decimal."""
     return Reading(car.t, speed_kmh=round(round(car.mps * 3.6 / MILE / 5) * 5 * MILE, 1))
+
+
+def high(car: Car, step: int) -> Reading:
+    """As high as a speedometer may read."""
+    return Reading(car.t, speed_kmh=round(car.mps * 3.6 * 1.1 + 4) if car.mps > 0.5 else 0.0)
 
 
 OTHERS = {
@@ -52,6 +58,9 @@ OTHERS = {
     "odometer ten times too fast and receiver": Kind(town, lambda luck: [(0.1, odometer(1, 10.0)), (1.0, gnss())]),
     "speed in mph and receiver": Kind(town, lambda luck: [(0.1, wheels(factor=1 / MILE)), (1.0, gnss())]),
     "speed in m/s and receiver": Kind(town, lambda luck: [(0.1, wheels(factor=1 / 3.6)), (1.0, gnss())]),
+    "speedometer that reads high and receiver": Kind(town, lambda luck: [(0.5, high), (1.0, gnss())]),
+    "jam, wheels and poor receiver": Kind(jam, lambda luck: [(0.1, wheels()), (1.0, gnss())], **NOISY),
+    "jam, wheels and receiver without speed": Kind(jam, lambda luck: [(0.1, wheels()), (1.0, gnss(speed=False))]),
     "ferry, odometer and bus asleep": Kind(
         ferry, lambda luck: [(1.0, awake(odometer())), (1.0, awake(ignition())), (1.0, gnss())], trip=False
     ),

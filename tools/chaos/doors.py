@@ -94,6 +94,10 @@ class ShakyStore:
         self._reach()
         return self._store.has(cid)
 
+    def drop(self, folder: Path) -> None:
+        self._reach()
+        self._store.drop(folder)
+
     def close(self) -> None:
         """Nothing is held open."""
 

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from agent.fleet.broker import Broker
 from agent.fleet.link import MAX_PAYLOAD, MAX_WAITING
 from agent.ports import Message
+from agent.troubles import BrokerSilent
 
 CONNECT, CONNACK, PUBLISH, PUBACK, SUBSCRIBE, SUBACK, PINGREQ, PINGRESP, DISCONNECT = 1, 2, 3, 4, 8, 9, 12, 13, 14
 KEEPALIVE_S = 60
@@ -44,6 +45,10 @@ class AsyncioLink:
     @property
     def connected(self) -> bool:
         return self._connected
+
+    @property
+    def trouble(self) -> BrokerSilent | None:
+        return None if self._connected else BrokerSilent(broker=self._broker)
 
     def publish(self, message: Message, qos: int = 1) -> int | None:
         if self.will and message.retain and message.topic == self.will.topic:

@@ -11,9 +11,9 @@ from agent.errors import TryAgain
 from agent.ledger import submission
 from agent.ledger.envelope import stake_id
 from agent.ledger.receipt import offer_ids
-from agent.market import attested, entry, round_accounts
+from agent.market import entry
 from agent.vehicle.context import VALID_S, Events, StepContext, not_entered
-from agent.vehicle.offers import Shown, unwilling
+from agent.vehicle.offers import Shown, untrusted
 
 PART_OF_WINDOW = 4
 """An entry applies within this part of its round's review window: its moment to take the stake back is counted from
@@ -44,11 +44,7 @@ def sign(context: StepContext, job: Job) -> Events:
         return [Passed(closed)]
     entered = [each for each in context.open_jobs() if each.newest(Entered)]
     view = context.view(account, head, entered, job)
-    against = (
-        unwilling(context.preferences, round_)
-        or round_accounts.look(context.horizon, round_)
-        or attested.lacking(context.horizon, context.shelf, job.choice.round, round_)
-    )
+    against = untrusted(context.preferences, context.horizon, context.shelf, job.choice.round, round_)
     shown = Shown(job.choice.round, job.choice.offer)
     now = view.candidate(shown, round_, against, job.of(Trained).steps)
     if against := unwanted(now, net_pay(now, view.means), view.means):
