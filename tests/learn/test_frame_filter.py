@@ -114,7 +114,8 @@ def test_a_road_at_night_is_learnt() -> None:
     assert FrameFilter(STEERING).sample(LabelledFrame(0.0, night.clip(0, 255).astype(np.uint8), 1.0)) is not None
 
 
-@pytest.mark.parametrize("pack", ["drive_a", pytest.param("drive_sim", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("pack", ["drive_a", "drive_sim"])
 def test_no_frame_of_a_recorded_drive_is_taken_for_a_covered_lens(shared, pack: str) -> None:
     import cv2
 
