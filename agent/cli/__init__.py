@@ -29,6 +29,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "fleet": ("agent.cli.fleet:fleet", "Watch a fleet: page or terminal."),
     "validator": ("agent.cli.validator:validator", "Review contributions and settle them."),
     "initiator": ("agent.cli.initiator:initiator", "Publish a model, close a round, fuse, restore."),
+    "dispute": ("agent.cli.dispute:dispute", "Ask a round's arbiter about an entry that nobody judged."),
+    "arbiter": ("agent.cli.arbiter:arbiter", "Hear disputes, decide, pay: the arbiter."),
     "audit": ("agent.cli.audit:audit", "Rebuild a round from its lineage, byte for byte."),
 }
 

@@ -334,6 +334,13 @@ class Validator(Section):
     """Time between looks at the ledger. It closes about as often."""
 
 
+class Arbiter(Section):
+    """Who rules on what a committee never judged (`milepost arbiter`). Vehicles leave this alone."""
+
+    fee: AmountText = "1"
+    """XLM below which a payment to the arbiter is no dispute, and is not looked into."""
+
+
 class Metrics(Section):
     """Prometheus metrics, for this machine alone."""
 
@@ -357,4 +364,5 @@ class Config(Section):
     machine: Machine = Machine()
     mqtt: Mqtt = Mqtt()
     validator: Validator = Validator()
+    arbiter: Arbiter = Arbiter()
     metrics: Metrics = Metrics()

@@ -46,9 +46,9 @@ def look(folder: Path) -> tuple[int, dict[str, Any]]:
         os.kill(standing["pid"], 0)
     except PermissionError:
         pass  # it runs, as another user
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         raise NoDaemon(path=folder) from None
-    if standing["status"] != "online":
+    if standing.get("status") != "online" or not isinstance(standing.get("at"), (int, float)):
         raise NoDaemon(path=folder)
     standing["age_s"] = round(time.time() - standing["at"], 1)
     return (STALE if standing["age_s"] > FRESH_S else OK), standing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -51,6 +52,16 @@ def mapped(path: Path, busy_seconds: float) -> Iterator[None]:
         raise JournalDamaged(path=path, why=f"it holds bytes that are no text ({error.reason})") from error
 
 
+def _refuses_all(folder: Path) -> bool:
+    """Whether nothing can be written there: since Linux 6.15 a file system that met an error refuses all writing, and
+    statvfs does not tell."""
+    try:
+        os.close(os.open(folder, os.O_TMPFILE | os.O_WRONLY, 0o600))
+    except OSError as error:
+        return error.errno == errno.EROFS
+    return False
+
+
 def _sentence(text: str, path: Path, busy_seconds: float) -> errors.MilepostError:
     """`text`: SQLite's words (sqlite3ErrStr). Python 3.10 does not tell the code."""
     if text.startswith("database or disk is full"):
@@ -63,7 +74,7 @@ def _sentence(text: str, path: Path, busy_seconds: float) -> errors.MilepostErro
         disk = os.statvfs(path.parent)
     except OSError as error:
         return DiskFails(path=path, why=error.strerror)
-    if disk.f_flag & os.ST_RDONLY:
+    if disk.f_flag & os.ST_RDONLY or _refuses_all(path.parent):
         return DiskReadOnly(path=path)
     if not text.startswith("disk I/O error"):
         return StateClosed(folder=path.parent, why=text)

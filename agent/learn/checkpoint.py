@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -22,6 +24,8 @@ from agent.learn.weights import load as load_weights
 Array = npt.NDArray[np.float32]
 
 NAME = "checkpoint.safetensors"
+CHECKED = "checked-state"
+"""In the header: the checksum of all, then the state. Of a trip that an older version began it is `state` alone."""
 WEIGHT, MOMENT = "weight/", "moment/"
 
 
@@ -62,22 +66,36 @@ def save(folder: Path, state: TrainingState, weights: Weights, moments: Weights)
 
     tensors = {f"{WEIGHT}{name}": value for name, value in weights.items()}
     tensors |= {f"{MOMENT}{name}": value for name, value in moments.items()}
-    files.write_whole(folder / NAME, to_bytes(tensors, {"state": json.dumps(asdict(state))}))
+    said = json.dumps(asdict(state))
+    files.write_whole(folder / NAME, to_bytes(tensors, {CHECKED: _checksum(said, tensors) + said}))
 
 
 def load(folder: Path) -> Checkpoint | None:
-    """The folder's checkpoint, or None when there is none. Raises Malformed."""
+    """The folder's checkpoint, or None when there is none. Raises Malformed, for one that has rotted too: a weight with
+    another bit is a weight, and would be handed in."""
     path = folder / NAME
     if not path.exists():
         return None
     tensors, header = tensors_and_metadata(read_bytes(path, 3 * MAX_BYTES), NAME, 3 * MAX_BYTES)
+    checked = header.get(CHECKED)
+    if checked is not None and checked[:8] != _checksum(checked[8:], tensors):
+        raise Malformed(what=NAME, why="it is not as it was written")
     try:
-        said = json.loads(header["state"])
+        said = json.loads(header["state"] if checked is None else checked[8:])
         said.pop("fingerprint", None)  # of a trip that an older version began
         state = TrainingState(**said)
     except (KeyError, ValueError, TypeError, AttributeError):
         raise Malformed(what=NAME, why="it holds no state of a trainer") from None
     return Checkpoint(state, _part(tensors, WEIGHT), _part(tensors, MOMENT))
+
+
+def _checksum(state: str, tensors: Mapping[str, npt.NDArray[np.generic]]) -> str:
+    crc = zlib.crc32(state.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        crc = zlib.crc32(f"{name} {tensor.dtype} {tensor.shape}".encode(), crc)
+        crc = zlib.crc32(np.ascontiguousarray(tensor).data, crc)
+    return f"{crc:08x}"
 
 
 def _part(tensors: dict[str, npt.NDArray[np.generic]], prefix: str) -> dict[str, Array]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent import __version__, files
+from agent.content import importer
 from agent.core.documents import Contribution
 from agent.core.fields import MOST_LOSS
 from agent.core.ids import CidText
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from agent.learn.shadow import Comparison
     from agent.learn.weights import Weights
 
+LAID = "contribution.cid"
+"""Beside a contribution's folder: the CID that it was laid out with."""
 Sink = Callable[[LabelledFrame], None]
 
 
@@ -128,8 +131,18 @@ class ContributionBuilder:
             profile=self.resources.profile,
             validator=self.resources.validator,
         )
-        bundle.lay(home / "contribution", {bundle.CONTRIBUTION: contribution.to_bytes(), bundle.UPDATE: ciphertext})
+        laid = bundle.lay(
+            home / "contribution", {bundle.CONTRIBUTION: contribution.to_bytes(), bundle.UPDATE: ciphertext}
+        )
+        files.write_whole(home / LAID, importer.root(laid).text.encode())
         return [Trained(trained.samples, trained.steps, trained.held_back, self._shadow(job, round_))]
+
+    def contribution(self, job: Job) -> Path:
+        """Its folder, as `finish` laid it out; one that has rotted since is made again. Raises as `finish`."""
+        laid, told = self.home(job) / "contribution", self.home(job) / LAID
+        if told.is_file() and told.read_text(errors="replace") != importer.root(laid).text:
+            self.finish(job)
+        return laid
 
     def keep_residual(self, job: Job) -> None:
         """Only what was entered counts as said. A rename to the same place twice is the same."""

@@ -146,7 +146,7 @@ def test_cut_off_as_it_sees_a_stake_taken_back_it_forgets_the_entry(
     house = House(town, tmp_path / "house")
     house.turn()
     assert all(len(validator.parts.book.open) == 2 for validator in house.validators.values())
-    town.net.close_ledger(advance=REVIEW_S)
+    town.net.close_ledger(close_time=town.horizon.head().closed_at + REVIEW_S)
     for car, entry in zip(stage.cars, stage.entries, strict=True):
         town.apply([ClaimClaimableBalance(BALANCE_V0 + entry)], car)
     cut, before = Cut(written), balances(town)

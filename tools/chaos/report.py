@@ -9,12 +9,14 @@ from typing import Any
 from agent.core.cid import Cid
 from agent.core.documents import SettlementRecord
 from agent.core.ids import AccountId
-from agent.core.money import UNIT, Stroops
+from agent.core.money import UNIT, XLM, Stroops
 from agent.errors import MilepostError
 from agent.ledger.envelope import opened
+from agent.market.entry import ROUNDED
 from tools.chaos.books import Stake, contributors
 from tools.chaos.town import FEE, REVIEW_S, Town
 
+FRIENDBOT: Stroops = 10_000 * UNIT
 ZEROS = (
     "honest_stakes_lost",
     "honest_unpaid",
@@ -72,6 +74,7 @@ def book(town: Town, seed: int, kinds: Mapping[str, dict[str, Any]], lying_profi
     gone = {s.id for s in entered} - {s.id for s in stakes}
     made.stalled_entries += sum(car.stuck(gone) for car in town.cars)
     made.honest_unpaid = sum(not s.credit or not _worth(town, s) for s in stakes) + _unredeemed(town, stakes)
+    made.honest_unpaid += _kept_from_owners(town, stakes)
     memos = [(s.maker, s.memo) for s in entered]
     made.doubled = len(memos) - len(set(memos))
     made.purse_lost_stroops = _purses(town)
@@ -117,6 +120,20 @@ def _unredeemed(town: Town, stakes: list[Stake]) -> int:
                     left -= stake.credit
                     waiting += 1
     return waiting
+
+
+def _kept_from_owners(town: Town, stakes: list[Stake]) -> int:
+    """Owners who have less than what their cars' work was credited, less what rounding takes of each closing."""
+    rewards = {house.vlm: house.plan.reward_stroops for house in town.houses}
+    short = 0
+    for car in town.cars:
+        credited = [(s.credit, s.credit_asset) for s in stakes if s.maker == car.account]
+        earned = [credit * rewards[vlm] // UNIT for credit, vlm in credited if vlm in rewards]
+        left = sum(town.books.balance(car.account, vlm) * reward // UNIT for vlm, reward in rewards.items())
+        if car.owner != car.account:
+            has = town.books.balance(car.owner, XLM) - FRIENDBOT
+            short += has < sum(earned) - left - ROUNDED * len(earned)
+    return short
 
 
 def _purses(town: Town) -> Stroops:

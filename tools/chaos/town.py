@@ -36,6 +36,8 @@ from tools.chaos.house import House
 from tools.chaos.lesson import Numbers
 
 HONEST_CARS, LYING_CARS = 6, 2
+OWNED = 4
+"""Honest cars that pay an owner; the others keep what they earn."""
 VALIDATORS = 9
 FIVE, SEVEN = range(0, 5), range(2, 9)
 """The committees, by validators' numbers: three sit on both."""
@@ -54,7 +56,8 @@ class Town:
         self.judges = [ground.key() for _ in range(VALIDATORS)]
         masters = [ground.key() for _ in range(3)]
         drivers = [ground.key() for _ in range(HONEST_CARS + LYING_CARS)]
-        ground.fund(*self.judges, *masters)
+        owners = [ground.key() for _ in range(OWNED)]
+        ground.fund(*self.judges, *masters, *owners)
         for start in range(0, len(drivers), 8):
             ground.enrol(*drivers[start : start + 8])
         weights_file, graph_file = lesson.network(ground.folder)
@@ -66,7 +69,11 @@ class Town:
             house.first(weights_file, graph_file)
         follow = [account_of(key) for key in masters]
         names = [f"car{n}" for n in range(HONEST_CARS)]
-        self.cars = [Car(n, ground, k, self.tally, follow) for n, k in zip(names, drivers, strict=False)]
+        paid = [*(account_of(key) for key in owners), *([None] * (HONEST_CARS - OWNED))]
+        self.cars = [
+            Car(name, ground, key, self.tally, follow, owner=owner)
+            for name, key, owner in zip(names, drivers, paid, strict=False)
+        ]
         lies = (lesson.noise, lesson.flipped)
         liars = zip(drivers[HONEST_CARS:], lies, strict=True)
         self.lying_cars = [Car(f"liar{n}", ground, k, self.tally, follow, lie) for n, (k, lie) in enumerate(liars)]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stellar_sdk import Keypair, ManageSellOffer, SetOptions
+from stellar_sdk import AuthorizationFlag, Keypair, ManageSellOffer, SetOptions
 from stellar_sdk.operation import Operation
 
 from agent.core import pay
@@ -30,6 +30,8 @@ class Trap:
     settlement: AccountId
     own: Keypair
     """The settlement account's own key, which an honest initiator forgets."""
+    issuer: Keypair
+    """The issuer's, likewise."""
 
 
 def lay(
@@ -79,7 +81,7 @@ def lay(
     }
     cid = ground.store.put(bundle.lay(home / "round", {bundle.ROUND: made.to_bytes(), **files})).text
     offer(town, made, cid)
-    return Trap(cid, made, made.settlement, own)
+    return Trap(cid, made, made.settlement, own, issuer)
 
 
 def offer(town: Town, made: Round, cid: CidText) -> None:
@@ -107,6 +109,14 @@ def take_up(town: Town, trap: Trap) -> None:
 def open_door(operations: list[Operation]) -> list[Operation]:
     """The account keeps its own key, alone."""
     return [operation for operation in operations if not isinstance(operation, SetOptions)]
+
+
+def open_issuer(operations: list[Operation]) -> list[Operation]:
+    """The issuer keeps its key, and may take lines away."""
+    locks = next(each for each in operations if isinstance(each, SetOptions) and each.master_weight == 0)
+    flags = AuthorizationFlag.AUTHORIZATION_REVOCABLE
+    opens = SetOptions(set_flags=flags, source=locks.source)
+    return [opens if each is locks else each for each in operations]
 
 
 def low_threshold(operations: list[Operation]) -> list[Operation]:

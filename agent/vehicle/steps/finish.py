@@ -22,12 +22,13 @@ def store(context: StepContext, job: Job) -> Events:
     """Put the contribution's files into the content store. While that is away the round is asked for: a job whose round
     has closed ends.
 
-    Twice is harmless: the same bytes have the same CID.
+    Twice is harmless: the same bytes have the same CID. What a card has changed of them is made again: its stake would
+    be lost.
 
     Raises Refused, where the store will not have them.
     """
     try:
-        cid = context.shelf.store.put(context.builder.home(job) / "contribution")
+        cid = context.shelf.store.put(context.builder.contribution(job))
     except Unavailable:
         if closed := context.closed(context.round(job), context.horizon.head()):
             return [Passed(closed)]

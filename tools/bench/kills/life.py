@@ -7,7 +7,7 @@ import random
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,9 @@ from agent.journal import Journal
 from agent.ledger.horizon import Horizon
 from tools.chaos.ground import Ground
 
-DOORS = ("journal", "ledger", "store")
-"""What lasts: an event that is written down, an envelope that is handed in, a bundle that is stored."""
+DOORS = {"journal": 6, "ledger": 3, "store": 1}
+"""What lasts: an event that is written down, an envelope that is handed in, a bundle that is stored; and how often each
+is struck."""
 FAR = 6
 """Writes of a door that a life sees, at most, before it ends."""
 LONGEST_S = 120
@@ -40,8 +41,8 @@ class Strike:
     after: bool
 
 
-def drawn(dice: random.Random) -> Strike:
-    door = dice.choices(DOORS, (6, 3, 1))[0]
+def drawn(dice: random.Random, doors: Mapping[str, int] = DOORS) -> Strike:
+    door = dice.choices([*doors], [*doors.values()])[0]
     return Strike(door, 1 + min(int(dice.expovariate(1.0)), FAR - 1), dice.random() < 0.5)
 
 

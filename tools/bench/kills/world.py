@@ -4,7 +4,7 @@ owners. The daemons are the product's own, as in the chaos run (`tools.chaos`)."
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from agent.journal import JournalReader
 from agent.journal.book import every
 from agent.ledger.keys import account_of
 from agent.market.bundle import Shelf
-from tools.bench.kills.life import Strike, drawn, live
+from tools.bench.kills.life import DOORS, Strike, drawn, live
 from tools.chaos import lesson
 from tools.chaos.bench import Bench
 from tools.chaos.books import Books
@@ -41,6 +41,8 @@ STEP_S = 3
 PATIENCE = 400
 """Ledgers in which a life must have done what it is for."""
 ENTERED = (JobState.ENTERED, JobState.SETTLED, JobState.CLOSING)
+LEDGER = {"ledger": 1}
+"""The doors of who writes nothing down."""
 DEADLY = 0.93
 """Chance that a life is struck."""
 
@@ -91,15 +93,15 @@ class World:
         last = self.shelf.round(self.rounds[-1].cid)
         assert last.pledge is not None  # noqa: S101
         self.ground.close(max(1, last.pledge.until - self.ground.now))
-        self.alive("reclaim", self._reclaim)
+        self.alive("reclaim", self._reclaim, LEDGER)
 
-    def alive(self, of: str, part: Callable[[], object]) -> None:
-        while not live(part, self._strike(), self.ground, self.notes, of):
+    def alive(self, of: str, part: Callable[[], object], doors: Mapping[str, int] = DOORS) -> None:
+        while not live(part, self._strike(doors), self.ground, self.notes, of):
             self.kills += 1
         self.books.read()
 
-    def _strike(self) -> Strike | None:
-        return drawn(self.dice) if self.dice.random() < DEADLY else None
+    def _strike(self, doors: Mapping[str, int]) -> Strike | None:
+        return drawn(self.dice, doors) if self.dice.random() < DEADLY else None
 
     # --- the parts: each goes on from what is on the disk
 

@@ -11,6 +11,7 @@ from stellar_sdk import (
     AuthorizationFlag,
     ClaimClaimableBalance,
     ManageSellOffer,
+    PathPaymentStrictSend,
     Payment,
     SetOptions,
     SetTrustLineFlags,
@@ -19,9 +20,9 @@ from stellar_sdk import (
 from stellar_sdk.operation import Operation
 
 from agent.core.cid import Cid
-from agent.core.ids import AccountId
+from agent.core.ids import AccountId, CidText
 from agent.core.ledger import BALANCE_V0
-from agent.core.money import UNIT, XLM, text
+from agent.core.money import UNIT, XLM, Asset, Stroops, text
 from agent.core.round import Lineage, Round
 from agent.ledger.envelope import sdk_asset, sdk_price
 from agent.ledger.keys import account_of
@@ -29,6 +30,7 @@ from agent.market import pledge, publish
 from tools.chaos import trap
 from tools.chaos.books import Stake
 from tools.chaos.ground import Foiled
+from tools.chaos.house import House
 from tools.chaos.kinds.kind import Act, Cast, Course, Kind, best_pay, ledgers
 from tools.chaos.town import Town
 
@@ -139,50 +141,111 @@ def frozen_purse(town: Town, cast: Cast) -> Course:
     trap.take_up(town, laid)
 
 
-def frozen_line(town: Town, cast: Cast) -> Course:
-    """The initiator tries what an issuer could: to take the VLM line of every car that has entered, and the settlement
-    account's lines, away, and to make DLM enough to empty what stands on offer for it."""
+def _frozen(lines: Callable[[Town, set[AccountId]], list[tuple[AccountId, Asset]]]) -> Act:
+    """In its issuer's name: first it would have to be able to, then it takes each of these lines away. `lines` is told
+    who was tried before."""
+
+    def act(town: Town, cast: Cast) -> Course:
+        issuer, tried = town.hostile_house.dlm.issuer, set[AccountId]()
+        done = _try(town, SetOptions(set_flags=AuthorizationFlag.AUTHORIZATION_REVOCABLE, source=issuer))
+        for _ in range(BAIT):
+            for account, asset in lines(town, tried):
+                clear = TrustLineFlags.AUTHORIZED_FLAG
+                done |= _try(town, SetTrustLineFlags(account, sdk_asset(asset), clear_flags=clear, source=issuer))
+                tried.add(account)
+            yield
+        if not done:
+            raise Foiled(why="nobody signs for the issuer")
+
+    return act
+
+
+def _of_cars(town: Town, tried: set[AccountId]) -> list[tuple[AccountId, Asset]]:
+    """The VLM line of every car that has entered."""
     house = town.hostile_house
-    issuer = house.dlm.issuer
-    clear = TrustLineFlags.AUTHORIZED_FLAG
-    tries: list[Operation] = [
-        SetOptions(set_flags=AuthorizationFlag.AUTHORIZATION_REVOCABLE, source=issuer),
-        SetTrustLineFlags(house.settlement, sdk_asset(house.dlm), clear_flags=clear, source=issuer),
-        SetTrustLineFlags(house.settlement, sdk_asset(house.vlm), clear_flags=clear, source=issuer),
-        Payment(house.account, sdk_asset(house.dlm), "1000000", source=issuer),
-    ]
-    tried: set[str] = set()
+    entered = [stake for stake in town.books.of(town.honest) if house.settlement in stake.claimants]
+    return [(AccountId(maker), house.vlm) for maker in sorted({stake.maker for stake in entered} - tried)]
+
+
+def _of_settlement(asset: Callable[[House], Asset]) -> Callable[[Town, set[AccountId]], list[tuple[AccountId, Asset]]]:
+    def lines(town: Town, tried: set[AccountId]) -> list[tuple[AccountId, Asset]]:
+        house = town.hostile_house
+        return [] if house.settlement in tried else [(house.settlement, asset(house))]
+
+    return lines
+
+
+def minted_dlm(town: Town, cast: Cast) -> Course:
+    """As its issuer it would make DLM enough to empty whatever XLM stand on offer for it, again and again."""
+    house = town.hostile_house
+    dlm, done = sdk_asset(house.dlm), False
     for _ in range(BAIT):
-        for stake in town.books.of(town.honest):
-            if house.settlement in stake.claimants and not stake.ended_by and stake.maker not in tried:
-                tried.add(stake.maker)
-                tries.append(SetTrustLineFlags(stake.maker, sdk_asset(house.vlm), clear_flags=clear, source=issuer))
-        for operation in tries:
-            with suppress(Foiled):
-                town.ground.apply([operation], house.key)
-        tries = []
+        standing = [offer for offer in town.ground.line.offers(house.settlement) if offer.selling == XLM]
+        if standing:
+            done |= _try(town, Payment(house.account, dlm, "1000000", source=house.dlm.issuer))
+            done |= _try(town, PathPaymentStrictSend(house.account, dlm, "1000", sdk_asset(XLM), text(1), []))
         yield
+    if not done:
+        raise Foiled(why="nobody signs for the issuer")
+
+
+def _try(town: Town, operation: Operation) -> bool:
+    """Signed with the hostile initiator's key. Whether the ledger took it."""
+    try:
+        town.ground.apply([operation], town.hostile_house.key)
+    except Foiled:
+        return False
+    return True
 
 
 def withdrawn_offer(town: Town, cast: Cast) -> Course:
-    """Off the book for a while, after the work was done, and on it again at a hundredth of the reward; then it asks for
-    the pay back that it locked."""
+    """Off the book for a while, after the work was done; then it asks for the pay back that it locked."""
     house = town.hostile_house
-    dlm = house.dlm
     cid, round_ = town.round_of(house)
-    for standing in town.ground.line.offers(house.account):
-        if standing.buying == dlm:
-            gone = ManageSellOffer(
-                sdk_asset(XLM), sdk_asset(dlm), text(0), sdk_price(standing.price), offer_id=standing.id
-            )
-            town.ground.apply([gone], house.key)
+    _sign_at(town, 0)
     for balance in pledge.of(round_, town.ground.line.stakes(house.settlement, XLM)):
-        with suppress(Foiled):
-            town.ground.apply([ClaimClaimableBalance(BALANCE_V0 + balance.id)], house.key)
+        _try(town, ClaimClaimableBalance(BALANCE_V0 + balance.id))
     yield from ledgers(20)
-    sign = publish.Sign(cid, 0, town.shelf.round(cid).ledger)
-    again = publish.offer(dlm, house.plan.reward_stroops, house.plan.reward_stroops // 100, sign)
+    _back_on_the_book(town, cid, house.plan.reward_stroops)
+
+
+def repriced_offer(town: Town, cast: Cast) -> Course:
+    """On the book at a hundredth of the reward, after the work was done."""
+    house = town.hostile_house
+    cid, _ = town.round_of(house)
+    _sign_at(town, 100)
+    yield from ledgers(20)
+    _sign_at(town, 0)
+    _back_on_the_book(town, cid, house.plan.reward_stroops)
+
+
+def _sign_at(town: Town, share: int) -> None:
+    """The hostile initiator's sign at so small a share of its price; 0: no sign."""
+    house = town.hostile_house
+    for standing in town.ground.line.offers(house.account):
+        if standing.buying == house.dlm:
+            amount, price = (text(standing.amount), standing.price * share) if share else (text(0), standing.price)
+            xlm, dlm = sdk_asset(XLM), sdk_asset(house.dlm)
+            _try(town, ManageSellOffer(xlm, dlm, amount, sdk_price(price), offer_id=standing.id))
+
+
+def _back_on_the_book(town: Town, cid: CidText, reward: Stroops) -> None:
+    house = town.hostile_house
+    again = publish.offer(house.dlm, reward, reward, publish.Sign(cid, 0, town.shelf.round(cid).ledger))
     town.ground.apply(again, house.key, memo=Cid.parse(cid).digest)
+
+
+def open_issuer(town: Town, cast: Cast) -> Course:
+    """A model as it was before pay was locked: who issues it has a key, and takes lines away as cars enter."""
+    laid = trap.lay(town, setup=trap.open_issuer)
+    for _ in range(BAIT):
+        for stake in _open_stakes(town, laid.settlement):
+            vlm, clear = sdk_asset(laid.round.credit_asset), TrustLineFlags.AUTHORIZED_FLAG
+            with suppress(Foiled):
+                taken = SetTrustLineFlags(stake.maker, vlm, clear_flags=clear, source=laid.round.issuer)
+                town.ground.apply([taken], town.hostile_house.key, laid.issuer)
+        yield
+    trap.take_up(town, laid)
 
 
 KINDS = (
@@ -190,11 +253,16 @@ KINDS = (
     Kind("low threshold", "initiator", "one member can claim stakes alone", low_threshold),
     Kind("borrowed settlement", "initiator", "names another's settlement account and round", borrowed_settlement),
     Kind("frozen purse", "initiator", "a round number of a thousand million on another's account", frozen_purse),
-    Kind("frozen line", "initiator", "tries to clear lines, and to make DLM, in its issuer's name", frozen_line),
+    Kind("frozen car", "initiator", "would take cars' VLM lines away in its issuer's name", _frozen(_of_cars)),
+    Kind("frozen DLM", "initiator", "the settlement account's line of DLM", _frozen(_of_settlement(lambda h: h.dlm))),
+    Kind("frozen VLM", "initiator", "the settlement account's line of VLM", _frozen(_of_settlement(lambda h: h.vlm))),
+    Kind("minted DLM", "initiator", "would make DLM and empty the pay that stands on offer", minted_dlm),
+    Kind("open issuer", "initiator", "a model whose issuer has a key", open_issuer),
     Kind("endless review", "initiator", "a review window of 10^12 seconds", _bait(_changed(review_window=10**12))),
     Kind("overflowing review", "initiator", "a review window of 2^63 seconds", _bait(_changed(review_window=2**63))),
     Kind("dear fee", "initiator", "a fee that eats the pay", _bait(_dear)),
     Kind("bad member", "initiator", "a committee member whose address has a wrong checksum", _bait(_bad_member)),
     Kind("graph of tomorrow", "initiator", "a network in a file format nobody reads", _bait(graph=_of_tomorrow)),
     Kind("withdrawn offer", "initiator", "takes its sign off the book, and asks for the pay back", withdrawn_offer),
+    Kind("repriced offer", "initiator", "puts its sign at a hundredth of the reward", repriced_offer),
 )
