@@ -26,7 +26,7 @@ check: $(INSTALLED)
 	@$(MAKE) --no-print-directory -j2 -O check-first check-rest
 
 # The fast tests in two halves of about as much work, a process each: every worker of xdist would collect all of them.
-FIRST := tests/core tests/hostile tests/ledger tests/localnet tests/market tests/journal tests/sense tests/fleet
+FIRST := tests/core tests/hostile tests/ledger tests/localnet tests/market tests/journal tests/sense
 
 check-first: $(INSTALLED)
 	$(BIN)/pytest -m "not slow" $(FIRST)
