@@ -14,7 +14,7 @@ RELEASE := .venv/.release
 DEMO := $(if $(DRIVE),--drive $(DRIVE)) $(if $(ROUTE),--route $(ROUTE)) $(if $(REPORT),--report $(REPORT)) \
         $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED))
 
-.PHONY: demo check check-first check-rest test states lock sbom api format clean
+.PHONY: demo check check-first check-second check-rest test states lock sbom api format clean
 
 demo: $(INSTALLED)
 	@$(BIN)/python -m tools.demo $(DEMO)
@@ -23,16 +23,21 @@ check: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	@$(MAKE) --no-print-directory -j2 -O check-first check-rest
+	@$(MAKE) --no-print-directory -j3 -O check-first check-second check-rest
 
-# The fast tests in two halves of about as much work, a process each: every worker of xdist would collect all of them.
-FIRST := tests/core tests/hostile tests/ledger tests/localnet tests/market tests/journal tests/sense
+# The fast tests in three parts of about as much work, a process each, since some wait: every worker of xdist would
+# collect all of them.
+FIRST := tests/core tests/hostile tests/journal tests/localnet
+SECOND := tests/fleet tests/ledger tests/market tests/sense tests/vehicle
 
 check-first: $(INSTALLED)
 	$(BIN)/pytest -m "not slow" $(FIRST)
 
+check-second: $(INSTALLED)
+	$(BIN)/pytest -m "not slow" $(SECOND)
+
 check-rest: $(INSTALLED)
-	$(BIN)/pytest -m "not slow" tests $(FIRST:%=--ignore=%)
+	$(BIN)/pytest -m "not slow" tests $(patsubst %,--ignore=%,$(FIRST) $(SECOND))
 
 test: $(INSTALLED)
 	$(BIN)/ruff format --check .

@@ -153,6 +153,7 @@ def test_a_subscription_that_is_denied_is_a_fault(strict: Callable[[str], Mosqui
     until(lambda: car.connected or car.fault)
 
 
+@pytest.mark.slow
 def test_two_cars_with_one_id_are_told_and_give_way(mosquitto: Mosquitto) -> None:
     one = mosquitto.link("car", [TOPICS.commands])
     until(lambda: one.connected)

@@ -37,6 +37,7 @@ from agent.ledger.submission import InLedger, Lapsed, Spent, look
 from agent.market import bundle
 from agent.market.bundle import Shelf
 from agent.market.strikes import strikes
+from agent.troubles import LedgerLate
 from agent.vehicle.verdict import Events, Verdicts
 from tests.ledger.between import GONE, MISSING, Between, between, changed, problem
 from tests.ledger.stakes import Road
@@ -507,7 +508,7 @@ def test_the_doctor_says_how_far_back_it_goes_and_how_far_it_lags(net: Localnet,
     front.late(r"^/claimable_balances", "/claimable_balances/" + "0" * 72)
     for _ in range(13):
         net.close_ledger()
-    with pytest.raises(Wrong, match="13 ledgers behind each other"):
+    with pytest.raises(LedgerLate, match="more than 12 ledgers behind each other"):
         finding()
     front.on(r"^/claimable_balances", lambda said: (said[0], said[1], {}))
     with pytest.raises(Wrong, match="does not say as of which ledger"):
