@@ -11,7 +11,7 @@ from agent.cli.terminal import say
 
 if TYPE_CHECKING:
     from agent.core.ledger import Offer
-    from agent.market.books import Book, Books, Parties
+    from agent.market.books import Books, Named, OrderBook
 
 TITLES = (
     ("credit", "what the committee gives for credit"),
@@ -45,7 +45,7 @@ def book(config_path: str | None, model: str, as_json: bool) -> None:
     say(json.dumps(_facts(asset, found, parties)) if as_json else "\n".join(_lines(found, parties)))
 
 
-def _facts(model: Any, found: Books, parties: Parties) -> dict[str, Any]:
+def _facts(model: Any, found: Books, parties: Named) -> dict[str, Any]:
     return {
         "model": str(model),
         "initiator": parties.initiator,
@@ -56,7 +56,7 @@ def _facts(model: Any, found: Books, parties: Parties) -> dict[str, Any]:
     }
 
 
-def _book(each: Book, parties: Parties) -> dict[str, Any]:
+def _book(each: OrderBook, parties: Named) -> dict[str, Any]:
     offers = [
         {
             "offer": offer.id,
@@ -71,12 +71,12 @@ def _book(each: Book, parties: Parties) -> dict[str, Any]:
     return {"gives": each.gives, "takes": each.takes, "offers": offers}
 
 
-def _lines(found: Books, parties: Parties) -> list[str]:
+def _lines(found: Books, parties: Named) -> list[str]:
     from agent.core.money import text
 
     lines = []
     for name, title in TITLES:
-        each: Book = getattr(found, name)
+        each: OrderBook = getattr(found, name)
         lines.append(f"{each.gives} for {each.takes}: {title}")
         lines += [_line(each, offer, parties) for offer in each.offers] or ["  nobody offers any"]
         if name == "pay" and found.locked is not None:
@@ -84,7 +84,7 @@ def _lines(found: Books, parties: Parties) -> list[str]:
     return lines if found.is_whole else [*lines, "There are more offers than were looked at; some may be missing."]
 
 
-def _line(each: Book, offer: Offer, parties: Parties) -> str:
+def _line(each: OrderBook, offer: Offer, parties: Named) -> str:
     from agent.core.money import UNIT, share, text
     from agent.core.plain import plain
 

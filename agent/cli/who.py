@@ -10,7 +10,7 @@ import click
 from agent.cli.terminal import say
 
 if TYPE_CHECKING:
-    from agent.market.reputation import Reputation, Settled
+    from agent.market.reputation import Reputation, Settlements
 
 
 @click.command()
@@ -49,7 +49,7 @@ def _facts(found: Reputation) -> dict[str, Any]:
     }
 
 
-def _settled(each: Settled) -> dict[str, Any]:
+def _settled(each: Settlements) -> dict[str, Any]:
     return {
         "settlement": each.account,
         "settlements": each.settlements,

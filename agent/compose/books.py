@@ -13,7 +13,7 @@ from agent.core.round import Round
 from agent.errors import Refused, Unavailable
 from agent.host.sections import Config
 from agent.ledger.horizon import Horizon
-from agent.market.books import Books, Parties, books
+from agent.market.books import Books, Named, books
 from agent.market.bundle import Shelf
 from agent.market.listing import signs
 from agent.market.publish import INITIATOR
@@ -23,7 +23,7 @@ class NoSuchModel(Refused):
     """The model {model} is not on the ledger: nobody holds the account of its issuer."""
 
 
-def look(config: Config, model: Asset) -> tuple[Books, Parties]:
+def look(config: Config, model: Asset) -> tuple[Books, Named]:
     """Raises NoSuchModel, Unavailable. Without a content store the settlement account is one of many."""
     ledger = horizon(config)
     if ledger.account(model.issuer) is None:
@@ -31,7 +31,7 @@ def look(config: Config, model: Asset) -> tuple[Books, Parties]:
     initiator, round_ = _newest(config, ledger, model)
     operator = config.market.operator
     found = books(ledger, model, round_, Asset("DLC", operator) if operator else None)
-    return found, Parties(initiator, round_.settlement if round_ else None)
+    return found, Named(initiator, round_.settlement if round_ else None)
 
 
 def _newest(config: Config, ledger: Horizon, model: Asset) -> tuple[AccountId | None, Round | None]:

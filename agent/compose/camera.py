@@ -48,7 +48,7 @@ class NoPicture(Unavailable):
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class CameraReport:
     """`words`: by subject, whether it is well and a sentence. `still` and `sample`: BGR."""
 
     words: dict[str, tuple[bool, str]]
@@ -61,7 +61,7 @@ class Look:
         return all(good for good, _ in self.words.values())
 
 
-def look(config: Config, named: str) -> Look:
+def look(config: Config, named: str) -> CameraReport:
     """Some seconds of pictures of one view. Raises NoPicture, and what a wrong source raises."""
     import numpy as np
 
@@ -97,7 +97,7 @@ def look(config: Config, named: str) -> Look:
         "sample": {"width": spec.width, "height": spec.height, "crop_top": float(spec.crop_top)},
         "words": {name: {"good": good, "sentence": sentence} for name, (good, sentence) in words.items()},
     }
-    return Look(words, facts, still.still(image, sample, float(spec.crop_top), horizon, tilt), sample)
+    return CameraReport(words, facts, still.still(image, sample, float(spec.crop_top), horizon, tilt), sample)
 
 
 def _pictures(source: str, meter: MountMeter) -> tuple[list[float], list[Floats], Image]:

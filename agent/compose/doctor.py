@@ -407,9 +407,9 @@ def _is_away(link: PahoLink) -> bool:
 
 
 def _raise(trouble: MilepostError | None) -> None:
-    from agent.fleet.link import NotYet
+    from agent.fleet.link import BrokerNotReady
 
-    if isinstance(trouble, NotYet):
+    if isinstance(trouble, BrokerNotReady):
         raise BrokerSilent(broker=trouble.facts["broker"])
     if isinstance(trouble, BrokerLost):  # it answers, and lets nobody in
         raise Wrong(why=str(trouble))

@@ -29,7 +29,7 @@ def share(config: Config, owner: AccountId) -> tuple[str, bool]:
     key = keys.load(config.agent.key_file)
     if (job_id := under_way(config)) is not None:
         why = f"a transaction of {job_id} is on its way"
-        raise ownership.NotYet(owner=owner, account=key.public_key, why=why)
+        raise ownership.SharingPending(owner=owner, account=key.public_key, why=why)
     ledger = horizon(config)
     made = ownership.share(ledger, key, owner, config.ledger.max_fee_stroops, lambda: time.sleep(POLL_S))
     return key.public_key, made

@@ -17,7 +17,7 @@ from agent.market.bundle import Shelf
 from agent.ports import Clock
 from agent.validator.book import ReviewBook
 from agent.validator.committee import EVERYTHING, Committee
-from agent.validator.daemon import Parts, Validator
+from agent.validator.daemon import Validator, ValidatorParts
 from agent.validator.guard import Guard
 from agent.validator.measurement import Measurement
 from agent.validator.porter import Porter
@@ -57,7 +57,7 @@ def validator(config: Config, clock: Clock) -> Validator:
     porter = Porter(store(config), shelf.folder)  # a store of its own: it is used beside the loop
     settling = Settling(ledger, shelf, keypair, committee, book, rounds, log)
     return Validator(
-        Parts(
+        ValidatorParts(
             horizon=ledger,
             book=book,
             rounds=rounds,

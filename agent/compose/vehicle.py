@@ -34,7 +34,7 @@ from agent.vehicle.book import JOURNAL, JobBook, every_job
 from agent.vehicle.builder import ContributionBuilder
 from agent.vehicle.camera_latency import CameraLatency
 from agent.vehicle.context import StepContext
-from agent.vehicle.daemon import Parts, Vehicle
+from agent.vehicle.daemon import Vehicle, VehicleParts
 from agent.vehicle.gauges import Gauges
 from agent.vehicle.offers import Survey
 from agent.vehicle.session import FleetSession
@@ -79,7 +79,7 @@ def vehicle(config: Config, clock: Clock, checkup: Checkup, trainer: Trainer | N
         partial(followed, config), Machine(config.machine, state), journal, log, checkup, open_session, clock.wake
     )
     return Vehicle(
-        Parts(
+        VehicleParts(
             odometer=sources.odometer(config.odometer.source),
             views=views(config, sources.camera, journal),
             trainer=trainer,

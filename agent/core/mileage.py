@@ -65,7 +65,7 @@ UNIT_S = 1800.0
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Reckoned:
     """What each witness makes of one reading."""
 
     t: float
@@ -107,7 +107,7 @@ def count(memory: Memory, seen: Reading, bounds: Bounds) -> tuple[Memory, Counte
     memory, by_odometer = witness.by_odometer(memory, seen, bounds)
     memory, by_wheels = witness.by_wheels(memory, seen, bounds)
     memory, by_receiver = witness.by_receiver(memory, seen, bounds)
-    heard = Heard(seen.t, by_odometer, by_wheels, by_receiver, first, *there)
+    heard = Reckoned(seen.t, by_odometer, by_wheels, by_receiver, first, *there)
     doubted = seen.t - memory.doubted_t <= bounds.doubt_s
     credible = (by_wheels,) if doubted else (by_odometer, by_wheels)
     turning = [said.moving for said in credible if said.moving is not None]
@@ -128,7 +128,7 @@ def count(memory: Memory, seen: Reading, bounds: Bounds) -> tuple[Memory, Counte
     return memory, Counted(metres + amends_m - withheld_m, best.moving, seconds, doubts)
 
 
-def _best(memory: Memory, heard: Heard, bounds: Bounds) -> Counted:
+def _best(memory: Memory, heard: Reckoned, bounds: Bounds) -> Counted:
     """What the witness with the smallest error says, where this reading is its; nothing where it is another's."""
     t = heard.t
     odometer = t - memory.travelled_t <= bounds.gap_s and t - memory.doubted_t > bounds.doubt_s
@@ -148,7 +148,7 @@ def _best(memory: Memory, heard: Heard, bounds: Bounds) -> Counted:
     return heard.wheels if heard.receiver.moving is None and frozen else heard.receiver
 
 
-def _credited(memory: Memory, heard: Heard, best: Counted, bounds: Bounds) -> tuple[Memory, float]:
+def _credited(memory: Memory, heard: Reckoned, best: Counted, bounds: Bounds) -> tuple[Memory, float]:
     """(memory, metres of this reading that nobody has counted yet)."""
     doubted = heard.t - memory.doubted_t <= bounds.doubt_s
     step_m, bridged_m, surplus_m = heard.odometer.metres, memory.bridged_m, 0.0
@@ -173,7 +173,7 @@ def _credited(memory: Memory, heard: Heard, best: Counted, bounds: Bounds) -> tu
     return memory, metres
 
 
-def _compared(memory: Memory, heard: Heard, metres: float) -> tuple[Memory, float, tuple[Doubt, ...]]:
+def _compared(memory: Memory, heard: Reckoned, metres: float) -> tuple[Memory, float, tuple[Doubt, ...]]:
     """Whether the witnesses tell of the same drive: (memory, metres to be made good, doubts)."""
     if not (heard.odometer_there and heard.wheels_lately):
         return _beside_receiver(memory._replace(tally=Tally()), heard, metres)
@@ -203,7 +203,7 @@ def _compared(memory: Memory, heard: Heard, metres: float) -> tuple[Memory, floa
     return memory, amends_m, (doubt,)
 
 
-def _beside_receiver(memory: Memory, heard: Heard, metres: float) -> tuple[Memory, float, tuple[Doubt, ...]]:
+def _beside_receiver(memory: Memory, heard: Reckoned, metres: float) -> tuple[Memory, float, tuple[Doubt, ...]]:
     """The same of the receiver and of wheels or odometer, where one of these is heard alone. Both must move on all
     along: on a ferry one of them stands."""
     alone, ours = (

@@ -53,7 +53,7 @@ DENIED_S = 60.0
 """Before what the broker does not let us say is said again: by then somebody may have mended its ACL."""
 
 
-class NotYet(TryAgain):
+class BrokerNotReady(TryAgain):
     """The connection to the MQTT broker {broker} is not ready yet."""
 
 
@@ -117,7 +117,7 @@ class PahoLink:
         self._denied: deque[tuple[int, Message]] = deque()  # taken, and turned down by the broker
         self._denied_until = 0.0
         self._retained: dict[str, Message] = {}  # the last one on each topic
-        self._trouble: MilepostError | None = NotYet(broker=broker)
+        self._trouble: MilepostError | None = BrokerNotReady(broker=broker)
         self._refusal: MilepostError | None = None
         self._mute: set[str] = set()  # topics on which the broker lets us say nothing
         self._terms = Terms()
@@ -142,7 +142,7 @@ class PahoLink:
 
     @property
     def trouble(self) -> MilepostError | None:
-        """Why there is no connection, or what is wrong with it: one of `agent.troubles`, NotYet, or None."""
+        """Why there is no connection, or what is wrong with it: one of `agent.troubles`, BrokerNotReady, or None."""
         return self.fault or self._trouble
 
     @property

@@ -93,12 +93,12 @@ class JudgedRoll:
     before: float
     after: float
     """Loss on G of the base and of the next round's weights."""
-    candidate: Candidate | None = field(repr=False, compare=False)
+    candidate: NextRound | None = field(repr=False, compare=False)
     """The next round if it closed with this roll; None: however its updates are fused, it is no better."""
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class NextRound:
     """The next round's weights, as they might be."""
 
     taken: Taken
@@ -179,7 +179,7 @@ class _Roll:
     def _with(self, change: Vector) -> Losses:
         return self.score(_added(self.base, change), ALL)
 
-    def fused(self, watch: Watch | None) -> tuple[Candidate | None, list[int]]:
+    def fused(self, watch: Watch | None) -> tuple[NextRound | None, list[int]]:
         """(the next round's weights as they might be, whose updates are in them), without those that `watch` names."""
         candidate, heard = self._together()
         if candidate is None or watch is None:
@@ -189,7 +189,7 @@ class _Roll:
             self.why[i] = reason
         return self._together() if any(found) else (candidate, heard)
 
-    def _together(self) -> tuple[Candidate | None, list[int]]:
+    def _together(self) -> tuple[NextRound | None, list[int]]:
         heard = [i for i, reason in enumerate(self.why) if not reason]
         if not heard:
             return None, heard
@@ -199,7 +199,7 @@ class _Roll:
         return best(fusing.weights, self.score, rules.fusion, self.at_base), heard
 
     def pay(
-        self, fused: Candidate | None, heard: Sequence[int], seed: bytes, last_step: Weights | None
+        self, fused: NextRound | None, heard: Sequence[int], seed: bytes, last_step: Weights | None
     ) -> tuple[Vector, Vector, Vector]:
         """For each that is heard: what it adds, the error of that, and what is paid of it; losses on G."""
         step = 1.0 if fused is None else float(fused.taken.step)
@@ -230,18 +230,18 @@ class _Roll:
         return JudgedEntry(self.turn[i].entry, outcome, 0, 0.0, 0.0, False, reason)
 
 
-def best(fused: Callable[[Taken], Weights], score: Score, rule: str, at_base: Losses) -> Candidate:
+def best(fused: Callable[[Taken], Weights], score: Score, rule: str, at_base: Losses) -> NextRound:
     """How updates are fused so that the loss surely falls most: by its mean less two standard errors. `fused` does it.
 
     How many strangers to withstand is chosen first, then the step: as few as G shows to be needed, since on different
     roads the honest lie apart too. A longer step is less sure. Where one that is sure to help is better than half of
     it, so it is than a quarter."""
 
-    def tried(taken: Taken) -> Candidate:
+    def tried(taken: Taken) -> NextRound:
         weights = fused(taken)
-        return Candidate(taken, weights, score(weights, ALL))
+        return NextRound(taken, weights, score(weights, ALL))
 
-    def surely(candidate: Candidate) -> float:
+    def surely(candidate: NextRound) -> float:
         with np.errstate(invalid="ignore"):
             gain, error = mean_and_error(at_base - candidate.losses)
         return gain - ERRORS * error if math.isfinite(error) else -math.inf

@@ -24,7 +24,7 @@ MOST = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Parties:
+class Named:
     """Whose offers are called by name."""
 
     initiator: AccountId | None = None
@@ -37,7 +37,7 @@ class Parties:
 
 
 @dataclass(frozen=True, slots=True)
-class Book:
+class OrderBook:
     """The offers that give one asset for another, best first for whoever has the other: as the ledger takes them."""
 
     gives: str
@@ -53,11 +53,11 @@ class Book:
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    credit: Book
+    credit: OrderBook
     """DLM for VLM."""
-    pay: Book
+    pay: OrderBook
     """XLM for DLM."""
-    bids: Book
+    bids: OrderBook
     """DLC for VLM."""
     locked: Stroops | None
     """XLM that are locked for entries of the newest round and not on a book yet; None: the round is not known, or it
@@ -75,9 +75,9 @@ def books(horizon: Horizon, model: Asset, round_: Round | None, dlc: Asset | Non
     for_vlm, for_dlm = horizon.wanting(vlm, MOST), horizon.wanting(model, MOST)
     stakes = (o for o in for_vlm if o.selling == dlc or (dlc is None and o.selling.code == "DLC"))
     return Books(
-        Book(model.code, vlm.code, _ranked(o for o in for_vlm if o.selling == model)),
-        Book("XLM", model.code, _ranked(o for o in for_dlm if o.selling == XLM)),
-        Book("DLC", vlm.code, _ranked(stakes)),
+        OrderBook(model.code, vlm.code, _ranked(o for o in for_vlm if o.selling == model)),
+        OrderBook("XLM", model.code, _ranked(o for o in for_dlm if o.selling == XLM)),
+        OrderBook("DLC", vlm.code, _ranked(stakes)),
         _locked(horizon, round_),
         max(len(for_vlm), len(for_dlm)) < MOST,
     )

@@ -30,7 +30,7 @@ class NotEnrolled(Refused):
     """{account} was not enrolled: {why}. Nothing was changed."""
 
 
-class NotYet(TryAgain):
+class EnrolmentPending(TryAgain):
     """{account}: {why}. Run the same command again then, it does nothing twice."""
 
 
@@ -87,7 +87,7 @@ class Registrar:
 
     def enrol(self, least: Stroops, days: int, samples: int, kinds: Sequence[str]) -> Enrolment:
         """Put down a bond for so many days, with what is said of the private set; bonds that are due come back in the
-        same transaction. Does nothing while the account may be drawn for as long. Raises NotEnrolled, NotYet,
+        same transaction. Does nothing while the account may be drawn for as long. Raises NotEnrolled, EnrolmentPending,
         Unavailable."""
         now = look(self.horizon, self.account, self.dlc)
         until = now.now + days * 86_400
@@ -103,7 +103,9 @@ class Registrar:
         if line is None:
             self._enter([ChangeTrust(sdk_asset(self.dlc))])
         if line is None or not line.authorized:
-            raise NotYet(account=self.account, why=f"{self.dlc.issuer} must authorise its line of {self.dlc.code}")
+            raise EnrolmentPending(
+                account=self.account, why=f"{self.dlc.issuer} must authorise its line of {self.dlc.code}"
+            )
         back = sum(bond.amount for bond in now.due)
         self._enter(
             [
@@ -116,8 +118,8 @@ class Registrar:
         return look(self.horizon, self.account, self.dlc)
 
     def leave(self) -> Stroops:
-        """Take back the bonds that are due, and the statement with the last of them. Raises NotYet while none is;
-        NotEnrolled where there is none; Unavailable."""
+        """Take back the bonds that are due, and the statement with the last of them. Raises EnrolmentPending while none
+        is; NotEnrolled where there is none; Unavailable."""
         now = look(self.horizon, self.account, self.dlc)
         if not now.bonds:
             self._refuse("it has put down no bond")
@@ -126,7 +128,7 @@ class Registrar:
             why = (
                 f"its bond comes back in {last - now.now} s, and is drawn from for {max(0, now.until - now.now)} s more"
             )
-            raise NotYet(account=self.account, why=why)
+            raise EnrolmentPending(account=self.account, why=why)
         is_all = len(now.due) == len(now.bonds) and STATEMENT in self._known().data
         gone = [ManageData(STATEMENT, None)] if is_all else []
         self._enter([*(ClaimClaimableBalance(BALANCE_V0 + bond.id) for bond in now.due), *gone])
@@ -161,7 +163,7 @@ class Registrar:
 
     def _enter(self, operations: Sequence[Operation]) -> None:
         """In a ledger when it returns. Twice is harmless: a second transaction has the first one's number. Raises
-        NotYet, NotEnrolled."""
+        EnrolmentPending, NotEnrolled."""
         account, head = self._known(), self.horizon.head()
         made = signed(
             build(
@@ -180,4 +182,4 @@ class Registrar:
         if isinstance(outcome, submission.Refusal):
             self._refuse(outcome.codes)
         if not isinstance(outcome, submission.InLedger):
-            raise NotYet(account=self.account, why=outcome.why)
+            raise EnrolmentPending(account=self.account, why=outcome.why)

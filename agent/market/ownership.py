@@ -43,7 +43,7 @@ class NotShared(Refused):
     """{owner} was not made an owner of {account}: {why}. Nothing was changed."""
 
 
-class NotYet(TryAgain):
+class SharingPending(TryAgain):
     """{account} is not shared with {owner} yet: {why}. Run the same command again, it changes nothing twice."""
 
 
@@ -97,7 +97,7 @@ def share(horizon: Horizon, key: Keypair, owner: AccountId, max_fee: int, wait: 
     Twice is harmless, also after a power cut: a second transaction has the first one's sequence number, so one of them
     applies, and both do the same.
 
-    Raises NotShared; NotYet, where another transaction of the account came first; NotOnLedger; Unavailable.
+    Raises NotShared; SharingPending, where another transaction of the account came first; NotOnLedger; Unavailable.
     """
     account = _account(horizon, key)
     if owner_of(account) == owner:
@@ -130,7 +130,7 @@ def share(horizon: Horizon, key: Keypair, owner: AccountId, max_fee: int, wait: 
     if owner_of(_account(horizon, key)) == owner:
         return True
     failed = outcome.codes if isinstance(outcome, submission.Refusal) else "another transaction of it came first"
-    raise NotYet(owner=owner, account=account.id, why=why or failed)
+    raise SharingPending(owner=owner, account=account.id, why=why or failed)
 
 
 def _account(horizon: Horizon, key: Keypair) -> Account:

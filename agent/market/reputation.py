@@ -32,7 +32,7 @@ FATES: tuple[strikes.Fate, ...] = ("accepted", "idle", "forfeited", "silent", "c
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class Settlements:
     """What one settlement account did in the window."""
 
     account: AccountId
@@ -53,9 +53,9 @@ class Reputation:
     """Its stakes by what became of them, FATES in order."""
     by: Mapping[str, int]
     """Of these accepted, by who settled them."""
-    validator: tuple[Settled, ...]
+    validator: tuple[Settlements, ...]
     """By settlement account that it signs for."""
-    initiator: tuple[Settled, ...]
+    initiator: tuple[Settlements, ...]
     """By settlement account that its pay is locked for."""
 
 
@@ -85,7 +85,7 @@ def _settles(account: Account) -> bool:
     return ENTRY in account.data
 
 
-def _settled(horizon: Horizon, account: AccountId, of: AccountId, since: int) -> Settled:
+def _settled(horizon: Horizon, account: AccountId, of: AccountId, since: int) -> Settlements:
     newest = islice(horizon.history(account, newest_first=True, since=since), MOST_TRANSACTIONS)
     outcomes, settlements, signed = Counter[str](), 0, 0
     for transaction in _own(newest, account):
@@ -98,7 +98,7 @@ def _settled(horizon: Horizon, account: AccountId, of: AccountId, since: int) ->
             settlements += 1
             signed += envelope.is_signed_by(of)
             outcomes.update("forfeited" if each.outcome == "rejected" else each.outcome for each in ended.values())
-    return Settled(account, settlements, signed, dict(outcomes))
+    return Settlements(account, settlements, signed, dict(outcomes))
 
 
 def _own(transactions: Iterable[Transaction], account: AccountId) -> Iterable[Transaction]:

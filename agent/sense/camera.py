@@ -33,7 +33,7 @@ KEPT = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Device:
+class CaptureDevice:
     """What OpenCV opens. `backend` is the name of its constant: CAP_V4L2, CAP_GSTREAMER, CAP_FFMPEG."""
 
     source: str
@@ -68,7 +68,7 @@ class LiveCamera:
 
     def __init__(
         self,
-        device: Device,
+        device: CaptureDevice,
         fps: float | None = None,
         now: Callable[[], float] = time.monotonic,
         latency_s: float = 0.0,

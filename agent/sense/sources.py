@@ -35,7 +35,7 @@ from agent.sentences import did_you_mean
 if TYPE_CHECKING:
     import can
 
-    from agent.sense.camera import Device
+    from agent.sense.camera import CaptureDevice
     from agent.sense.drive import Drive
     from agent.sense.playback import Playback
 
@@ -55,7 +55,7 @@ class SourceUnusable(MilepostError):
         super().__init__(source=redact.shown(source)[:120], why=redact.text(why))
 
 
-class Settings:
+class SourceOptions:
     """The `name=value&…` part of a source. One that the source does not know is a mistake."""
 
     def __init__(self, source: str, text: str, known: tuple[str, ...]) -> None:
@@ -126,7 +126,7 @@ class Sources:
             from agent.sense.drive import load_drive
             from agent.sense.playback import ReplayOdometer
 
-            settings = Settings(source, text, REPLAY)
+            settings = SourceOptions(source, text, REPLAY)
             route = load_drive(settings.path("route")) if settings.has("route") else None
             nominal_mps = settings.number("nominal_mps", 0) if settings.has("nominal_mps") else None
             return ReplayOdometer(self._replay(source, rest, settings), route, nominal_mps)
@@ -135,15 +135,15 @@ class Sources:
 
             return ReplayOdometer(self._road(source, text))
         if kind == "gpsd":
-            Settings(source, text, ())
+            SourceOptions(source, text, ())
             host, port = _host(source)
             return GpsdOdometer(host, port, wake=self._wake)
         if kind == "can":
-            return _can(source, rest, Settings(source, text, ("dbc", "map", "interface", "fd")), self._wake)
+            return _can(source, rest, SourceOptions(source, text, ("dbc", "map", "interface", "fd")), self._wake)
         if kind == "mqtt":
             if self._link is None:
                 raise SourceUnusable(source=source, why="no MQTT broker is configured")
-            unit = Settings(source, text, ("distance",)).text("distance", "m")
+            unit = SourceOptions(source, text, ("distance",)).text("distance", "m")
             if unit not in DISTANCES:
                 raise SourceUnusable(source=source, why=f"distance = {unit!r} is none of {', '.join(DISTANCES)}")
             return MqttOdometer(self._link, rest or "vss", distance_m=DISTANCES[unit])
@@ -158,18 +158,18 @@ class Sources:
 
         kind, rest, text = _parts(source)
         if kind == "replay":
-            return ReplayCamera(self._replay(source, rest, Settings(source, text, REPLAY)))
+            return ReplayCamera(self._replay(source, rest, SourceOptions(source, text, REPLAY)))
         if kind == "road":
             return ReplayCamera(self._road(source, text))
         if kind in ("file", "folder"):
-            return ReplayCamera(Playback(load_film(Path(rest), Settings(source, text, ("fps",)).number("fps", 0))))
+            return ReplayCamera(Playback(load_film(Path(rest), SourceOptions(source, text, ("fps",)).number("fps", 0))))
         if kind in DEVICES:
             device, fps, latency_s = _device(source, kind, rest, text)
             _able(source, device)
             return LiveCamera(device, fps, latency_s=latency_s)
         raise _unknown(source, ("replay", "road", "v4l2", "gst", "rtsp", "http", "file", "folder"))
 
-    def _replay(self, source: str, folder: str, settings: Settings) -> Playback:
+    def _replay(self, source: str, folder: str, settings: SourceOptions) -> Playback:
         from agent.sense.drive import load_drive
 
         steering = settings.text("steering", "steering_deg")
@@ -182,7 +182,7 @@ class Sources:
         from agent.sense.road import synthetic_drive
 
         if text not in self._playbacks:
-            settings = Settings(source, text, ROAD)
+            settings = SourceOptions(source, text, ROAD)
             seconds, fps = settings.number("seconds", 120), settings.number("fps", 20)
             drive = synthetic_drive(seconds, fps, int(settings.number("seed", 0)))
             self._playbacks[text] = _playback(drive, settings)
@@ -224,7 +224,7 @@ def _unknown(source: str, kinds: tuple[str, ...]) -> SourceUnusable:
     return SourceUnusable(source=source[:80], why=hint)
 
 
-def _playback(drive: Drive, settings: Settings) -> Playback:
+def _playback(drive: Drive, settings: SourceOptions) -> Playback:
     from agent.sense.playback import Playback
 
     return Playback(
@@ -243,7 +243,7 @@ def _host(source: str) -> tuple[str, int]:
         raise SourceUnusable(source=source, why=str(error)) from None
 
 
-def _can(source: str, channel: str, settings: Settings, wake: Wake) -> Odometer:
+def _can(source: str, channel: str, settings: SourceOptions, wake: Wake) -> Odometer:
     dbc, path = settings.path("dbc"), settings.path("map")
     try:
         decoder = Decoder.of(load_database(dbc), load_map(path), path)
@@ -259,14 +259,14 @@ def _can(source: str, channel: str, settings: Settings, wake: Wake) -> Odometer:
     return CanOdometer(connect, decoder, channel, wake=wake)
 
 
-def _device(source: str, kind: str, rest: str, text: str) -> tuple[Device, float | None, float]:
+def _device(source: str, kind: str, rest: str, text: str) -> tuple[CaptureDevice, float | None, float]:
     """The device, frames a second, seconds of latency."""
-    from agent.sense.camera import PATIENCE, Device
+    from agent.sense.camera import PATIENCE, CaptureDevice
 
     if kind == "gst":
-        return Device(rest, "CAP_GSTREAMER"), None, 0.0
+        return CaptureDevice(rest, "CAP_GSTREAMER"), None, 0.0
     known = ("width", "height", "rate", "fps", "latency") if kind == "v4l2" else ("fps", "latency")
-    settings = Settings(source, text, known)
+    settings = SourceOptions(source, text, known)
     fps, latency_s = settings.number("fps", 0) or None, settings.number("latency", 0)
     if latency_s > LONGEST_LATENCY_S:
         why = f"latency = {latency_s:g} is in seconds, and no camera is more than {LONGEST_LATENCY_S:g} late"
@@ -274,13 +274,13 @@ def _device(source: str, kind: str, rest: str, text: str) -> tuple[Device, float
     if kind != "v4l2" and not re.match("//[^/]", rest):
         raise SourceUnusable(source=source, why=f"behind {kind}: come // and a host")
     if kind != "v4l2":
-        return Device(f"{kind}:{rest}", "CAP_FFMPEG", PATIENCE), fps, latency_s
+        return CaptureDevice(f"{kind}:{rest}", "CAP_FFMPEG", PATIENCE), fps, latency_s
     asked = {"width": "CAP_PROP_FRAME_WIDTH", "height": "CAP_PROP_FRAME_HEIGHT", "rate": "CAP_PROP_FPS"}
     sizes = tuple((asked[name], int(settings.number(name, 0))) for name in asked if settings.has(name))
-    return Device(rest, "CAP_V4L2", sizes), fps, latency_s
+    return CaptureDevice(rest, "CAP_V4L2", sizes), fps, latency_s
 
 
-def _able(source: str, device: Device) -> None:
+def _able(source: str, device: CaptureDevice) -> None:
     """Whether this OpenCV has the backend at all: without it no cable and no patience help."""
     try:
         import cv2

@@ -33,7 +33,7 @@ LONG_GAP = 2.5
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class ViewReport:
     """Of some seconds of frames."""
 
     width: int
@@ -57,12 +57,12 @@ class View:
     covered_share: float
 
 
-def view(times: Sequence[float], greys: Floats, size: tuple[int, int]) -> View:
+def view(times: Sequence[float], greys: Floats, size: tuple[int, int]) -> ViewReport:
     """`times` of at least one frame, ascending; `greys`, (n, h, w), as `grey` makes them, of some of these; `size`: the
     camera's width and height."""
     gaps = np.diff(times) if len(times) > 1 else np.zeros(1)
     where, share, moves = cover(greys)
-    return View(
+    return ViewReport(
         *size,
         len(times),
         round(float(1 / np.median(gaps)), 1) if gaps.any() else 0.0,
@@ -78,12 +78,12 @@ def view(times: Sequence[float], greys: Floats, size: tuple[int, int]) -> View:
     )
 
 
-def sentences(seen: View) -> dict[str, tuple[bool, str]]:
+def sentences(seen: ViewReport) -> dict[str, tuple[bool, str]]:
     """What it comes to, by subject: whether it is well, and a sentence."""
     return {"picture": _picture(seen), "sharpness": _sharp(seen), "exposure": _exposed(seen), "lens": _lens(seen)}
 
 
-def _picture(seen: View) -> tuple[bool, str]:
+def _picture(seen: ViewReport) -> tuple[bool, str]:
     if not seen.fps:
         return False, f"One picture of {seen.width} x {seen.height} pixels: its rate cannot be told."
     rate = f"{seen.width} x {seen.height} pixels, {seen.fps:g} frames a second, ± {1000 * seen.jitter_s:.0f} ms"
@@ -93,7 +93,7 @@ def _picture(seen: View) -> tuple[bool, str]:
     return True, f"{rate}."
 
 
-def _sharp(seen: View) -> tuple[bool, str]:
+def _sharp(seen: ViewReport) -> tuple[bool, str]:
     if seen.blur >= BLURRED:
         return False, f"Blurred ({seen.blur:.2f}). Clean the lens and its pane, then set the focus to far away."
     if seen.blur >= SOFT:
@@ -101,7 +101,7 @@ def _sharp(seen: View) -> tuple[bool, str]:
     return True, f"Sharp ({seen.blur:.2f})."
 
 
-def _exposed(seen: View) -> tuple[bool, str]:
+def _exposed(seen: ViewReport) -> tuple[bool, str]:
     shares = f"mean {seen.brightness:.0f} of 255, {seen.black:.0%} black, {seen.white:.0%} white"
     if seen.white >= MOST_CLIPPED or seen.brightness > BRIGHT:
         return False, f"Too bright: {shares}. Keep the sun and the bonnet's glare out, or lower the exposure."
@@ -110,7 +110,7 @@ def _exposed(seen: View) -> tuple[bool, str]:
     return True, f"Good: {shares}."
 
 
-def _lens(seen: View) -> tuple[bool, str]:
+def _lens(seen: ViewReport) -> tuple[bool, str]:
     if not seen.moves:
         return True, "Nothing moves, so what covers the lens cannot be told. Look at the still, or drive."
     if seen.covered_share > MOST_COVERED:

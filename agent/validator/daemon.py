@@ -24,7 +24,7 @@ from agent.validator.settling import Settling
 
 
 @dataclass
-class Parts:
+class ValidatorParts:
     """What a validator is made of."""
 
     horizon: Horizon
@@ -43,7 +43,7 @@ class Parts:
 
 
 class Validator:
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: ValidatorParts) -> None:
         self.parts = parts
         self._pace = Pace()
         self._looked_at = 0

@@ -38,7 +38,7 @@ from agent.validator.chain import Chain
 from agent.validator.committee import Committee, Cosignature, Proposal
 from agent.validator.guard import Guard
 from agent.validator.rounds import Rounds
-from agent.validator.view import Office, View
+from agent.validator.view import LedgerView, Office
 
 if TYPE_CHECKING:
     from stellar_sdk import Keypair
@@ -83,7 +83,7 @@ class SettlementState:
     def awaits(self, transaction: TxHash, signed: Awaited) -> None:
         self.awaited = dict([*self.awaited.items(), (transaction, signed)][-MOST_AWAITED:])
 
-    def notice(self, view: View) -> None:
+    def notice(self, view: LedgerView) -> None:
         """What there is to be shown, by what was heard so far."""
         self.halted = halted(self.state, view)
         self.troubles = [
@@ -126,7 +126,7 @@ class Settling:
 
     def hear(self) -> None:
         """Take in what the others said."""
-        views: dict[AccountId, View] = {}
+        views: dict[AccountId, LedgerView] = {}
         for message in self._committee.receive():
             heard = self._guard("A message", partial(self._committee.read, message))
             if heard is None:
@@ -183,13 +183,13 @@ class Settling:
 
     # --- telling the machine
 
-    def _view(self, settlement: AccountId, head: Head | None) -> View:
+    def _view(self, settlement: AccountId, head: Head | None) -> LedgerView:
         if settlement not in self._states:
             chain = Chain(self._horizon, self._shelf, settlement, partial(self._rounds.of, settlement))
             self._states[settlement] = SettlementState(CommitteeState(account_of(self._keypair)), chain)
-        return View(self._office, settlement, self._states[settlement].chain, head)
+        return LedgerView(self._office, settlement, self._states[settlement].chain, head)
 
-    def _speak(self, view: View) -> None:
+    def _speak(self, view: LedgerView) -> None:
         current = self._states[view.settlement]
         current.notice(view)
         self._tell(view, moves.Look())
@@ -201,7 +201,7 @@ class Settling:
         if current.awaited:
             self._guard(f"The last settlements of {view.settlement}", partial(self._keep_settlements, view, current))
 
-    def _hear(self, view: View, said: Vote | Proposal | Cosignature) -> None:
+    def _hear(self, view: LedgerView, said: Vote | Proposal | Cosignature) -> None:
         """What is refused is no trouble: anybody may say anything. What has to wait is said again."""
         try:
             match said:
@@ -216,25 +216,25 @@ class Settling:
         except (Refused, Unavailable) as error:
             self._log.detail("message.refused", why=str(error))
 
-    def _tell(self, view: View, said: moves.Said) -> None:
+    def _tell(self, view: LedgerView, said: moves.Said) -> None:
         current, told = self._states[view.settlement], deque([said])
         while told:
             current.state, actions = step(current.state, told.popleft(), view)
             for action in actions:
                 told.extend(self._done(view, current, action))
 
-    def _vote(self, view: View, said: Vote) -> moves.Said | None:
+    def _vote(self, view: LedgerView, said: Vote) -> moves.Said | None:
         served = view.rounds.get(said.round)
         if served is None or self._states[view.settlement].state.votes.get(said.entry, {}).get(said.validator) == said:
             return None
         ballots.check(said, served.round.committee)
         return moves.Heard(said)
 
-    def _proposal(self, view: View, said: Proposal) -> moves.Said:
+    def _proposal(self, view: LedgerView, said: Proposal) -> moves.Said:
         members = {member for served in view.rounds.values() for member in served.round.committee}
         return transactions.proposed(said.envelope, self._horizon.passphrase, view.settlement, members)
 
-    def _cosignature(self, view: View, said: Cosignature) -> moves.Said | None:
+    def _cosignature(self, view: LedgerView, said: Cosignature) -> moves.Said | None:
         from stellar_sdk import Keypair
         from stellar_sdk.exceptions import BadSignatureError
 
@@ -249,7 +249,7 @@ class Settling:
 
     # --- doing what it wants
 
-    def _done(self, view: View, current: SettlementState, action: moves.Action) -> list[moves.Said]:
+    def _done(self, view: LedgerView, current: SettlementState, action: moves.Action) -> list[moves.Said]:
         match action:
             case moves.SayVote():
                 self._committee.say_vote(view.settlement, action.vote)
@@ -272,7 +272,7 @@ class Settling:
             case moves.Follow():
                 return self._follow(current, action)
 
-    def _propose(self, view: View, current: SettlementState, action: moves.Propose) -> list[moves.Said]:
+    def _propose(self, view: LedgerView, current: SettlementState, action: moves.Propose) -> list[moves.Said]:
         made = action.record
         self._keep_contributions(made)
         cid = records.pin(made, self._shelf.store)
@@ -285,12 +285,12 @@ class Settling:
         self._log.event("settlement.proposed", index=made.index, entries=entries, enrolled=enrolled, shares=shares)
         return [moves.Drafted(made, current.draft.hash, current.draft.max_time, own)]
 
-    def _say_proposal(self, view: View, current: SettlementState, action: moves.SayProposal) -> list[moves.Said]:
+    def _say_proposal(self, view: LedgerView, current: SettlementState, action: moves.SayProposal) -> list[moves.Said]:
         if current.draft is not None and current.draft.hash == action.hash:
             self._committee.say_proposal(view.settlement, Proposal(current.draft.envelope))
         return []
 
-    def _fetch_votes(self, view: View, action: moves.FetchVotes) -> list[moves.Said]:
+    def _fetch_votes(self, view: LedgerView, action: moves.FetchVotes) -> list[moves.Said]:
         """Nothing in the record but its votes, and whom it enrols, is looked at: the rest is built here."""
         proposed = action.proposed
         try:
@@ -304,7 +304,7 @@ class Settling:
         enrolled = record.enrols.entries if record.enrols is not None else ()
         return [moves.Fetched(proposed, votes, tuple(one.entry for one in enrolled))]
 
-    def _sign(self, view: View, current: SettlementState, action: moves.Cosign) -> list[moves.Said]:
+    def _sign(self, view: LedgerView, current: SettlementState, action: moves.Cosign) -> list[moves.Said]:
         """It is pinned here too by then: a speaker that keeps record or contribution to itself breaks nothing."""
         made, proposed = action.record, action.proposed
         read = opened(proposed.envelope, self._horizon.passphrase)
@@ -318,13 +318,13 @@ class Settling:
         self._log.event("settlement.cosigned", index=made.index, speaker=made.speaker)
         return [moves.Cosigned(proposed)]
 
-    def _say_signature(self, view: View, action: moves.SaySignature) -> list[moves.Said]:
+    def _say_signature(self, view: LedgerView, action: moves.SaySignature) -> list[moves.Said]:
         signature = self._keypair.sign(bytes.fromhex(action.hash))
         said = Cosignature(account_of(self._keypair), action.hash, signature)
         self._committee.say_signature(view.settlement, said)
         return []
 
-    def _submit(self, view: View, current: SettlementState, action: moves.Submit) -> list[moves.Said]:
+    def _submit(self, view: LedgerView, current: SettlementState, action: moves.Submit) -> list[moves.Said]:
         from stellar_sdk import Keypair
 
         if current.draft is None or current.draft.hash != action.hash:
@@ -352,7 +352,7 @@ class Settling:
         return [moves.Over(action.hash, failed=isinstance(outcome, Refusal))]
 
     def _transaction(
-        self, view: View, made: SettlementRecord, cid: Cid, max_time: int, fee: int, topped_up: int | None = None
+        self, view: LedgerView, made: SettlementRecord, cid: Cid, max_time: int, fee: int, topped_up: int | None = None
     ) -> str:
         """On the settlement account as it is now."""
         offers, round_ = self._horizon.offers(view.settlement), view.terms(made.round)
@@ -368,7 +368,7 @@ class Settling:
         for contribution in [one.contribution for one in enrolled] + [entry.contribution for entry in paid]:
             self._office.keep(contribution)
 
-    def _keep_settlements(self, view: View, current: SettlementState) -> None:
+    def _keep_settlements(self, view: LedgerView, current: SettlementState) -> None:
         """What was signed here is kept with its record once a ledger has it, so that no audit needs an old Horizon."""
         for transaction, awaited in list(current.awaited.items()):
             if view.sequence > awaited.sequence:
@@ -383,7 +383,7 @@ class Settling:
                 del current.awaited[transaction]
 
 
-def _is_other(link: ChainEnd, record: SettlementRecord, view: View) -> bool:
+def _is_other(link: ChainEnd, record: SettlementRecord, view: LedgerView) -> bool:
     """Whether another record has this one's place in the chain."""
     return link.index == record.index and link.cid != view.cid(record)
 

@@ -69,7 +69,7 @@ class Office:
             self.votes[review.id] = known = vote(review, self.keypair, roll)
         return known
 
-    def credits(self, served: Served, published: int, view: View) -> Mapping[AccountId, Stroops]:
+    def credits(self, served: Served, published: int, view: LedgerView) -> Mapping[AccountId, Stroops]:
         """Of a round published in ledger `published`. A lineage that is not true earns nobody anything; one that may
         only be ahead of what our Horizon shows is looked at again. Raises Unavailable."""
         if served.cid not in self._credits:
@@ -85,7 +85,7 @@ class Office:
         self.votes.pop(entry, None)
 
 
-class View:
+class LedgerView:
     """A `core.motion.CommitteeView`. Raises Unavailable, Refused."""
 
     def __init__(self, office: Office, settlement: AccountId, chain: Chain, head: Head | None = None) -> None:

@@ -69,7 +69,7 @@ COMMITMENTS = (Step.CHOOSE, Step.SIGN)
 
 
 @dataclass
-class Parts:
+class VehicleParts:
     """What a vehicle is made of. Everything that touches the world comes in here."""
 
     odometer: Odometer
@@ -90,7 +90,7 @@ class Parts:
 
 
 class Vehicle:
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: VehicleParts) -> None:
         self.parts = parts
         self._log = parts.log
         self._trip: TripState = parts.book.mileage()

@@ -14,7 +14,7 @@ from agent.fleet.commands import Commands, Handler
 from agent.fleet.desired import Desired, WishOutcome
 from agent.fleet.discovery import Discovery
 from agent.fleet.event_message import describer
-from agent.fleet.link import NotYet, PahoLink
+from agent.fleet.link import BrokerNotReady, PahoLink
 from agent.fleet.metric import Metric
 from agent.fleet.outbox import Outbox
 from agent.fleet.status import Presence, last_will
@@ -105,7 +105,7 @@ class FleetSession:
     def trouble(self) -> MilepostError | None:
         """What is wrong with the link. That it is not there yet is nothing."""
         trouble = self.link.trouble
-        return None if isinstance(trouble, NotYet) else trouble
+        return None if isinstance(trouble, BrokerNotReady) else trouble
 
     def show(self, gauges: Gauges) -> None:
         gauges.fleet(

@@ -21,7 +21,7 @@ from agent.initiator.audit import audit
 from agent.initiator.book import DRAW as DRAW_JOB
 from agent.ledger.envelope import Signed
 from agent.market import lying, registry
-from agent.market.enrolment import NotEnrolled, NotYet, look
+from agent.market.enrolment import EnrolmentPending, NotEnrolled, look
 from agent.market.registry import DRAW, NOTICE_S
 from agent.vehicle.offers import Survey
 from tests.committee.hall import enrolled, hall, holds_dlc, published, registrar
@@ -209,7 +209,7 @@ def test_a_bond_is_put_down_once_and_comes_back_after_its_time(years: Localnet, 
     assert first == mine.enrol(100 * UNIT, 30, 500, ("steering",))
     assert first.stated == "500 samples, steering"
     assert first.until == pytest.approx(town.horizon.head().closed_at + 30 * 86_400 - NOTICE_S, abs=120)
-    with pytest.raises(NotYet, match="its bond comes back in"):
+    with pytest.raises(EnrolmentPending, match="its bond comes back in"):
         mine.leave()
     town.net.close_ledger(advance=17 * 86_400)
     there = look(town.horizon, key.public_key, town.dlc)

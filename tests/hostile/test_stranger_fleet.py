@@ -25,7 +25,7 @@ from agent.host.clock import ManualClock
 from agent.host.sections import Config
 from agent.journal import Journal
 from agent.ports import Message
-from agent.sense.camera import Device
+from agent.sense.camera import CaptureDevice
 from agent.sense.sources import SourceUnusable, open_camera
 
 SECRET = "hunter2"
@@ -94,7 +94,7 @@ def test_no_password_of_an_address_is_shown_whatever_is_in_it(scheme: str, user:
     """(mm) Not by an address of its own, nor by the sentence it stands in."""
     password = f"Zq{password}qZ"
     address = f"{scheme}://{user}:{password}@cam.example:554/{path}"
-    for said in (redact.shown(address), Device(address, "CAP_FFMPEG").name):
+    for said in (redact.shown(address), CaptureDevice(address, "CAP_FFMPEG").name):
         assert password not in said
         assert path not in said or path in f"{scheme}://cam.example:554"
 

@@ -30,7 +30,7 @@ from agent.ledger.envelope import result_code, sdk_asset, signed
 from agent.ledger.horizon import Horizon
 from agent.ledger.keys import account_of
 from agent.market import entry
-from agent.market.ownership import NotOnLedger, NotShared, NotYet, owner_of, share
+from agent.market.ownership import NotOnLedger, NotShared, SharingPending, owner_of, share
 from agent.vehicle.book import JOURNAL, JobBook
 from tests.hostile.steps import entered
 from tests.market.town import DLC_EACH, REVIEW_S, Prompt, Town, found
@@ -193,7 +193,7 @@ def test_a_transaction_of_the_daemon_that_comes_first_costs_nothing_but_another_
             super().hand_in(envelope)
 
     busy = Busy(town.net)
-    with pytest.raises(NotYet, match="is not shared with"):
+    with pytest.raises(SharingPending, match="is not shared with"):
         share(busy, home.car, account_of(home.owner), 10_000, lambda: town.net.close_ledger(advance=200) and None)
     assert owner_of(home.account(home.car)) is None
     assert shares(home)

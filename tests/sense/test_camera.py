@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent.sense.camera import PATIENCE, Device, LiveCamera
+from agent.sense.camera import PATIENCE, CaptureDevice, LiveCamera
 from agent.sense.sources import SourceUnusable, open_camera
 
 Serve = Callable[[str], subprocess.Popen]
@@ -93,7 +93,7 @@ def rtsp(port: int) -> Iterator[Callable[[], subprocess.Popen]]:
 
 def camera(port: int, hurry: float = 1.0, fps: float | None = None) -> LiveCamera:
     """`hurry`: how many seconds pass for the camera in one of ours."""
-    device = Device(f"http://127.0.0.1:{port}/front", "CAP_FFMPEG", PATIENCE)
+    device = CaptureDevice(f"http://127.0.0.1:{port}/front", "CAP_FFMPEG", PATIENCE)
     return LiveCamera(device, fps, now=lambda: time.monotonic() * hurry)
 
 
@@ -122,7 +122,7 @@ def test_a_late_cameras_frame_is_of_the_moment_that_it_shows(until):
         def release(self) -> None:
             pass
 
-    class Plugged(Device):
+    class Plugged(CaptureDevice):
         def open(self):
             return Late()
 
@@ -180,11 +180,11 @@ def test_an_rtsp_camera_that_dies_is_told_and_found_again(rtsp, port, until):
 
 PIPELINE = """
 import time
-from agent.sense.camera import Device, LiveCamera
+from agent.sense.camera import CaptureDevice, LiveCamera
 
 picture = "videotestsrc num-buffers=30 is-live=true pattern=ball ! video/x-raw,width=320,height=240,framerate=20/1"
 pipeline = f"{picture} ! videoconvert ! video/x-raw,format=BGR ! appsink drop=true"
-front, end, seen = LiveCamera(Device(pipeline, "CAP_GSTREAMER")), time.monotonic() + 30, []
+front, end, seen = LiveCamera(CaptureDevice(pipeline, "CAP_GSTREAMER")), time.monotonic() + 30, []
 while front.opened < 2 or len(seen) < 20:
     frame = front.read(0.5)
     seen += [] if frame is None else [frame.image.shape]
@@ -229,7 +229,7 @@ def test_a_camera_that_opens_but_gives_no_image_is_told(until):
 
     mute, clock = Mute(), [0.0]
 
-    class Plugged(Device):
+    class Plugged(CaptureDevice):
         def open(self):
             return mute
 
@@ -243,7 +243,7 @@ def test_a_camera_that_opens_but_gives_no_image_is_told(until):
 
 
 def test_a_camera_that_is_not_plugged_in_is_told_and_closing_does_not_wait(until):
-    front = LiveCamera(Device("/dev/video-none", "CAP_V4L2"))
+    front = LiveCamera(CaptureDevice("/dev/video-none", "CAP_V4L2"))
     until(lambda: front.trouble and "cannot be opened" in front.trouble)
     assert front.read(0.01) is None
     front.close()
@@ -251,5 +251,5 @@ def test_a_camera_that_is_not_plugged_in_is_told_and_closing_does_not_wait(until
 
 
 def test_the_password_of_a_camera_is_not_told():
-    device = Device("rtsp://admin:secret@10.0.0.5/front", "CAP_FFMPEG")
+    device = CaptureDevice("rtsp://admin:secret@10.0.0.5/front", "CAP_FFMPEG")
     assert device.name == "rtsp://10.0.0.5/…"

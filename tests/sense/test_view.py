@@ -8,7 +8,7 @@ import pytest
 
 from agent.sense.road import synthetic_drive
 from agent.sense.still import WIDTH, blocks, png, still
-from agent.sense.view import View, grey, sentences, view
+from agent.sense.view import ViewReport, grey, sentences, view
 from tests.sense.films import pictures
 
 
@@ -17,7 +17,7 @@ def road() -> list[np.ndarray]:
     return [cv2.resize(image, (640, 320)) for image in pictures(synthetic_drive(6, 10, 3))]
 
 
-def seen(images: list[np.ndarray], times: list[float] | None = None) -> View:
+def seen(images: list[np.ndarray], times: list[float] | None = None) -> ViewReport:
     height, width = images[0].shape[:2]
     return view(times or [n / 10 for n in range(len(images))], np.stack([grey(i) for i in images]), (width, height))
 

@@ -27,7 +27,7 @@ from agent.market.bundle import Shelf
 from agent.validator.book import ReviewBook
 from agent.validator.chain import Chain
 from agent.validator.committee import EVERYTHING, Committee
-from agent.validator.daemon import Parts, Validator
+from agent.validator.daemon import Validator, ValidatorParts
 from agent.validator.guard import Guard
 from agent.validator.measurement import Measurement
 from agent.validator.porter import Porter
@@ -86,7 +86,7 @@ class House:
         measurement = Measurement(shelf, key, private, Vectors(state / "updates"), HERE)
         porter = Porter(town.store, shelf.folder, patience_s=30.0)  # a folder's bundles are at hand, or not to be had
         return Validator(
-            Parts(
+            ValidatorParts(
                 horizon=horizon,
                 book=book,
                 rounds=rounds,

@@ -36,7 +36,7 @@ from agent.validator.ballots import vote
 from agent.validator.committee import Committee, Cosignature, Proposal
 from agent.validator.measurement import Judgement
 from agent.validator.settling import Settling
-from agent.validator.view import View
+from agent.validator.view import LedgerView
 from tests.market.town import BASE, DLC_EACH, FEE, REVIEW_S, TURN_S, Numbers, Town, found, publisher_of
 from tests.validator.committee import End, House
 from tools.localnet.server import Localnet
@@ -541,7 +541,7 @@ def declines(settling: Settling, stuck: str) -> None:
     """Let a validator sign nothing that settles this entry."""
     hear = settling._hear
 
-    def but_not(view: View, said: Vote | Proposal | Cosignature) -> None:
+    def but_not(view: LedgerView, said: Vote | Proposal | Cosignature) -> None:
         words = settling._horizon.passphrase
         if isinstance(said, Proposal) and stuck in settlement.claims(opened(said.envelope, words), view.settlement):
             return

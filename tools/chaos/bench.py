@@ -13,8 +13,8 @@ from agent.learn.device import HERE
 from agent.ports import BundleLimits
 from agent.validator.book import ReviewBook
 from agent.validator.committee import EVERYTHING, Committee
-from agent.validator.daemon import Parts as ValidatorParts
 from agent.validator.daemon import Validator
+from agent.validator.daemon import ValidatorParts as ValidatorParts
 from agent.validator.guard import Guard
 from agent.validator.measurement import Measurement
 from agent.validator.porter import Porter

@@ -21,8 +21,8 @@ from agent.ports import Frame, Reading
 from agent.vehicle.book import JOURNAL, JobBook
 from agent.vehicle.builder import ContributionBuilder
 from agent.vehicle.context import StepContext
-from agent.vehicle.daemon import Parts as VehicleParts
 from agent.vehicle.daemon import Vehicle
+from agent.vehicle.daemon import VehicleParts as VehicleParts
 from agent.vehicle.gauges import Gauges
 from agent.vehicle.supervisor import Supervisor
 from tools.chaos import lesson
