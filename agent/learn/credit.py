@@ -106,15 +106,16 @@ def shares(found: Vector) -> tuple[Vector, Vector]:
 
 def public(base: Weights, parts: Sequence[Vector], last_step: Weights, score: Score, at_base: Losses) -> Vector:
     """What anybody could have handed in of what each update adds: as much of the public step that led to the base as
-    is in it, beyond what random directions of so few numbers have in common, times what one such step adds, no longer
-    than others are and in the place of one (the mean of joining first and last). Nought where that gains nothing."""
+    is in it, beyond what random directions of so few numbers have in common, times what one such step adds, as long as
+    others are and in the place of one (the mean of joining first and last). Nought where that gains nothing.
+
+    A step of next to nothing is made as long, too: what it gains by itself is lost in the rounding of weights."""
     start, step, count = wide(base), wide(last_step), max(1, len(parts))
     lengths = [math.sqrt(ordered_sum(part * part)) for part in parts]
     length, median = math.sqrt(ordered_sum(step * step)), sorted(lengths)[(count - 1) // 2] if lengths else 0.0
     if not length or not median:
         return np.zeros(len(parts))
-    step *= min(1.0, median / length)
-    length = min(length, median)
+    step, length = step * (median / length), median
     whole, one = start + sum(parts, np.zeros(start.shape)) / count, step / count
     first, before, last = (score(narrow(at, base), ALL) for at in (start + one, whole - one, whole))
     with np.errstate(invalid="ignore"):

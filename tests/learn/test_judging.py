@@ -230,6 +230,31 @@ def test_where_all_honest_work_points_along_the_public_step_it_is_paid_all_the_s
     assert [one.outcome for one in found.entries] == ["accepted"] * 3
 
 
+def test_how_short_the_public_step_was_changes_nobodys_pay() -> None:
+    """Its way is what is known. What one of next to nothing gains is lost in the rounding of weights, and was taken for
+    what any multiple of it gains (chaos, seed 1: six honest cars unpaid)."""
+    rest, rng = 4000, np.random.default_rng(11)  # numbers that say nothing here: in few, chance points everywhere
+    base = {"rest": np.ones(rest, np.float32), "w": (0.2 * rng.normal(size=SIZE)).astype(np.float32)}
+    rules = dataclasses.replace(RULES, gain_reference=1.0)
+
+    def step(seed: int, length: float = 1.0) -> dict[str, np.ndarray]:
+        noise = np.random.default_rng(seed).normal(
+            scale=0.7 * float(np.linalg.norm(TRUTH)) / math.sqrt(rest), size=rest
+        )
+        return {name: (length * v).astype(np.float32) for name, v in (("rest", noise), ("w", 0.8 * TRUTH))}
+
+    def credits(length: float) -> list[int]:
+        entries, last_step = roll(*map(step, range(6))), step(9, length)
+        return [
+            one.credit for one in judge_roll(base, entries, score, seed=SEED, rules=rules, last_step=last_step).entries
+        ]
+
+    whole = credits(1.0)
+    assert min(whole) > 0
+    for length in (1e-6, 1e-7, 3e-8):
+        assert credits(length) == pytest.approx(whole, rel=1e-4)
+
+
 def test_a_disguised_replay_is_paid_next_to_nothing_and_takes_nothing_from_others() -> None:
     """As much noise as step: no copy, heard, and worth what anybody could have handed in."""
     rng, rest = np.random.default_rng(0), 4000  # numbers that say nothing here: in few, chance points everywhere
