@@ -20,13 +20,13 @@ from stellar_sdk import (
 from stellar_sdk.operation import Operation
 
 from agent.core.cid import Cid
-from agent.core.ids import AccountId, CidText
+from agent.core.ids import AccountId
 from agent.core.ledger import BALANCE_V0
-from agent.core.money import UNIT, XLM, Asset, Stroops, text
+from agent.core.money import UNIT, XLM, Asset, text
 from agent.core.round import Lineage, Round
 from agent.ledger.envelope import sdk_asset, sdk_price
 from agent.ledger.keys import account_of
-from agent.market import pledge, publish
+from agent.market import listing, pledge, publish
 from tools.chaos import trap
 from tools.chaos.books import Stake
 from tools.chaos.ground import Foiled
@@ -201,22 +201,20 @@ def _try(town: Town, operation: Operation) -> bool:
 def withdrawn_offer(town: Town, cast: Cast) -> Course:
     """Off the book for a while, after the work was done; then it asks for the pay back that it locked."""
     house = town.hostile_house
-    cid, round_ = town.round_of(house)
+    _, round_ = town.round_of(house)
     _sign_at(town, 0)
     for balance in pledge.of(round_, town.ground.line.stakes(house.settlement, XLM)):
         _try(town, ClaimClaimableBalance(BALANCE_V0 + balance.id))
     yield from ledgers(20)
-    _back_on_the_book(town, cid, house.plan.reward_stroops)
+    _back_on_the_book(town)
 
 
 def repriced_offer(town: Town, cast: Cast) -> Course:
     """On the book at a hundredth of the reward, after the work was done."""
-    house = town.hostile_house
-    cid, _ = town.round_of(house)
     _sign_at(town, 100)
     yield from ledgers(20)
     _sign_at(town, 0)
-    _back_on_the_book(town, cid, house.plan.reward_stroops)
+    _back_on_the_book(town)
 
 
 def _sign_at(town: Town, share: int) -> None:
@@ -229,10 +227,15 @@ def _sign_at(town: Town, share: int) -> None:
             _try(town, ManageSellOffer(xlm, dlm, amount, sdk_price(price), offer_id=standing.id))
 
 
-def _back_on_the_book(town: Town, cid: CidText, reward: Stroops) -> None:
+def _back_on_the_book(town: Town) -> None:
+    """With the round that it names by now: a later one may have been published meanwhile."""
     house = town.hostile_house
-    again = publish.offer(house.dlm, reward, reward, publish.Sign(cid, 0, town.shelf.round(cid).ledger))
-    town.ground.apply(again, house.key, memo=Cid.parse(cid).digest)
+    account = town.ground.line.account(house.account)
+    if account is None or (sign := listing.signs(account).get(house.dlm.code)) is None:
+        return
+    reward = house.plan.reward_stroops
+    again = publish.offer(house.dlm, reward, reward, publish.Sign(sign.cid, 0, sign.ledger))
+    town.ground.apply(again, house.key, memo=Cid.parse(sign.cid).digest)
 
 
 def open_issuer(town: Town, cast: Cast) -> Course:
