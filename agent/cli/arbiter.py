@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.cli.terminal import say
+from agent.cli.terminal import say, say_rows
 
 if TYPE_CHECKING:
     from agent.compose.disputes import Before
@@ -43,13 +43,7 @@ def ls(config_path: str | None, as_json: bool) -> None:
     from agent.host.config import load
 
     rows = [_facts(each) for each in before(load(config_path))]
-    if as_json:
-        say(json.dumps(rows))
-        return
-    for row in rows:
-        say("  ".join(f"{name} {value}" for name, value in row.items() if value not in (None, "")))
-    if not rows:
-        say("Nothing was disputed. `milepost arbiter run` hears what is paid for.")
+    say_rows(rows, as_json, "Nothing was disputed. `milepost arbiter run` hears what is paid for.")
 
 
 @arbiter.command()

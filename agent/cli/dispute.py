@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.cli.terminal import say
+from agent.cli.terminal import say, say_rows
 
 if TYPE_CHECKING:
     from agent.core.jobs.dispute import DisputeJob
@@ -59,7 +58,7 @@ def open_(
     name, round_cid = entry_of(config, entry, Cid.parse(cid).text if cid else None)
     with asker(config, lambda line: say(line, err=as_json)) as made:
         job = made.ask(round_cid, name, reason, [vote(path) for path in votes])
-        _print([_facts(made, job)], as_json)
+        say_rows([_facts(made, job)], as_json)
 
 
 @dispute.command()
@@ -71,7 +70,8 @@ def ls(config_path: str | None, as_json: bool) -> None:
     from agent.host.config import load
 
     with asker(load(config_path), lambda line: say(line, err=True)) as made:
-        _print([_facts(made, job) for job in made.book.jobs], as_json)
+        rows = [_facts(made, job) for job in made.book.jobs]
+        say_rows(rows, as_json, "Nothing was disputed from here.")
 
 
 def _facts(made: Asker, job: DisputeJob) -> dict[str, Any]:
@@ -105,13 +105,3 @@ def _facts(made: Asker, job: DisputeJob) -> dict[str, Any]:
             "transaction": answer.transaction,
         }
     return facts
-
-
-def _print(rows: list[dict[str, Any]], as_json: bool) -> None:
-    if as_json:
-        say(json.dumps(rows))
-        return
-    for row in rows:
-        say("  ".join(f"{name} {value}" for name, value in row.items() if value not in (None, "")))
-    if not rows:
-        say("Nothing was disputed from here.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.cli.terminal import say
+from agent.cli.terminal import say, say_rows
 from agent.errors import FAILED, OK
 
 if TYPE_CHECKING:
@@ -135,11 +135,7 @@ def pledge(config_path: str | None, add: str | None, as_json: bool) -> None:
             {"round": each.number, "cid": each.cid, "locked": text(each.locked), "until": each.until}
             for each in paying.pledges(made, shelf)
         ]
-    if as_json:
-        say(json.dumps(rows))
-        return
-    for row in rows:
-        say("  ".join(f"{name} {value}" for name, value in row.items()))
+    say_rows(rows, as_json)
 
 
 @initiator.command()
@@ -168,11 +164,7 @@ def status(config_path: str | None, as_json: bool) -> None:
     from agent.journal.book import every
 
     rounds = every(JournalReader(load(config_path).agent.state_dir / JOURNAL), new_job).values()
-    if as_json:
-        say(json.dumps([_round(job) for job in rounds]))
-        return
-    for job in rounds:
-        say("  ".join(f"{k} {v}" for k, v in _round(job).items() if v not in (None, "", [])))
+    say_rows([_round(job) for job in rounds], as_json)
 
 
 def _round(job: Job) -> dict[str, Any]:

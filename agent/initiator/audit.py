@@ -89,7 +89,7 @@ class _Auditor:
                 published = publication(self.history, round_, self.cid)
                 self.faults += self._pay(round_, published) if published is not None else ()
         for why in (
-            round_accounts.look(self.horizon, round_),
+            round_accounts.look(self.horizon, round_, self.horizon.account(round_.settlement)),
             registry.undrawn(self.horizon, self.shelf, round_),
         ):
             self.faults += [why] if why else []

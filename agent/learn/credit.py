@@ -73,9 +73,8 @@ def _over_coalitions(start: Vector, ways: Sequence[Vector], scored: Scored, at_b
 def _over_orders(start: Vector, ways: Sequence[Vector], scored: Scored, at_base: Losses, seed: bytes) -> Vector:
     count, samples = len(ways), len(at_base)
     slices, pairs = min(PARTS, samples), SCORINGS // (2 * count)
-    passes, row = (
-        (2 * pairs, 2) if count < MANY else (1, 1)
-    )  # an order and its reverse on one part, where there is time
+    # An order and its reverse on one part, where there is time.
+    passes, row = (2 * pairs, 2) if count < MANY else (1, 1)
     found, losses = np.zeros((count, samples)), dict[tuple[int, frozenset[int]], Losses]()
     for number, order in zip(range(slices * passes), orders(seed, count), strict=False):
         part, joined, at = number // row % slices, frozenset[int](), start

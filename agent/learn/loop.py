@@ -71,8 +71,7 @@ def train(task: TrainingTask, samples: Samples, last: Checkpoint, options: Optio
     load_weights(network, checkpoint.read_weights(task.base / WEIGHTS))
     network.to(device, memory_format=torch.channels_last).train()
     adam = Adam({name: p for name, p in network.named_parameters() if p.requires_grad})
-    values = list(adam.parameters.values())
-    base = [value.detach().clone() for value in values]
+    base = [value.detach().clone() for value in adam.parameters.values()]
     pull, part = float(recipe.pull), recipe.batch
     if state.steps or state.undone:
         resume(network, adam, last)
@@ -80,11 +79,7 @@ def train(task: TrainingTask, samples: Samples, last: Checkpoint, options: Optio
         state.learning_rate = decay.rate(recipe, task.round.figure)
     precision, loss_scale = autocast(device, options.precision)
     kind, loss_of = kinds.of(task.round.task, task.round.input.sample), objective(task.round)
-    # By turns: a GPU copies from pinned memory by itself, until it has been asked for the step's numbers.
-    spec, pinned = task.round.input, device.type == "cuda"
-    shape = (2, recipe.batch, spec.height, spec.width, spec.channels)
-    drawn = torch.empty(shape, dtype=torch.uint8, pin_memory=pinned)
-    saved_at, ready = options.now(), None
+    drawn, saved_at, ready = staging(task.round, device), options.now(), None
 
     while not samples.over and state.steps < recipe.steps and state.undone < GIVE_UP:
         if not samples.suffice(recipe, state):
@@ -105,11 +100,7 @@ def train(task: TrainingTask, samples: Samples, last: Checkpoint, options: Optio
         # Drawn while a GPU still computes; after the last step there is none.
         more = state.steps + 1 < recipe.steps
         ready = batch(samples, turn + 1, drawn[(turn + 1) % 2], kind, device) if more else None
-        gradients = adam.gradients()
-        if loss_scale != 1:
-            torch._foreach_div_(gradients, loss_scale)
-        if pull:
-            torch._foreach_add_(gradients, torch._foreach_sub([v.detach() for v in values], base), alpha=pull)
+        gradients = whole(adam, loss_scale, base, pull)
         # All at once, because asking a GPU for a number waits for it.
         value, *sizes = torch.stack([loss, *torch._foreach_norm(gradients)]).tolist()
         if not math.isfinite(value + sum(sizes)):
@@ -145,6 +136,17 @@ def descend(
         piece.backward(torch.full_like(piece, share * loss_scale))
         loss = loss + piece.detach() * share
     return loss
+
+
+def whole(adam: Adam, loss_scale: float, base: list[torch.Tensor], pull: float) -> list[torch.Tensor]:
+    """The gradients, without the scale that half floats needed and with the pull to the round's own weights."""
+    gradients = adam.gradients()
+    if loss_scale != 1:
+        torch._foreach_div_(gradients, loss_scale)
+    if pull:
+        away = torch._foreach_sub([value.detach() for value in adam.parameters.values()], base)
+        torch._foreach_add_(gradients, away, alpha=pull)
+    return gradients
 
 
 def resume(network: nn.Module, adam: Adam, last: Checkpoint) -> None:
@@ -187,6 +189,14 @@ def weights(network: nn.Module) -> dict[str, Array]:
 def array(value: torch.Tensor) -> Array:
     # Plain layout in files: channels-last is this machine's business.
     return np.ascontiguousarray(value.detach().cpu().numpy())
+
+
+def staging(round: Round, device: torch.device) -> torch.Tensor:
+    """Where batches are drawn into by turns, (2, n, height, width, channels) uint8: a GPU copies from pinned memory by
+    itself, until it has been asked for the step's numbers."""
+    spec, pinned = round.input, device.type == "cuda"
+    shape = (2, round.recipe.batch, spec.height, spec.width, spec.channels)
+    return torch.empty(shape, dtype=torch.uint8, pin_memory=pinned)
 
 
 def batch(samples: Samples, step: int, drawn: torch.Tensor, kind: Kind, device: torch.device) -> Pair:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from agent.core.ids import CidText
+from agent.core.ledger import Account
 from agent.core.round import Round
-from agent.ledger.horizon import Horizon
 from agent.market import records
 from agent.market.bundle import Shelf
 
 
-def lacking(horizon: Horizon, shelf: Shelf, cid: CidText, round_: Round) -> str:
+def lacking(account: Account | None, shelf: Shelf, cid: CidText, round_: Round) -> str:
     """Why nobody should work on a round, as a sentence, or '': two thirds have attested neither it nor the one before,
-    and no later one. The round before a second one is a first, which says nothing that could be false. Raises
-    Unavailable, Malformed."""
+    and no later one. The round before a second one is a first, which says nothing that could be false. `account`: the
+    round's settlement account. Raises Unavailable, Malformed."""
     if round_.number < 2:
         return ""
-    account = horizon.account(round_.settlement)
     newest = records.newest(account) if account is not None else None
     step = shelf.record(newest).attested if newest is not None else None
     while step is not None and step not in (cid, round_.previous):

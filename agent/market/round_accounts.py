@@ -23,10 +23,11 @@ LEAST_XLM: Stroops = 5 * UNIT // 2
 """XLM above its reserve: what one settlement locks for an offer and for the rest of a pledge, and its fee."""
 
 
-def look(horizon: Horizon, round_: Round) -> str:
-    """Why nothing should be staked on a round as the ledger stands now, or ''. Raises Unavailable."""
+def look(horizon: Horizon, round_: Round, settlement: Account | None) -> str:
+    """Why nothing should be staked on a round as the ledger stands now, or ''. `settlement`: its account. Raises
+    Unavailable."""
     issuer = horizon.account(round_.issuer)
-    return trusted(horizon.account(round_.settlement), round_) or issued(issuer, round_) or fair(issuer, round_)
+    return trusted(settlement, round_) or issued(issuer, round_) or fair(issuer, round_)
 
 
 def issued(issuer: Account | None, round_: Round) -> str:

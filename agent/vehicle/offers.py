@@ -160,11 +160,13 @@ def survey(view: VehicleView, shelf: Shelf, unfit: Callable[[Round, CidText], st
 def untrusted(preferences: Preferences, horizon: Horizon, shelf: Shelf, cid: CidText, round_: Round) -> str:
     """Why this vehicle should stake nothing on a round, whatever it pays, or ''. Raises Unavailable; HistoryTooShort
     where the ledger that drew its committee is forgotten and the owner takes none but drawn ones."""
+    if why := unwilling(preferences, round_):
+        return why
+    settlement = horizon.account(round_.settlement)
     return (
-        unwilling(preferences, round_)
-        or round_accounts.look(horizon, round_)
+        round_accounts.look(horizon, round_, settlement)
         or _undrawn(preferences, horizon, shelf, round_)
-        or attested.lacking(horizon, shelf, cid, round_)
+        or attested.lacking(settlement, shelf, cid, round_)
     )
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
 from stellar_sdk import Keypair
 
 from agent.core.documents import SettlementRecord
-from agent.initiator import fusing, submitting
 from agent.market import records
-from tests.market.town import Town, found, publisher_of
+from tests.market.town import Town, closed, found
 from tests.validator.committee import House
 from tools.localnet.server import Localnet
 
@@ -40,15 +38,7 @@ class Palace:
     def close(self, *committee: int, **plan: Any) -> str:
         """The round is closed, for this committee; the CID of the next. `plan`: other values, from now on."""
         self.plan = {**self.plan, **plan, **({"committee": self.accounts(*committee)} if committee else {})}
-        publisher = publisher_of(self.town, **self.plan)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(submitting, "POLL_S", 0.0)
-            try:
-                fused = fusing.close(publisher, now=True)
-            finally:
-                publisher.book.journal.close()
-        assert fused.published is not None
-        return fused.published.cid
+        return closed(self.town, **self.plan)
 
     def enter(self, seed: int) -> str:
         driver = self.town.driver()

@@ -77,10 +77,10 @@ def test_nobody_follows_a_round_that_no_committee_attested(palace: Palace) -> No
     palace.house.settle(palace.enter(3), palace.enter(4))
     second = palace.close()
     town, round_ = palace.town, palace.town.shelf.round(second)
-    assert attested.lacking(town.horizon, town.shelf, second, round_) == ""
+    assert attested.lacking(town.horizon.account(town.settlement), town.shelf, second, round_) == ""
     palace.house.turn(6)
-    assert attested.lacking(town.horizon, town.shelf, second, round_) == ""
-    assert attested.lacking(town.horizon, town.shelf, first, town.shelf.round(first)) == ""
+    assert attested.lacking(town.horizon.account(town.settlement), town.shelf, second, round_) == ""
+    assert attested.lacking(town.horizon.account(town.settlement), town.shelf, first, town.shelf.round(first)) == ""
     third = round_.model_copy(update={"number": 3, "previous": town.round.global_set.cid})
-    why = attested.lacking(town.horizon, town.shelf, "nowhere", third)
+    why = attested.lacking(town.horizon.account(town.settlement), town.shelf, "nowhere", third)
     assert why == "its committee has not attested round 2, which it follows from"

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from agent.core.draw import drawn
-from agent.initiator import fusing, submitting
 from agent.market import registry
 from tests.committee.hall import enrolled, hall, published
-from tests.market.town import Town, publisher_of
+from tests.market.town import Town, closed
 from tests.validator.committee import House
 from tools.localnet.server import Localnet
 
@@ -30,25 +29,13 @@ def town(tmp_path: Path) -> Iterator[Town]:
         yield made
 
 
-def closed(town: Town) -> str:
-    publisher = publisher_of(town, **PLAN)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(submitting, "POLL_S", 0.0)
-        try:
-            fused = fusing.close(publisher, now=True)
-        finally:
-            publisher.book.journal.close()
-    assert fused.published is not None
-    return fused.published.cid
-
-
 def test_the_next_committee_is_drawn_by_what_fleets_have_brought(town: Town, tmp_path: Path) -> None:
     house, friend = House(town, tmp_path / "house"), town.round.committee[0]
     before = town.round
     for seed, named in ((1, friend), (2, None)):
         driver = town.driver()
         house.settle(town.enter(driver, town.contribution(driver, town.better(seed=seed), validator=named, samples=70)))
-    town.cid = closed(town)
+    town.cid = closed(town, **PLAN)
     first = town.round
     assert {part.validator: part.samples for part in first.lineage} == {friend: 40, None: None}
     assert first.draw is not None and first.draw != before.draw
@@ -56,7 +43,7 @@ def test_the_next_committee_is_drawn_by_what_fleets_have_brought(town: Town, tmp
     house.turn(16)
     driver = town.driver()
     house.settle(town.enter(driver, town.contribution(driver, town.better(seed=3))))
-    town.cid = closed(town)
+    town.cid = closed(town, **PLAN)
     second = town.round.draw
     assert second is not None
     assert {one.account: one.samples for one in second.registry.members if one.samples} == {friend: 40}

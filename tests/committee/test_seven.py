@@ -4,6 +4,7 @@ crashes once, at whatever event."""
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -63,25 +64,25 @@ MOST_TURNS = 240
 
 
 def settled(palace: Palace, *entries: str) -> list[str]:
-    """What became of them, once it did. Whoever loses power starts again over what it wrote down."""
+    """What became of them, once it did."""
+    until(palace, lambda: all(palace.house.end(entry) for entry in entries))
+    return [end.outcome for entry in entries if (end := palace.house.end(entry))]
+
+
+def until(palace: Palace, true: Callable[[], bool]) -> None:
+    """Whoever loses power starts again over what it wrote down."""
     house = palace.house
     for _ in range(MOST_TURNS):
-        ends = [house.end(entry) for entry in entries]
-        if all(ends):
-            return [end.outcome for end in ends if end is not None]
-        turn(palace)
-    raise AssertionError(f"not settled: {house.log}")
-
-
-def turn(palace: Palace) -> None:
-    house = palace.house
-    for account, validator in list(house.validators.items()):
-        try:
-            validator.turn()
-        except PowerCut:
-            house.restart(account)
-    palace.town.net.close_ledger()
-    house.clock.passed += 5
+        if true():
+            return
+        for account, validator in list(house.validators.items()):
+            try:
+                validator.turn()
+            except PowerCut:
+                house.restart(account)
+        palace.town.net.close_ledger()
+        house.clock.passed += 5
+    raise AssertionError(f"it did not come about: {house.log}")
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -102,11 +103,7 @@ def test_two_of_seven_hostile_three_changed_in_mid_round_and_everyone_crashes_on
         open_ = palace.enter(3)
         town.cid = palace.close(0, 1, 2, 3, 7, 8, 9)
         assert settled(palace, open_) == ["accepted"], house.log
-        for _ in range(MOST_TURNS):
-            if palace.numbers() == {0, 1, 2, 3, 7, 8, 9}:
-                break
-            turn(palace)
-        assert palace.numbers() == {0, 1, 2, 3, 7, 8, 9}, house.log
+        until(palace, lambda: palace.numbers() == {0, 1, 2, 3, 7, 8, 9})
         second = [palace.enter(5), palace.enter(6)]
         assert settled(palace, *second) == ["accepted", "accepted"], house.log
         fees = sum(entry.fee for record in palace.records() for entry in record.entries)

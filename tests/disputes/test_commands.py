@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,19 +13,10 @@ from stellar_sdk import Keypair
 
 from agent.core.jobs.hearing import HearingState
 from agent.core.money import UNIT
-from tests.disputes.court import Court, court
+from tests.disputes.court import Court
 from tests.initiator.command import ROOT, anybody, milepost
-from tools.localnet.server import Localnet
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def sitting(tmp_path: Path) -> Iterator[Court]:
-    with Localnet() as net:
-        made = court(net, tmp_path)
-        yield made
-        made.close()
 
 
 def config_of(sitting: Court, folder: Path, key: Keypair) -> Path:

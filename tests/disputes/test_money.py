@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from stellar_sdk import AccountMerge, ChangeTrust, ClaimClaimableBalance, Keypair, ManageBuyOffer, Payment
 from stellar_sdk.operation import Operation
@@ -20,19 +17,10 @@ from agent.initiator import paying
 from agent.ledger import keys
 from agent.ledger.envelope import sdk_asset
 from agent.market import disputes, pledge, rulings
-from tests.disputes.court import ARBITRATION, Court, court
+from tests.disputes.court import ARBITRATION, Court
 from tests.market.town import REWARD, publisher_of
-from tools.localnet.server import Localnet
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def sitting(tmp_path: Path) -> Iterator[Court]:
-    with Localnet() as net:
-        made = court(net, tmp_path)
-        yield made
-        made.close()
 
 
 def answered(sitting: Court, entry: str) -> Answered:

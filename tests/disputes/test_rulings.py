@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,20 +13,11 @@ from agent.core.jobs.hearing import Answered, HearingState
 from agent.core.ledger import BALANCE_V0
 from agent.core.money import UNIT, XLM
 from agent.market import pledge
-from tests.disputes.court import ARBITRATION, Court, court
+from tests.disputes.court import ARBITRATION, Court
 from tests.initiator.command import anybody, milepost
 from tests.market.town import REWARD
-from tools.localnet.server import Localnet
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def sitting(tmp_path: Path) -> Iterator[Court]:
-    with Localnet() as net:
-        made = court(net, tmp_path)
-        yield made
-        made.close()
 
 
 def test_a_car_that_nobody_judged_asks_and_is_paid_and_the_rest_is_the_initiators(sitting: Court) -> None:

@@ -8,15 +8,14 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 from stellar_sdk import Claimant, ClaimClaimableBalance, ClaimPredicate, CreateClaimableBalance, Keypair
-from stellar_sdk.operation import Operation
 
 from agent.core.ledger import BALANCE_V0
 from agent.core.money import UNIT, XLM
 from agent.core.round import Round
-from agent.errors import Refused
 from agent.initiator import paying
-from agent.ledger.envelope import result_code, sdk_asset
+from agent.ledger.envelope import sdk_asset
 from agent.market import pledge, round_accounts
+from tests.market.settling import refusal
 from tests.market.town import Town, found, publisher_of
 from tools.localnet.server import Localnet
 
@@ -30,21 +29,10 @@ def town(tmp_path: Path) -> Iterator[Town]:
         yield found(net, tmp_path / "town", arbiter={"account": ARBITER.public_key, "fee": "5"})
 
 
-def refusal(town: Town, operation: Operation, key: Keypair) -> str:
-    made = town.signed([operation], key)
-    try:
-        town.horizon.hand_in(made.envelope)
-    except Refused as error:
-        return str(error)
-    held = town.horizon.find(made.hash)
-    assert held is not None
-    return "" if held.successful else result_code(held.result)
-
-
 def test_the_arbiter_may_claim_in_its_window_and_neither_before_nor_after(town: Town) -> None:
     round_ = town.round
     assert round_.pledge is not None
-    assert round_accounts.look(town.horizon, round_) == ""
+    assert round_accounts.look(town.horizon, round_, town.horizon.account(town.settlement)) == ""
     (locked,) = pledge.of(round_, town.horizon.stakes(round_.settlement, XLM))
     claim = ClaimClaimableBalance(BALANCE_V0 + locked.id)
     for key in (ARBITER, town.initiator):

@@ -68,7 +68,7 @@ def test_what_is_published_is_locked_and_said(town: Town) -> None:
     assert round_.pledge is not None
     assert (round_.initiator, round_.pledge.reward) == (town.initiator.public_key, REWARD)
     assert round_.issuer != round_.initiator
-    assert round_accounts.look(town.horizon, round_) == ""
+    assert round_accounts.look(town.horizon, round_, town.horizon.account(town.settlement)) == ""
     (locked,) = balances(town)
     assert locked.amount == round_.pledge.amount == 1000 * UNIT
     assert round_.pledge.until >= pay.until(round_)

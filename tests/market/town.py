@@ -24,7 +24,7 @@ from agent.core.documents import Contribution
 from agent.core.ledger import Transaction, Way
 from agent.core.money import UNIT, Asset, Stroops, text
 from agent.core.round import Architecture, Input, Recipe, Round, Task
-from agent.initiator import publishing
+from agent.initiator import fusing, publishing
 from agent.initiator.book import RoundBook
 from agent.initiator.plan import Plan
 from agent.journal import Journal
@@ -271,6 +271,17 @@ def publisher_of(town: Town, **plan: Any) -> publishing.Publisher:
         say=lambda _: None,
         wait=lambda: town.net.close_ledger() and None,
     )
+
+
+def closed(town: Town, **plan: Any) -> str:
+    """The town's round is closed; the CID of the next."""
+    publisher = publisher_of(town, **plan)
+    try:
+        fused = fusing.close(publisher, now=True)
+    finally:
+        publisher.book.journal.close()
+    assert fused.published is not None
+    return fused.published.cid
 
 
 def a_plan(town: Town, **other: Any) -> Plan:
