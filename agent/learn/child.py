@@ -67,7 +67,10 @@ class Driver:
 
         options = loop.Options(self.device, self.setup.precision, self.setup.checkpoint_s, self.notes.append)
         self.wait()
+        state, begun = self.last.state, self.last.state.steps
         for _ in loop.train(self.task, self.samples, self.last, options):
+            if state.steps == begun + 1:  # it fits
+                heap.keep_freed_memory()
             self.report()
             self.wait()
         if self.replay:
@@ -162,7 +165,7 @@ def main() -> int:
 
 def prepared(control: ControlSocket, setup: Setup) -> Driver:
     """Torch within its bounds, and a driver."""
-    heap.keep_freed_memory()
+    heap.return_freed_memory()
     import torch
 
     torch.set_num_threads(setup.threads)

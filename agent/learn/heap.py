@@ -5,8 +5,16 @@ from __future__ import annotations
 import contextlib
 import ctypes
 
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
 """As in malloc.h."""
+LARGE = 1 << 20
+
+
+def return_freed_memory() -> None:
+    """At once, while it is not known how many samples fit: each large block is a mapping of its own (mallopt(3)). On
+    the heap, one small block that lives on keeps all that was freed below it within the process's bound."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE)
 
 
 def keep_freed_memory() -> None:
